@@ -1,0 +1,189 @@
+use core::fmt;
+
+use super::{Action, Property, Uevent};
+use crate::limits::{MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
+
+/// Writes a uevent in the kernel's wire format into a buffer of the caller.
+///
+/// Whatever it finishes, [`Uevent::parse`] accepts: what that would refuse is an error here.
+///
+/// ```
+/// use sureplug_core::uevent::{Action, Encoder};
+///
+/// let mut buffer = [0; 64];
+/// let mut encoder = Encoder::new(&mut buffer, Action::Add, b"/devices/usb2/2-1")?;
+/// encoder.property(b"SUBSYSTEM", b"usb")?;
+/// assert_eq!(encoder.finish(), b"add@/devices/usb2/2-1\0SUBSYSTEM=usb\0");
+/// # Ok::<(), sureplug_core::uevent::EncodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Encoder<'b> {
+    buffer: &'b mut [u8],
+    /// Bytes written.
+    length: usize,
+    /// Bytes of the header, its NUL included.
+    header_length: usize,
+    /// Bytes of the action within the header.
+    action_length: usize,
+    property_count: usize,
+    action_written: bool,
+    devpath_written: bool,
+}
+
+impl<'b> Encoder<'b> {
+    /// Writes the header `action@devpath`. The properties `ACTION` and `DEVPATH`, which the kernel
+    /// repeats behind it, are not written by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the action is empty or holds `@`, the devpath does not begin with `/`, either
+    /// holds a NUL, or the header is too long for the kernel's limit or for the buffer.
+    pub fn new(buffer: &'b mut [u8], action: Action<'_>, devpath: &[u8]) -> Result<Self, EncodeError> {
+        let action = action.as_bytes();
+        if action.is_empty() || action.contains(&b'@') || action.contains(&0) {
+            return Err(EncodeError::BadAction);
+        }
+        if devpath.first() != Some(&b'/') || devpath.contains(&0) {
+            return Err(EncodeError::BadDevpath);
+        }
+        let header_length = action.len() + 1 + devpath.len() + 1;
+        if header_length > MAX_HEADER_BYTES {
+            return Err(EncodeError::TooLong { length: header_length, limit: MAX_HEADER_BYTES });
+        }
+        let mut encoder = Self {
+            buffer,
+            length: 0,
+            header_length,
+            action_length: action.len(),
+            property_count: 0,
+            action_written: false,
+            devpath_written: false,
+        };
+        encoder.write([action, b"@", devpath, b"\0"])?;
+        Ok(encoder)
+    }
+
+    /// Writes one property. After an error nothing of it has been written.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the key is empty or holds `=` or a NUL, the value holds a NUL, the first
+    /// `ACTION` or `DEVPATH` is not the header's, or the properties are too many or too long for the
+    /// kernel's limits or for the buffer.
+    pub fn property(&mut self, key: &[u8], value: &[u8]) -> Result<&mut Self, EncodeError> {
+        if key.is_empty() || key.contains(&b'=') || key.contains(&0) {
+            return Err(EncodeError::BadKey);
+        }
+        if value.contains(&0) {
+            return Err(EncodeError::NulInValue);
+        }
+        if self.property_count == MAX_PROPERTIES {
+            return Err(EncodeError::TooManyProperties { limit: MAX_PROPERTIES });
+        }
+        let (is_action, is_devpath) = (key == b"ACTION", key == b"DEVPATH");
+        let header = &self.buffer[..self.header_length - 1];
+        if is_action && !self.action_written && value != &header[..self.action_length]
+            || is_devpath && !self.devpath_written && value != &header[self.action_length + 1..]
+        {
+            return Err(EncodeError::Disagrees);
+        }
+        let length = self.length - self.header_length + key.len() + 1 + value.len() + 1;
+        if length > MAX_PROPERTY_BYTES {
+            return Err(EncodeError::TooLong { length, limit: MAX_PROPERTY_BYTES });
+        }
+        self.write([key, b"=", value, b"\0"])?;
+        self.property_count += 1;
+        self.action_written |= is_action;
+        self.devpath_written |= is_devpath;
+        Ok(self)
+    }
+
+    /// The datagram that was written.
+    #[must_use]
+    pub fn finish(self) -> &'b [u8] {
+        &self.buffer[..self.length]
+    }
+
+    fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), EncodeError> {
+        let wanted = self.length + parts.iter().map(|part| part.len()).sum::<usize>();
+        if wanted > self.buffer.len() {
+            return Err(EncodeError::BufferFull { wanted, capacity: self.buffer.len() });
+        }
+        for part in parts {
+            self.buffer[self.length..self.length + part.len()].copy_from_slice(part);
+            self.length += part.len();
+        }
+        Ok(())
+    }
+}
+
+impl Uevent<'_> {
+    /// Writes the uevent back into wire format, part by part: the bytes are those of
+    /// [`datagram`](Self::datagram).
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::BufferFull`] if the buffer is smaller than the datagram.
+    pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], EncodeError> {
+        let mut encoder = Encoder::new(buffer, self.action(), self.devpath())?;
+        for Property { key, value } in self.properties() {
+            encoder.property(key, value)?;
+        }
+        Ok(encoder.finish())
+    }
+}
+
+/// Why a uevent cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The action is empty or holds `@` or a NUL.
+    BadAction,
+    /// The devpath does not begin with `/` or holds a NUL.
+    BadDevpath,
+    /// The key is empty or holds `=` or a NUL.
+    BadKey,
+    /// The value holds a NUL.
+    NulInValue,
+    /// The first `ACTION` or `DEVPATH` is not the header's.
+    Disagrees,
+    /// Header or properties are longer than the kernel can make them.
+    TooLong {
+        /// Bytes that they would have.
+        length: usize,
+        /// Bytes that are allowed.
+        limit: usize,
+    },
+    /// More properties than the kernel can make.
+    TooManyProperties {
+        /// The properties that are allowed.
+        limit: usize,
+    },
+    /// The buffer is too small.
+    BufferFull {
+        /// Bytes that are needed up to here.
+        wanted: usize,
+        /// Bytes that the buffer has.
+        capacity: usize,
+    },
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadAction => f.write_str("an action must have a byte at least, and neither `@` nor NUL"),
+            Self::BadDevpath => f.write_str("a devpath must begin with `/` and hold no NUL"),
+            Self::BadKey => f.write_str("a key must have a byte at least, and neither `=` nor NUL"),
+            Self::NulInValue => f.write_str("a value must hold no NUL"),
+            Self::Disagrees => f.write_str("the first ACTION and DEVPATH must be the header's"),
+            Self::TooLong { length, limit } => write!(f, "{length} bytes, the kernel's limit is {limit}"),
+            Self::TooManyProperties { limit } => write!(f, "more than the kernel's {limit} properties"),
+            Self::BufferFull { wanted, capacity } => {
+                write!(f, "{wanted} bytes wanted, the buffer has {capacity}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for EncodeError {}

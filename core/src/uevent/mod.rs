@@ -1,0 +1,209 @@
+//! The wire format of a uevent, as the kernel multicasts it to `NETLINK_KOBJECT_UEVENT`, group 1.
+//!
+//! ```text
+//! add@/devices/…/usb2/2-1\0ACTION=add\0DEVPATH=/devices/…/usb2/2-1\0SUBSYSTEM=usb\0…SEQNUM=966\0
+//! ```
+//!
+//! The kernel side is `kobject_uevent_env` and `alloc_uevent_skb` in `lib/kobject_uevent.c`.
+//! [`Uevent::parse`] checks the whole datagram once; no accessor of what it returns can panic or fail
+//! on the datagram's shape afterwards.
+
+mod action;
+mod encode;
+mod error;
+mod escape;
+mod number;
+mod owned;
+mod parse;
+mod properties;
+
+pub use action::Action;
+pub use encode::{EncodeError, Encoder};
+pub use error::ParseError;
+pub use escape::Escaped;
+pub use number::Product;
+pub use owned::{TooLarge, UeventBuf};
+pub use properties::{Properties, Property};
+
+use number::decimal;
+use parse::Layout;
+
+/// One uevent, borrowed from the datagram that it came in.
+///
+/// Keys and values are bytes: a value need not be UTF-8, may be empty and may hold `=`; a key may come
+/// more than once, and then the first answers [`property`](Self::property).
+///
+/// ```
+/// use sureplug_core::uevent::{Action, Uevent};
+///
+/// let datagram = b"add@/devices/usb2/2-1\0ACTION=add\0DEVPATH=/devices/usb2/2-1\0\
+///     SUBSYSTEM=usb\0PRODUCT=46f4/1/0\0BUSNUM=002\0SEQNUM=966\0";
+/// let uevent = Uevent::parse(datagram)?;
+/// assert_eq!(uevent.action(), Action::Add);
+/// assert_eq!(uevent.devpath(), b"/devices/usb2/2-1");
+/// assert_eq!(uevent.subsystem(), Some(&b"usb"[..]));
+/// assert_eq!(uevent.product().map(|p| p.vendor), Some(0x46f4));
+/// assert_eq!(uevent.busnum(), Some(2));
+/// assert_eq!(uevent.seqnum(), Some(966));
+/// # Ok::<(), sureplug_core::uevent::ParseError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Uevent<'a> {
+    datagram: &'a [u8],
+    layout: Layout,
+}
+
+impl<'a> Uevent<'a> {
+    /// Checks a whole datagram and borrows it.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, each with the offset where it stands, in this order: an empty datagram, a
+    /// frame of libudev, a missing NUL at the end, the header, then each property from the first to
+    /// the last. See [`ParseError`].
+    pub fn parse(datagram: &'a [u8]) -> Result<Self, ParseError> {
+        Ok(Self { datagram, layout: parse::datagram(datagram)? })
+    }
+
+    /// The datagram itself.
+    #[must_use]
+    pub const fn datagram(&self) -> &'a [u8] {
+        self.datagram
+    }
+
+    /// What happened: the header's part before `@`.
+    #[must_use]
+    pub fn action(&self) -> Action<'a> {
+        Action::from(self.layout.action(self.datagram))
+    }
+
+    /// The device's path in sysfs, without the `/sys` in front: the header's part behind `@`.
+    #[must_use]
+    pub fn devpath(&self) -> &'a [u8] {
+        self.layout.devpath(self.datagram)
+    }
+
+    /// All properties in the order of the datagram, repeated keys included.
+    #[must_use]
+    pub fn properties(&self) -> Properties<'a> {
+        Properties::new(self.layout.properties(self.datagram), self.layout.property_count())
+    }
+
+    /// The value of the first property with this key.
+    #[must_use]
+    pub fn property(&self, key: &[u8]) -> Option<&'a [u8]> {
+        self.properties().find(|p| p.key == key).map(|p| p.value)
+    }
+
+    /// `SUBSYSTEM`, such as `usb` or `block`.
+    #[must_use]
+    pub fn subsystem(&self) -> Option<&'a [u8]> {
+        self.layout.subsystem(self.datagram)
+    }
+
+    /// `DEVTYPE`, such as `usb_device`, `usb_interface`, `disk` or `partition`.
+    #[must_use]
+    pub fn devtype(&self) -> Option<&'a [u8]> {
+        self.property(b"DEVTYPE")
+    }
+
+    /// `DEVNAME`: the device node's name below `/dev`.
+    #[must_use]
+    pub fn devname(&self) -> Option<&'a [u8]> {
+        self.property(b"DEVNAME")
+    }
+
+    /// `DRIVER`: the driver that the device is bound to.
+    #[must_use]
+    pub fn driver(&self) -> Option<&'a [u8]> {
+        self.property(b"DRIVER")
+    }
+
+    /// `MODALIAS`: what `modprobe` takes to find the device's driver.
+    #[must_use]
+    pub fn modalias(&self) -> Option<&'a [u8]> {
+        self.property(b"MODALIAS")
+    }
+
+    /// `DEVPATH_OLD`: where a device that was moved or renamed has been.
+    #[must_use]
+    pub fn devpath_old(&self) -> Option<&'a [u8]> {
+        self.property(b"DEVPATH_OLD")
+    }
+
+    /// `SYNTH_UUID`: the mark of an event that user space asked for through sysfs; `0` where it named
+    /// none (`Documentation/ABI/testing/sysfs-uevent`).
+    #[must_use]
+    pub fn synth_uuid(&self) -> Option<&'a [u8]> {
+        self.property(b"SYNTH_UUID")
+    }
+
+    /// `MAJOR`: the device node's major number. `None` if absent or no decimal number that fits;
+    /// [`property`](Self::property) tells which, here and for every number below.
+    #[must_use]
+    pub fn major(&self) -> Option<u32> {
+        self.number(b"MAJOR")
+    }
+
+    /// `MINOR`: the device node's minor number. `None` if absent or no decimal number that fits.
+    #[must_use]
+    pub fn minor(&self) -> Option<u32> {
+        self.number(b"MINOR")
+    }
+
+    /// `SEQNUM`: the kernel's running number. `None` if absent or no decimal number that fits.
+    ///
+    /// It proves no loss: events come out of order, and those of other network namespaces make gaps.
+    #[must_use]
+    pub fn seqnum(&self) -> Option<u64> {
+        decimal(self.layout.seqnum(self.datagram)?)
+    }
+
+    /// `BUSNUM`: the number of the USB bus. `None` if absent or no decimal number that fits.
+    #[must_use]
+    pub fn busnum(&self) -> Option<u16> {
+        self.number(b"BUSNUM")
+    }
+
+    /// `DEVNUM`: the device's address on its USB bus. `None` if absent or no decimal number that fits.
+    #[must_use]
+    pub fn devnum(&self) -> Option<u16> {
+        self.number(b"DEVNUM")
+    }
+
+    /// `IFINDEX`: the network interface's index. `None` if absent or no decimal number that fits.
+    #[must_use]
+    pub fn ifindex(&self) -> Option<u32> {
+        self.number(b"IFINDEX")
+    }
+
+    /// `DISKSEQ`: a number that no other disk has since boot. `None` if absent or no decimal number
+    /// that fits.
+    #[must_use]
+    pub fn diskseq(&self) -> Option<u64> {
+        self.number(b"DISKSEQ")
+    }
+
+    /// `PRODUCT` of a USB device or interface. `None` if absent or not three hexadecimal numbers of 16
+    /// bits, as with an input device, which has four.
+    #[must_use]
+    pub fn product(&self) -> Option<Product> {
+        Product::parse(self.property(b"PRODUCT")?)
+    }
+
+    fn number<N: TryFrom<u64>>(&self, key: &[u8]) -> Option<N> {
+        decimal(self.property(key)?)
+    }
+}
+
+impl core::fmt::Debug for Uevent<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_map().entries(self.properties().map(|p| (Escaped(p.key), Escaped(p.value)))).finish()
+    }
+}
+
+impl core::fmt::Display for Uevent<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}@{}", self.action(), Escaped(self.devpath()))
+    }
+}

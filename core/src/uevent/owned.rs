@@ -1,0 +1,79 @@
+use core::fmt;
+
+use heapless::Vec;
+
+use super::Uevent;
+use super::parse::Layout;
+
+/// A uevent that owns its bytes, for whoever must keep one: at most `N` of them, inline.
+///
+/// `N` is [`MAX_DATAGRAM_BYTES`](crate::limits::MAX_DATAGRAM_BYTES) if it has to hold everything that
+/// the kernel can send. Taking the event out again parses nothing.
+///
+/// ```
+/// use sureplug_core::uevent::{Uevent, UeventBuf};
+///
+/// let kept = {
+///     let datagram = *b"remove@/devices/usb2/2-1\0SEQNUM=9\0";
+///     UeventBuf::<64>::copy_of(&Uevent::parse(&datagram)?)?
+/// };
+/// assert_eq!(kept.as_uevent().seqnum(), Some(9));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct UeventBuf<const N: usize> {
+    bytes: Vec<u8, N>,
+    layout: Layout,
+}
+
+impl<const N: usize> UeventBuf<N> {
+    /// Copies a uevent.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`] if its datagram has more than `N` bytes.
+    pub fn copy_of(uevent: &Uevent<'_>) -> Result<Self, TooLarge> {
+        let datagram = uevent.datagram;
+        let bytes =
+            Vec::from_slice(datagram).map_err(|_| TooLarge { length: datagram.len(), capacity: N })?;
+        Ok(Self { bytes, layout: uevent.layout })
+    }
+
+    /// The uevent, borrowed.
+    #[must_use]
+    pub fn as_uevent(&self) -> Uevent<'_> {
+        Uevent { datagram: &self.bytes, layout: self.layout }
+    }
+}
+
+impl<const N: usize> PartialEq for UeventBuf<N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl<const N: usize> Eq for UeventBuf<N> {}
+
+impl<const N: usize> fmt::Debug for UeventBuf<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_uevent().fmt(f)
+    }
+}
+
+/// A uevent does not fit into the [`UeventBuf`] that was to keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TooLarge {
+    /// Bytes that the uevent has.
+    pub length: usize,
+    /// Bytes that there is room for.
+    pub capacity: usize,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a uevent of {} bytes does not fit into {}", self.length, self.capacity)
+    }
+}
+
+impl core::error::Error for TooLarge {}
