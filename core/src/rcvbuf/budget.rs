@@ -1,0 +1,241 @@
+use super::{
+    device::DeviceClass,
+    error::SizingError,
+    parse::{DEVPATH_MAX_BYTES, MAX_STALL_MS, in_range},
+    profile::{LengthBasis, PlugProfile},
+    topology::UsbTopology,
+    truesize::{PointerWidth, SkbAbi},
+};
+
+/// The largest budget: half of what the kernel's `int` holds, as `SO_RCVBUF` doubles what is asked
+/// (`__sock_set_rcvbuf` in `net/core/sock.c`).
+pub const MAX_BUDGET_BYTES: u32 = i32::MAX as u32 / 2;
+
+/// Which events of other subsystems reach the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Foreign {
+    /// None: a socket filter refuses them before they are charged.
+    Filtered,
+    /// All: the budget has room for one whole coldplug, every device in `/sys` at once.
+    Unfiltered,
+}
+
+impl Foreign {
+    /// The charge in bytes of one whole coldplug, as measured with Linux 6.1: 692 events on arm64, and on 32-bit ARM.
+    #[must_use]
+    pub const fn bytes(self, abi: SkbAbi) -> u32 {
+        match (self, abi.width()) {
+            (Self::Filtered, _) => 0,
+            (Self::Unfiltered, PointerWidth::Bits64) => 559_616,
+            (Self::Unfiltered, PointerWidth::Bits32) => 463_488,
+        }
+    }
+}
+
+/// What a board asks of its receive buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Requirements<'a> {
+    /// The board's buses and ports.
+    pub topology: UsbTopology,
+    /// The worst device that is plugged into every port at once.
+    pub profile: PlugProfile<'a>,
+    /// For how long in milliseconds the reader may not read ([`MAX_STALL_MS`]).
+    pub max_stall_ms: u32,
+    /// Bytes of the longest devpath of a device in one of the ports ([`DEVPATH_MAX_BYTES`]).
+    pub devpath_max: u32,
+    /// What the kernel charges; [`SkbAbi::BOUND`] for a kernel that is not known.
+    pub abi: SkbAbi,
+    /// Which events of other subsystems reach the socket.
+    pub foreign: Foreign,
+}
+
+/// How many bytes the kernel charges at most while nobody reads.
+///
+/// ```
+/// use sureplug_core::rcvbuf::{Budget, DeviceClass, Foreign, Requirements, SkbAbi, UsbTopology, or_panic};
+///
+/// const BUDGET: Budget = or_panic(Budget::new(&Requirements {
+///     topology: or_panic(UsbTopology::new(2, 4)),
+///     profile: DeviceClass::Storage.profile(),
+///     max_stall_ms: 2_000,
+///     devpath_max: 96,
+///     abi: SkbAbi::BOUND_64,
+///     foreign: Foreign::Filtered,
+/// }));
+/// assert_eq!(BUDGET.cycles(), 1 + 2_000 / 1_400);
+/// assert_eq!(BUDGET.total_bytes(), 4 * BUDGET.per_port_bytes() * BUDGET.cycles());
+/// ```
+///
+/// More devices than the buses have addresses do not compile, nor does a buffer beyond
+/// [`MAX_BUDGET_BYTES`]:
+///
+/// ```compile_fail,E0080
+/// # use sureplug_core::rcvbuf::{Budget, DeviceClass, Foreign, Requirements, SkbAbi, UsbTopology, or_panic};
+/// const BUDGET: Budget = or_panic(Budget::new(&Requirements {
+///     topology: or_panic(UsbTopology::new(1, 15)),
+///     profile: DeviceClass::Hub8.profile(), // 15 × 9 devices
+///     max_stall_ms: 2_000,
+///     devpath_max: 96,
+///     abi: SkbAbi::BOUND_64,
+///     foreign: Foreign::Filtered,
+/// }));
+/// println!("{BUDGET:?}");
+/// ```
+///
+/// ```compile_fail,E0080
+/// # use sureplug_core::rcvbuf::{Budget, DeviceClass, Foreign, Requirements, SkbAbi, UsbTopology, or_panic};
+/// const BUDGET: Budget = or_panic(Budget::new(&Requirements {
+///     topology: or_panic(UsbTopology::new(1, 127)),
+///     profile: DeviceClass::Keyboard.profile(),
+///     max_stall_ms: 600_000,
+///     devpath_max: 1_000,
+///     abi: SkbAbi::BOUND_64,
+///     foreign: Foreign::Filtered,
+/// }));
+/// println!("{BUDGET:?}");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Budget {
+    plug_bytes: u32,
+    unplug_bytes: u32,
+    per_port_bytes: u32,
+    cycles: u32,
+    ports_bytes: u32,
+    foreign_bytes: u32,
+    total_bytes: u32,
+    comfort_bytes: u32,
+}
+
+impl Budget {
+    /// The budget that meets the requirements.
+    ///
+    /// # Errors
+    ///
+    /// [`SizingError::TooManyDevices`] if the ports' devices need more addresses than the buses have,
+    /// [`SizingError::OutOfRange`] for a stall or a devpath outside its range, and
+    /// [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
+    pub const fn new(wanted: &Requirements<'_>) -> Result<Self, SizingError> {
+        let profile = &wanted.profile;
+        if let Err(error) = wanted.topology.check_devices(profile.devices()) {
+            return Err(error);
+        }
+        if let Err(error) = in_range(wanted.max_stall_ms, &MAX_STALL_MS) {
+            return Err(error);
+        }
+        if let Err(error) = in_range(wanted.devpath_max, &DEVPATH_MAX_BYTES) {
+            return Err(error);
+        }
+        // Lossless: `DEVPATH_MAX_BYTES` ends far below.
+        #[expect(clippy::cast_possible_truncation)]
+        let at = LengthBasis::budget(wanted.devpath_max as u16);
+
+        // A profile's cycle is never zero.
+        let Some(more_cycles) = wanted.max_stall_ms.checked_div(profile.shortest_cycle_ms()) else {
+            return Err(SizingError::EmptyProfile {
+                events: profile.plug_events(),
+                devices: profile.devices(),
+                shortest_cycle_ms: 0,
+            });
+        };
+        let cycles = more_cycles.saturating_add(1);
+
+        let plug = profile.plug_charge(at, wanted.abi);
+        let unplug = profile.unplug_charge(at, wanted.abi);
+        let per_port = plug.saturating_add(unplug);
+        let ports = per_port
+            .saturating_mul(wanted.topology.ports() as u64)
+            .saturating_mul(cycles as u64);
+        let foreign_bytes = wanted.foreign.bytes(wanted.abi);
+        let total = ports.saturating_add(foreign_bytes as u64);
+        let comfort = comfort_bytes(at, wanted.abi);
+
+        // The total holds every other figure but the comfort.
+        let total_bytes = match bounded(total) {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(error),
+        };
+        let comfort_bytes = match bounded(comfort) {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(error),
+        };
+        #[expect(clippy::cast_possible_truncation)]
+        Ok(Self {
+            plug_bytes: plug as u32,
+            unplug_bytes: unplug as u32,
+            per_port_bytes: per_port as u32,
+            cycles,
+            ports_bytes: ports as u32,
+            foreign_bytes,
+            total_bytes,
+            comfort_bytes,
+        })
+    }
+
+    /// Bytes charged for one plug at one port.
+    #[must_use]
+    pub const fn plug_bytes(&self) -> u32 {
+        self.plug_bytes
+    }
+
+    /// Bytes charged for one unplug at one port. With a [`CustomDevice`](super::CustomDevice) the plug holds them.
+    #[must_use]
+    pub const fn unplug_bytes(&self) -> u32 {
+        self.unplug_bytes
+    }
+
+    /// Bytes charged for a plug and an unplug at one port.
+    #[must_use]
+    pub const fn per_port_bytes(&self) -> u32 {
+        self.per_port_bytes
+    }
+
+    /// How often a device can be plugged and unplugged, begun cycles included, while nobody reads.
+    #[must_use]
+    pub const fn cycles(&self) -> u32 {
+        self.cycles
+    }
+
+    /// Bytes charged for all ports and all cycles.
+    #[must_use]
+    pub const fn ports_bytes(&self) -> u32 {
+        self.ports_bytes
+    }
+
+    /// Bytes charged for events of other subsystems.
+    #[must_use]
+    pub const fn foreign_bytes(&self) -> u32 {
+        self.foreign_bytes
+    }
+
+    /// The budget in bytes.
+    #[must_use]
+    pub const fn total_bytes(&self) -> u32 {
+        self.total_bytes
+    }
+
+    /// Bytes charged on this board for one hub with 8 sticks in and out, which no buffer is smaller than.
+    #[must_use]
+    pub const fn comfort_bytes(&self) -> u32 {
+        self.comfort_bytes
+    }
+}
+
+const fn comfort_bytes(at: LengthBasis, abi: SkbAbi) -> u64 {
+    let hub8 = DeviceClass::Hub8.profile();
+    hub8.plug_charge(at, abi)
+        .saturating_add(hub8.unplug_charge(at, abi))
+}
+
+const fn bounded(bytes: u64) -> Result<u32, SizingError> {
+    if bytes > MAX_BUDGET_BYTES as u64 {
+        return Err(SizingError::BudgetTooLarge {
+            bytes,
+            limit: MAX_BUDGET_BYTES,
+        });
+    }
+    #[expect(clippy::cast_possible_truncation)]
+    Ok(bytes as u32)
+}

@@ -1,0 +1,161 @@
+use core::fmt;
+
+use super::{
+    device::same,
+    error::SizingError,
+    parse::{MAX_STALL_MS, decimal},
+    profile::{EventShape, PlugProfile},
+};
+use crate::limits::MAX_DATAGRAM_BYTES;
+
+/// What the text of a [`CustomDevice`] begins with.
+pub(super) const CUSTOM_PREFIX: &str = "custom:";
+
+/// Groups of events of a [`CustomDevice`] at most.
+pub const MAX_CUSTOM_GROUPS: usize = 32;
+
+const NO_EVENTS: EventShape = EventShape {
+    base_len: 0,
+    count: 0,
+    devpath_copies: 0,
+    name_copies: 0,
+};
+
+/// A device by figures: `custom:EVENTSxBYTES[+EVENTSxBYTES…]@CYCLE_MS`.
+///
+/// The groups list the events of one plug and one unplug together. `BYTES` is an event's length without
+/// twice the plugged device's devpath and without the digits of `SEQNUM`. `CYCLE_MS` is the shortest time in
+/// which the device comes and goes. The device counts as one address on its bus.
+///
+/// ```
+/// use sureplug_core::rcvbuf::CustomDevice;
+///
+/// let device = CustomDevice::parse("custom:4x170+2x195@500")?;
+/// assert_eq!(device.profile().plug_events(), 6);
+/// assert_eq!(device.to_string(), "custom:4x170+2x195@500");
+/// # Ok::<(), sureplug_core::rcvbuf::SizingError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CustomDevice {
+    groups: [EventShape; MAX_CUSTOM_GROUPS],
+    used: u8,
+    shortest_cycle_ms: u32,
+}
+
+impl CustomDevice {
+    /// A device from its text.
+    ///
+    /// # Errors
+    ///
+    /// [`SizingError::CustomSyntax`] with the offset at which the text is not of that form, or at which a number
+    /// is 0 or too large (65,535 events, 4,096 bytes, 600,000 ms); [`SizingError::TooManyGroups`] beyond
+    /// [`MAX_CUSTOM_GROUPS`].
+    pub const fn parse(text: &str) -> Result<Self, SizingError> {
+        let text = text.as_bytes();
+        match text.split_at_checked(CUSTOM_PREFIX.len()) {
+            Some((prefix, _)) if same(prefix, CUSTOM_PREFIX.as_bytes()) => {}
+            _ => return Err(SizingError::CustomSyntax { offset: 0 }),
+        }
+        let mut groups = [NO_EVENTS; MAX_CUSTOM_GROUPS];
+        let mut used = 0;
+        let mut at = CUSTOM_PREFIX.len();
+        loop {
+            if used == MAX_CUSTOM_GROUPS {
+                return Err(SizingError::TooManyGroups {
+                    offset: at,
+                    limit: MAX_CUSTOM_GROUPS,
+                });
+            }
+            let (count, end) = match number(text, at, u16::MAX as u32) {
+                Ok(found) => found,
+                Err(error) => return Err(error),
+            };
+            at = match expect(text, end, b'x') {
+                Ok(next) => next,
+                Err(error) => return Err(error),
+            };
+            #[expect(clippy::cast_possible_truncation)]
+            let (base_len, end) = match number(text, at, MAX_DATAGRAM_BYTES as u32) {
+                Ok(found) => found,
+                Err(error) => return Err(error),
+            };
+            #[expect(clippy::cast_possible_truncation)]
+            let shape = EventShape {
+                base_len: base_len as u16,
+                count: count as u16,
+                devpath_copies: 2,
+                name_copies: 0,
+            };
+            groups[used] = shape;
+            used += 1;
+            if end < text.len() && text[end] == b'+' {
+                at = end + 1;
+            } else {
+                at = end;
+                break;
+            }
+        }
+        at = match expect(text, at, b'@') {
+            Ok(next) => next,
+            Err(error) => return Err(error),
+        };
+        match number(text, at, *MAX_STALL_MS.end()) {
+            Ok((shortest_cycle_ms, end)) if end == text.len() =>
+            {
+                #[expect(clippy::cast_possible_truncation)]
+                Ok(Self {
+                    groups,
+                    used: used as u8,
+                    shortest_cycle_ms,
+                })
+            }
+            Ok((_, offset)) => Err(SizingError::CustomSyntax { offset }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The groups, in the order of the text.
+    #[must_use]
+    pub const fn groups(&self) -> &[EventShape] {
+        self.groups.split_at(self.used as usize).0
+    }
+
+    /// What such a device raises: everything counts as the plug, as the text does not tell the two apart.
+    #[must_use]
+    pub const fn profile(&self) -> PlugProfile<'_> {
+        PlugProfile {
+            plug: self.groups(),
+            unplug: &[],
+            devices: 1,
+            shortest_cycle_ms: self.shortest_cycle_ms,
+        }
+    }
+}
+
+impl fmt::Display for CustomDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CUSTOM_PREFIX)?;
+        for (index, group) in self.groups().iter().enumerate() {
+            let plus = if index == 0 { "" } else { "+" };
+            write!(f, "{plus}{}x{}", group.count, group.base_len)?;
+        }
+        write!(f, "@{}", self.shortest_cycle_ms)
+    }
+}
+
+/// A number from 1 to `max` at `start`, and where it ends.
+const fn number(text: &[u8], start: usize, max: u32) -> Result<(u32, usize), SizingError> {
+    match decimal(text, start) {
+        (Some(number), end) if number >= 1 && number <= max => Ok((number, end)),
+        _ => Err(SizingError::CustomSyntax { offset: start }),
+    }
+}
+
+/// The offset after the byte that must stand at `at`.
+const fn expect(text: &[u8], at: usize, byte: u8) -> Result<usize, SizingError> {
+    if at < text.len() && text[at] == byte {
+        return Ok(at + 1);
+    }
+    Err(SizingError::CustomSyntax { offset: at })
+}

@@ -1,0 +1,31 @@
+//! How large a receive buffer must be so that no USB plug is lost.
+//!
+//! A queued uevent is charged [`truesize`](SkbAbi::truesize), not its length; the kernel admits it or drops it
+//! ([`Admission`]); a device raises the events of its [`PlugProfile`]; a board has a [`UsbTopology`]. From these
+//! follow a [`Budget`] and the [`RcvBuf`] to ask for. Everything is `const fn`: an image's buffer is known, and an
+//! impossible one refused, when it is built.
+
+mod admission;
+mod budget;
+mod classes;
+mod custom;
+mod device;
+mod error;
+mod parse;
+mod profile;
+mod size;
+mod topology;
+mod truesize;
+
+pub use admission::{Admission, Congestion, ReceiveQueue};
+pub use budget::{Budget, Foreign, MAX_BUDGET_BYTES, Requirements};
+pub use custom::{CustomDevice, MAX_CUSTOM_GROUPS};
+pub use device::{DeviceClass, PortDevice};
+pub use error::{SizingError, or_panic};
+pub use parse::{DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, MAX_STALL_MS, USB_PORTS, parse_u32};
+pub use profile::{
+    BUDGET_COUNTER_GROWTH, BUDGET_PORT_NAME_LEN, BUDGET_SEQNUM_DIGITS, EventShape, LengthBasis, PlugProfile,
+};
+pub use size::{Effective, RcvBuf, Requested};
+pub use topology::{MAX_DEVICES_PER_BUS, UsbTopology};
+pub use truesize::{PointerWidth, SkbAbi, SmallHead};

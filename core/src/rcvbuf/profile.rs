@@ -1,0 +1,187 @@
+use super::{error::SizingError, truesize::SkbAbi};
+
+/// Digits of `SEQNUM` that a budget assumes: ten thousand million events since boot.
+pub const BUDGET_SEQNUM_DIGITS: u8 = 10;
+
+/// Bytes of a port's name that a budget assumes: `1-1.2.3.4.5.6`, a device behind as many hubs as USB allows
+/// (`MAX_TOPO_LEVEL` in `drivers/usb/core/hub.c`).
+pub const BUDGET_PORT_NAME_LEN: u8 = 13;
+
+/// Bytes that a budget adds to each event for numbers that grow with uptime or with other devices, and stand
+/// in an event several times: `input12`, `host10`, `DISKSEQ`, `IFINDEX`, `MINOR`.
+pub const BUDGET_COUNTER_GROWTH: u8 = 16;
+
+/// The lengths on one board that an event's own length depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LengthBasis {
+    /// Bytes of the plugged device's devpath, `/devices/…/usb1/1-1`.
+    pub devpath_len: u16,
+    /// Bytes of the last part of it, `1-1`, which the names of interfaces and of a hub's children begin with.
+    pub port_name_len: u8,
+    /// Digits of `SEQNUM`.
+    pub seqnum_digits: u8,
+    /// Bytes to add to each event for other numbers that grow.
+    pub counter_growth: u8,
+}
+
+impl LengthBasis {
+    /// The lengths of events as they were captured.
+    #[must_use]
+    pub const fn captured(devpath_len: u16, port_name_len: u8, seqnum_digits: u8) -> Self {
+        Self {
+            devpath_len,
+            port_name_len,
+            seqnum_digits,
+            counter_growth: 0,
+        }
+    }
+
+    /// The lengths that a budget assumes where no devpath of a plugged device is longer than `devpath_max` bytes.
+    #[must_use]
+    pub const fn budget(devpath_max: u16) -> Self {
+        Self {
+            devpath_len: devpath_max,
+            port_name_len: BUDGET_PORT_NAME_LEN,
+            seqnum_digits: BUDGET_SEQNUM_DIGITS,
+            counter_growth: BUDGET_COUNTER_GROWTH,
+        }
+    }
+}
+
+/// Events of one length, apart from what depends on the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct EventShape {
+    /// Bytes of the datagram without the copies of devpath and port name and without the digits of `SEQNUM`.
+    pub base_len: u16,
+    /// How many such events there are.
+    pub count: u16,
+    /// How often the plugged device's devpath stands in the event: twice, or never in the events of virtual
+    /// devices that a driver makes (`/devices/virtual/bdi/8:0`).
+    pub devpath_copies: u8,
+    /// How often the port's name stands in it besides: `/1-1:1.0` below the devpath, twice.
+    pub name_copies: u8,
+}
+
+impl EventShape {
+    /// Bytes of such a datagram.
+    #[must_use]
+    pub const fn datagram_len(&self, at: LengthBasis) -> u32 {
+        // Cannot overflow: three products of 8 and 16 bits.
+        self.base_len as u32
+            + self.devpath_copies as u32 * at.devpath_len as u32
+            + self.name_copies as u32 * at.port_name_len as u32
+            + at.seqnum_digits as u32
+            + at.counter_growth as u32
+    }
+}
+
+/// What one port raises when its device is plugged and unplugged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct PlugProfile<'a> {
+    pub(super) plug: &'a [EventShape],
+    pub(super) unplug: &'a [EventShape],
+    pub(super) devices: u8,
+    pub(super) shortest_cycle_ms: u32,
+}
+
+impl<'a> PlugProfile<'a> {
+    /// A profile of one's own: the events of a plug and of an unplug, the USB devices that one port then has,
+    /// and the shortest time from one plug to the next.
+    ///
+    /// # Errors
+    ///
+    /// [`SizingError::EmptyProfile`] without any event, device or cycle time.
+    pub const fn new(
+        plug: &'a [EventShape],
+        unplug: &'a [EventShape],
+        devices: u8,
+        shortest_cycle_ms: u32,
+    ) -> Result<Self, SizingError> {
+        let events = count(plug).saturating_add(count(unplug));
+        if events == 0 || devices == 0 || shortest_cycle_ms == 0 {
+            return Err(SizingError::EmptyProfile {
+                events,
+                devices,
+                shortest_cycle_ms,
+            });
+        }
+        Ok(Self {
+            plug,
+            unplug,
+            devices,
+            shortest_cycle_ms,
+        })
+    }
+
+    /// The events of one plug. Of a [`CustomDevice`](super::CustomDevice), those of the unplug too.
+    #[must_use]
+    pub const fn plug(&self) -> &'a [EventShape] {
+        self.plug
+    }
+
+    /// The events of one unplug.
+    #[must_use]
+    pub const fn unplug(&self) -> &'a [EventShape] {
+        self.unplug
+    }
+
+    /// USB devices behind one port, the plugged one included.
+    #[must_use]
+    pub const fn devices(&self) -> u8 {
+        self.devices
+    }
+
+    /// The shortest time in milliseconds in which the device comes and goes.
+    #[must_use]
+    pub const fn shortest_cycle_ms(&self) -> u32 {
+        self.shortest_cycle_ms
+    }
+
+    /// The number of events of one plug.
+    #[must_use]
+    pub const fn plug_events(&self) -> u32 {
+        count(self.plug)
+    }
+
+    /// The number of events of one unplug.
+    #[must_use]
+    pub const fn unplug_events(&self) -> u32 {
+        count(self.unplug)
+    }
+
+    /// Bytes charged for one plug.
+    #[must_use]
+    pub const fn plug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        charge(self.plug, at, abi)
+    }
+
+    /// Bytes charged for one unplug.
+    #[must_use]
+    pub const fn unplug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        charge(self.unplug, at, abi)
+    }
+}
+
+// Both loops split the slice: a `for` is not const, and an index could be out of bounds.
+
+const fn count(mut shapes: &[EventShape]) -> u32 {
+    let mut events = 0_u32;
+    while let [first, rest @ ..] = shapes {
+        events = events.saturating_add(first.count as u32);
+        shapes = rest;
+    }
+    events
+}
+
+const fn charge(mut shapes: &[EventShape], at: LengthBasis, abi: SkbAbi) -> u64 {
+    let mut bytes = 0_u64;
+    while let [first, rest @ ..] = shapes {
+        let each = abi.truesize(first.datagram_len(at)) as u64;
+        bytes = bytes.saturating_add(each.saturating_mul(first.count as u64));
+        shapes = rest;
+    }
+    bytes
+}

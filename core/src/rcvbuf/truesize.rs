@@ -1,0 +1,157 @@
+/// The data area of a socket buffer is a multiple of this: `SKB_DATA_ALIGN` in `include/linux/skbuff.h`,
+/// `SMP_CACHE_BYTES` on the architectures that were measured.
+const DATA_ALIGN: u32 = 64;
+
+/// What `SOCK_MIN_RCVBUF` (`TCP_SKB_MIN_TRUESIZE` in `include/net/sock.h`) adds to the size of `struct sk_buff`.
+const MIN_RCVBUF_DATA: u32 = 2_048;
+
+/// Width of the kernel's pointers, on which the sizes of its structures depend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PointerWidth {
+    /// A 32-bit kernel.
+    Bits32,
+    /// A 64-bit kernel.
+    Bits64,
+}
+
+/// The kernel's cache of small heads, `skbuff_small_head` in `net/core/skbuff.c` (since 6.3).
+///
+/// Its size depends on the kernel's configuration (`MAX_TCP_HEADER`), so a budget cannot know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum SmallHead {
+    /// The kernel has no such cache: up to 6.2.
+    None,
+    /// Every head of up to that many bytes is charged as that many.
+    Bytes(u32),
+    /// Any size up to this, or none: the charge is the largest that any of these kernels makes.
+    AtMost(u32),
+}
+
+/// What a kernel build charges for a socket buffer beyond the datagram.
+///
+/// `alloc_uevent_skb` in `lib/kobject_uevent.c` allocates the datagram's length with `alloc_skb`;
+/// `__alloc_skb` and `kmalloc_reserve` in `net/core/skbuff.c` add `struct skb_shared_info`, round up to what
+/// the allocator hands out, and charge that and `struct sk_buff`: `skb->truesize`.
+///
+/// ```
+/// use sureplug_core::rcvbuf::SkbAbi;
+///
+/// // 293 bytes, the first event of a keyboard.
+/// assert_eq!(SkbAbi::ARM64_6_1.truesize(293), 1_280);
+/// assert_eq!(SkbAbi::ARM64_6_12.truesize(293), 960);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SkbAbi {
+    width: PointerWidth,
+    shared_info: u32,
+    sk_buff: u32,
+    small_head: SmallHead,
+}
+
+impl SkbAbi {
+    /// Linux 5.10 on arm64.
+    pub const ARM64_5_10: Self = Self::bits64(SmallHead::None);
+    /// Linux 6.1 on arm64.
+    pub const ARM64_6_1: Self = Self::bits64(SmallHead::None);
+    /// Linux 6.12 on arm64, as Debian configures it.
+    pub const ARM64_6_12: Self = Self::bits64(SmallHead::Bytes(704));
+    /// Linux 6.1 on amd64.
+    pub const AMD64_6_1: Self = Self::bits64(SmallHead::None);
+    /// Linux 6.18 on amd64, as measured.
+    pub const AMD64_6_18: Self = Self::bits64(SmallHead::Bytes(576));
+    /// Linux 5.10 on 32-bit ARM.
+    pub const ARM_5_10: Self = Self::bits32(SmallHead::None);
+    /// Linux 6.1 on 32-bit ARM.
+    pub const ARM_6_1: Self = Self::bits32(SmallHead::None);
+    /// Linux 6.12 on 32-bit ARM, as Debian configures it.
+    pub const ARM_6_12: Self = Self::bits32(SmallHead::Bytes(640));
+
+    /// At least the charge of every measured 64-bit kernel.
+    pub const BOUND_64: Self = Self::bits64(SmallHead::AtMost(704));
+    /// At least the charge of every measured 32-bit kernel.
+    pub const BOUND_32: Self = Self::bits32(SmallHead::AtMost(640));
+    /// What a budget takes: the bound for the pointer width of this build.
+    ///
+    /// 32-bit user space on a 64-bit kernel has to take [`BOUND_64`](Self::BOUND_64) instead.
+    pub const BOUND: Self = if cfg!(target_pointer_width = "32") {
+        Self::BOUND_32
+    } else {
+        Self::BOUND_64
+    };
+
+    /// An ABI from the sizes, in bytes and rounded up to 64, of `struct skb_shared_info` and `struct sk_buff`.
+    #[must_use]
+    pub const fn new(width: PointerWidth, shared_info: u32, sk_buff: u32, small_head: SmallHead) -> Self {
+        Self {
+            width,
+            shared_info,
+            sk_buff,
+            small_head,
+        }
+    }
+
+    const fn bits64(small_head: SmallHead) -> Self {
+        Self::new(PointerWidth::Bits64, 320, 256, small_head)
+    }
+
+    const fn bits32(small_head: SmallHead) -> Self {
+        Self::new(PointerWidth::Bits32, 256, 192, small_head)
+    }
+
+    /// Width of the kernel's pointers.
+    #[must_use]
+    pub const fn width(&self) -> PointerWidth {
+        self.width
+    }
+
+    /// Bytes of `struct skb_shared_info`, rounded up.
+    #[must_use]
+    pub const fn shared_info(&self) -> u32 {
+        self.shared_info
+    }
+
+    /// Bytes of `struct sk_buff`, rounded up.
+    #[must_use]
+    pub const fn sk_buff(&self) -> u32 {
+        self.sk_buff
+    }
+
+    /// The cache of small heads.
+    #[must_use]
+    pub const fn small_head(&self) -> SmallHead {
+        self.small_head
+    }
+
+    /// Bytes that a queued datagram of `len` bytes is charged: `skb->truesize`.
+    ///
+    /// A length that no kernel can allocate gives `u32::MAX`.
+    #[must_use]
+    pub const fn truesize(&self, len: u32) -> u32 {
+        let Some(data) = len.checked_next_multiple_of(DATA_ALIGN) else {
+            return u32::MAX;
+        };
+        let Some(head) = data.checked_add(self.shared_info) else {
+            return u32::MAX;
+        };
+        // kmalloc's sizes are powers of two where a head can be: its classes of 96 and 192 are smaller.
+        let Some(slab) = head.checked_next_power_of_two() else {
+            return u32::MAX;
+        };
+        let allocated = match self.small_head {
+            SmallHead::Bytes(small) if head <= small => small,
+            SmallHead::AtMost(most) if head <= most && slab < most => most,
+            _ => slab,
+        };
+        allocated.saturating_add(self.sk_buff)
+    }
+
+    /// The smallest receive buffer that the kernel sets, whatever was asked: `SOCK_MIN_RCVBUF` in
+    /// `include/net/sock.h`.
+    #[must_use]
+    pub const fn rcvbuf_floor(&self) -> u32 {
+        MIN_RCVBUF_DATA.saturating_add(self.sk_buff)
+    }
+}
