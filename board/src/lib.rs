@@ -1,1 +1,15 @@
 #![doc = include_str!("../README.md")]
+
+pub mod boot_time;
+pub mod cli;
+pub mod doorbell;
+pub mod intake;
+mod json;
+pub mod netlink;
+pub mod profile;
+pub mod sinks;
+pub mod sys;
+pub mod sysctl;
+pub mod sysfs;
+pub mod totals;
+pub mod worker;

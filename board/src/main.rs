@@ -1,3 +1,7 @@
-//! The command `sureplug`.
+//! The command `sureplug`: see [`sureplug_board::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sureplug_board::cli::main(std::env::args_os().skip(1))
+}

@@ -1,0 +1,79 @@
+//! The time since boot, as the kernel's log shows it.
+
+use std::fmt;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// A point in time, counted from boot without the time that the board was suspended: the clock that
+/// the stamps of the kernel's log follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BootTime(Duration);
+
+impl BootTime {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        // Fails for no clock id that Linux knows (clock_gettime(2)).
+        Self(clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from))
+    }
+
+    /// The time since boot.
+    #[must_use]
+    pub const fn since_boot(self) -> Duration {
+        self.0
+    }
+
+    /// From nanoseconds since boot.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(Duration::from_nanos(nanos))
+    }
+
+    /// Nanoseconds since boot; 64 bits last for 584 years.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)]
+    pub const fn as_nanos(self) -> u64 {
+        self.0.as_nanos() as u64
+    }
+
+    /// The point in time `later` after this one.
+    #[must_use]
+    pub const fn after(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(later))
+    }
+
+    /// The time from `earlier` to here; zero if it is the other way round.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for BootTime {
+    /// As `printk` writes it: `[   18.618473]` (`print_time` in `kernel/printk/printk.c`).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{:5}.{:06}]", self.0.as_secs(), self.0.subsec_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BootTime;
+
+    #[test]
+    fn shown_as_in_the_kernels_log() {
+        assert_eq!(BootTime::from_nanos(18_618_473_999).to_string(), "[   18.618473]");
+        assert_eq!(
+            BootTime::from_nanos(123_456_000_001_000).to_string(),
+            "[123456.000001]"
+        );
+    }
+
+    #[test]
+    fn goes_forward() {
+        let earlier = BootTime::now();
+        assert!(BootTime::now() >= earlier && earlier > BootTime::from_nanos(0));
+        assert_eq!(BootTime::from_nanos(earlier.as_nanos()), earlier);
+    }
+}

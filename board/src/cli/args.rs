@@ -1,0 +1,252 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt};
+use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, USB_PORTS, parse_u32};
+
+use super::suggest::nearest;
+use crate::profile::Profile;
+
+/// What the arguments ask for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Run(RunOptions),
+    Size(SizeOptions),
+    Help(Topic),
+    Version,
+}
+
+/// What help is wanted about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Sureplug,
+    Run,
+    Size,
+}
+
+/// What both commands take.
+#[derive(Debug)]
+pub(super) struct BoardOptions {
+    /// What the image was built with, overridden by flags.
+    pub(super) profile: Profile,
+    pub(super) sysfs: PathBuf,
+    pub(super) json: bool,
+}
+
+/// What `run` takes.
+#[derive(Debug)]
+pub(super) struct RunOptions {
+    pub(super) board: BoardOptions,
+    pub(super) verbose: bool,
+    pub(super) allow_undersized: bool,
+}
+
+/// What `size` takes.
+#[derive(Debug)]
+pub(super) struct SizeOptions {
+    pub(super) board: BoardOptions,
+}
+
+const COMMANDS: &[&str] = &["run", "size", "help"];
+const BOARD_OPTIONS: &[&str] = &[
+    "--ports",
+    "--port-device",
+    "--max-stall-ms",
+    "--devpath-max",
+    "--sysfs",
+    "--json",
+    "--help",
+    "--version",
+];
+const RUN_OPTIONS: &[&str] = &["--verbose", "--allow-undersized"];
+
+/// The command line is wrong: what is, and what it should be.
+#[derive(Debug)]
+pub(super) struct UsageError(String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; see sureplug --help", self.0)
+    }
+}
+
+impl From<lexopt::Error> for UsageError {
+    fn from(error: lexopt::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let mut parser = Parser::from_args(arguments);
+    let mut topic = Topic::Sureplug;
+    let mut options = RunOptions {
+        board: BoardOptions {
+            profile: Profile::BUILD,
+            sysfs: PathBuf::from("/sys"),
+            json: false,
+        },
+        verbose: false,
+        allow_undersized: false,
+    };
+    while let Some(argument) = parser.next()? {
+        let board = &mut options.board;
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(topic)),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Long("json") => board.json = true,
+            Arg::Long("sysfs") => board.sysfs = parser.value()?.into(),
+            Arg::Long("ports") => {
+                board.profile.ports =
+                    Some(value(&mut parser, "--ports", |text| parse_u32(text, &USB_PORTS))?);
+            }
+            Arg::Long("port-device") => {
+                board.profile.port_device = value(&mut parser, "--port-device", PortDevice::parse)?;
+            }
+            Arg::Long("max-stall-ms") => {
+                let parse = |text: &str| parse_u32(text, &MAX_STALL_MS);
+                board.profile.max_stall_ms = value(&mut parser, "--max-stall-ms", parse)?;
+            }
+            Arg::Long("devpath-max") => {
+                let parse = |text: &str| parse_u32(text, &DEVPATH_MAX_BYTES);
+                board.profile.devpath_max = Some(value(&mut parser, "--devpath-max", parse)?);
+            }
+            Arg::Short('v') | Arg::Long("verbose") if topic != Topic::Size => options.verbose = true,
+            Arg::Long("allow-undersized") if topic != Topic::Size => options.allow_undersized = true,
+            Arg::Value(word) if topic == Topic::Sureplug => match word.to_str() {
+                Some("run") => topic = Topic::Run,
+                Some("size") if !options.verbose && !options.allow_undersized => topic = Topic::Size,
+                Some("help") => return help(&mut parser),
+                _ => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
+            },
+            Arg::Value(word) => {
+                return Err(UsageError(format!(
+                    "unexpected argument `{}`",
+                    word.to_string_lossy()
+                )));
+            }
+            Arg::Short(letter) => return Err(UsageError(format!("unknown option `-{letter}`"))),
+            Arg::Long(name) => {
+                let run_only = if topic == Topic::Size { &[] } else { RUN_OPTIONS };
+                return Err(unknown(
+                    "option",
+                    &format!("--{name}"),
+                    &[BOARD_OPTIONS, run_only].concat(),
+                ));
+            }
+        }
+    }
+    Ok(match topic {
+        Topic::Size => Command::Size(SizeOptions { board: options.board }),
+        Topic::Sureplug | Topic::Run => Command::Run(options),
+    })
+}
+
+fn help(parser: &mut Parser) -> Result<Command, UsageError> {
+    match parser.next()? {
+        None => Ok(Command::Help(Topic::Sureplug)),
+        Some(Arg::Value(word)) if word == "run" => Ok(Command::Help(Topic::Run)),
+        Some(Arg::Value(word)) if word == "size" => Ok(Command::Help(Topic::Size)),
+        Some(Arg::Value(word)) => Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+fn unknown(what: &str, found: &str, candidates: &[&str]) -> UsageError {
+    UsageError(match nearest(found, candidates) {
+        Some(meant) => format!("unknown {what} `{found}`; did you mean `{meant}`?"),
+        None => format!("unknown {what} `{found}`"),
+    })
+}
+
+/// An option's value, and what is wrong with it together with the option's name.
+fn value<T, E: fmt::Display>(
+    parser: &mut Parser,
+    option: &str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, UsageError> {
+    let text = parser.value()?.string()?;
+    parse(&text).map_err(|error| UsageError(format!("{option} {text}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Topic, parse};
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_runs() {
+        let Ok(Command::Run(options)) = parsed("") else {
+            panic!("no run")
+        };
+        assert!(!options.verbose && !options.allow_undersized && !options.board.json);
+    }
+
+    #[test]
+    fn flags_override_the_build() {
+        for line in ["--ports 7 --max-stall-ms 250", "run --ports=7 --max-stall-ms=250"] {
+            let Ok(Command::Run(options)) = parsed(line) else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                (options.board.profile.ports, options.board.profile.max_stall_ms),
+                (Some(7), 250)
+            );
+            assert!(options.board.profile.is_fixed());
+        }
+    }
+
+    #[test]
+    fn help_is_about_the_command() {
+        for (line, wanted) in [
+            ("--help", Topic::Sureplug),
+            ("run --help", Topic::Run),
+            ("size --json -h", Topic::Size),
+            ("help size", Topic::Size),
+            ("help", Topic::Sureplug),
+        ] {
+            assert!(
+                matches!(parsed(line), Ok(Command::Help(topic)) if topic == wanted),
+                "{line}"
+            );
+        }
+        assert!(matches!(parsed("size --version"), Ok(Command::Version)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_the_right_word_suggested() {
+        for (line, wanted) in [
+            ("--jsno", "unknown option `--jsno`; did you mean `--json`?"),
+            ("--allow-undersize", "did you mean `--allow-undersized`?"),
+            ("size --verbos", "unknown option `--verbos`"),
+            ("siz", "unknown command `siz`; did you mean `size`?"),
+            ("run size", "unexpected argument `size`"),
+            ("-x", "unknown option `-x`"),
+            (
+                "--ports 0",
+                "--ports 0: 0 is out of range: write a number from 1 to 127",
+            ),
+            ("--ports 128", "--ports 128: 128 is out of range"),
+            ("--ports four", "--ports four: byte 0: not a decimal number"),
+            (
+                "--port-device toaster",
+                "--port-device toaster: unknown device class",
+            ),
+            (
+                "--max-stall-ms 600001",
+                "out of range: write a number from 1 to 600000",
+            ),
+            ("--devpath-max 15", "out of range: write a number from 16 to 1000"),
+            ("--ports", "missing argument for option '--ports'"),
+            ("size --allow-undersized", "unknown option `--allow-undersized`"),
+            ("-v size", "unknown command `size`"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert!(error.contains(wanted), "{line}: {error}");
+            assert!(error.ends_with("see sureplug --help"), "{line}: {error}");
+        }
+    }
+}

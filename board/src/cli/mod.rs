@@ -1,0 +1,41 @@
+//! The commands of `sureplug`.
+
+mod args;
+mod help;
+mod output;
+mod run;
+mod size;
+mod suggest;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use args::Command;
+
+/// How a command ended, as its exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// All is well.
+    Fine = 0,
+    /// The command found something that wants attention.
+    Finding = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The system refused, or what it gave is not enough to start with.
+    Refused = 3,
+}
+
+/// Runs the command that the arguments ask for; they begin behind the program's name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let exit = match args::parse(arguments) {
+        Ok(Command::Run(options)) => run::run(&options),
+        Ok(Command::Size(options)) => size::size(&options),
+        Ok(Command::Help(topic)) => output::print(help::text(topic)),
+        Ok(Command::Version) => output::print(concat!("sureplug ", env!("CARGO_PKG_VERSION"), "\n")),
+        Err(error) => {
+            output::complain(&error);
+            Exit::Usage
+        }
+    };
+    ExitCode::from(exit as u8)
+}

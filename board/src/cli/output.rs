@@ -1,0 +1,21 @@
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+use super::Exit;
+
+/// Prints a whole text. A reader that has closed its end has seen what it wanted.
+pub(super) fn print(text: &str) -> Exit {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format_args!("cannot write to standard output: {error}"));
+            Exit::Refused
+        }
+        _ => Exit::Fine,
+    }
+}
+
+/// Says on standard error why there is no more to come. If that fails too, nobody is listening.
+pub(super) fn complain(reason: &impl Display) {
+    let _ = writeln!(io::stderr().lock(), "sureplug: {reason}");
+}

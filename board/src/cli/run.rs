@@ -1,0 +1,94 @@
+use std::io;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::Exit;
+use super::args::RunOptions;
+use super::output::complain;
+use crate::intake::Intake;
+use crate::netlink::{Shortfall, UeventSocket};
+use crate::profile::{Mismatch, Sizing};
+use crate::sinks::{Console, Line, Style, Undersized};
+use crate::sysctl;
+use crate::sysfs::BoardPorts;
+use crate::totals::Totals;
+use crate::worker::Worker;
+
+/// Watches in the foreground until a signal comes.
+pub(super) fn run(options: &RunOptions) -> Exit {
+    let board = BoardPorts::count(&options.board.sysfs);
+    let sizing = match Sizing::for_board(&options.board.profile, &board, sysctl::rmem_default()) {
+        Ok(sizing) => sizing,
+        Err(error) => {
+            complain(&error);
+            return Exit::Usage;
+        }
+    };
+    let socket = match UeventSocket::open(sizing.rcvbuf) {
+        Ok(socket) => socket,
+        Err(error) => {
+            complain(&error);
+            return Exit::Refused;
+        }
+    };
+    let undersized = Undersized {
+        buffer: Shortfall::of(socket.effective(), sizing.rcvbuf),
+        profile: sizing.mismatches(&board),
+    };
+    if sizing.profile.is_fixed() && !options.allow_undersized && must_refuse(&undersized) {
+        undersized.reasons().for_each(|reason| complain(&reason));
+        complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
+        return Exit::Refused;
+    }
+    match watch(options, &sizing, socket, undersized) {
+        Ok(()) => Exit::Fine,
+        Err(error) => {
+            complain(&error);
+            Exit::Refused
+        }
+    }
+}
+
+/// A longer devpath than stated is only warned of: it makes events longer, not more.
+fn must_refuse(undersized: &Undersized) -> bool {
+    undersized.buffer.is_some()
+        || undersized
+            .profile
+            .iter()
+            .any(|m| matches!(m, Mismatch::Ports { .. }))
+}
+
+fn watch(
+    options: &RunOptions,
+    sizing: &Sizing,
+    socket: UeventSocket,
+    undersized: Undersized,
+) -> io::Result<()> {
+    // Before any thread starts, so that each of them has the signals blocked.
+    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    ending.thread_block()?;
+    let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+
+    let style = if options.board.json {
+        Style::Json
+    } else {
+        Style::Text {
+            verbose: options.verbose,
+        }
+    };
+    let mut console = Console::start(style)?;
+    let effective = socket.effective();
+    console.say(&Line::Start(sizing, effective));
+    if undersized.is_any() {
+        console.say(&Line::Undersized(&undersized));
+    }
+    console.flush();
+    let totals = Totals {
+        effective: effective.0,
+        max_stall_ms: sizing.profile.max_stall_ms,
+        ..Totals::default()
+    };
+    Worker::new(Intake::start(socket)?, Some(console), signals, undersized, totals).run()?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Waking the other thread, with a system call only if it sleeps.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+use nix::errno::Errno;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// One thread sleeps on a doorbell together with whatever else it polls; another rings it.
+///
+/// The sleeper [`arm`](Self::arm)s it, looks *once more* whether there is something to do, and only
+/// then polls [`as_fd`](AsFd::as_fd). The other thread makes something to do first and
+/// [`ring`](Self::ring)s then. So either the sleeper sees the work, or it is woken.
+#[derive(Debug)]
+pub struct Doorbell {
+    armed: AtomicBool,
+    eventfd: EventFd,
+}
+
+impl Doorbell {
+    /// Makes one that is not armed.
+    ///
+    /// # Errors
+    ///
+    /// What `eventfd(2)` says: no descriptor is left.
+    pub fn new() -> io::Result<Self> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        Ok(Self {
+            armed: AtomicBool::new(false),
+            eventfd: EventFd::from_value_and_flags(0, flags)?,
+        })
+    }
+
+    /// Announces that this thread is about to sleep.
+    pub fn arm(&self) {
+        self.armed.store(true, Ordering::Relaxed);
+        // Orders the announcement before the second look, as the fence in `ring` orders the work before
+        // the look at the announcement: one of the two threads sees the other.
+        fence(Ordering::SeqCst);
+    }
+
+    /// This thread is awake again: forgets the announcement and the ringing.
+    pub fn disarm(&self) {
+        self.armed.store(false, Ordering::Relaxed);
+        // EAGAIN: nobody rang.
+        let _ = self.eventfd.read();
+    }
+
+    /// Wakes the other thread if it sleeps or is about to.
+    pub fn ring(&self) {
+        fence(Ordering::SeqCst);
+        if self.armed.swap(false, Ordering::Relaxed) {
+            // Fails only with EAGAIN, when the counter is at its maximum: then it is readable already.
+            while self.eventfd.write(1) == Err(Errno::EINTR) {}
+        }
+    }
+}
+
+impl AsFd for Doorbell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.eventfd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::Doorbell;
+
+    fn rings(bell: &Doorbell, timeout_ms: u16) -> bool {
+        poll(
+            &mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)],
+            PollTimeout::from(timeout_ms),
+        )
+        .unwrap()
+            == 1
+    }
+
+    #[test]
+    fn rings_only_when_armed() {
+        let bell = Doorbell::new().unwrap();
+        bell.ring();
+        assert!(!rings(&bell, 0));
+        bell.arm();
+        bell.ring();
+        assert!(rings(&bell, 0));
+        bell.disarm();
+        assert!(!rings(&bell, 0));
+    }
+
+    #[test]
+    fn no_wake_up_is_lost() {
+        const ROUNDS: u32 = 20_000;
+        let bell = Doorbell::new().unwrap();
+        let made = AtomicU32::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    made.fetch_add(1, Ordering::Release);
+                    bell.ring();
+                }
+            });
+            let mut seen = 0;
+            while seen < ROUNDS {
+                let now = made.load(Ordering::Acquire);
+                if now != seen {
+                    seen = now;
+                    continue;
+                }
+                bell.arm();
+                if made.load(Ordering::Acquire) == seen {
+                    assert!(rings(&bell, 10_000), "asleep with {seen} of {ROUNDS} seen");
+                }
+                bell.disarm();
+            }
+        });
+    }
+}

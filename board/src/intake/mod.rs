@@ -1,0 +1,332 @@
+//! A thread that does nothing but move datagrams from the socket into a ring.
+//!
+//! It never reads a file, writes to a terminal or takes a lock, so nothing that other parts of the
+//! daemon wait for can delay it. If the ring is full it stops reading, and the kernel's buffer, which
+//! is sized for such a stall, takes over.
+
+mod ring;
+mod stall;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sureplug_core::loss::{DropCounter, Loss};
+
+pub use ring::{Noticed, Reader, Record};
+
+use crate::boot_time::BootTime;
+use crate::doorbell::Doorbell;
+use crate::netlink::{BATCH_MESSAGES, Batch, Message, Received, UeventSocket};
+use crate::sys::MemInfo;
+use ring::Writer;
+use stall::{StallWatch, WATCH_INTERVAL_MS};
+
+/// Bytes of the thread's stack.
+const STACK_BYTES: usize = 64 * 1024;
+
+/// For how long a thread that was asked to end may go on reading what is queued.
+const LAST_READS: Duration = Duration::from_secs(2);
+
+/// What the intake counts; each number only grows.
+#[derive(Debug, Default)]
+pub struct Counters {
+    foreign: AtomicU64,
+    peak_queued: AtomicU64,
+    longest_stall_us: AtomicU64,
+}
+
+impl Counters {
+    /// Messages that were not the kernel's.
+    #[must_use]
+    pub fn foreign(&self) -> u64 {
+        self.foreign.load(Relaxed)
+    }
+
+    /// Bytes that were queued in the socket at most.
+    #[must_use]
+    pub fn peak_queued(&self) -> u64 {
+        self.peak_queued.load(Relaxed)
+    }
+
+    /// The longest time for which the socket went unread although the intake did not wait for it.
+    #[must_use]
+    pub fn longest_stall(&self) -> Duration {
+        Duration::from_micros(self.longest_stall_us.load(Relaxed))
+    }
+}
+
+/// What the two threads share beside the ring.
+#[derive(Debug)]
+struct Shared {
+    counters: Counters,
+    /// Rung by the intake: there are records.
+    records: Doorbell,
+    /// Rung by the worker: there is room again, or the intake shall end.
+    attention: Doorbell,
+    stop: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// The running intake, as the worker sees it.
+#[derive(Debug)]
+pub struct Intake {
+    shared: Arc<Shared>,
+    reader: Reader,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Intake {
+    /// Allocates the ring and starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// No thread or descriptor is left.
+    pub fn start(socket: UeventSocket) -> io::Result<Self> {
+        let (writer, reader) = ring::ring();
+        let shared = Arc::new(Shared {
+            counters: Counters::default(),
+            records: Doorbell::new()?,
+            attention: Doorbell::new()?,
+            stop: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        let theirs = Arc::clone(&shared);
+        let thread = Builder::new()
+            .name("intake".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || Run::new(socket, theirs, writer).until_stopped())?;
+        Ok(Self {
+            shared,
+            reader,
+            thread: Some(thread),
+        })
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Takes the oldest record from the ring.
+    pub fn pop(&mut self) -> Option<Record<'_>> {
+        self.reader.pop()
+    }
+
+    /// To be called after records were taken: the intake may wait for room.
+    pub fn made_room(&self) {
+        self.shared.attention.ring();
+    }
+
+    /// What to poll for records; see [`Doorbell`].
+    #[must_use]
+    pub fn doorbell(&self) -> &Doorbell {
+        &self.shared.records
+    }
+
+    /// Whether the ring holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reader.is_empty()
+    }
+
+    /// Asks the thread to read what is still queued and to end. The records must be taken meanwhile.
+    pub fn request_stop(&self) {
+        self.shared.stop.store(true, Relaxed);
+        self.shared.attention.ring();
+    }
+
+    /// Whether the thread has read for the last time: it was asked to end, or the socket failed. The
+    /// records that are still in the ring can be taken.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.shared.ended.load(Acquire)
+    }
+
+    /// Waits for the thread's end.
+    ///
+    /// # Errors
+    ///
+    /// The socket's error, if that ended it.
+    pub fn join(&mut self) -> io::Result<()> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(io::Error::other("the intake thread panicked")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The thread's own state.
+struct Run {
+    socket: UeventSocket,
+    shared: Arc<Shared>,
+    batch: Batch,
+    writer: Writer,
+    /// `None` from a kernel without `SO_MEMINFO`.
+    drops: Option<DropCounter>,
+    stall: StallWatch,
+}
+
+impl Run {
+    fn new(socket: UeventSocket, shared: Arc<Shared>, writer: Writer) -> Self {
+        Self {
+            drops: socket.initial().map(|info| DropCounter::starting_at(info.drops)),
+            socket,
+            shared,
+            batch: Batch::new(),
+            writer,
+            stall: StallWatch::starting_at(BootTime::now()),
+        }
+    }
+
+    fn until_stopped(mut self) -> io::Result<()> {
+        let result = self.read_until_stopped();
+        self.shared.ended.store(true, Release);
+        self.shared.records.ring();
+        result
+    }
+
+    fn read_until_stopped(&mut self) -> io::Result<()> {
+        let mut stop_by = None;
+        loop {
+            let stop = self.shared.stop.load(Relaxed);
+            if stop && BootTime::now() >= *stop_by.get_or_insert_with(|| BootTime::now().after(LAST_READS)) {
+                return Ok(());
+            }
+            // One record is kept for a loss.
+            let room = self.writer.room().saturating_sub(1);
+            if room == 0 {
+                self.wait(false)?;
+                continue;
+            }
+            let received = self.read(room)?;
+            if matches!(received, Received::All | Received::Nothing) {
+                // Whatever was dropped up to here shows now: a drop needs a full queue, and a queue that
+                // is not empty wakes us again.
+                self.look_at_figures();
+                if stop {
+                    return Ok(());
+                }
+                self.wait(true)?;
+            }
+        }
+    }
+
+    /// Reads one batch into the ring.
+    fn read(&mut self, room: usize) -> io::Result<Received> {
+        let queued_before = self.look_at_figures();
+        let at = BootTime::now();
+        let Self {
+            socket,
+            shared,
+            batch,
+            writer,
+            ..
+        } = self;
+        let received = socket.receive(batch, room.min(BATCH_MESSAGES), |message| {
+            let what = match message {
+                Message::Event(datagram) => Noticed::Event(datagram),
+                Message::Truncated => Noticed::Truncated,
+                // Only the first is told: a flood of them must not take the ring's room.
+                Message::Foreign(sender) => match shared.counters.foreign.fetch_add(1, Relaxed) {
+                    0 => Noticed::Foreign(sender),
+                    _ => return,
+                },
+            };
+            writer.push(Record { at, what });
+        })?;
+        if received == Received::Overrun {
+            let (queued, effective) = (queued_before, self.socket.effective().0);
+            self.writer.push(Record {
+                at,
+                what: Noticed::Overrun {
+                    dropped: 1,
+                    queued,
+                    effective,
+                },
+            });
+        }
+        self.shared.records.ring();
+        self.stall.read(at, received != Received::Nothing);
+        self.publish_stall();
+        Ok(received)
+    }
+
+    /// Compares the socket's figures with those of the last time; returns the bytes queued.
+    fn look_at_figures(&mut self) -> u32 {
+        let (Some(drops), Ok(info)) = (&mut self.drops, self.socket.mem_info()) else {
+            return 0;
+        };
+        let MemInfo {
+            queued,
+            effective,
+            drops: now,
+        } = info;
+        self.shared.counters.peak_queued.fetch_max(queued.into(), Relaxed);
+        // Without room the counter is looked at again when there is some.
+        if self.writer.room() > 0 {
+            if let Loss::Lost { count } = drops.observe(now) {
+                let what = Noticed::Overrun {
+                    dropped: count,
+                    queued,
+                    effective,
+                };
+                self.writer.push(Record {
+                    at: BootTime::now(),
+                    what,
+                });
+                self.shared.records.ring();
+            }
+        }
+        queued
+    }
+
+    /// Sleeps until the worker rings, or until the socket has something if `for_socket`.
+    fn wait(&mut self, for_socket: bool) -> io::Result<()> {
+        let attention = &self.shared.attention;
+        attention.arm();
+        let nothing_to_do = if for_socket {
+            !self.shared.stop.load(Relaxed)
+        } else {
+            self.writer.room() <= 1
+        };
+        if nothing_to_do {
+            let bounded = for_socket && self.stall.watching(BootTime::now());
+            let timeout = if bounded || self.shared.stop.load(Relaxed) {
+                PollTimeout::from(WATCH_INTERVAL_MS)
+            } else {
+                PollTimeout::NONE
+            };
+            let mut fds = [
+                PollFd::new(attention.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            ];
+            let polled = if for_socket { &mut fds[..] } else { &mut fds[..1] };
+            match poll(polled, timeout) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            if for_socket {
+                self.stall.woke(BootTime::now(), bounded);
+                self.publish_stall();
+            }
+        }
+        self.shared.attention.disarm();
+        Ok(())
+    }
+
+    fn publish_stall(&self) {
+        let us = u64::try_from(self.stall.longest().as_micros()).unwrap_or(u64::MAX);
+        self.shared.counters.longest_stall_us.store(us, Relaxed);
+    }
+}

@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use crate::boot_time::BootTime;
+
+/// How long the intake looks after an event whether it is being held up.
+const WATCH: Duration = Duration::from_secs(2);
+
+/// How often it looks then.
+pub(super) const WATCH_INTERVAL_MS: u16 = 100;
+
+/// Measures how long the socket went unread although the intake was not waiting for it: the ring was
+/// full, the processor was busy with others, the process was stopped.
+///
+/// While it waits in `poll`, a thread cannot tell a stop from a quiet line. So for two seconds after an
+/// event it wakes up every 100 ms, and a longer sleep was a stall. A stop that begins later than that
+/// is not measured; it costs no wake-ups while nothing happens.
+#[derive(Debug)]
+pub(super) struct StallWatch {
+    /// When the socket was last read, or its `poll` came back.
+    touched: BootTime,
+    watch_until: BootTime,
+    longest: Duration,
+}
+
+impl StallWatch {
+    pub(super) fn starting_at(now: BootTime) -> Self {
+        Self {
+            touched: now,
+            watch_until: now,
+            longest: Duration::ZERO,
+        }
+    }
+
+    /// The socket was read at `now`.
+    pub(super) fn read(&mut self, now: BootTime, brought_events: bool) {
+        self.longest = self.longest.max(now.since(self.touched));
+        self.touched = now;
+        if brought_events {
+            self.watch_until = now.after(WATCH);
+        }
+    }
+
+    /// Whether a `poll` that begins now must come back after [`WATCH_INTERVAL_MS`].
+    pub(super) fn watching(&self, now: BootTime) -> bool {
+        now < self.watch_until
+    }
+
+    /// A `poll` came back at `now`; `bounded` if it was to do so after [`WATCH_INTERVAL_MS`].
+    pub(super) fn woke(&mut self, now: BootTime, bounded: bool) {
+        if bounded {
+            let over = now
+                .since(self.touched)
+                .saturating_sub(Duration::from_millis(WATCH_INTERVAL_MS.into()));
+            self.longest = self.longest.max(over);
+        }
+        self.touched = now;
+    }
+
+    pub(super) const fn longest(&self) -> Duration {
+        self.longest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::StallWatch;
+    use crate::boot_time::BootTime;
+
+    fn at_ms(ms: u64) -> BootTime {
+        BootTime::from_nanos(ms * 1_000_000)
+    }
+
+    #[test]
+    fn the_time_between_two_reads_is_a_stall() {
+        let mut watch = StallWatch::starting_at(at_ms(0));
+        watch.read(at_ms(5), true);
+        watch.read(at_ms(35), true);
+        watch.read(at_ms(40), false);
+        assert_eq!(watch.longest(), Duration::from_millis(30));
+    }
+
+    #[test]
+    fn waiting_is_none() {
+        let mut watch = StallWatch::starting_at(at_ms(0));
+        assert!(!watch.watching(at_ms(0)));
+        watch.woke(at_ms(60_000), false);
+        watch.read(at_ms(60_000), true);
+        assert!(watch.watching(at_ms(61_999)) && !watch.watching(at_ms(62_000)));
+        watch.woke(at_ms(60_100), true);
+        assert_eq!(watch.longest(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wait_that_should_have_ended_long_ago_is_one() {
+        let mut watch = StallWatch::starting_at(at_ms(0));
+        watch.read(at_ms(0), true);
+        watch.woke(at_ms(1_600), true);
+        assert_eq!(watch.longest(), Duration::from_millis(1_500));
+    }
+}

@@ -1,0 +1,130 @@
+//! JSON, one object a line, written into whatever takes text.
+
+use std::fmt::{self, Display, Write};
+
+/// An object that is being written.
+pub(crate) struct Object<'o, W: Write>(&'o mut W);
+
+impl<'o, W: Write> Object<'o, W> {
+    pub(crate) fn begin(out: &'o mut W, kind: &str) -> Result<Self, fmt::Error> {
+        write!(out, "{{\"kind\":\"{kind}\"")?;
+        Ok(Self(out))
+    }
+
+    pub(crate) fn number(self, key: &str, value: impl Display) -> Result<Self, fmt::Error> {
+        write!(self.0, ",\"{key}\":{value}")?;
+        Ok(self)
+    }
+
+    pub(crate) fn boolean(self, key: &str, value: bool) -> Result<Self, fmt::Error> {
+        self.number(key, value)
+    }
+
+    pub(crate) fn optional<N: Display>(self, key: &str, value: Option<N>) -> Result<Self, fmt::Error> {
+        match value {
+            Some(number) => self.number(key, number),
+            None => self.number(key, "null"),
+        }
+    }
+
+    pub(crate) fn bytes(self, key: &str, value: &[u8]) -> Result<Self, fmt::Error> {
+        write!(self.0, ",\"{key}\":")?;
+        string(self.0, value)?;
+        Ok(self)
+    }
+
+    pub(crate) fn display(self, key: &str, value: &(impl Display + ?Sized)) -> Result<Self, fmt::Error> {
+        write!(self.0, ",\"{key}\":")?;
+        text(self.0, value)?;
+        Ok(self)
+    }
+
+    /// What the object is written to, for a field of another kind; the caller closes the object.
+    pub(crate) fn into_inner(self) -> &'o mut W {
+        self.0
+    }
+
+    pub(crate) fn end(self) -> fmt::Result {
+        self.0.write_str("}\n")
+    }
+}
+
+/// Bytes as a JSON string without loss: a byte that is no UTF-8 becomes `\xNN` and a backslash `\\`,
+/// which JSON then escapes once more; all other text is itself.
+pub(crate) fn string(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+    out.write_char('"')?;
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => out.write_str(r"\\\\")?,
+                other => escaped(out, other)?,
+            }
+        }
+        chunk
+            .invalid()
+            .iter()
+            .try_for_each(|byte| write!(out, r"\\x{byte:02x}"))?;
+    }
+    out.write_char('"')
+}
+
+/// Text as a JSON string.
+pub(crate) fn text(out: &mut impl Write, value: &(impl Display + ?Sized)) -> fmt::Result {
+    out.write_char('"')?;
+    write!(Inside(out), "{value}")?;
+    out.write_char('"')
+}
+
+/// Text that is written within a JSON string.
+struct Inside<'o, W: Write>(&'o mut W);
+
+impl<W: Write> Write for Inside<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character {
+            '\\' => self.0.write_str(r"\\"),
+            other => escaped(self.0, other),
+        })
+    }
+}
+
+/// As RFC 8259 wants it, section 7; and DEL and the C1 controls too, for terminals.
+fn escaped(out: &mut impl Write, character: char) -> fmt::Result {
+    match character {
+        '"' => out.write_str("\\\""),
+        control if control.is_control() => write!(out, "\\u{:04x}", u32::from(control)),
+        other => out.write_char(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Object, string};
+
+    fn json(bytes: &[u8]) -> String {
+        let mut out = String::new();
+        string(&mut out, bytes).unwrap();
+        out
+    }
+
+    #[test]
+    fn bytes_are_escaped_without_loss() {
+        assert_eq!(json(b"plain \"text\""), r#""plain \"text\"""#);
+        assert_eq!(json("gr\u{fc}n".as_bytes()), "\"gr\u{fc}n\"");
+        assert_eq!(json(b"\xb5 \\xb5 \n\x7f"), r#""\\xb5 \\\\xb5 \u000a\u007f""#);
+    }
+
+    #[test]
+    fn text_within_a_message_is_escaped() {
+        let mut out = String::new();
+        Object::begin(&mut out, "k")
+            .unwrap()
+            .display("message", &"say \"a\\b\"\n")
+            .unwrap()
+            .end()
+            .unwrap();
+        assert_eq!(
+            out,
+            "{\"kind\":\"k\",\"message\":\"say \\\"a\\\\b\\\"\\u000a\"}\n"
+        );
+    }
+}

@@ -1,0 +1,269 @@
+//! The board's profile: fixed when the image is built, overridden by flags, or counted at start.
+
+use std::fmt;
+
+use sureplug_core::rcvbuf::{
+    Budget, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, Foreign, MAX_STALL_MS, PortDevice,
+    RcvBuf, Requirements, SizingError, SkbAbi, USB_PORTS, UsbTopology, parse_u32,
+};
+
+use crate::sysfs::BoardPorts;
+
+/// The stall that is allowed where nothing else is said, in milliseconds.
+pub const DEFAULT_MAX_STALL_MS: u32 = 1_000;
+
+/// The ports that are assumed at least where none are stated: most machines have as many.
+pub const MIN_COUNTED_PORTS: u32 = 4;
+
+/// Of any kernel since 2.6: the effective buffer of a socket that nobody set one for.
+const USUAL_RMEM_DEFAULT: u32 = 212_992;
+
+/// What an image, or whoever starts the daemon, says about the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// USB ports of the board; `None` counts them at start.
+    pub ports: Option<u32>,
+    /// The worst device that is plugged into each port.
+    pub port_device: PortDevice,
+    /// For how long nobody may read the socket, in milliseconds.
+    pub max_stall_ms: u32,
+    /// Bytes of the longest devpath of a device in one of the ports; `None` where nothing is stated.
+    pub devpath_max: Option<u32>,
+}
+
+/// Takes a build-time variable, and ends the build with a sentence that names it if its value is bad.
+macro_rules! from_environment {
+    ($name:literal, $wanted:literal, $parse:expr) => {
+        match option_env!($name) {
+            None => None,
+            Some(text) => match $parse(text) {
+                Ok(value) => Some(value),
+                Err(_) => panic!(concat!($name, " must be ", $wanted)),
+            },
+        }
+    };
+}
+
+const fn ports(text: &str) -> Result<u32, SizingError> {
+    parse_u32(text, &USB_PORTS)
+}
+
+const fn stall(text: &str) -> Result<u32, SizingError> {
+    parse_u32(text, &MAX_STALL_MS)
+}
+
+const fn devpath(text: &str) -> Result<u32, SizingError> {
+    parse_u32(text, &DEVPATH_MAX_BYTES)
+}
+
+impl Profile {
+    /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
+    /// `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the environment of the build.
+    pub const BUILD: Self = Self {
+        ports: from_environment!(
+            "SUREPLUG_USB_PORTS",
+            "a whole number from 1 to 127, such as 4",
+            ports
+        ),
+        port_device: match from_environment!(
+            "SUREPLUG_PORT_DEVICE",
+            "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
+             custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
+            PortDevice::parse
+        ) {
+            Some(device) => device,
+            None => PortDevice::Class(DeviceClass::Storage),
+        },
+        max_stall_ms: match from_environment!(
+            "SUREPLUG_MAX_STALL_MS",
+            "a whole number of milliseconds from 1 to 600000, such as 1000",
+            stall
+        ) {
+            Some(ms) => ms,
+            None => DEFAULT_MAX_STALL_MS,
+        },
+        devpath_max: from_environment!(
+            "SUREPLUG_DEVPATH_MAX",
+            "a whole number of bytes from 16 to 1000, such as 96",
+            devpath
+        ),
+    };
+
+    /// Whether somebody has stated how many ports the board has: then a start with less than the budget
+    /// is refused.
+    #[must_use]
+    pub const fn is_fixed(&self) -> bool {
+        self.ports.is_some()
+    }
+}
+
+/// The image's profile as a whole must be possible as well: checked when it is built.
+const _: () = {
+    if let Some(ports) = Profile::BUILD.ports {
+        let topology = match UsbTopology::new(1, ports) {
+            Ok(topology) => topology,
+            Err(error) => panic!("{}", error.message()),
+        };
+        let sized = Sizing::of(
+            &Profile::BUILD,
+            topology,
+            default_devpath(&Profile::BUILD),
+            USUAL_RMEM_DEFAULT,
+        );
+        if let Err(error) = sized {
+            panic!(
+                "{}",
+                match error {
+                    SizingError::TooManyDevices { .. } =>
+                        "SUREPLUG_USB_PORTS times the devices of SUREPLUG_PORT_DEVICE exceeds the 127 of a USB \
+                         bus: lower one of them",
+                    SizingError::BudgetTooLarge { .. } =>
+                        "SUREPLUG_USB_PORTS, SUREPLUG_PORT_DEVICE, SUREPLUG_MAX_STALL_MS and \
+                         SUREPLUG_DEVPATH_MAX together need a larger buffer than a socket can have: lower one \
+                         of them",
+                    other => other.message(),
+                }
+            );
+        }
+    }
+};
+
+const fn default_devpath(profile: &Profile) -> u32 {
+    match profile.devpath_max {
+        Some(bytes) => bytes,
+        None => DEFAULT_DEVPATH_MAX_BYTES,
+    }
+}
+
+/// A profile applied to this board: the budget, and the buffer that follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizing {
+    /// What was stated.
+    pub profile: Profile,
+    /// What the budget is made for.
+    pub topology: UsbTopology,
+    /// Bytes of a devpath that the budget is made for.
+    pub devpath_max: u32,
+    /// The budget.
+    pub budget: Budget,
+    /// `net.core.rmem_default`.
+    pub rmem_default: u32,
+    /// The buffer.
+    pub rcvbuf: RcvBuf,
+}
+
+impl Sizing {
+    /// Sizes the buffer: by the profile where it states something, by what sysfs shows where not.
+    /// `rmem_default` is `None` where it cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// [`SizingError`] if the figures are impossible together.
+    pub fn for_board(
+        profile: &Profile,
+        board: &BoardPorts,
+        rmem_default: Option<u32>,
+    ) -> Result<Self, SizingError> {
+        let topology = UsbTopology::new(
+            board.buses.max(1),
+            profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS)),
+        )?;
+        let devpath_max = match profile.devpath_max {
+            None if !profile.is_fixed() => board
+                .longest_devpath
+                .clamp(DEFAULT_DEVPATH_MAX_BYTES, *DEVPATH_MAX_BYTES.end()),
+            _ => default_devpath(profile),
+        };
+        Self::of(
+            profile,
+            topology,
+            devpath_max,
+            rmem_default.unwrap_or(USUAL_RMEM_DEFAULT),
+        )
+    }
+
+    const fn of(
+        profile: &Profile,
+        topology: UsbTopology,
+        devpath_max: u32,
+        rmem_default: u32,
+    ) -> Result<Self, SizingError> {
+        let requirements = Requirements {
+            topology,
+            profile: profile.port_device.profile(),
+            max_stall_ms: profile.max_stall_ms,
+            devpath_max,
+            abi: SkbAbi::BOUND,
+            foreign: Foreign::Unfiltered,
+        };
+        let budget = match Budget::new(&requirements) {
+            Ok(budget) => budget,
+            Err(error) => return Err(error),
+        };
+        match RcvBuf::new(&budget, rmem_default) {
+            Ok(rcvbuf) => Ok(Self {
+                profile: *profile,
+                topology,
+                devpath_max,
+                budget,
+                rmem_default,
+                rcvbuf,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// In what the board exceeds a stated profile.
+    #[must_use]
+    pub fn mismatches(&self, board: &BoardPorts) -> Vec<Mismatch> {
+        let ports = self.profile.ports.filter(|&stated| board.ports > stated);
+        let longer = board.longest_devpath > self.devpath_max;
+        let ports = ports.map(|stated| Mismatch::Ports {
+            stated,
+            found: board.ports,
+        });
+        let devpath = longer.then_some(Mismatch::Devpath {
+            stated: self.devpath_max,
+            found: board.longest_devpath,
+        });
+        ports.into_iter().chain(devpath).collect()
+    }
+}
+
+/// The board has more than its profile says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// More ports.
+    Ports {
+        /// What the profile says.
+        stated: u32,
+        /// What sysfs shows.
+        found: u32,
+    },
+    /// Longer devpaths.
+    Devpath {
+        /// What the profile says, in bytes.
+        stated: u32,
+        /// What sysfs shows, in bytes.
+        found: u32,
+    },
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ports { stated, found } => write!(
+                f,
+                "the profile is too small for this board: it states {stated} USB ports, sysfs shows {found} of \
+                 the board's own. Build the image with SUREPLUG_USB_PORTS={found}, or start with --ports {found}"
+            ),
+            Self::Devpath { stated, found } => write!(
+                f,
+                "the profile is too small for this board: it states devpaths of up to {stated} bytes, sysfs \
+                 shows ports with {found}. Build the image with SUREPLUG_DEVPATH_MAX={found}, or start with \
+                 --devpath-max {found}"
+            ),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The socket options that `nix` has no safe call for: the only module with `unsafe`.
+
+use std::io;
+use std::mem::size_of_val;
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// Words of `SO_MEMINFO` (`include/uapi/linux/sock_diag.h`, `SK_MEMINFO_VARS`).
+const MEMINFO_WORDS: usize = 9;
+
+/// What the kernel says about a socket's memory: `SO_MEMINFO`, since Linux 4.12.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemInfo {
+    /// Bytes that are charged for what is queued (`SK_MEMINFO_RMEM_ALLOC`).
+    pub queued: u32,
+    /// The effective receive buffer in bytes (`SK_MEMINFO_RCVBUF`).
+    pub effective: u32,
+    /// Messages that were not queued since the socket was opened; wraps around (`SK_MEMINFO_DROPS`).
+    pub drops: u32,
+}
+
+/// Reads a socket's memory figures.
+///
+/// # Errors
+///
+/// `ENOPROTOOPT` from a kernel without `SO_MEMINFO`; `EOPNOTSUPP` if the answer is shorter than the
+/// drop counter's place, as user-mode emulation gives it.
+pub fn mem_info(socket: impl AsFd) -> io::Result<MemInfo> {
+    let mut words = [0u32; MEMINFO_WORDS];
+    let wanted = libc_len(size_of_val(&words));
+    let mut length = wanted;
+    // SAFETY: `words` is valid for writes of `length` bytes and outlives the call; any bits are valid
+    // for its type.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(result)?;
+    if length < wanted {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    Ok(MemInfo {
+        queued: words[libc::SK_MEMINFO_RMEM_ALLOC as usize],
+        effective: words[libc::SK_MEMINFO_RCVBUF as usize],
+        drops: words[libc::SK_MEMINFO_DROPS as usize],
+    })
+}
+
+/// Turns off the report of an overrun as `ENOBUFS`, and with it the latch that refuses everything
+/// after the first refusal until the queue is empty (`netlink(7)`, `NETLINK_NO_ENOBUFS`). The drop
+/// counter still counts.
+///
+/// # Errors
+///
+/// What `setsockopt(2)` says.
+pub fn set_no_enobufs(socket: impl AsFd) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: `on` is valid for reads of its own size and outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_NETLINK,
+            libc::NETLINK_NO_ENOBUFS,
+            (&raw const on).cast(),
+            libc_len(size_of_val(&on)),
+        )
+    };
+    Errno::result(result)?;
+    Ok(())
+}
+
+/// A length of a few bytes.
+#[allow(clippy::cast_possible_truncation)]
+const fn libc_len(length: usize) -> libc::socklen_t {
+    length as libc::socklen_t
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, getsockopt, socket, sockopt};
+
+    use super::{mem_info, set_no_enobufs};
+
+    fn uevent_socket() -> std::os::fd::OwnedFd {
+        let protocol = SockProtocol::NetlinkKObjectUEvent;
+        socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            protocol,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn mem_info_has_the_buffer_that_so_rcvbuf_reads_back() {
+        let socket = uevent_socket();
+        let info = mem_info(&socket).unwrap();
+        assert_eq!(
+            info.effective as usize,
+            getsockopt(&socket, sockopt::RcvBuf).unwrap()
+        );
+        assert_eq!((info.queued, info.drops), (0, 0));
+    }
+
+    #[test]
+    fn the_options_of_a_file_are_refused() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(
+            mem_info(&file).unwrap_err().raw_os_error(),
+            Some(nix::libc::ENOTSOCK)
+        );
+        assert_eq!(
+            set_no_enobufs(&file).unwrap_err().raw_os_error(),
+            Some(nix::libc::ENOTSOCK)
+        );
+    }
+
+    #[test]
+    fn no_enobufs_is_accepted_by_a_netlink_socket() {
+        set_no_enobufs(uevent_socket()).unwrap();
+    }
+}

@@ -1,0 +1,5 @@
+//! What sysfs says about the board.
+
+mod ports;
+
+pub use ports::BoardPorts;

@@ -1,0 +1,180 @@
+//! The loop: ring → uevent → sinks.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+
+use crate::boot_time::BootTime;
+use crate::intake::Intake;
+use crate::sinks::{Console, Line, Undersized};
+use crate::totals::Totals;
+
+/// How often a daemon that runs with too little says so, while events come.
+const REMIND_AFTER: Duration = Duration::from_secs(60);
+
+/// Records that are taken before the signals are looked at again.
+const RECORDS_A_TURN: usize = 256;
+
+/// Takes records until the daemon shall end.
+pub struct Worker {
+    intake: Intake,
+    /// Without one, events are only counted.
+    console: Option<Console>,
+    signals: SignalFd,
+    undersized: Undersized,
+    reminded: BootTime,
+    totals: Totals,
+}
+
+/// Why the loop ended.
+#[derive(Debug)]
+enum End {
+    Signal(Signal),
+    OutputClosed,
+    IntakeFailed,
+}
+
+impl Worker {
+    /// Puts a worker behind a running intake. `signals` are those that end it; `totals` holds the figures
+    /// that do not change.
+    #[must_use]
+    pub fn new(
+        intake: Intake,
+        console: Option<Console>,
+        signals: SignalFd,
+        undersized: Undersized,
+        totals: Totals,
+    ) -> Self {
+        Self {
+            intake,
+            console,
+            signals,
+            undersized,
+            reminded: BootTime::now(),
+            totals,
+        }
+    }
+
+    /// Runs until a signal comes or the reader of the output is gone, and returns what was counted.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when the socket or a descriptor of ours fails.
+    pub fn run(mut self) -> io::Result<Totals> {
+        let end = loop {
+            self.drain();
+            if let Some(end) = self.wait()? {
+                break end;
+            }
+        };
+        self.intake.request_stop();
+        while !(self.intake.has_ended() && self.intake.is_empty()) {
+            self.drain();
+            let bell = self.intake.doorbell();
+            bell.arm();
+            if self.intake.is_empty() && !self.intake.has_ended() {
+                poll_in(
+                    &mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)],
+                    PollTimeout::NONE,
+                )?;
+            }
+            bell.disarm();
+        }
+        let socket_error = self.intake.join();
+        self.finish_totals(&end);
+        if let Some(mut console) = self.console.take() {
+            console.say(&Line::Totals(&self.totals));
+            console.finish();
+        }
+        socket_error.map(|()| self.totals)
+    }
+
+    /// Handles what is in the ring, up to a limit, so that a storm does not keep a signal waiting.
+    fn drain(&mut self) {
+        let mut taken = 0;
+        while taken < RECORDS_A_TURN {
+            let Some(record) = self.intake.pop() else { break };
+            taken += 1;
+            let line = self.totals.count(record);
+            if let Some(console) = &mut self.console {
+                console.say(&line);
+            }
+        }
+        if taken > 0 {
+            self.intake.made_room();
+            self.remind();
+            if let Some(console) = &mut self.console {
+                console.flush();
+            }
+        }
+    }
+
+    /// Says again, once in a while, that events can be lost.
+    fn remind(&mut self) {
+        let now = BootTime::now();
+        if self.undersized.is_any() && now.since(self.reminded) >= REMIND_AFTER {
+            self.reminded = now;
+            if let Some(console) = &mut self.console {
+                console.say(&Line::Undersized(&self.undersized));
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do; looks at the signals in any case.
+    fn wait(&mut self) -> io::Result<Option<End>> {
+        let bell = self.intake.doorbell();
+        bell.arm();
+        let asleep = self.intake.is_empty() && !self.intake.has_ended();
+        let output = self.console.as_ref().map_or(bell, Console::ended);
+        let mut fds =
+            [self.signals.as_fd(), bell.as_fd(), output.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        poll_in(
+            &mut fds,
+            if asleep {
+                PollTimeout::NONE
+            } else {
+                PollTimeout::ZERO
+            },
+        )?;
+        bell.disarm();
+        if fds[0].any() == Some(true) {
+            if let Some(signal) = self.signals.read_signal()? {
+                let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
+                return Ok(Some(End::Signal(Signal::try_from(number)?)));
+            }
+        }
+        if self.console.as_ref().is_some_and(Console::is_closed) {
+            return Ok(Some(End::OutputClosed));
+        }
+        Ok(self.intake.has_ended().then_some(End::IntakeFailed))
+    }
+
+    fn finish_totals(&mut self, end: &End) {
+        let counters = self.intake.counters();
+        self.totals.ended_by = match end {
+            End::Signal(signal) => signal.as_str(),
+            End::OutputClosed => "the closed output",
+            End::IntakeFailed => "the socket's failure",
+        };
+        self.totals.foreign = counters.foreign();
+        self.totals.peak_queued = counters.peak_queued();
+        self.totals.longest_stall = counters.longest_stall();
+        self.totals.output_dropped = self.console.as_ref().map_or(0, Console::dropped);
+    }
+}
+
+/// Waits for any of them; a signal handler that comes between is no reason to look.
+fn poll_in(fds: &mut [PollFd<'_>], timeout: PollTimeout) -> io::Result<()> {
+    loop {
+        match poll(fds, timeout) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
