@@ -8,52 +8,67 @@ use nix::time::{ClockId, clock_gettime};
 /// A point in time, counted from boot without the time that the board was suspended: the clock that
 /// the stamps of the kernel's log follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BootTime(Duration);
+pub struct BootTime {
+    nanos: u64,
+}
 
 impl BootTime {
     /// Now.
     #[must_use]
     pub fn now() -> Self {
         // Fails for no clock id that Linux knows (clock_gettime(2)).
-        Self(clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from))
-    }
-
-    /// The time since boot.
-    #[must_use]
-    pub const fn since_boot(self) -> Duration {
-        self.0
+        let since_boot = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+        Self {
+            nanos: nanos(since_boot),
+        }
     }
 
     /// From nanoseconds since boot.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(Duration::from_nanos(nanos))
+        Self { nanos }
     }
 
     /// Nanoseconds since boot; 64 bits last for 584 years.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)]
     pub const fn as_nanos(self) -> u64 {
-        self.0.as_nanos() as u64
+        self.nanos
+    }
+
+    /// Microseconds since boot.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.nanos / 1_000
     }
 
     /// The point in time `later` after this one.
     #[must_use]
     pub const fn after(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(later))
+        Self {
+            nanos: self.nanos.saturating_add(nanos(later)),
+        }
     }
 
     /// The time from `earlier` to here; zero if it is the other way round.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.nanos.saturating_sub(earlier.nanos))
     }
+}
+
+/// `Duration::as_nanos` has 128 bits, which 32-bit boards need not compute with.
+const fn nanos(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(duration.subsec_nanos() as u64)
 }
 
 impl fmt::Display for BootTime {
     /// As `printk` writes it: `[   18.618473]` (`print_time` in `kernel/printk/printk.c`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{:5}.{:06}]", self.0.as_secs(), self.0.subsec_micros())
+        let micros = self.as_micros();
+        write!(f, "[{:5}.{:06}]", micros / 1_000_000, micros % 1_000_000)
     }
 }
 

@@ -3,28 +3,33 @@
 use std::fmt::{self, Display, Write};
 
 /// An object that is being written.
-pub(crate) struct Object<'o, W: Write>(&'o mut W);
+pub(crate) struct Object<'o>(&'o mut dyn Write);
 
-impl<'o, W: Write> Object<'o, W> {
-    pub(crate) fn begin(out: &'o mut W, kind: &str) -> Result<Self, fmt::Error> {
+impl<'o> Object<'o> {
+    pub(crate) fn begin(out: &'o mut dyn Write, kind: &str) -> Result<Self, fmt::Error> {
         write!(out, "{{\"kind\":\"{kind}\"")?;
         Ok(Self(out))
     }
 
-    pub(crate) fn number(self, key: &str, value: impl Display) -> Result<Self, fmt::Error> {
-        write!(self.0, ",\"{key}\":{value}")?;
+    /// One call for all numbers: each field of its own would cost flash.
+    pub(crate) fn numbers(self, fields: &[(&str, u64)]) -> Result<Self, fmt::Error> {
+        fields
+            .iter()
+            .try_for_each(|(key, value)| write!(self.0, ",\"{key}\":{value}"))?;
         Ok(self)
     }
 
     pub(crate) fn boolean(self, key: &str, value: bool) -> Result<Self, fmt::Error> {
-        self.number(key, value)
+        write!(self.0, ",\"{key}\":{value}")?;
+        Ok(self)
     }
 
-    pub(crate) fn optional<N: Display>(self, key: &str, value: Option<N>) -> Result<Self, fmt::Error> {
-        match value {
-            Some(number) => self.number(key, number),
-            None => self.number(key, "null"),
+    pub(crate) fn optional(self, key: &str, value: Option<u64>) -> Result<Self, fmt::Error> {
+        if let Some(value) = value {
+            return self.numbers(&[(key, value)]);
         }
+        write!(self.0, ",\"{key}\":null")?;
+        Ok(self)
     }
 
     pub(crate) fn bytes(self, key: &str, value: &[u8]) -> Result<Self, fmt::Error> {
@@ -33,14 +38,14 @@ impl<'o, W: Write> Object<'o, W> {
         Ok(self)
     }
 
-    pub(crate) fn display(self, key: &str, value: &(impl Display + ?Sized)) -> Result<Self, fmt::Error> {
+    pub(crate) fn display(self, key: &str, value: &dyn Display) -> Result<Self, fmt::Error> {
         write!(self.0, ",\"{key}\":")?;
         text(self.0, value)?;
         Ok(self)
     }
 
     /// What the object is written to, for a field of another kind; the caller closes the object.
-    pub(crate) fn into_inner(self) -> &'o mut W {
+    pub(crate) fn into_inner(self) -> &'o mut dyn Write {
         self.0
     }
 
@@ -51,7 +56,7 @@ impl<'o, W: Write> Object<'o, W> {
 
 /// Bytes as a JSON string without loss: a byte that is no UTF-8 becomes `\xNN` and a backslash `\\`,
 /// which JSON then escapes once more; all other text is itself.
-pub(crate) fn string(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+pub(crate) fn string(out: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
     out.write_char('"')?;
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -69,16 +74,16 @@ pub(crate) fn string(out: &mut impl Write, bytes: &[u8]) -> fmt::Result {
 }
 
 /// Text as a JSON string.
-pub(crate) fn text(out: &mut impl Write, value: &(impl Display + ?Sized)) -> fmt::Result {
+pub(crate) fn text(out: &mut dyn Write, value: &dyn Display) -> fmt::Result {
     out.write_char('"')?;
     write!(Inside(out), "{value}")?;
     out.write_char('"')
 }
 
 /// Text that is written within a JSON string.
-struct Inside<'o, W: Write>(&'o mut W);
+struct Inside<'o>(&'o mut dyn Write);
 
-impl<W: Write> Write for Inside<'_, W> {
+impl Write for Inside<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().try_for_each(|character| match character {
             '\\' => self.0.write_str(r"\\"),
@@ -88,7 +93,7 @@ impl<W: Write> Write for Inside<'_, W> {
 }
 
 /// As RFC 8259 wants it, section 7; and DEL and the C1 controls too, for terminals.
-fn escaped(out: &mut impl Write, character: char) -> fmt::Result {
+fn escaped(out: &mut dyn Write, character: char) -> fmt::Result {
     match character {
         '"' => out.write_str("\\\""),
         control if control.is_control() => write!(out, "\\u{:04x}", u32::from(control)),

@@ -11,5 +11,6 @@ pub mod sinks;
 pub mod sys;
 pub mod sysctl;
 pub mod sysfs;
+mod thread;
 pub mod totals;
 pub mod worker;

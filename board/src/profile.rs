@@ -215,7 +215,7 @@ impl Sizing {
 
     /// In what the board exceeds a stated profile.
     #[must_use]
-    pub fn mismatches(&self, board: &BoardPorts) -> Vec<Mismatch> {
+    pub fn mismatches(&self, board: &BoardPorts) -> [Option<Mismatch>; 2] {
         let ports = self.profile.ports.filter(|&stated| board.ports > stated);
         let longer = board.longest_devpath > self.devpath_max;
         let ports = ports.map(|stated| Mismatch::Ports {
@@ -226,7 +226,7 @@ impl Sizing {
             stated: self.devpath_max,
             found: board.longest_devpath,
         });
-        ports.into_iter().chain(devpath).collect()
+        [ports, devpath]
     }
 }
 

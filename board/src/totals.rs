@@ -1,7 +1,5 @@
 //! What is counted from start to end.
 
-use std::time::Duration;
-
 use sureplug_core::uevent::Uevent;
 
 use crate::intake::{Noticed, Record};
@@ -27,8 +25,8 @@ pub struct Totals {
     pub peak_queued: u64,
     /// The effective receive buffer in bytes.
     pub effective: u32,
-    /// The longest time for which the socket went unread.
-    pub longest_stall: Duration,
+    /// The longest time in microseconds for which the socket went unread.
+    pub longest_stall_us: u64,
     /// The stall that the profile allows.
     pub max_stall_ms: u32,
     /// Lines that the reader of the output did not take.

@@ -163,7 +163,7 @@ impl Worker {
         };
         self.totals.foreign = counters.foreign();
         self.totals.peak_queued = counters.peak_queued();
-        self.totals.longest_stall = counters.longest_stall();
+        self.totals.longest_stall_us = counters.longest_stall_us();
         self.totals.output_dropped = self.console.as_ref().map_or(0, Console::dropped);
     }
 }

@@ -1,9 +1,10 @@
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
-use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, USB_PORTS, parse_u32};
+use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, SizingError, USB_PORTS, parse_u32};
 
 use super::suggest::nearest;
 use crate::profile::Profile;
@@ -73,7 +74,14 @@ impl fmt::Display for UsageError {
 
 impl From<lexopt::Error> for UsageError {
     fn from(error: lexopt::Error) -> Self {
-        Self(error.to_string())
+        Self(match error {
+            lexopt::Error::MissingValue { option: Some(option) } => format!("`{option}` needs a value"),
+            lexopt::Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
+            lexopt::Error::NonUnicodeValue(value) => {
+                format!("the value `{}` is not UTF-8", value.to_string_lossy())
+            }
+            _ => String::from("the arguments cannot be understood"),
+        })
     }
 }
 
@@ -97,19 +105,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Long("json") => board.json = true,
             Arg::Long("sysfs") => board.sysfs = parser.value()?.into(),
             Arg::Long("ports") => {
-                board.profile.ports =
-                    Some(value(&mut parser, "--ports", |text| parse_u32(text, &USB_PORTS))?);
+                board.profile.ports = Some(number(&mut parser, "--ports", &USB_PORTS)?);
             }
             Arg::Long("port-device") => {
                 board.profile.port_device = value(&mut parser, "--port-device", PortDevice::parse)?;
             }
             Arg::Long("max-stall-ms") => {
-                let parse = |text: &str| parse_u32(text, &MAX_STALL_MS);
-                board.profile.max_stall_ms = value(&mut parser, "--max-stall-ms", parse)?;
+                board.profile.max_stall_ms = number(&mut parser, "--max-stall-ms", &MAX_STALL_MS)?;
             }
             Arg::Long("devpath-max") => {
-                let parse = |text: &str| parse_u32(text, &DEVPATH_MAX_BYTES);
-                board.profile.devpath_max = Some(value(&mut parser, "--devpath-max", parse)?);
+                board.profile.devpath_max = Some(number(&mut parser, "--devpath-max", &DEVPATH_MAX_BYTES)?);
             }
             Arg::Short('v') | Arg::Long("verbose") if topic != Topic::Size => options.verbose = true,
             Arg::Long("allow-undersized") if topic != Topic::Size => options.allow_undersized = true,
@@ -159,11 +164,15 @@ fn unknown(what: &str, found: &str, candidates: &[&str]) -> UsageError {
     })
 }
 
+fn number(parser: &mut Parser, option: &str, range: &RangeInclusive<u32>) -> Result<u32, UsageError> {
+    value(parser, option, |text| parse_u32(text, range))
+}
+
 /// An option's value, and what is wrong with it together with the option's name.
-fn value<T, E: fmt::Display>(
+fn value<T>(
     parser: &mut Parser,
     option: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
+    parse: impl FnOnce(&str) -> Result<T, SizingError>,
 ) -> Result<T, UsageError> {
     let text = parser.value()?.string()?;
     parse(&text).map_err(|error| UsageError(format!("{option} {text}: {error}")))
@@ -240,7 +249,9 @@ mod tests {
                 "out of range: write a number from 1 to 600000",
             ),
             ("--devpath-max 15", "out of range: write a number from 16 to 1000"),
-            ("--ports", "missing argument for option '--ports'"),
+            ("--ports", "`--ports` needs a value"),
+            ("--json=yes", "`--json` takes no value"),
+            ("help --json", "the arguments cannot be understood"),
             ("size --allow-undersized", "unknown option `--allow-undersized`"),
             ("-v size", "unknown command `size`"),
         ] {

@@ -52,11 +52,7 @@ pub(super) fn run(options: &RunOptions) -> Exit {
 
 /// A longer devpath than stated is only warned of: it makes events longer, not more.
 fn must_refuse(undersized: &Undersized) -> bool {
-    undersized.buffer.is_some()
-        || undersized
-            .profile
-            .iter()
-            .any(|m| matches!(m, Mismatch::Ports { .. }))
+    undersized.buffer.is_some() || matches!(undersized.profile, [Some(Mismatch::Ports { .. }), _])
 }
 
 fn watch(

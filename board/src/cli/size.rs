@@ -72,101 +72,84 @@ impl Report {
             rcvbuf,
         } = &self.sizing;
         let plug = profile.port_device.profile();
-        let (stall, cycle) = (profile.max_stall_ms, plug.shortest_cycle_ms());
         let origin = if profile.is_fixed() {
             "as stated"
         } else {
             "as counted, at least 4"
         };
-        let mut row = |name: &str, figure: &dyn fmt::Display, why: fmt::Arguments<'_>| {
-            writeln!(out, "{name:<28} {figure:>10}  {why}")
-        };
+        let device = DeviceName(&profile.port_device);
+        let mut row =
+            |name: &str, figure: u32, why: &dyn fmt::Display| writeln!(out, "{name:<28} {figure:>10}  {why}");
         row(
             "USB ports",
-            &topology.ports(),
-            format_args!("{origin}; sysfs shows {}", self.board.ports),
+            topology.ports(),
+            &format!("{origin}; sysfs shows {}", self.board.ports),
         )?;
-        row(
-            "longest devpath, bytes",
-            devpath_max,
-            format_args!(
-                "of a device in a port; sysfs shows {}",
-                self.board.longest_devpath
-            ),
-        )?;
+        let shown = format!(
+            "of a device in a port; sysfs shows {}",
+            self.board.longest_devpath
+        );
+        row("longest devpath, bytes", *devpath_max, &shown)?;
         row(
             "longest stall, ms",
-            &stall,
-            format_args!("for which nobody may read the socket"),
+            profile.max_stall_ms,
+            &"for which nobody may read the socket",
+        )?;
+        row(
+            "shortest cycle, ms",
+            plug.shortest_cycle_ms(),
+            &"from one plug to the next",
         )?;
         row(
             "one plug, bytes",
-            &budget.plug_bytes(),
-            format_args!(
-                "{} events, {}",
-                plug.plug_events(),
-                DeviceName(&profile.port_device)
-            ),
+            budget.plug_bytes(),
+            &format!("{} events, {device}", plug.plug_events()),
         )?;
         row(
             "one unplug, bytes",
-            &budget.unplug_bytes(),
-            format_args!("{} events", plug.unplug_events()),
+            budget.unplug_bytes(),
+            &format!("{} events", plug.unplug_events()),
         )?;
         row(
             "times cycles",
-            &budget.cycles(),
-            format_args!("1 + {stall} ms / {cycle} ms for a plug and unplug"),
+            budget.cycles(),
+            &"1 + longest stall / shortest cycle",
         )?;
-        row("times ports", &topology.ports(), format_args!(""))?;
-        row("= ports, bytes", &budget.ports_bytes(), format_args!(""))?;
+        row("times ports", topology.ports(), &"")?;
+        row("= ports, bytes", budget.ports_bytes(), &"")?;
         row(
             "+ other subsystems, bytes",
-            &budget.foreign_bytes(),
-            format_args!("one coldplug of all of /sys: every uevent is charged, whatever its subsystem"),
+            budget.foreign_bytes(),
+            &"one coldplug of all of /sys",
         )?;
-        row("= budget, bytes", &budget.total_bytes(), format_args!(""))?;
+        row("= budget, bytes", budget.total_bytes(), &"")?;
         row(
             "at least, bytes",
-            &budget.comfort_bytes(),
-            format_args!("one hub with 8 sticks, in and out"),
+            budget.comfort_bytes(),
+            &"one hub with 8 sticks, in and out",
         )?;
-        row(
-            "at least, bytes",
-            rmem_default,
-            format_args!("net.core.rmem_default"),
-        )?;
+        row("at least, bytes", *rmem_default, &"net.core.rmem_default")?;
         row(
             "wanted buffer, bytes",
-            &rcvbuf.effective().0,
-            format_args!("the largest, rounded up to 4096"),
+            rcvbuf.effective().0,
+            &"the largest of these, rounded up to 4096",
         )?;
         row(
             "to ask for, bytes",
-            &rcvbuf.requested().0,
-            format_args!("the kernel doubles it"),
+            rcvbuf.requested().0,
+            &"SO_RCVBUF; the kernel doubles it",
         )?;
-        match self.rmem_max {
-            Some(max) => row(
-                "net.core.rmem_max, bytes",
-                &max,
-                format_args!("without CAP_NET_ADMIN up to {} B", u64::from(max) * 2),
-            )?,
-            None => row(
-                "net.core.rmem_max, bytes",
-                &"unknown",
-                format_args!("it cannot be read"),
-            )?,
+        if let Some(max) = self.rmem_max {
+            let reach = format!("without CAP_NET_ADMIN a buffer of up to {}", u64::from(max) * 2);
+            row("net.core.rmem_max, bytes", max, &reach)?;
         }
-        row(
-            "the kernel gives, bytes",
-            &self.granted.0,
-            format_args!("to this process, now"),
-        )?;
-        if !self.findings.is_any() {
-            return writeln!(out, "\nverdict: it fits");
-        }
-        writeln!(out, "\nverdict: it does not fit")?;
+        row("the kernel gives, bytes", self.granted.0, &"to this process, now")?;
+        let verdict = if self.findings.is_any() {
+            "does not fit"
+        } else {
+            "fits"
+        };
+        writeln!(out, "\nverdict: it {verdict}")?;
         self.findings
             .reasons()
             .try_for_each(|reason| writeln!(out, "- {reason}"))
@@ -182,30 +165,35 @@ impl Report {
             rcvbuf,
         } = &self.sizing;
         let plug = profile.port_device.profile();
+        let figures = [
+            ("ports", topology.ports()),
+            ("ports_in_sysfs", self.board.ports),
+            ("max_stall_ms", profile.max_stall_ms),
+            ("shortest_cycle_ms", plug.shortest_cycle_ms()),
+            ("devpath_max_bytes", *devpath_max),
+            ("devpath_in_sysfs_bytes", self.board.longest_devpath),
+            ("plug_events", plug.plug_events()),
+            ("plug_bytes", budget.plug_bytes()),
+            ("unplug_events", plug.unplug_events()),
+            ("unplug_bytes", budget.unplug_bytes()),
+            ("per_port_bytes", budget.per_port_bytes()),
+            ("cycles", budget.cycles()),
+            ("ports_bytes", budget.ports_bytes()),
+            ("other_subsystems_bytes", budget.foreign_bytes()),
+            ("budget_bytes", budget.total_bytes()),
+            ("hub8_bytes", budget.comfort_bytes()),
+            ("rmem_default_bytes", *rmem_default),
+            ("wanted_bytes", rcvbuf.effective().0),
+            ("request_bytes", rcvbuf.requested().0),
+            ("granted_bytes", self.granted.0),
+        ]
+        .map(|(key, value)| (key, value.into()));
         let object = Object::begin(out, "size")?
-            .number("ports", topology.ports())?
+            .boolean("fits", !self.findings.is_any())?
             .boolean("ports_stated", profile.is_fixed())?
-            .number("ports_in_sysfs", self.board.ports)?
             .display("port_device", &DeviceName(&profile.port_device))?
-            .number("max_stall_ms", profile.max_stall_ms)?
-            .number("shortest_cycle_ms", plug.shortest_cycle_ms())?
-            .number("devpath_max_bytes", devpath_max)?
-            .number("devpath_in_sysfs_bytes", self.board.longest_devpath)?
-            .number("plug_events", plug.plug_events())?
-            .number("plug_bytes", budget.plug_bytes())?
-            .number("unplug_events", plug.unplug_events())?
-            .number("unplug_bytes", budget.unplug_bytes())?
-            .number("cycles", budget.cycles())?
-            .number("ports_bytes", budget.ports_bytes())?
-            .number("other_subsystems_bytes", budget.foreign_bytes())?
-            .number("budget_bytes", budget.total_bytes())?
-            .number("hub8_bytes", budget.comfort_bytes())?
-            .number("rmem_default_bytes", rmem_default)?
-            .number("wanted_bytes", rcvbuf.effective().0)?
-            .number("request_bytes", rcvbuf.requested().0)?
-            .optional("rmem_max_bytes", self.rmem_max)?
-            .number("granted_bytes", self.granted.0)?
-            .boolean("fits", !self.findings.is_any())?;
+            .numbers(&figures)?
+            .optional("rmem_max_bytes", self.rmem_max.map(u64::from))?;
         let out = object.into_inner();
         let mut comma = ",\"findings\":[";
         for reason in self.findings.reasons() {

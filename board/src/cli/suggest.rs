@@ -1,25 +1,24 @@
 /// The candidate that was probably meant: the nearest, if it is near enough to be a typing error.
 pub(super) fn nearest<'c>(found: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let near_enough = found.chars().count() / 3 + 1;
-    candidates
+    let near_enough = found.len() / 3 + 1;
+    let nearest = candidates
         .iter()
-        .map(|candidate| (distance(found, candidate), *candidate))
-        .min()
-        .filter(|(distance, _)| *distance <= near_enough)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|candidate| distance(found, candidate))?;
+    (distance(found, nearest) <= near_enough).then_some(nearest)
 }
 
-/// How many characters must be put in, taken out or replaced to get from `a` to `b` (Levenshtein).
+/// How many bytes must be put in, taken out or replaced to get from `a` to `b` (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    for (i, from) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        row[0] = left;
+        for (above, to) in row[1..].iter_mut().zip(b.bytes()) {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = *above;
+            left = replaced.min(left + 1).min(diagonal + 1);
+            *above = left;
         }
     }
     row[b.len()]

@@ -14,7 +14,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -27,11 +27,9 @@ use crate::boot_time::BootTime;
 use crate::doorbell::Doorbell;
 use crate::netlink::{BATCH_MESSAGES, Batch, Message, Received, UeventSocket};
 use crate::sys::MemInfo;
+use crate::thread;
 use ring::Writer;
 use stall::{StallWatch, WATCH_INTERVAL_MS};
-
-/// Bytes of the thread's stack.
-const STACK_BYTES: usize = 64 * 1024;
 
 /// For how long a thread that was asked to end may go on reading what is queued.
 const LAST_READS: Duration = Duration::from_secs(2);
@@ -57,10 +55,11 @@ impl Counters {
         self.peak_queued.load(Relaxed)
     }
 
-    /// The longest time for which the socket went unread although the intake did not wait for it.
+    /// The longest time in microseconds for which the socket went unread although the intake did not
+    /// wait for it.
     #[must_use]
-    pub fn longest_stall(&self) -> Duration {
-        Duration::from_micros(self.longest_stall_us.load(Relaxed))
+    pub fn longest_stall_us(&self) -> u64 {
+        self.longest_stall_us.load(Relaxed)
     }
 }
 
@@ -100,10 +99,8 @@ impl Intake {
             ended: AtomicBool::new(false),
         });
         let theirs = Arc::clone(&shared);
-        let thread = Builder::new()
-            .name("intake".into())
-            .stack_size(STACK_BYTES)
-            .spawn(move || Run::new(socket, theirs, writer).until_stopped())?;
+        let run = move || Run::new(socket, theirs, writer).until_stopped();
+        let thread = thread::spawn("intake", Box::new(run))?;
         Ok(Self {
             shared,
             reader,
@@ -326,7 +323,9 @@ impl Run {
     }
 
     fn publish_stall(&self) {
-        let us = u64::try_from(self.stall.longest().as_micros()).unwrap_or(u64::MAX);
-        self.shared.counters.longest_stall_us.store(us, Relaxed);
+        self.shared
+            .counters
+            .longest_stall_us
+            .store(self.stall.longest_us(), Relaxed);
     }
 }

@@ -56,15 +56,13 @@ impl StallWatch {
         self.touched = now;
     }
 
-    pub(super) const fn longest(&self) -> Duration {
-        self.longest
+    pub(super) const fn longest_us(&self) -> u64 {
+        BootTime::from_nanos(0).after(self.longest).as_micros()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::StallWatch;
     use crate::boot_time::BootTime;
 
@@ -78,7 +76,7 @@ mod tests {
         watch.read(at_ms(5), true);
         watch.read(at_ms(35), true);
         watch.read(at_ms(40), false);
-        assert_eq!(watch.longest(), Duration::from_millis(30));
+        assert_eq!(watch.longest_us(), 30_000);
     }
 
     #[test]
@@ -89,7 +87,7 @@ mod tests {
         watch.read(at_ms(60_000), true);
         assert!(watch.watching(at_ms(61_999)) && !watch.watching(at_ms(62_000)));
         watch.woke(at_ms(60_100), true);
-        assert_eq!(watch.longest(), Duration::ZERO);
+        assert_eq!(watch.longest_us(), 0);
     }
 
     #[test]
@@ -97,6 +95,6 @@ mod tests {
         let mut watch = StallWatch::starting_at(at_ms(0));
         watch.read(at_ms(0), true);
         watch.woke(at_ms(1_600), true);
-        assert_eq!(watch.longest(), Duration::from_millis(1_500));
+        assert_eq!(watch.longest_us(), 1_500_000);
     }
 }

@@ -14,13 +14,13 @@ use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-use std::thread::Builder;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::line::{Line, Style};
 use crate::doorbell::Doorbell;
+use crate::thread;
 
 /// Bytes of lines that wait at most.
 const RING_BYTES: usize = 128 * 1024;
@@ -33,9 +33,6 @@ const MAX_MARKER_BYTES: usize = 256;
 
 /// Bytes of one `write`: what a serial line of 115,200 baud takes in a third of a second.
 const CHUNK_BYTES: usize = 4 * 1024;
-
-/// Bytes of the thread's stack.
-const STACK_BYTES: usize = 64 * 1024;
 
 /// For how long the end waits for a reader that takes nothing at all.
 const PATIENCE_MS: u16 = 1_000;
@@ -103,10 +100,7 @@ impl Console {
             shared: Arc::clone(&shared),
         };
         shared.ended.arm();
-        Builder::new()
-            .name("console".into())
-            .stack_size(STACK_BYTES)
-            .spawn(move || writer.run())?;
+        thread::spawn("console", Box::new(move || writer.run()))?;
         let scratch = LineBuffer(Vec::with_capacity(MAX_LINE_BYTES));
         Ok(Self {
             ring,
@@ -205,12 +199,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self) {
-        if self.write_until_finished().is_err() {
-            self.shared.closed.store(true, Relaxed);
-        }
+    fn run(mut self) -> io::Result<()> {
+        let result = self.write_until_finished();
+        self.shared.closed.store(result.is_err(), Relaxed);
         self.shared.has_ended.store(true, Release);
         self.shared.ended.ring();
+        result
     }
 
     /// Fails only when the reader has closed its end.

@@ -10,22 +10,12 @@ use super::line::Line;
 use super::text::DeviceName;
 use crate::boot_time::BootTime;
 use crate::json::{Object, string};
+use crate::profile::Sizing;
 
-pub(super) fn write(out: &mut impl Write, line: &Line<'_>) -> fmt::Result {
+pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
+    let time = |at: BootTime| ("boottime_us", at.as_micros());
     match *line {
-        Line::Start(sizing, Effective(effective)) => Object::begin(out, "start")?
-            .number("ports", sizing.topology.ports())?
-            .boolean("ports_stated", sizing.profile.is_fixed())?
-            .display("port_device", &DeviceName(&sizing.profile.port_device))?
-            .number("max_stall_ms", sizing.profile.max_stall_ms)?
-            .number("devpath_max_bytes", sizing.devpath_max)?
-            .number("per_port_bytes", sizing.budget.per_port_bytes())?
-            .number("cycles", sizing.budget.cycles())?
-            .number("other_subsystems_bytes", sizing.budget.foreign_bytes())?
-            .number("budget_bytes", sizing.budget.total_bytes())?
-            .number("wanted_bytes", sizing.rcvbuf.effective().0)?
-            .number("effective_bytes", effective)?
-            .end(),
+        Line::Start(sizing, Effective(effective)) => start(out, sizing, effective),
         Line::Undersized(undersized) => undersized.reasons().try_for_each(|reason| {
             Object::begin(out, "undersized")?
                 .display("message", &reason)?
@@ -37,55 +27,96 @@ pub(super) fn write(out: &mut impl Write, line: &Line<'_>) -> fmt::Result {
             dropped,
             queued,
             effective,
-        } => Object::begin(out, "overrun")?
-            .number("boottime_us", at.since_boot().as_micros())?
-            .number("dropped", dropped)?
-            .number("queued_bytes", queued)?
-            .number("effective_bytes", effective)?
-            .end(),
-        Line::Malformed { at, error, length } => Object::begin(out, "malformed")?
-            .number("boottime_us", at.since_boot().as_micros())?
-            .number("offset", error.offset())?
-            .number("length_bytes", length)?
-            .display("message", &error)?
-            .end(),
-        Line::Truncated { at } => Object::begin(out, "truncated")?
-            .number("boottime_us", at.since_boot().as_micros())?
-            .end(),
+        } => {
+            let figures = [
+                time(at),
+                ("dropped", dropped.into()),
+                ("queued_bytes", queued.into()),
+                ("effective_bytes", effective.into()),
+            ];
+            Object::begin(out, "overrun")?.numbers(&figures)?.end()
+        }
+        Line::Malformed { at, error, length } => {
+            let figures = [
+                time(at),
+                ("offset", error.offset() as u64),
+                ("length_bytes", length as u64),
+            ];
+            Object::begin(out, "malformed")?
+                .numbers(&figures)?
+                .display("message", &error)?
+                .end()
+        }
+        Line::Truncated { at } => Object::begin(out, "truncated")?.numbers(&[time(at)])?.end(),
         Line::Foreign { at, sender } => {
-            let object = Object::begin(out, "foreign")?
-                .number("boottime_us", at.since_boot().as_micros())?
-                .number("port", sender.port)?
-                .number("groups", sender.groups)?;
-            object.optional("uid", sender.uid)?.end()
+            let figures = [
+                time(at),
+                ("port", sender.port.into()),
+                ("groups", sender.groups.into()),
+            ];
+            let object = Object::begin(out, "foreign")?.numbers(&figures)?;
+            object.optional("uid", sender.uid.map(u64::from))?.end()
         }
         Line::OutputDropped { lines } => Object::begin(out, "output_dropped")?
-            .number("lines", lines)?
+            .numbers(&[("lines", lines)])?
             .end(),
-        Line::Totals(sum) => Object::begin(out, "totals")?
-            .display("ended_by", &sum.ended_by)?
-            .number("received", sum.received)?
-            .number("lost", sum.lost)?
-            .number("malformed", sum.malformed)?
-            .number("foreign", sum.foreign)?
-            .number("truncated", sum.truncated)?
-            .number("peak_queued_bytes", sum.peak_queued)?
-            .number("effective_bytes", sum.effective)?
-            .number("longest_stall_us", sum.longest_stall.as_micros())?
-            .number("max_stall_ms", sum.max_stall_ms)?
-            .number("output_dropped_lines", sum.output_dropped)?
-            .end(),
+        Line::Totals(sum) => {
+            let figures = [
+                ("received", sum.received),
+                ("lost", sum.lost),
+                ("malformed", sum.malformed),
+                ("foreign", sum.foreign),
+                ("truncated", sum.truncated),
+                ("peak_queued_bytes", sum.peak_queued),
+                ("effective_bytes", sum.effective.into()),
+                ("longest_stall_us", sum.longest_stall_us),
+                ("max_stall_ms", sum.max_stall_ms.into()),
+                ("output_dropped_lines", sum.output_dropped),
+            ];
+            Object::begin(out, "totals")?
+                .display("ended_by", &sum.ended_by)?
+                .numbers(&figures)?
+                .end()
+        }
     }
 }
 
-fn event(out: &mut impl Write, at: BootTime, uevent: &Uevent<'_>) -> fmt::Result {
-    let object = Object::begin(out, "event")?.number("boottime_us", at.since_boot().as_micros())?;
+fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
+    let Sizing {
+        profile,
+        topology,
+        devpath_max,
+        budget,
+        rcvbuf,
+        ..
+    } = sizing;
+    let figures = [
+        ("ports", topology.ports()),
+        ("max_stall_ms", profile.max_stall_ms),
+        ("devpath_max_bytes", *devpath_max),
+        ("per_port_bytes", budget.per_port_bytes()),
+        ("cycles", budget.cycles()),
+        ("other_subsystems_bytes", budget.foreign_bytes()),
+        ("budget_bytes", budget.total_bytes()),
+        ("wanted_bytes", rcvbuf.effective().0),
+        ("effective_bytes", effective),
+    ]
+    .map(|(key, value)| (key, value.into()));
+    Object::begin(out, "start")?
+        .boolean("ports_stated", profile.is_fixed())?
+        .display("port_device", &DeviceName(&profile.port_device))?
+        .numbers(&figures)?
+        .end()
+}
+
+fn event(out: &mut dyn Write, at: BootTime, uevent: &Uevent<'_>) -> fmt::Result {
+    let object = Object::begin(out, "event")?.numbers(&[("boottime_us", at.as_micros())])?;
     let object = object
         .bytes("action", uevent.action().as_bytes())?
         .bytes("devpath", uevent.devpath())?;
     let object = match uevent.subsystem() {
         Some(subsystem) => object.bytes("subsystem", subsystem)?,
-        None => object.optional::<u8>("subsystem", None)?,
+        None => object.optional("subsystem", None)?,
     };
     let out = object.optional("seqnum", uevent.seqnum())?.into_inner();
     // Keys of an object are unique: what comes again stands behind it, in order.

@@ -78,31 +78,36 @@ pub enum Line<'a> {
 }
 
 /// Why the daemon runs with less than the board needs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Undersized {
     /// The kernel gave too little.
     pub buffer: Option<Shortfall>,
     /// The board has more than the profile says.
-    pub profile: Vec<Mismatch>,
+    pub profile: [Option<Mismatch>; 2],
 }
 
 impl Undersized {
     /// Whether there is a reason at all.
     #[must_use]
     pub fn is_any(&self) -> bool {
-        self.buffer.is_some() || !self.profile.is_empty()
+        self.buffer.is_some() || self.profile.iter().any(Option::is_some)
     }
 
     /// One sentence or two each.
     pub fn reasons(&self) -> impl Iterator<Item = &dyn Display> {
         let buffer = self.buffer.iter().map(|reason| -> &dyn Display { reason });
-        buffer.chain(self.profile.iter().map(|reason| -> &dyn Display { reason }))
+        buffer.chain(
+            self.profile
+                .iter()
+                .flatten()
+                .map(|reason| -> &dyn Display { reason }),
+        )
     }
 }
 
 impl Line<'_> {
     /// Writes it, its line end included.
-    pub(super) fn write(&self, out: &mut impl Write, style: Style) -> fmt::Result {
+    pub(super) fn write(&self, out: &mut dyn Write, style: Style) -> fmt::Result {
         match style {
             Style::Text { verbose } => text::write(out, self, verbose),
             Style::Json => json::write(out, self),

@@ -9,7 +9,7 @@ use super::line::Line;
 use crate::profile::Sizing;
 use crate::totals::Totals;
 
-pub(super) fn write(out: &mut impl Write, line: &Line<'_>, verbose: bool) -> fmt::Result {
+pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt::Result {
     match *line {
         Line::Start(sizing, Effective(effective)) => start(out, sizing, effective),
         Line::Undersized(undersized) => undersized
@@ -64,7 +64,7 @@ pub(super) fn write(out: &mut impl Write, line: &Line<'_>, verbose: bool) -> fmt
     }
 }
 
-fn start(out: &mut impl Write, sizing: &Sizing, effective: u32) -> fmt::Result {
+fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
     let Sizing {
         profile,
         topology,
@@ -104,7 +104,7 @@ fn start(out: &mut impl Write, sizing: &Sizing, effective: u32) -> fmt::Result {
 }
 
 /// `add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`.
-fn event(out: &mut impl Write, uevent: &Uevent<'_>) -> fmt::Result {
+fn event(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
     let subsystem = uevent.subsystem().unwrap_or(b"-");
     write!(
         out,
@@ -124,13 +124,13 @@ fn event(out: &mut impl Write, uevent: &Uevent<'_>) -> fmt::Result {
     writeln!(out)
 }
 
-fn properties(out: &mut impl Write, uevent: &Uevent<'_>) -> fmt::Result {
+fn properties(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
     uevent
         .properties()
         .try_for_each(|p| writeln!(out, "    {}={}", Escaped(p.key), Escaped(p.value)))
 }
 
-fn totals(out: &mut impl Write, sum: &Totals) -> fmt::Result {
+fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     let Totals {
         ended_by,
         received,
@@ -143,7 +143,7 @@ fn totals(out: &mut impl Write, sum: &Totals) -> fmt::Result {
     let Totals {
         peak_queued,
         effective,
-        longest_stall,
+        longest_stall_us,
         max_stall_ms,
         output_dropped,
         ..
@@ -158,7 +158,7 @@ fn totals(out: &mut impl Write, sum: &Totals) -> fmt::Result {
         out,
         "sureplug: peak {peak_queued} of {effective} B queued, longest stall {} ms (profile: {max_stall_ms} ms), \
          {output_dropped} lines of output dropped",
-        longest_stall.as_millis()
+        longest_stall_us / 1_000
     )
 }
 

@@ -1,4 +1,3 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,66 +17,113 @@ pub struct BoardPorts {
     pub longest_devpath: u32,
 }
 
-/// A hub of the board.
-struct Hub {
-    directory: PathBuf,
-    ports: u32,
-}
-
 impl BoardPorts {
     /// Counts them below `sysfs`, which is `/sys` on a board. Without USB there, all is zero.
     #[must_use]
     pub fn count(sysfs: &Path) -> Self {
         let hubs = hubs_of_the_board(&sysfs.join("bus/usb/devices"));
-        let mut connectors = BTreeSet::new();
-        let mut feeding = BTreeSet::new();
-        let mut longest_devpath = 0;
-        for (name, hub) in &hubs {
-            for number in 1..=hub.ports {
-                let port = port_name(name, number);
-                let connector = match peer(hub, &port) {
-                    Some(peer) if peer < port => peer,
-                    _ => port,
-                };
-                if hubs.contains_key(&child_name(name, number)) {
-                    feeding.insert(connector.clone());
-                }
-                connectors.insert(connector);
-            }
-            longest_devpath = longest_devpath.max(devpath_of_child(sysfs, name, hub));
+        let ports: Vec<Port> = hubs
+            .iter()
+            .flat_map(|hub| (1..=hub.ports).map(|n| hub.port(n)))
+            .collect();
+        let feeds_a_hub = |port: &Port| hubs.iter().any(|hub| hub.name == port.child);
+        let mut board = Self::default();
+        for hub in &hubs {
+            board.buses += u32::from(is_root(&hub.name));
+            board.longest_devpath = board.longest_devpath.max(hub.longest_devpath());
         }
-        let buses = hubs.keys().filter(|name| is_root(name)).count();
-        Self {
-            ports: saturating_u32(connectors.difference(&feeding).count()),
-            buses: saturating_u32(buses),
-            longest_devpath,
+        for port in &ports {
+            let peer = port
+                .peer
+                .as_ref()
+                .and_then(|peer| ports.iter().find(|other| other.name == *peer));
+            // Of the two sides of a connector the one whose name comes first stands for both.
+            let counts = peer.is_none_or(|peer| port.name < peer.name && !feeds_a_hub(peer));
+            board.ports += u32::from(counts && !feeds_a_hub(port));
         }
+        board
     }
 }
 
-/// By name: `usb1` is a root hub, `1-4` the device in its port 4, `1-4.2` the one in port 2 of that.
-fn hubs_of_the_board(devices: &Path) -> BTreeMap<String, Hub> {
-    let mut candidates: Vec<(String, Hub)> = fs::read_dir(devices)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let directory = entry.path();
-            let ports = read(&directory.join("maxchild"))?.parse().ok()?;
-            (ports > 0).then_some((name, Hub { directory, ports }))
-        })
-        .collect();
-    // A hub comes behind the one that it is plugged into.
-    candidates.sort_by_cached_key(|(name, _)| (!is_root(name), name.matches('.').count()));
-    let mut hubs = BTreeMap::new();
-    for (name, hub) in candidates {
-        let fixed = || read(&hub.directory.join("removable")).is_some_and(|text| text == "fixed");
-        if is_root(&name) || parent(&name).is_some_and(|above| hubs.contains_key(&above)) && fixed() {
-            hubs.insert(name, hub);
+/// A hub of the board: `usb1` is a root hub, `1-4` the device in its port 4, `1-4.2` the one in port 2
+/// of that.
+struct Hub {
+    name: String,
+    directory: PathBuf,
+    ports: u32,
+}
+
+/// A port of such a hub.
+struct Port {
+    name: String,
+    /// The name of a device in it.
+    child: String,
+    /// The port on the other side of the connector.
+    peer: Option<String>,
+}
+
+fn hubs_of_the_board(devices: &Path) -> Vec<Hub> {
+    let mut candidates = Vec::new();
+    for entry in fs::read_dir(devices).into_iter().flatten().flatten() {
+        let directory = entry.path();
+        let ports = read(&directory, "maxchild").parse().unwrap_or(0);
+        if let (1.., Ok(name)) = (ports, entry.file_name().into_string()) {
+            if is_root(&name) || read(&directory, "removable") == "fixed" {
+                candidates.push(Hub {
+                    name,
+                    directory,
+                    ports,
+                });
+            }
         }
     }
+    // A fixed hub is part of the board only if the one above it is.
+    let mut hubs: Vec<Hub> = Vec::new();
+    while let Some(next) = candidates.iter().position(|hub| {
+        is_root(&hub.name)
+            || hubs
+                .iter()
+                .any(|above| parent(&hub.name).as_ref() == Some(&above.name))
+    }) {
+        hubs.push(candidates.swap_remove(next));
+    }
     hubs
+}
+
+impl Hub {
+    fn port(&self, number: u32) -> Port {
+        // As the kernel names a port (`usb_hub_create_port_device` in `drivers/usb/core/port.c`) and a
+        // device (`usb_alloc_dev` in `drivers/usb/core/usb.c`).
+        let name = format!("{}-port{number}", self.name);
+        let child = match self.name.strip_prefix("usb") {
+            Some(bus) => format!("{bus}-{number}"),
+            None => format!("{}.{number}", self.name),
+        };
+        let peer = self.peer(&name);
+        Port { name, child, peer }
+    }
+
+    /// The ports are below the hub's interface.
+    fn peer(&self, port: &str) -> Option<String> {
+        let interfaces = fs::read_dir(&self.directory).ok()?.flatten();
+        let link = interfaces
+            .filter(|entry| entry.file_name().as_encoded_bytes().contains(&b':'))
+            .find_map(|interface| fs::read_link(interface.path().join(port).join("peer")).ok())?;
+        link.file_name()?.to_str().map(str::to_owned)
+    }
+
+    /// Bytes of the devpath that a device in the last port has, which is the longest there.
+    fn longest_devpath(&self) -> u32 {
+        // A link such as `../../../devices/pci0000:00/0000:00:14.0/usb1`.
+        let Ok(link) = fs::read_link(&self.directory) else {
+            return 0;
+        };
+        let hub = link
+            .to_str()
+            .map_or(0, |target| target.trim_start_matches("../").len());
+        // Both the hub's devpath and the device's name in it begin with a `/`.
+        u32::try_from(1 + hub + 1 + self.port(self.ports).child.len()).unwrap_or(u32::MAX)
+    }
 }
 
 fn is_root(name: &str) -> bool {
@@ -91,45 +137,10 @@ fn parent(name: &str) -> Option<String> {
     }
 }
 
-/// As the kernel names the device in a port (`usb_alloc_dev` in `drivers/usb/core/usb.c`).
-fn child_name(hub: &str, port: u32) -> String {
-    match hub.strip_prefix("usb") {
-        Some(bus) => format!("{bus}-{port}"),
-        None => format!("{hub}.{port}"),
-    }
-}
-
-/// As the kernel names a port (`usb_hub_create_port_device` in `drivers/usb/core/port.c`).
-fn port_name(hub: &str, port: u32) -> String {
-    format!("{hub}-port{port}")
-}
-
-/// The name of the port on the other side of the connector. The ports are below the hub's interface.
-fn peer(hub: &Hub, port: &str) -> Option<String> {
-    let interfaces = fs::read_dir(&hub.directory).ok()?.flatten();
-    let link = interfaces
-        .filter(|entry| entry.file_name().to_string_lossy().contains(':'))
-        .find_map(|interface| fs::read_link(interface.path().join(port).join("peer")).ok())?;
-    link.file_name()?.to_str().map(str::to_owned)
-}
-
-/// Bytes of the devpath that a device in the hub's last port has, which is the longest there.
-fn devpath_of_child(sysfs: &Path, name: &str, hub: &Hub) -> u32 {
-    let within = || {
-        let root = sysfs.canonicalize().ok()?;
-        let directory = hub.directory.canonicalize().ok()?;
-        Some(directory.strip_prefix(root).ok()?.as_os_str().len())
-    };
-    // Both the devpath and the child's name begin with a `/` of their own.
-    within().map_or(0, |below| {
-        saturating_u32(1 + below + 1 + child_name(name, hub.ports).len())
-    })
-}
-
-fn read(path: &Path) -> Option<String> {
-    Some(fs::read_to_string(path).ok()?.trim().to_owned())
-}
-
-fn saturating_u32(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+/// An attribute's text; empty if it is not there.
+fn read(directory: &Path, attribute: &str) -> String {
+    fs::read_to_string(directory.join(attribute))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
