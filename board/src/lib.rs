@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
 
 pub mod boot_time;
 pub mod cli;
@@ -8,6 +9,7 @@ mod json;
 pub mod netlink;
 pub mod profile;
 pub mod sinks;
+#[allow(unsafe_code)]
 pub mod sys;
 pub mod sysctl;
 pub mod sysfs;

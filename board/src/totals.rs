@@ -38,7 +38,7 @@ impl Totals {
     pub fn count<'r>(&mut self, record: Record<'r>) -> Line<'r> {
         let at = record.at;
         match record.what {
-            Noticed::Event(datagram) => match Uevent::parse(datagram) {
+            Noticed::Event(datagram) => match Uevent::from_kernel(datagram) {
                 Ok(uevent) => {
                     self.received += 1;
                     Line::Event { at, uevent }

@@ -125,7 +125,7 @@ impl Report {
         row("= budget, bytes", budget.total_bytes(), &"")?;
         row(
             "at least, bytes",
-            budget.comfort_bytes(),
+            budget.hub8_bytes(),
             &"one hub with 8 sticks, in and out",
         )?;
         row("at least, bytes", *rmem_default, &"net.core.rmem_default")?;
@@ -181,7 +181,7 @@ impl Report {
             ("ports_bytes", budget.ports_bytes()),
             ("other_subsystems_bytes", budget.foreign_bytes()),
             ("budget_bytes", budget.total_bytes()),
-            ("hub8_bytes", budget.comfort_bytes()),
+            ("hub8_bytes", budget.hub8_bytes()),
             ("rmem_default_bytes", *rmem_default),
             ("wanted_bytes", rcvbuf.effective().0),
             ("request_bytes", rcvbuf.requested().0),

@@ -14,7 +14,8 @@ pub const BATCH_MESSAGES: usize = 16;
 
 /// The buffers that messages are read into, allocated once.
 pub struct Batch {
-    slots: Box<[[u8; MAX_DATAGRAM_BYTES]]>,
+    slots: Box<[u8]>,
+    slot_bytes: usize,
     headers: MultiHeaders<NetlinkAddr>,
 }
 
@@ -43,11 +44,19 @@ pub enum Message<'b> {
 }
 
 impl Batch {
-    /// Allocates the buffers.
+    /// Allocates buffers that take every uevent of the kernel whole.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_slot_bytes(MAX_DATAGRAM_BYTES)
+    }
+
+    /// Allocates buffers of so many bytes for each message; a longer one comes as
+    /// [`Message::Truncated`].
+    #[must_use]
+    pub fn with_slot_bytes(slot_bytes: usize) -> Self {
         Self {
-            slots: vec![[0; MAX_DATAGRAM_BYTES]; BATCH_MESSAGES].into_boxed_slice(),
+            slots: vec![0; slot_bytes * BATCH_MESSAGES].into_boxed_slice(),
+            slot_bytes,
             headers: MultiHeaders::preallocate(BATCH_MESSAGES, Some(cmsg_space!(UnixCredentials))),
         }
     }
@@ -61,9 +70,9 @@ impl Batch {
         mut take: impl FnMut(Message<'_>),
     ) -> io::Result<Received> {
         let limit = limit.min(BATCH_MESSAGES);
-        let mut slots = self.slots.iter_mut();
+        let mut slots = self.slots.chunks_exact_mut(self.slot_bytes);
         let mut slices: [_; BATCH_MESSAGES] =
-            std::array::from_fn(|_| [IoSliceMut::new(slots.next().map_or(&mut [], |slot| slot))]);
+            std::array::from_fn(|_| [IoSliceMut::new(slots.next().unwrap_or_default())]);
         let wanted = slices.iter_mut().take(limit);
         match recvmmsg(
             fd.as_raw_fd(),

@@ -94,7 +94,7 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         budget.per_port_bytes(),
         budget.cycles(),
         budget.foreign_bytes(),
-        budget.comfort_bytes(),
+        budget.hub8_bytes(),
     )?;
     writeln!(
         out,

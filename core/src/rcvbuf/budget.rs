@@ -106,7 +106,7 @@ pub struct Budget {
     ports_bytes: u32,
     foreign_bytes: u32,
     total_bytes: u32,
-    comfort_bytes: u32,
+    hub8_bytes: u32,
 }
 
 impl Budget {
@@ -150,14 +150,14 @@ impl Budget {
             .saturating_mul(cycles as u64);
         let foreign_bytes = wanted.foreign.bytes(wanted.abi);
         let total = ports.saturating_add(foreign_bytes as u64);
-        let comfort = comfort_bytes(at, wanted.abi);
+        let hub8 = hub8_bytes(at, wanted.abi);
 
-        // The total holds every other figure but the comfort.
+        // The total holds every other figure but the hub with 8 sticks.
         let total_bytes = match bounded(total) {
             Ok(bytes) => bytes,
             Err(error) => return Err(error),
         };
-        let comfort_bytes = match bounded(comfort) {
+        let hub8_bytes = match bounded(hub8) {
             Ok(bytes) => bytes,
             Err(error) => return Err(error),
         };
@@ -170,7 +170,7 @@ impl Budget {
             ports_bytes: ports as u32,
             foreign_bytes,
             total_bytes,
-            comfort_bytes,
+            hub8_bytes,
         })
     }
 
@@ -218,12 +218,12 @@ impl Budget {
 
     /// Bytes charged on this board for one hub with 8 sticks in and out, which no buffer is smaller than.
     #[must_use]
-    pub const fn comfort_bytes(&self) -> u32 {
-        self.comfort_bytes
+    pub const fn hub8_bytes(&self) -> u32 {
+        self.hub8_bytes
     }
 }
 
-const fn comfort_bytes(at: LengthBasis, abi: SkbAbi) -> u64 {
+const fn hub8_bytes(at: LengthBasis, abi: SkbAbi) -> u64 {
     let hub8 = DeviceClass::Hub8.profile();
     hub8.plug_charge(at, abi)
         .saturating_add(hub8.unplug_charge(at, abi))
