@@ -18,9 +18,7 @@ impl BootTime {
     pub fn now() -> Self {
         // Fails for no clock id that Linux knows (clock_gettime(2)).
         let since_boot = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
-        Self {
-            nanos: nanos(since_boot),
-        }
+        Self { nanos: nanos(since_boot) }
     }
 
     /// From nanoseconds since boot.
@@ -44,9 +42,7 @@ impl BootTime {
     /// The point in time `later` after this one.
     #[must_use]
     pub const fn after(self, later: Duration) -> Self {
-        Self {
-            nanos: self.nanos.saturating_add(nanos(later)),
-        }
+        Self { nanos: self.nanos.saturating_add(nanos(later)) }
     }
 
     /// The time from `earlier` to here; zero if it is the other way round.
@@ -58,10 +54,7 @@ impl BootTime {
 
 /// `Duration::as_nanos` has 128 bits, which 32-bit boards need not compute with.
 const fn nanos(duration: Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(1_000_000_000)
-        .saturating_add(duration.subsec_nanos() as u64)
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
 impl fmt::Display for BootTime {
@@ -79,10 +72,7 @@ mod tests {
     #[test]
     fn shown_as_in_the_kernels_log() {
         assert_eq!(BootTime::from_nanos(18_618_473_999).to_string(), "[   18.618473]");
-        assert_eq!(
-            BootTime::from_nanos(123_456_000_001_000).to_string(),
-            "[123456.000001]"
-        );
+        assert_eq!(BootTime::from_nanos(123_456_000_001_000).to_string(), "[123456.000001]");
     }
 
     #[test]

@@ -26,10 +26,7 @@ impl Doorbell {
     /// What `eventfd(2)` says: no descriptor is left.
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        Ok(Self {
-            armed: AtomicBool::new(false),
-            eventfd: EventFd::from_value_and_flags(0, flags)?,
-        })
+        Ok(Self { armed: AtomicBool::new(false), eventfd: EventFd::from_value_and_flags(0, flags)? })
     }
 
     /// Announces that this thread is about to sleep.
@@ -74,12 +71,7 @@ mod tests {
     use super::Doorbell;
 
     fn rings(bell: &Doorbell, timeout_ms: u16) -> bool {
-        poll(
-            &mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)],
-            PollTimeout::from(timeout_ms),
-        )
-        .unwrap()
-            == 1
+        poll(&mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)], PollTimeout::from(timeout_ms)).unwrap() == 1
     }
 
     #[test]

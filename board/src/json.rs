@@ -13,9 +13,7 @@ impl<'o> Object<'o> {
 
     /// One call for all numbers: each field of its own would cost flash.
     pub(crate) fn numbers(self, fields: &[(&str, u64)]) -> Result<Self, fmt::Error> {
-        fields
-            .iter()
-            .try_for_each(|(key, value)| write!(self.0, ",\"{key}\":{value}"))?;
+        fields.iter().try_for_each(|(key, value)| write!(self.0, ",\"{key}\":{value}"))?;
         Ok(self)
     }
 
@@ -65,10 +63,7 @@ pub(crate) fn string(out: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
                 other => escaped(out, other)?,
             }
         }
-        chunk
-            .invalid()
-            .iter()
-            .try_for_each(|byte| write!(out, r"\\x{byte:02x}"))?;
+        chunk.invalid().iter().try_for_each(|byte| write!(out, r"\\x{byte:02x}"))?;
     }
     out.write_char('"')
 }
@@ -121,15 +116,7 @@ mod tests {
     #[test]
     fn text_within_a_message_is_escaped() {
         let mut out = String::new();
-        Object::begin(&mut out, "k")
-            .unwrap()
-            .display("message", &"say \"a\\b\"\n")
-            .unwrap()
-            .end()
-            .unwrap();
-        assert_eq!(
-            out,
-            "{\"kind\":\"k\",\"message\":\"say \\\"a\\\\b\\\"\\u000a\"}\n"
-        );
+        Object::begin(&mut out, "k").unwrap().display("message", &"say \"a\\b\"\n").unwrap().end().unwrap();
+        assert_eq!(out, "{\"kind\":\"k\",\"message\":\"say \\\"a\\\\b\\\"\\u000a\"}\n");
     }
 }

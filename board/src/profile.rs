@@ -60,11 +60,7 @@ impl Profile {
     /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
     /// `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the environment of the build.
     pub const BUILD: Self = Self {
-        ports: from_environment!(
-            "SUREPLUG_USB_PORTS",
-            "a whole number from 1 to 127, such as 4",
-            ports
-        ),
+        ports: from_environment!("SUREPLUG_USB_PORTS", "a whole number from 1 to 127, such as 4", ports),
         port_device: match from_environment!(
             "SUREPLUG_PORT_DEVICE",
             "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
@@ -104,12 +100,8 @@ const _: () = {
             Ok(topology) => topology,
             Err(error) => panic!("{}", error.message()),
         };
-        let sized = Sizing::of(
-            &Profile::BUILD,
-            topology,
-            default_devpath(&Profile::BUILD),
-            USUAL_RMEM_DEFAULT,
-        );
+        let sized =
+            Sizing::of(&Profile::BUILD, topology, default_devpath(&Profile::BUILD), USUAL_RMEM_DEFAULT);
         if let Err(error) = sized {
             panic!(
                 "{}",
@@ -169,17 +161,12 @@ impl Sizing {
             profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS)),
         )?;
         let devpath_max = match profile.devpath_max {
-            None if !profile.is_fixed() => board
-                .longest_devpath
-                .clamp(DEFAULT_DEVPATH_MAX_BYTES, *DEVPATH_MAX_BYTES.end()),
+            None if !profile.is_fixed() => {
+                board.longest_devpath.clamp(DEFAULT_DEVPATH_MAX_BYTES, *DEVPATH_MAX_BYTES.end())
+            }
             _ => default_devpath(profile),
         };
-        Self::of(
-            profile,
-            topology,
-            devpath_max,
-            rmem_default.unwrap_or(USUAL_RMEM_DEFAULT),
-        )
+        Self::of(profile, topology, devpath_max, rmem_default.unwrap_or(USUAL_RMEM_DEFAULT))
     }
 
     const fn of(
@@ -201,14 +188,7 @@ impl Sizing {
             Err(error) => return Err(error),
         };
         match RcvBuf::new(&budget, rmem_default) {
-            Ok(rcvbuf) => Ok(Self {
-                profile: *profile,
-                topology,
-                devpath_max,
-                budget,
-                rmem_default,
-                rcvbuf,
-            }),
+            Ok(rcvbuf) => Ok(Self { profile: *profile, topology, devpath_max, budget, rmem_default, rcvbuf }),
             Err(error) => Err(error),
         }
     }
@@ -218,14 +198,9 @@ impl Sizing {
     pub fn mismatches(&self, board: &BoardPorts) -> [Option<Mismatch>; 2] {
         let ports = self.profile.ports.filter(|&stated| board.ports > stated);
         let longer = board.longest_devpath > self.devpath_max;
-        let ports = ports.map(|stated| Mismatch::Ports {
-            stated,
-            found: board.ports,
-        });
-        let devpath = longer.then_some(Mismatch::Devpath {
-            stated: self.devpath_max,
-            found: board.longest_devpath,
-        });
+        let ports = ports.map(|stated| Mismatch::Ports { stated, found: board.ports });
+        let devpath =
+            longer.then_some(Mismatch::Devpath { stated: self.devpath_max, found: board.longest_devpath });
         [ports, devpath]
     }
 }

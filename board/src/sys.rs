@@ -90,37 +90,22 @@ mod tests {
 
     fn uevent_socket() -> std::os::fd::OwnedFd {
         let protocol = SockProtocol::NetlinkKObjectUEvent;
-        socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            protocol,
-        )
-        .unwrap()
+        socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).unwrap()
     }
 
     #[test]
     fn mem_info_has_the_buffer_that_so_rcvbuf_reads_back() {
         let socket = uevent_socket();
         let info = mem_info(&socket).unwrap();
-        assert_eq!(
-            info.effective as usize,
-            getsockopt(&socket, sockopt::RcvBuf).unwrap()
-        );
+        assert_eq!(info.effective as usize, getsockopt(&socket, sockopt::RcvBuf).unwrap());
         assert_eq!((info.queued, info.drops), (0, 0));
     }
 
     #[test]
     fn the_options_of_a_file_are_refused() {
         let file = std::fs::File::open("/dev/null").unwrap();
-        assert_eq!(
-            mem_info(&file).unwrap_err().raw_os_error(),
-            Some(nix::libc::ENOTSOCK)
-        );
-        assert_eq!(
-            set_no_enobufs(&file).unwrap_err().raw_os_error(),
-            Some(nix::libc::ENOTSOCK)
-        );
+        assert_eq!(mem_info(&file).unwrap_err().raw_os_error(), Some(nix::libc::ENOTSOCK));
+        assert_eq!(set_no_enobufs(&file).unwrap_err().raw_os_error(), Some(nix::libc::ENOTSOCK));
     }
 
     #[test]

@@ -5,11 +5,7 @@ use std::fs;
 /// Reads one number below `/proc/sys`; `None` where it is not there, as in a container's network
 /// namespace, or no number.
 fn read(name: &str) -> Option<u32> {
-    fs::read_to_string(format!("/proc/sys/{name}"))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse().ok()
 }
 
 /// `net.core.rmem_max`: what `SO_RCVBUF` is clamped to, in bytes before the kernel doubles it.

@@ -15,8 +15,5 @@ pub(crate) fn spawn(
     name: &str,
     body: Box<dyn FnOnce() -> io::Result<()> + Send>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
-    Builder::new()
-        .name(name.to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(body)
+    Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(body)
 }

@@ -45,25 +45,12 @@ impl Totals {
                 }
                 Err(error) => {
                     self.malformed += 1;
-                    Line::Malformed {
-                        at,
-                        error,
-                        length: datagram.len(),
-                    }
+                    Line::Malformed { at, error, length: datagram.len() }
                 }
             },
-            Noticed::Overrun {
-                dropped,
-                queued,
-                effective,
-            } => {
+            Noticed::Overrun { dropped, queued, effective } => {
                 self.lost += u64::from(dropped);
-                Line::Overrun {
-                    at,
-                    dropped,
-                    queued,
-                    effective,
-                }
+                Line::Overrun { at, dropped, queued, effective }
             }
             Noticed::Truncated => {
                 self.truncated += 1;

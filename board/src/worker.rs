@@ -50,14 +50,7 @@ impl Worker {
         undersized: Undersized,
         totals: Totals,
     ) -> Self {
-        Self {
-            intake,
-            console,
-            signals,
-            undersized,
-            reminded: BootTime::now(),
-            totals,
-        }
+        Self { intake, console, signals, undersized, reminded: BootTime::now(), totals }
     }
 
     /// Runs until a signal comes or the reader of the output is gone, and returns what was counted.
@@ -78,10 +71,7 @@ impl Worker {
             let bell = self.intake.doorbell();
             bell.arm();
             if self.intake.is_empty() && !self.intake.has_ended() {
-                poll_in(
-                    &mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)],
-                    PollTimeout::NONE,
-                )?;
+                poll_in(&mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
             }
             bell.disarm();
         }
@@ -133,14 +123,7 @@ impl Worker {
         let output = self.console.as_ref().map_or(bell, Console::ended);
         let mut fds =
             [self.signals.as_fd(), bell.as_fd(), output.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        poll_in(
-            &mut fds,
-            if asleep {
-                PollTimeout::NONE
-            } else {
-                PollTimeout::ZERO
-            },
-        )?;
+        poll_in(&mut fds, if asleep { PollTimeout::NONE } else { PollTimeout::ZERO })?;
         bell.disarm();
         if fds[0].any() == Some(true) {
             if let Some(signal) = self.signals.read_signal()? {

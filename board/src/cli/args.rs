@@ -89,11 +89,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     let mut parser = Parser::from_args(arguments);
     let mut topic = Topic::Sureplug;
     let mut options = RunOptions {
-        board: BoardOptions {
-            profile: Profile::BUILD,
-            sysfs: PathBuf::from("/sys"),
-            json: false,
-        },
+        board: BoardOptions { profile: Profile::BUILD, sysfs: PathBuf::from("/sys"), json: false },
         verbose: false,
         allow_undersized: false,
     };
@@ -125,19 +121,12 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 _ => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
             },
             Arg::Value(word) => {
-                return Err(UsageError(format!(
-                    "unexpected argument `{}`",
-                    word.to_string_lossy()
-                )));
+                return Err(UsageError(format!("unexpected argument `{}`", word.to_string_lossy())));
             }
             Arg::Short(letter) => return Err(UsageError(format!("unknown option `-{letter}`"))),
             Arg::Long(name) => {
                 let run_only = if topic == Topic::Size { &[] } else { RUN_OPTIONS };
-                return Err(unknown(
-                    "option",
-                    &format!("--{name}"),
-                    &[BOARD_OPTIONS, run_only].concat(),
-                ));
+                return Err(unknown("option", &format!("--{name}"), &[BOARD_OPTIONS, run_only].concat()));
             }
         }
     }
@@ -188,22 +177,15 @@ mod tests {
 
     #[test]
     fn nothing_runs() {
-        let Ok(Command::Run(options)) = parsed("") else {
-            panic!("no run")
-        };
+        let Ok(Command::Run(options)) = parsed("") else { panic!("no run") };
         assert!(!options.verbose && !options.allow_undersized && !options.board.json);
     }
 
     #[test]
     fn flags_override_the_build() {
         for line in ["--ports 7 --max-stall-ms 250", "run --ports=7 --max-stall-ms=250"] {
-            let Ok(Command::Run(options)) = parsed(line) else {
-                panic!("{line}")
-            };
-            assert_eq!(
-                (options.board.profile.ports, options.board.profile.max_stall_ms),
-                (Some(7), 250)
-            );
+            let Ok(Command::Run(options)) = parsed(line) else { panic!("{line}") };
+            assert_eq!((options.board.profile.ports, options.board.profile.max_stall_ms), (Some(7), 250));
             assert!(options.board.profile.is_fixed());
         }
     }
@@ -217,10 +199,7 @@ mod tests {
             ("help size", Topic::Size),
             ("help", Topic::Sureplug),
         ] {
-            assert!(
-                matches!(parsed(line), Ok(Command::Help(topic)) if topic == wanted),
-                "{line}"
-            );
+            assert!(matches!(parsed(line), Ok(Command::Help(topic)) if topic == wanted), "{line}");
         }
         assert!(matches!(parsed("size --version"), Ok(Command::Version)));
     }
@@ -234,20 +213,11 @@ mod tests {
             ("siz", "unknown command `siz`; did you mean `size`?"),
             ("run size", "unexpected argument `size`"),
             ("-x", "unknown option `-x`"),
-            (
-                "--ports 0",
-                "--ports 0: 0 is out of range: write a number from 1 to 127",
-            ),
+            ("--ports 0", "--ports 0: 0 is out of range: write a number from 1 to 127"),
             ("--ports 128", "--ports 128: 128 is out of range"),
             ("--ports four", "--ports four: byte 0: not a decimal number"),
-            (
-                "--port-device toaster",
-                "--port-device toaster: unknown device class",
-            ),
-            (
-                "--max-stall-ms 600001",
-                "out of range: write a number from 1 to 600000",
-            ),
+            ("--port-device toaster", "--port-device toaster: unknown device class"),
+            ("--max-stall-ms 600001", "out of range: write a number from 1 to 600000"),
             ("--devpath-max 15", "out of range: write a number from 16 to 1000"),
             ("--ports", "`--ports` needs a value"),
             ("--json=yes", "`--json` takes no value"),

@@ -66,13 +66,7 @@ fn watch(
     ending.thread_block()?;
     let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
 
-    let style = if options.board.json {
-        Style::Json
-    } else {
-        Style::Text {
-            verbose: options.verbose,
-        }
-    };
+    let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
     let mut console = Console::start(style)?;
     let effective = socket.effective();
     console.say(&Line::Start(sizing, effective));
@@ -80,11 +74,8 @@ fn watch(
         console.say(&Line::Undersized(&undersized));
     }
     console.flush();
-    let totals = Totals {
-        effective: effective.0,
-        max_stall_ms: sizing.profile.max_stall_ms,
-        ..Totals::default()
-    };
+    let totals =
+        Totals { effective: effective.0, max_stall_ms: sizing.profile.max_stall_ms, ..Totals::default() };
     Worker::new(Intake::start(socket)?, Some(console), signals, undersized, totals).run()?;
     Ok(())
 }

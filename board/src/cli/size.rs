@@ -29,24 +29,12 @@ pub(super) fn size(options: &SizeOptions) -> Exit {
             return Exit::Refused;
         }
     };
-    let findings = Undersized {
-        buffer: Shortfall::of(granted, sizing.rcvbuf),
-        profile: sizing.mismatches(&board),
-    };
-    let report = Report {
-        sizing,
-        board,
-        granted,
-        rmem_max: sysctl::rmem_max(),
-        findings,
-    };
+    let findings =
+        Undersized { buffer: Shortfall::of(granted, sizing.rcvbuf), profile: sizing.mismatches(&board) };
+    let report = Report { sizing, board, granted, rmem_max: sysctl::rmem_max(), findings };
     let mut text = String::new();
     // A String takes whatever is written.
-    let _ = if options.board.json {
-        report.json(&mut text)
-    } else {
-        report.table(&mut text)
-    };
+    let _ = if options.board.json { report.json(&mut text) } else { report.table(&mut text) };
     match print(&text) {
         Exit::Fine if report.findings.is_any() => Exit::Finding,
         exit => exit,
@@ -63,107 +51,40 @@ struct Report {
 
 impl Report {
     fn table(&self, out: &mut String) -> fmt::Result {
-        let Sizing {
-            profile,
-            topology,
-            devpath_max,
-            budget,
-            rmem_default,
-            rcvbuf,
-        } = &self.sizing;
+        let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
         let plug = profile.port_device.profile();
-        let origin = if profile.is_fixed() {
-            "as stated"
-        } else {
-            "as counted, at least 4"
-        };
+        let origin = if profile.is_fixed() { "as stated" } else { "as counted, at least 4" };
         let device = DeviceName(&profile.port_device);
         let mut row =
             |name: &str, figure: u32, why: &dyn fmt::Display| writeln!(out, "{name:<28} {figure:>10}  {why}");
-        row(
-            "USB ports",
-            topology.ports(),
-            &format!("{origin}; sysfs shows {}", self.board.ports),
-        )?;
-        let shown = format!(
-            "of a device in a port; sysfs shows {}",
-            self.board.longest_devpath
-        );
+        row("USB ports", topology.ports(), &format!("{origin}; sysfs shows {}", self.board.ports))?;
+        let shown = format!("of a device in a port; sysfs shows {}", self.board.longest_devpath);
         row("longest devpath, bytes", *devpath_max, &shown)?;
-        row(
-            "longest stall, ms",
-            profile.max_stall_ms,
-            &"for which nobody may read the socket",
-        )?;
-        row(
-            "shortest cycle, ms",
-            plug.shortest_cycle_ms(),
-            &"from one plug to the next",
-        )?;
-        row(
-            "one plug, bytes",
-            budget.plug_bytes(),
-            &format!("{} events, {device}", plug.plug_events()),
-        )?;
-        row(
-            "one unplug, bytes",
-            budget.unplug_bytes(),
-            &format!("{} events", plug.unplug_events()),
-        )?;
-        row(
-            "times cycles",
-            budget.cycles(),
-            &"1 + longest stall / shortest cycle",
-        )?;
+        row("longest stall, ms", profile.max_stall_ms, &"for which nobody may read the socket")?;
+        row("shortest cycle, ms", plug.shortest_cycle_ms(), &"from one plug to the next")?;
+        row("one plug, bytes", budget.plug_bytes(), &format!("{} events, {device}", plug.plug_events()))?;
+        row("one unplug, bytes", budget.unplug_bytes(), &format!("{} events", plug.unplug_events()))?;
+        row("times cycles", budget.cycles(), &"1 + longest stall / shortest cycle")?;
         row("times ports", topology.ports(), &"")?;
         row("= ports, bytes", budget.ports_bytes(), &"")?;
-        row(
-            "+ other subsystems, bytes",
-            budget.foreign_bytes(),
-            &"one coldplug of all of /sys",
-        )?;
+        row("+ other subsystems, bytes", budget.foreign_bytes(), &"one coldplug of all of /sys")?;
         row("= budget, bytes", budget.total_bytes(), &"")?;
-        row(
-            "at least, bytes",
-            budget.hub8_bytes(),
-            &"one hub with 8 sticks, in and out",
-        )?;
+        row("at least, bytes", budget.hub8_bytes(), &"one hub with 8 sticks, in and out")?;
         row("at least, bytes", *rmem_default, &"net.core.rmem_default")?;
-        row(
-            "wanted buffer, bytes",
-            rcvbuf.effective().0,
-            &"the largest of these, rounded up to 4096",
-        )?;
-        row(
-            "to ask for, bytes",
-            rcvbuf.requested().0,
-            &"SO_RCVBUF; the kernel doubles it",
-        )?;
+        row("wanted buffer, bytes", rcvbuf.effective().0, &"the largest of these, rounded up to 4096")?;
+        row("to ask for, bytes", rcvbuf.requested().0, &"SO_RCVBUF; the kernel doubles it")?;
         if let Some(max) = self.rmem_max {
             let reach = format!("without CAP_NET_ADMIN a buffer of up to {}", u64::from(max) * 2);
             row("net.core.rmem_max, bytes", max, &reach)?;
         }
         row("the kernel gives, bytes", self.granted.0, &"to this process, now")?;
-        let verdict = if self.findings.is_any() {
-            "does not fit"
-        } else {
-            "fits"
-        };
+        let verdict = if self.findings.is_any() { "does not fit" } else { "fits" };
         writeln!(out, "\nverdict: it {verdict}")?;
-        self.findings
-            .reasons()
-            .try_for_each(|reason| writeln!(out, "- {reason}"))
+        self.findings.reasons().try_for_each(|reason| writeln!(out, "- {reason}"))
     }
 
     fn json(&self, out: &mut String) -> fmt::Result {
-        let Sizing {
-            profile,
-            topology,
-            devpath_max,
-            budget,
-            rmem_default,
-            rcvbuf,
-        } = &self.sizing;
+        let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
         let plug = profile.port_device.profile();
         let figures = [
             ("ports", topology.ports()),
@@ -201,10 +122,6 @@ impl Report {
             crate::json::text(out, reason)?;
             comma = ",";
         }
-        out.write_str(if self.findings.is_any() {
-            "]}\n"
-        } else {
-            ",\"findings\":[]}\n"
-        })
+        out.write_str(if self.findings.is_any() { "]}\n" } else { ",\"findings\":[]}\n" })
     }
 }

@@ -1,9 +1,7 @@
 /// The candidate that was probably meant: the nearest, if it is near enough to be a typing error.
 pub(super) fn nearest<'c>(found: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let near_enough = found.len() / 3 + 1;
-    let nearest = candidates
-        .iter()
-        .min_by_key(|candidate| distance(found, candidate))?;
+    let nearest = candidates.iter().min_by_key(|candidate| distance(found, candidate))?;
     (distance(found, nearest) <= near_enough).then_some(nearest)
 }
 

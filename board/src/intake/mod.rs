@@ -101,11 +101,7 @@ impl Intake {
         let theirs = Arc::clone(&shared);
         let run = move || Run::new(socket, theirs, writer).until_stopped();
         let thread = thread::spawn("intake", Box::new(run))?;
-        Ok(Self {
-            shared,
-            reader,
-            thread: Some(thread),
-        })
+        Ok(Self { shared, reader, thread: Some(thread) })
     }
 
     /// The counters.
@@ -223,13 +219,7 @@ impl Run {
     fn read(&mut self, room: usize) -> io::Result<Received> {
         let queued_before = self.look_at_figures();
         let at = BootTime::now();
-        let Self {
-            socket,
-            shared,
-            batch,
-            writer,
-            ..
-        } = self;
+        let Self { socket, shared, batch, writer, .. } = self;
         let received = socket.receive(batch, room.min(BATCH_MESSAGES), |message| {
             let what = match message {
                 Message::Event(datagram) => Noticed::Event(datagram),
@@ -244,14 +234,7 @@ impl Run {
         })?;
         if received == Received::Overrun {
             let (queued, effective) = (queued_before, self.socket.effective().0);
-            self.writer.push(Record {
-                at,
-                what: Noticed::Overrun {
-                    dropped: 1,
-                    queued,
-                    effective,
-                },
-            });
+            self.writer.push(Record { at, what: Noticed::Overrun { dropped: 1, queued, effective } });
         }
         self.shared.records.ring();
         self.stall.read(at, received != Received::Nothing);
@@ -264,24 +247,13 @@ impl Run {
         let (Some(drops), Ok(info)) = (&mut self.drops, self.socket.mem_info()) else {
             return 0;
         };
-        let MemInfo {
-            queued,
-            effective,
-            drops: now,
-        } = info;
+        let MemInfo { queued, effective, drops: now } = info;
         self.shared.counters.peak_queued.fetch_max(queued.into(), Relaxed);
         // Without room the counter is looked at again when there is some.
         if self.writer.room() > 0 {
             if let Loss::Lost { count } = drops.observe(now) {
-                let what = Noticed::Overrun {
-                    dropped: count,
-                    queued,
-                    effective,
-                };
-                self.writer.push(Record {
-                    at: BootTime::now(),
-                    what,
-                });
+                let what = Noticed::Overrun { dropped: count, queued, effective };
+                self.writer.push(Record { at: BootTime::now(), what });
                 self.shared.records.ring();
             }
         }
@@ -292,11 +264,8 @@ impl Run {
     fn wait(&mut self, for_socket: bool) -> io::Result<()> {
         let attention = &self.shared.attention;
         attention.arm();
-        let nothing_to_do = if for_socket {
-            !self.shared.stop.load(Relaxed)
-        } else {
-            self.writer.room() <= 1
-        };
+        let nothing_to_do =
+            if for_socket { !self.shared.stop.load(Relaxed) } else { self.writer.room() <= 1 };
         if nothing_to_do {
             let bounded = for_socket && self.stall.watching(BootTime::now());
             let timeout = if bounded || self.shared.stop.load(Relaxed) {
@@ -323,9 +292,6 @@ impl Run {
     }
 
     fn publish_stall(&self) {
-        self.shared
-            .counters
-            .longest_stall_us
-            .store(self.stall.longest_us(), Relaxed);
+        self.shared.counters.longest_stall_us.store(self.stall.longest_us(), Relaxed);
     }
 }

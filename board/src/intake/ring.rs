@@ -72,13 +72,7 @@ pub struct Reader {
 #[must_use]
 pub(super) fn ring() -> (Writer, Reader) {
     let (producer, consumer) = RingBuffer::new(RING_BYTES);
-    (
-        Writer(producer),
-        Reader {
-            ring: consumer,
-            record: Box::new([0; MAX_RECORD_BYTES]),
-        },
-    )
+    (Writer(producer), Reader { ring: consumer, record: Box::new([0; MAX_RECORD_BYTES]) })
 }
 
 impl Writer {
@@ -92,22 +86,10 @@ impl Writer {
     pub(super) fn push(&mut self, record: Record<'_>) {
         let (tag, numbers, datagram): (_, [u32; 3], &[u8]) = match record.what {
             Noticed::Event(datagram) => (EVENT, [0; 3], datagram),
-            Noticed::Overrun {
-                dropped,
-                queued,
-                effective,
-            } => (OVERRUN, [dropped, queued, effective], &[]),
+            Noticed::Overrun { dropped, queued, effective } => (OVERRUN, [dropped, queued, effective], &[]),
             Noticed::Truncated => (TRUNCATED, [0; 3], &[]),
-            Noticed::Foreign(Sender {
-                port,
-                groups,
-                uid: Some(uid),
-            }) => (FOREIGN, [port, groups, uid], &[]),
-            Noticed::Foreign(Sender {
-                port,
-                groups,
-                uid: None,
-            }) => (FOREIGN_NO_UID, [port, groups, 0], &[]),
+            Noticed::Foreign(Sender { port, groups, uid: Some(uid) }) => (FOREIGN, [port, groups, uid], &[]),
+            Noticed::Foreign(Sender { port, groups, uid: None }) => (FOREIGN_NO_UID, [port, groups, 0], &[]),
         };
         let mut header = [0; HEADER_BYTES];
         header[TAG] = tag;
@@ -116,10 +98,7 @@ impl Writer {
         }
         header[STAMP].copy_from_slice(&record.at.as_nanos().to_ne_bytes());
         header[LENGTH].copy_from_slice(&u16::try_from(datagram.len()).unwrap_or(u16::MAX).to_ne_bytes());
-        let pushed = self
-            .0
-            .push_entire_slice(&header)
-            .and_then(|()| self.0.push_entire_slice(datagram));
+        let pushed = self.0.push_entire_slice(&header).and_then(|()| self.0.push_entire_slice(datagram));
         debug_assert!(pushed.is_ok(), "a record was pushed without room for it");
     }
 }
@@ -140,31 +119,18 @@ impl Reader {
         }
         let record = &mut self.record[..HEADER_BYTES + length];
         self.ring.pop_entire_slice(record).ok()?;
-        let mut numbers = header[NUMBERS]
-            .chunks_exact(4)
-            .map(|bytes| u32::from_ne_bytes(array(bytes)));
+        let mut numbers = header[NUMBERS].chunks_exact(4).map(|bytes| u32::from_ne_bytes(array(bytes)));
         let mut number = || numbers.next().unwrap_or(0);
         let what = match header[TAG] {
             EVENT => Noticed::Event(&record[HEADER_BYTES..]),
-            OVERRUN => Noticed::Overrun {
-                dropped: number(),
-                queued: number(),
-                effective: number(),
-            },
+            OVERRUN => Noticed::Overrun { dropped: number(), queued: number(), effective: number() },
             TRUNCATED => Noticed::Truncated,
             tag => {
                 let (port, groups, uid) = (number(), number(), number());
-                Noticed::Foreign(Sender {
-                    port,
-                    groups,
-                    uid: (tag == FOREIGN).then_some(uid),
-                })
+                Noticed::Foreign(Sender { port, groups, uid: (tag == FOREIGN).then_some(uid) })
             }
         };
-        Some(Record {
-            at: BootTime::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))),
-            what,
-        })
+        Some(Record { at: BootTime::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what })
     }
 
     /// Whether nothing is there to take.
@@ -189,38 +155,22 @@ mod tests {
     use crate::boot_time::BootTime;
 
     fn records() -> impl Iterator<Item = (u64, Vec<u8>)> {
-        (0..50_000u64).map(|i| {
-            (
-                i,
-                vec![i.to_ne_bytes()[0]; usize::try_from(i * 37 % 4097).unwrap()],
-            )
-        })
+        (0..50_000u64).map(|i| (i, vec![i.to_ne_bytes()[0]; usize::try_from(i * 37 % 4097).unwrap()]))
     }
 
     #[test]
     fn every_record_comes_out_as_it_went_in() {
         let (mut writer, mut reader) = ring();
-        let sender = Sender {
-            port: 7,
-            groups: 2,
-            uid: Some(1000),
-        };
+        let sender = Sender { port: 7, groups: 2, uid: Some(1000) };
         for what in [
             Noticed::Event(b"add@/devices/x\0"),
             Noticed::Event(&[]),
-            Noticed::Overrun {
-                dropped: u32::MAX,
-                queued: 2176,
-                effective: 2304,
-            },
+            Noticed::Overrun { dropped: u32::MAX, queued: 2176, effective: 2304 },
             Noticed::Truncated,
             Noticed::Foreign(sender),
             Noticed::Foreign(Sender { uid: None, ..sender }),
         ] {
-            let record = Record {
-                at: BootTime::from_nanos(u64::MAX),
-                what,
-            };
+            let record = Record { at: BootTime::from_nanos(u64::MAX), what };
             writer.push(record);
             assert_eq!(reader.pop(), Some(record));
             assert_eq!(reader.pop(), None);
@@ -236,23 +186,14 @@ mod tests {
                     while writer.room() == 0 {
                         thread::yield_now();
                     }
-                    writer.push(Record {
-                        at: BootTime::from_nanos(stamp),
-                        what: Noticed::Event(&datagram),
-                    });
+                    writer.push(Record { at: BootTime::from_nanos(stamp), what: Noticed::Event(&datagram) });
                 }
             });
             for (stamp, datagram) in records() {
                 loop {
                     if let Some(record) = reader.pop() {
                         let wanted = Noticed::Event(&datagram);
-                        assert_eq!(
-                            record,
-                            Record {
-                                at: BootTime::from_nanos(stamp),
-                                what: wanted
-                            }
-                        );
+                        assert_eq!(record, Record { at: BootTime::from_nanos(stamp), what: wanted });
                         break;
                     }
                     thread::yield_now();

@@ -24,11 +24,7 @@ pub(super) struct StallWatch {
 
 impl StallWatch {
     pub(super) fn starting_at(now: BootTime) -> Self {
-        Self {
-            touched: now,
-            watch_until: now,
-            longest: Duration::ZERO,
-        }
+        Self { touched: now, watch_until: now, longest: Duration::ZERO }
     }
 
     /// The socket was read at `now`.
@@ -48,9 +44,8 @@ impl StallWatch {
     /// A `poll` came back at `now`; `bounded` if it was to do so after [`WATCH_INTERVAL_MS`].
     pub(super) fn woke(&mut self, now: BootTime, bounded: bool) {
         if bounded {
-            let over = now
-                .since(self.touched)
-                .saturating_sub(Duration::from_millis(WATCH_INTERVAL_MS.into()));
+            let over =
+                now.since(self.touched).saturating_sub(Duration::from_millis(WATCH_INTERVAL_MS.into()));
             self.longest = self.longest.max(over);
         }
         self.touched = now;

@@ -74,24 +74,14 @@ impl Batch {
         let mut slices: [_; BATCH_MESSAGES] =
             std::array::from_fn(|_| [IoSliceMut::new(slots.next().unwrap_or_default())]);
         let wanted = slices.iter_mut().take(limit);
-        match recvmmsg(
-            fd.as_raw_fd(),
-            &mut self.headers,
-            wanted,
-            MsgFlags::MSG_DONTWAIT,
-            None,
-        ) {
+        match recvmmsg(fd.as_raw_fd(), &mut self.headers, wanted, MsgFlags::MSG_DONTWAIT, None) {
             Ok(messages) => {
                 let mut count = 0;
                 for message in messages {
                     count += 1;
                     take(judge(&message, kernel_uids));
                 }
-                Ok(if count == limit {
-                    Received::Full
-                } else {
-                    Received::All
-                })
+                Ok(if count == limit { Received::Full } else { Received::All })
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(Received::Nothing),
             Err(Errno::ENOBUFS) => Ok(Received::Overrun),
@@ -128,8 +118,6 @@ fn sender(message: &RecvMsg<'_, '_, NetlinkAddr>) -> Sender {
         })
     });
     // The kernel gives an address with every netlink message; none is nobody's that is believed.
-    let (port, groups) = message
-        .address
-        .map_or((u32::MAX, 0), |address| (address.pid(), address.groups()));
+    let (port, groups) = message.address.map_or((u32::MAX, 0), |address| (address.pid(), address.groups()));
     Sender { port, groups, uid }
 }

@@ -22,11 +22,7 @@ impl OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the kernel refused a uevent socket at {}: {}",
-            self.step, self.source
-        )?;
+        write!(f, "the kernel refused a uevent socket at {}: {}", self.step, self.source)?;
         match self.source.raw_os_error() {
             Some(nix::libc::EPROTONOSUPPORT | nix::libc::EAFNOSUPPORT) => f.write_str(
                 "; wanted AF_NETLINK with NETLINK_KOBJECT_UEVENT: build the kernel with CONFIG_NET, \
@@ -72,17 +68,8 @@ impl Shortfall {
 
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            wanted,
-            requested,
-            got,
-            rmem_max,
-        } = self;
-        write!(
-            f,
-            "the receive buffer is too small: wanted {} bytes, the kernel gave {}",
-            wanted.0, got.0
-        )?;
+        let Self { wanted, requested, got, rmem_max } = self;
+        write!(f, "the receive buffer is too small: wanted {} bytes, the kernel gave {}", wanted.0, got.0)?;
         match rmem_max {
             Some(bytes) => write!(f, " (net.core.rmem_max = {bytes}, which the kernel doubles)")?,
             None => f.write_str(" (net.core.rmem_max cannot be read)")?,

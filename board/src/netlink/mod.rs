@@ -79,12 +79,7 @@ impl UeventSocket {
         if initial.is_some() {
             sys::set_no_enobufs(&fd).map_err(|e| OpenError::new("setsockopt NETLINK_NO_ENOBUFS", e))?;
         }
-        Ok(Self {
-            fd,
-            effective,
-            initial,
-            kernel_uids: kernel_uids(),
-        })
+        Ok(Self { fd, effective, initial, kernel_uids: kernel_uids() })
     }
 
     /// The effective receive buffer, as the kernel reads it back.

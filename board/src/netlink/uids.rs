@@ -13,8 +13,5 @@ use sureplug_core::sender::KernelUids;
 pub fn kernel_uids() -> KernelUids {
     let owner = |path: &str| fs::metadata(path).map(|m| m.uid());
     let kernel = owner("/proc/sys/kernel/osrelease").unwrap_or(KernelUids::INITIAL.kernel);
-    KernelUids {
-        kernel,
-        net_owner: owner("/proc/sys/net/core/somaxconn").unwrap_or(kernel),
-    }
+    KernelUids { kernel, net_owner: owner("/proc/sys/net/core/somaxconn").unwrap_or(kernel) }
 }

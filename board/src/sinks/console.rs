@@ -93,21 +93,11 @@ impl Console {
         // The same open file description, but without the lock and the buffer of `Stdout`.
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let marker = LineBuffer(Vec::with_capacity(MAX_MARKER_BYTES));
-        let writer = Writer {
-            lines,
-            output,
-            marker,
-            shared: Arc::clone(&shared),
-        };
+        let writer = Writer { lines, output, marker, shared: Arc::clone(&shared) };
         shared.ended.arm();
         thread::spawn("console", Box::new(move || writer.run()))?;
         let scratch = LineBuffer(Vec::with_capacity(MAX_LINE_BYTES));
-        Ok(Self {
-            ring,
-            scratch,
-            unflushed_bytes: 0,
-            shared,
-        })
+        Ok(Self { ring, scratch, unflushed_bytes: 0, shared })
     }
 
     /// Says a line, or drops and counts it if there is no room.
@@ -236,10 +226,7 @@ impl Writer {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 // The disk is full, or the terminal was hung up: this line is gone, the next may not be.
                 self.shared.drop_line();
-                bytes
-                    .iter()
-                    .position(|&byte| byte == b'\n')
-                    .map_or(bytes.len(), |end| end + 1)
+                bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |end| end + 1)
             }
             result => result?,
         };
@@ -276,10 +263,7 @@ impl Writer {
     fn sleep(&self) {
         self.shared.lines.arm();
         if self.lines.is_empty() && !self.shared.finish.load(Acquire) {
-            let _ = poll(
-                &mut [PollFd::new(self.shared.lines.as_fd(), PollFlags::POLLIN)],
-                PollTimeout::NONE,
-            );
+            let _ = poll(&mut [PollFd::new(self.shared.lines.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
         }
         self.shared.lines.disarm();
     }
@@ -292,10 +276,7 @@ fn write(output: &mut File, bytes: &[u8]) -> io::Result<usize> {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let _ = poll(
-                    &mut [PollFd::new(output.as_fd(), PollFlags::POLLOUT)],
-                    PollTimeout::NONE,
-                );
+                let _ = poll(&mut [PollFd::new(output.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
             }
             result => return result,
         }

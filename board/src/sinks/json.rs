@@ -16,18 +16,11 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
     let time = |at: BootTime| ("boottime_us", at.as_micros());
     match *line {
         Line::Start(sizing, Effective(effective)) => start(out, sizing, effective),
-        Line::Undersized(undersized) => undersized.reasons().try_for_each(|reason| {
-            Object::begin(out, "undersized")?
-                .display("message", &reason)?
-                .end()
-        }),
+        Line::Undersized(undersized) => undersized
+            .reasons()
+            .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
         Line::Event { at, uevent } => event(out, at, &uevent),
-        Line::Overrun {
-            at,
-            dropped,
-            queued,
-            effective,
-        } => {
+        Line::Overrun { at, dropped, queued, effective } => {
             let figures = [
                 time(at),
                 ("dropped", dropped.into()),
@@ -37,29 +30,18 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             Object::begin(out, "overrun")?.numbers(&figures)?.end()
         }
         Line::Malformed { at, error, length } => {
-            let figures = [
-                time(at),
-                ("offset", error.offset() as u64),
-                ("length_bytes", length as u64),
-            ];
-            Object::begin(out, "malformed")?
-                .numbers(&figures)?
-                .display("message", &error)?
-                .end()
+            let figures = [time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)];
+            Object::begin(out, "malformed")?.numbers(&figures)?.display("message", &error)?.end()
         }
         Line::Truncated { at } => Object::begin(out, "truncated")?.numbers(&[time(at)])?.end(),
         Line::Foreign { at, sender } => {
-            let figures = [
-                time(at),
-                ("port", sender.port.into()),
-                ("groups", sender.groups.into()),
-            ];
+            let figures = [time(at), ("port", sender.port.into()), ("groups", sender.groups.into())];
             let object = Object::begin(out, "foreign")?.numbers(&figures)?;
             object.optional("uid", sender.uid.map(u64::from))?.end()
         }
-        Line::OutputDropped { lines } => Object::begin(out, "output_dropped")?
-            .numbers(&[("lines", lines)])?
-            .end(),
+        Line::OutputDropped { lines } => {
+            Object::begin(out, "output_dropped")?.numbers(&[("lines", lines)])?.end()
+        }
         Line::Totals(sum) => {
             let figures = [
                 ("received", sum.received),
@@ -73,23 +55,13 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
                 ("max_stall_ms", sum.max_stall_ms.into()),
                 ("output_dropped_lines", sum.output_dropped),
             ];
-            Object::begin(out, "totals")?
-                .display("ended_by", &sum.ended_by)?
-                .numbers(&figures)?
-                .end()
+            Object::begin(out, "totals")?.display("ended_by", &sum.ended_by)?.numbers(&figures)?.end()
         }
     }
 }
 
 fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
-    let Sizing {
-        profile,
-        topology,
-        devpath_max,
-        budget,
-        rcvbuf,
-        ..
-    } = sizing;
+    let Sizing { profile, topology, devpath_max, budget, rcvbuf, .. } = sizing;
     let figures = [
         ("ports", topology.ports()),
         ("max_stall_ms", profile.max_stall_ms),
@@ -111,9 +83,7 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
 
 fn event(out: &mut dyn Write, at: BootTime, uevent: &Uevent<'_>) -> fmt::Result {
     let object = Object::begin(out, "event")?.numbers(&[("boottime_us", at.as_micros())])?;
-    let object = object
-        .bytes("action", uevent.action().as_bytes())?
-        .bytes("devpath", uevent.devpath())?;
+    let object = object.bytes("action", uevent.action().as_bytes())?.bytes("devpath", uevent.devpath())?;
     let object = match uevent.subsystem() {
         Some(subsystem) => object.bytes("subsystem", subsystem)?,
         None => object.optional("subsystem", None)?,
@@ -168,12 +138,7 @@ mod tests {
         let datagram =
             b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0K=\0K=2\0K=3\0SEQNUM=7\0";
         let mut out = String::new();
-        event(
-            &mut out,
-            BootTime::from_nanos(18_618_473_000),
-            &Uevent::parse(datagram).unwrap(),
-        )
-        .unwrap();
+        event(&mut out, BootTime::from_nanos(18_618_473_000), &Uevent::parse(datagram).unwrap()).unwrap();
         assert_eq!(
             out,
             concat!(
@@ -188,15 +153,7 @@ mod tests {
     #[test]
     fn what_an_event_lacks_is_null() {
         let mut out = String::new();
-        event(
-            &mut out,
-            BootTime::from_nanos(0),
-            &Uevent::parse(b"add@/x\0").unwrap(),
-        )
-        .unwrap();
-        assert!(
-            out.contains(r#""subsystem":null,"seqnum":null,"properties":{}}"#),
-            "{out}"
-        );
+        event(&mut out, BootTime::from_nanos(0), &Uevent::parse(b"add@/x\0").unwrap()).unwrap();
+        assert!(out.contains(r#""subsystem":null,"seqnum":null,"properties":{}}"#), "{out}");
     }
 }

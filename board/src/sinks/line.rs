@@ -96,12 +96,7 @@ impl Undersized {
     /// One sentence or two each.
     pub fn reasons(&self) -> impl Iterator<Item = &dyn Display> {
         let buffer = self.buffer.iter().map(|reason| -> &dyn Display { reason });
-        buffer.chain(
-            self.profile
-                .iter()
-                .flatten()
-                .map(|reason| -> &dyn Display { reason }),
-        )
+        buffer.chain(self.profile.iter().flatten().map(|reason| -> &dyn Display { reason }))
     }
 }
 

@@ -20,35 +20,17 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             event(out, &uevent)?;
             if verbose { properties(out, &uevent) } else { Ok(()) }
         }
-        Line::Overrun {
-            at,
-            dropped,
-            queued,
-            effective,
-        } => {
-            writeln!(
-                out,
-                "{at} overrun: kernel dropped {dropped} (queued {queued} of {effective} B)"
-            )
+        Line::Overrun { at, dropped, queued, effective } => {
+            writeln!(out, "{at} overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")
         }
         Line::Malformed { at, error, length } => {
-            writeln!(
-                out,
-                "{at} malformed: an event of the kernel, {length} bytes: {error}"
-            )
+            writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
         }
         Line::Truncated { at } => {
-            writeln!(
-                out,
-                "{at} truncated: an event of the kernel is longer than its limits allow"
-            )
+            writeln!(out, "{at} truncated: an event of the kernel is longer than its limits allow")
         }
         Line::Foreign { at, sender } => {
-            write!(
-                out,
-                "{at} foreign: a message of port {}, groups {}, ",
-                sender.port, sender.groups
-            )?;
+            write!(out, "{at} foreign: a message of port {}, groups {}, ", sender.port, sender.groups)?;
             match sender.uid {
                 Some(uid) => write!(out, "uid {uid}")?,
                 None => write!(out, "no uid")?,
@@ -65,20 +47,9 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
 }
 
 fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
-    let Sizing {
-        profile,
-        topology,
-        devpath_max,
-        budget,
-        rmem_default,
-        rcvbuf,
-    } = sizing;
+    let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = sizing;
     let ports = topology.ports();
-    let origin = if profile.is_fixed() {
-        "stated"
-    } else {
-        "counted, at least 4"
-    };
+    let origin = if profile.is_fixed() { "stated" } else { "counted, at least 4" };
     let device = DeviceName(&profile.port_device);
     writeln!(
         out,
@@ -96,23 +67,13 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         budget.foreign_bytes(),
         budget.hub8_bytes(),
     )?;
-    writeln!(
-        out,
-        "sureplug: receive buffer: {effective} B effective, {} B wanted",
-        rcvbuf.effective().0
-    )
+    writeln!(out, "sureplug: receive buffer: {effective} B effective, {} B wanted", rcvbuf.effective().0)
 }
 
 /// `add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`.
 fn event(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
     let subsystem = uevent.subsystem().unwrap_or(b"-");
-    write!(
-        out,
-        "{} {} {}",
-        uevent.action(),
-        Escaped(subsystem),
-        Escaped(uevent.devpath())
-    )?;
+    write!(out, "{} {} {}", uevent.action(), Escaped(subsystem), Escaped(uevent.devpath()))?;
     if uevent.devtype() == Some(b"usb_device") {
         if let Some(id) = uevent.product() {
             write!(out, " {:04x}:{:04x}", id.vendor, id.product)?;
@@ -125,29 +86,12 @@ fn event(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
 }
 
 fn properties(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
-    uevent
-        .properties()
-        .try_for_each(|p| writeln!(out, "    {}={}", Escaped(p.key), Escaped(p.value)))
+    uevent.properties().try_for_each(|p| writeln!(out, "    {}={}", Escaped(p.key), Escaped(p.value)))
 }
 
 fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
-    let Totals {
-        ended_by,
-        received,
-        lost,
-        malformed,
-        foreign,
-        truncated,
-        ..
-    } = sum;
-    let Totals {
-        peak_queued,
-        effective,
-        longest_stall_us,
-        max_stall_ms,
-        output_dropped,
-        ..
-    } = sum;
+    let Totals { ended_by, received, lost, malformed, foreign, truncated, .. } = sum;
+    let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, output_dropped, .. } = sum;
     writeln!(out, "sureplug: ended by {ended_by}")?;
     writeln!(
         out,

@@ -22,10 +22,7 @@ impl BoardPorts {
     #[must_use]
     pub fn count(sysfs: &Path) -> Self {
         let hubs = hubs_of_the_board(&sysfs.join("bus/usb/devices"));
-        let ports: Vec<Port> = hubs
-            .iter()
-            .flat_map(|hub| (1..=hub.ports).map(|n| hub.port(n)))
-            .collect();
+        let ports: Vec<Port> = hubs.iter().flat_map(|hub| (1..=hub.ports).map(|n| hub.port(n))).collect();
         let feeds_a_hub = |port: &Port| hubs.iter().any(|hub| hub.name == port.child);
         let mut board = Self::default();
         for hub in &hubs {
@@ -33,10 +30,7 @@ impl BoardPorts {
             board.longest_devpath = board.longest_devpath.max(hub.longest_devpath());
         }
         for port in &ports {
-            let peer = port
-                .peer
-                .as_ref()
-                .and_then(|peer| ports.iter().find(|other| other.name == *peer));
+            let peer = port.peer.as_ref().and_then(|peer| ports.iter().find(|other| other.name == *peer));
             // Of the two sides of a connector the one whose name comes first stands for both.
             let counts = peer.is_none_or(|peer| port.name < peer.name && !feeds_a_hub(peer));
             board.ports += u32::from(counts && !feeds_a_hub(port));
@@ -69,21 +63,14 @@ fn hubs_of_the_board(devices: &Path) -> Vec<Hub> {
         let ports = read(&directory, "maxchild").parse().unwrap_or(0);
         if let (1.., Ok(name)) = (ports, entry.file_name().into_string()) {
             if is_root(&name) || read(&directory, "removable") == "fixed" {
-                candidates.push(Hub {
-                    name,
-                    directory,
-                    ports,
-                });
+                candidates.push(Hub { name, directory, ports });
             }
         }
     }
     // A fixed hub is part of the board only if the one above it is.
     let mut hubs: Vec<Hub> = Vec::new();
     while let Some(next) = candidates.iter().position(|hub| {
-        is_root(&hub.name)
-            || hubs
-                .iter()
-                .any(|above| parent(&hub.name).as_ref() == Some(&above.name))
+        is_root(&hub.name) || hubs.iter().any(|above| parent(&hub.name).as_ref() == Some(&above.name))
     }) {
         hubs.push(candidates.swap_remove(next));
     }
@@ -118,9 +105,7 @@ impl Hub {
         let Ok(link) = fs::read_link(&self.directory) else {
             return 0;
         };
-        let hub = link
-            .to_str()
-            .map_or(0, |target| target.trim_start_matches("../").len());
+        let hub = link.to_str().map_or(0, |target| target.trim_start_matches("../").len());
         // Both the hub's devpath and the device's name in it begin with a `/`.
         u32::try_from(1 + hub + 1 + self.port(self.ports).child.len()).unwrap_or(u32::MAX)
     }
@@ -139,8 +124,5 @@ fn parent(name: &str) -> Option<String> {
 
 /// An attribute's text; empty if it is not there.
 fn read(directory: &Path, attribute: &str) -> String {
-    fs::read_to_string(directory.join(attribute))
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    fs::read_to_string(directory.join(attribute)).unwrap_or_default().trim().to_owned()
 }

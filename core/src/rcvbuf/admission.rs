@@ -49,14 +49,7 @@ impl ReceiveQueue {
     /// An empty queue behind a buffer of that size.
     #[must_use]
     pub const fn new(rcvbuf: Effective, admission: Admission, congestion: Congestion) -> Self {
-        Self {
-            rcvbuf,
-            admission,
-            congestion,
-            queued: 0,
-            dropped: 0,
-            congested: false,
-        }
+        Self { rcvbuf, admission, congestion, queued: 0, dropped: 0, congested: false }
     }
 
     /// The kernel sends an event that is charged `truesize` bytes: is it queued?

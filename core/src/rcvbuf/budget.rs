@@ -145,9 +145,7 @@ impl Budget {
         let plug = profile.plug_charge(at, wanted.abi);
         let unplug = profile.unplug_charge(at, wanted.abi);
         let per_port = plug.saturating_add(unplug);
-        let ports = per_port
-            .saturating_mul(wanted.topology.ports() as u64)
-            .saturating_mul(cycles as u64);
+        let ports = per_port.saturating_mul(wanted.topology.ports() as u64).saturating_mul(cycles as u64);
         let foreign_bytes = wanted.foreign.bytes(wanted.abi);
         let total = ports.saturating_add(foreign_bytes as u64);
         let hub8 = hub8_bytes(at, wanted.abi);
@@ -225,16 +223,12 @@ impl Budget {
 
 const fn hub8_bytes(at: LengthBasis, abi: SkbAbi) -> u64 {
     let hub8 = DeviceClass::Hub8.profile();
-    hub8.plug_charge(at, abi)
-        .saturating_add(hub8.unplug_charge(at, abi))
+    hub8.plug_charge(at, abi).saturating_add(hub8.unplug_charge(at, abi))
 }
 
 const fn bounded(bytes: u64) -> Result<u32, SizingError> {
     if bytes > MAX_BUDGET_BYTES as u64 {
-        return Err(SizingError::BudgetTooLarge {
-            bytes,
-            limit: MAX_BUDGET_BYTES,
-        });
+        return Err(SizingError::BudgetTooLarge { bytes, limit: MAX_BUDGET_BYTES });
     }
     #[expect(clippy::cast_possible_truncation)]
     Ok(bytes as u32)

@@ -6,12 +6,7 @@
 use super::profile::{EventShape, PlugProfile};
 
 const fn e(count: u16, base_len: u16, devpath_copies: u8, name_copies: u8) -> EventShape {
-    EventShape {
-        base_len,
-        count,
-        devpath_copies,
-        name_copies,
-    }
+    EventShape { base_len, count, devpath_copies, name_copies }
 }
 
 /// Scenario `hub` on 6.1-arm64, 6.1-armhf.

@@ -14,12 +14,7 @@ pub(super) const CUSTOM_PREFIX: &str = "custom:";
 /// Groups of events of a [`CustomDevice`] at most.
 pub const MAX_CUSTOM_GROUPS: usize = 32;
 
-const NO_EVENTS: EventShape = EventShape {
-    base_len: 0,
-    count: 0,
-    devpath_copies: 0,
-    name_copies: 0,
-};
+const NO_EVENTS: EventShape = EventShape { base_len: 0, count: 0, devpath_copies: 0, name_copies: 0 };
 
 /// A device by figures: `custom:EVENTSxBYTES[+EVENTSxBYTES…]@CYCLE_MS`.
 ///
@@ -62,10 +57,7 @@ impl CustomDevice {
         let mut at = CUSTOM_PREFIX.len();
         loop {
             if used == MAX_CUSTOM_GROUPS {
-                return Err(SizingError::TooManyGroups {
-                    offset: at,
-                    limit: MAX_CUSTOM_GROUPS,
-                });
+                return Err(SizingError::TooManyGroups { offset: at, limit: MAX_CUSTOM_GROUPS });
             }
             let (count, end) = match number(text, at, u16::MAX as u32) {
                 Ok(found) => found,
@@ -104,11 +96,7 @@ impl CustomDevice {
             Ok((shortest_cycle_ms, end)) if end == text.len() =>
             {
                 #[expect(clippy::cast_possible_truncation)]
-                Ok(Self {
-                    groups,
-                    used: used as u8,
-                    shortest_cycle_ms,
-                })
+                Ok(Self { groups, used: used as u8, shortest_cycle_ms })
             }
             Ok((_, offset)) => Err(SizingError::CustomSyntax { offset }),
             Err(error) => Err(error),

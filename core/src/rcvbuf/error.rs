@@ -108,20 +108,12 @@ impl SizingError {
 impl fmt::Display for SizingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TooManyDevices {
-                ports,
-                per_port,
-                limit,
-            } => write!(
+            Self::TooManyDevices { ports, per_port, limit } => write!(
                 f,
                 "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): declare \
                  fewer ports, a device class with fewer devices, or more buses",
             ),
-            Self::EmptyProfile {
-                events,
-                devices,
-                shortest_cycle_ms,
-            } => write!(
+            Self::EmptyProfile { events, devices, shortest_cycle_ms } => write!(
                 f,
                 "{}; found {events} events, {devices} devices and {shortest_cycle_ms} ms",
                 self.message(),

@@ -29,12 +29,7 @@ impl LengthBasis {
     /// The lengths of events as they were captured.
     #[must_use]
     pub const fn captured(devpath_len: u16, port_name_len: u8, seqnum_digits: u8) -> Self {
-        Self {
-            devpath_len,
-            port_name_len,
-            seqnum_digits,
-            counter_growth: 0,
-        }
+        Self { devpath_len, port_name_len, seqnum_digits, counter_growth: 0 }
     }
 
     /// The lengths that a budget assumes where no devpath of a plugged device is longer than `devpath_max` bytes.
@@ -102,18 +97,9 @@ impl<'a> PlugProfile<'a> {
     ) -> Result<Self, SizingError> {
         let events = count(plug).saturating_add(count(unplug));
         if events == 0 || devices == 0 || shortest_cycle_ms == 0 {
-            return Err(SizingError::EmptyProfile {
-                events,
-                devices,
-                shortest_cycle_ms,
-            });
+            return Err(SizingError::EmptyProfile { events, devices, shortest_cycle_ms });
         }
-        Ok(Self {
-            plug,
-            unplug,
-            devices,
-            shortest_cycle_ms,
-        })
+        Ok(Self { plug, unplug, devices, shortest_cycle_ms })
     }
 
     /// The events of one plug. Of a [`CustomDevice`](super::CustomDevice), those of the unplug too.

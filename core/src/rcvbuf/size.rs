@@ -28,17 +28,9 @@ impl Requested {
             Some(max) if max < self.0 => max,
             _ => self.0,
         };
-        let halved = if clamped > MAX_BUDGET_BYTES {
-            MAX_BUDGET_BYTES
-        } else {
-            clamped
-        };
+        let halved = if clamped > MAX_BUDGET_BYTES { MAX_BUDGET_BYTES } else { clamped };
         let doubled = halved.saturating_mul(2);
-        Effective(if doubled < abi.rcvbuf_floor() {
-            abi.rcvbuf_floor()
-        } else {
-            doubled
-        })
+        Effective(if doubled < abi.rcvbuf_floor() { abi.rcvbuf_floor() } else { doubled })
     }
 }
 
@@ -66,13 +58,8 @@ impl RcvBuf {
     pub const fn new(budget: &Budget, rmem_default: u32) -> Result<Self, SizingError> {
         let bytes = max(max(budget.total_bytes(), budget.hub8_bytes()), rmem_default);
         match bytes.checked_next_multiple_of(ROUNDING) {
-            Some(rounded) if rounded <= MAX_BUDGET_BYTES => Ok(Self {
-                effective: Effective(rounded),
-            }),
-            _ => Err(SizingError::BudgetTooLarge {
-                bytes: bytes as u64,
-                limit: MAX_BUDGET_BYTES,
-            }),
+            Some(rounded) if rounded <= MAX_BUDGET_BYTES => Ok(Self { effective: Effective(rounded) }),
+            _ => Err(SizingError::BudgetTooLarge { bytes: bytes as u64, limit: MAX_BUDGET_BYTES }),
         }
     }
 

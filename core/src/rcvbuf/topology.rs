@@ -73,11 +73,7 @@ impl UsbTopology {
         let limit = self.buses.saturating_mul(MAX_DEVICES_PER_BUS);
         match self.ports.checked_mul(per_port as u32) {
             Some(devices) if devices <= limit => Ok(()),
-            _ => Err(SizingError::TooManyDevices {
-                ports: self.ports,
-                per_port,
-                limit,
-            }),
+            _ => Err(SizingError::TooManyDevices { ports: self.ports, per_port, limit }),
         }
     }
 }

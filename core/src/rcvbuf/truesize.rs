@@ -76,21 +76,12 @@ impl SkbAbi {
     /// What a budget takes: the bound for the pointer width of this build.
     ///
     /// 32-bit user space on a 64-bit kernel has to take [`BOUND_64`](Self::BOUND_64) instead.
-    pub const BOUND: Self = if cfg!(target_pointer_width = "32") {
-        Self::BOUND_32
-    } else {
-        Self::BOUND_64
-    };
+    pub const BOUND: Self = if cfg!(target_pointer_width = "32") { Self::BOUND_32 } else { Self::BOUND_64 };
 
     /// An ABI from the sizes, in bytes and rounded up to 64, of `struct skb_shared_info` and `struct sk_buff`.
     #[must_use]
     pub const fn new(width: PointerWidth, shared_info: u32, sk_buff: u32, small_head: SmallHead) -> Self {
-        Self {
-            width,
-            shared_info,
-            sk_buff,
-            small_head,
-        }
+        Self { width, shared_info, sk_buff, small_head }
     }
 
     const fn bits64(small_head: SmallHead) -> Self {

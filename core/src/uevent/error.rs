@@ -71,6 +71,11 @@ pub enum ParseError {
         /// Where the property begins.
         offset: usize,
     },
+    /// An event of the kernel does not end with its `SEQNUM`: it was cut short between two properties.
+    NoSeqnum {
+        /// The datagram's length.
+        offset: usize,
+    },
 }
 
 impl ParseError {
@@ -89,7 +94,8 @@ impl ParseError {
             | Self::NoEquals { offset }
             | Self::EmptyKey { offset }
             | Self::ActionDisagrees { offset }
-            | Self::DevpathDisagrees { offset } => offset,
+            | Self::DevpathDisagrees { offset }
+            | Self::NoSeqnum { offset } => offset,
         }
     }
 }
@@ -114,6 +120,7 @@ impl fmt::Display for ParseError {
             Self::EmptyKey { .. } => f.write_str("a property without a key before `=`"),
             Self::ActionDisagrees { .. } => f.write_str("ACTION is not the header's action"),
             Self::DevpathDisagrees { .. } => f.write_str("DEVPATH is not the header's devpath"),
+            Self::NoSeqnum { .. } => f.write_str("no SEQNUM at the end: the event was cut short"),
         }
     }
 }

@@ -12,6 +12,8 @@ mod action;
 mod encode;
 mod error;
 mod escape;
+#[cfg(feature = "defmt")]
+mod field;
 mod number;
 mod owned;
 mod parse;
@@ -21,6 +23,8 @@ pub use action::Action;
 pub use encode::{EncodeError, Encoder};
 pub use error::ParseError;
 pub use escape::Escaped;
+#[cfg(feature = "defmt")]
+pub use field::Field;
 pub use number::Product;
 pub use owned::{TooLarge, UeventBuf};
 pub use properties::{Properties, Property};
@@ -59,10 +63,28 @@ impl<'a> Uevent<'a> {
     /// # Errors
     ///
     /// The first fault, each with the offset where it stands, in this order: an empty datagram, a
-    /// frame of libudev, a missing NUL at the end, the header, then each property from the first to
-    /// the last. See [`ParseError`].
+    /// frame of libudev, a missing NUL at the end, the header, the length of all properties, then each
+    /// property from the first to the last. See [`ParseError`].
     pub fn parse(datagram: &'a [u8]) -> Result<Self, ParseError> {
         Ok(Self { datagram, layout: parse::datagram(datagram)? })
+    }
+
+    /// Checks a datagram that came from the kernel itself: its last property must be `SEQNUM`.
+    ///
+    /// The kernel appends it to every event that it sends (`kobject_uevent_env` and
+    /// `uevent_net_broadcast` in `lib/kobject_uevent.c`). Without it the datagram was cut short between
+    /// two properties, which another listener's socket filter can do to what we receive.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse), and [`ParseError::NoSeqnum`].
+    pub fn from_kernel(datagram: &'a [u8]) -> Result<Self, ParseError> {
+        let uevent = Self::parse(datagram)?;
+        if parse::ends_with_seqnum(datagram) {
+            Ok(uevent)
+        } else {
+            Err(ParseError::NoSeqnum { offset: datagram.len() })
+        }
     }
 
     /// The datagram itself.

@@ -14,8 +14,7 @@ pub struct Product {
 impl Product {
     pub(super) fn parse(value: &[u8]) -> Option<Self> {
         let mut parts = value.split(|&b| b == b'/').map(hexadecimal);
-        let product =
-            Self { vendor: parts.next()??, product: parts.next()??, bcd_device: parts.next()?? };
+        let product = Self { vendor: parts.next()??, product: parts.next()??, bcd_device: parts.next()?? };
         parts.next().is_none().then_some(product)
     }
 }
@@ -29,7 +28,7 @@ fn hexadecimal(value: &[u8]) -> Option<u16> {
     u16::try_from(digits(value, 16)?).ok()
 }
 
-fn digits(value: &[u8], radix: u32) -> Option<u64> {
+pub(super) fn digits(value: &[u8], radix: u32) -> Option<u64> {
     if value.is_empty() {
         return None;
     }

@@ -1,6 +1,6 @@
-//! One pass over the datagram, made of nom parsers that look for bytes with `memchr`.
+//! One pass over the datagram, made of nom parsers. Values are long enough for `memchr`, keys are not.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memrchr};
 use nom::combinator::{all_consuming, rest};
 use nom::error::{ErrorKind, ParseError as NomError};
 use nom::sequence::pair;
@@ -145,8 +145,13 @@ pub(super) fn datagram(datagram: &[u8]) -> Result<Layout, ParseError> {
 
 /// Checks the block of properties, which ends where the datagram of `total` bytes does.
 fn properties(total: usize, block: &[u8], action: &[u8], devpath: &[u8]) -> Result<Layout, ParseError> {
-    let mut found =
-        Layout { at: 0, header_end: 0, property_count: 0, subsystem: Span::default(), seqnum: Span::default() };
+    let mut found = Layout {
+        at: 0,
+        header_end: 0,
+        property_count: 0,
+        subsystem: Span::default(),
+        seqnum: Span::default(),
+    };
     let (mut action_seen, mut devpath_seen) = (false, false);
     let mut left = block;
     while !left.is_empty() {
@@ -182,6 +187,12 @@ fn properties(total: usize, block: &[u8], action: &[u8], devpath: &[u8]) -> Resu
     Ok(found)
 }
 
+/// Whether the last property of a checked datagram is `SEQNUM`.
+pub(super) fn ends_with_seqnum(datagram: &[u8]) -> bool {
+    let Some((_, before)) = datagram.split_last() else { return false };
+    memrchr(NUL, before).is_some_and(|nul| before[nul + 1..].starts_with(b"SEQNUM="))
+}
+
 /// The bounds of [`crate::limits`] have been checked, and they fit.
 #[allow(clippy::cast_possible_truncation)]
 const fn to_u16(offset: usize) -> u16 {
@@ -198,7 +209,8 @@ pub(super) fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, Fault<'_>> 
 /// What stands before the first `=`, which is consumed.
 #[inline]
 fn key(input: &[u8]) -> IResult<&[u8], &[u8], Fault<'_>> {
-    match memchr2(b'=', NUL, input) {
+    // A loop is through before a vector search has begun.
+    match input.iter().position(|&byte| byte == b'=' || byte == NUL) {
         Some(0) if input[0] == b'=' => fault(Kind::EmptyKey, input),
         Some(end) if input[end] == b'=' => Ok((&input[end + 1..], &input[..end])),
         _ => fault(Kind::NoEquals, input),

@@ -1,4 +1,6 @@
-use super::parse;
+use core::fmt;
+
+use super::{Escaped, parse};
 
 /// One property of a uevent: `key=value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -7,6 +9,12 @@ pub struct Property<'a> {
     pub key: &'a [u8],
     /// What stands behind the first `=`; may be empty, hold `=` and be no UTF-8.
     pub value: &'a [u8],
+}
+
+impl fmt::Display for Property<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", Escaped(self.key), Escaped(self.value))
+    }
 }
 
 /// The properties of a uevent in the order of its datagram: see
