@@ -22,15 +22,10 @@ pub fn captured() -> Vec<Captured> {
     for kernel in KERNELS {
         for scenario in kernel.scenarios("bin") {
             let datagrams = kernel.datagrams(&scenario).expect("a capture of this scenario");
-            all.extend(
-                datagrams
-                    .into_iter()
-                    .enumerate()
-                    .map(|(index, datagram)| Captured {
-                        place: format!("{}/{scenario}#{index}", kernel.folder),
-                        datagram,
-                    }),
-            );
+            all.extend(datagrams.into_iter().enumerate().map(|(index, datagram)| Captured {
+                place: format!("{}/{scenario}#{index}", kernel.folder),
+                datagram,
+            }));
         }
     }
     all

@@ -20,39 +20,16 @@ pub struct Kernel {
 
 /// Every kernel with captures.
 pub const KERNELS: [Kernel; 5] = [
-    Kernel {
-        folder: "5.10-arm64",
-        abi: SkbAbi::ARM64_5_10,
-        admission: Admission::Old,
-    },
-    Kernel {
-        folder: "5.10-armhf",
-        abi: SkbAbi::ARM_5_10,
-        admission: Admission::Old,
-    },
-    Kernel {
-        folder: "6.1-arm64",
-        abi: SkbAbi::ARM64_6_1,
-        admission: Admission::New,
-    },
-    Kernel {
-        folder: "6.1-armhf",
-        abi: SkbAbi::ARM_6_1,
-        admission: Admission::New,
-    },
-    Kernel {
-        folder: "6.12-arm64",
-        abi: SkbAbi::ARM64_6_12,
-        admission: Admission::New,
-    },
+    Kernel { folder: "5.10-arm64", abi: SkbAbi::ARM64_5_10, admission: Admission::Old },
+    Kernel { folder: "5.10-armhf", abi: SkbAbi::ARM_5_10, admission: Admission::Old },
+    Kernel { folder: "6.1-arm64", abi: SkbAbi::ARM64_6_1, admission: Admission::New },
+    Kernel { folder: "6.1-armhf", abi: SkbAbi::ARM_6_1, admission: Admission::New },
+    Kernel { folder: "6.12-arm64", abi: SkbAbi::ARM64_6_12, admission: Admission::New },
 ];
 
 impl Kernel {
     fn path(&self, file: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("vectors")
-            .join(self.folder)
-            .join(file)
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(self.folder).join(file)
     }
 
     /// The scenarios that have a file with that extension, sorted.
@@ -87,20 +64,14 @@ impl Kernel {
             datagrams.push(datagram.to_vec());
             rest = after;
         }
-        assert!(
-            rest.is_empty(),
-            "{}/{scenario}.bin ends within a length",
-            self.folder
-        );
+        assert!(rest.is_empty(), "{}/{scenario}.bin ends within a length", self.folder);
         Some(datagrams)
     }
 
     /// The header of a scenario's readable capture, or `None` if this kernel has no such capture.
     #[must_use]
     pub fn header(&self, scenario: &str) -> Option<Header> {
-        fs::read_to_string(self.path(&format!("{scenario}.txt")))
-            .ok()
-            .map(|text| Header::parse(&text))
+        fs::read_to_string(self.path(&format!("{scenario}.txt"))).ok().map(|text| Header::parse(&text))
     }
 
     /// The measured charges.
@@ -112,22 +83,14 @@ impl Kernel {
     pub fn charges(&self) -> Vec<Charge> {
         let text = fs::read_to_string(self.path("truesize.csv")).expect("truesize.csv");
         let mut lines = text.lines();
-        assert_eq!(
-            lines.next(),
-            Some("scenario,idx,seqnum,len,rmem_before,rmem_after,truesize")
-        );
+        assert_eq!(lines.next(), Some("scenario,idx,seqnum,len,rmem_before,rmem_after,truesize"));
         lines
             .map(|line| {
                 let fields: Vec<&str> = line.split(',').collect();
                 let [scenario, _, seqnum, len, before, after, truesize] = fields[..] else {
                     panic!("{}: {line}", self.folder);
                 };
-                assert_eq!(
-                    number(before) - number(after),
-                    number(truesize),
-                    "{}: {line}",
-                    self.folder
-                );
+                assert_eq!(number(before) - number(after), number(truesize), "{}: {line}", self.folder);
                 Charge {
                     scenario: scenario.to_owned(),
                     seqnum: seqnum.to_owned(),
@@ -178,19 +141,10 @@ pub struct Socket {
 
 impl Header {
     fn parse(text: &str) -> Self {
-        let mut header = Self {
-            first_ms: 0,
-            span_ms: 0,
-            sockets: Vec::new(),
-        };
+        let mut header = Self { first_ms: 0, span_ms: 0, sockets: Vec::new() };
         let mut settled = false;
         for line in text.lines().map_while(|line| line.strip_prefix("# ")) {
-            let socket = |line: &str| {
-                line.split(' ')
-                    .nth(1)
-                    .expect("a socket's number")
-                    .parse::<usize>()
-            };
+            let socket = |line: &str| line.split(' ').nth(1).expect("a socket's number").parse::<usize>();
             match line.get(..2) {
                 Some("Q ") => {
                     settled = true;
@@ -199,10 +153,7 @@ impl Header {
                 }
                 Some("S ") => {
                     assert_eq!(socket(line), Ok(header.sockets.len()), "{line}");
-                    header.sockets.push(Socket {
-                        rcvbuf: field(line, "readback="),
-                        ..Socket::default()
-                    });
+                    header.sockets.push(Socket { rcvbuf: field(line, "readback="), ..Socket::default() });
                 }
                 Some("M ") => {
                     let socket = &mut header.sockets[socket(line).expect("a number")];

@@ -11,12 +11,7 @@ fn replay(kernel: &Kernel, datagrams: &[Vec<u8>], rcvbuf: u32, admission: Admiss
         let len = u32::try_from(datagram.len()).expect("a datagram is short");
         received += u32::from(queue.offer(kernel.abi.truesize(len)));
     }
-    Socket {
-        rcvbuf,
-        queued: queue.queued(),
-        dropped: queue.dropped(),
-        received,
-    }
+    Socket { rcvbuf, queued: queue.queued(), dropped: queue.dropped(), received }
 }
 
 #[test]
@@ -25,9 +20,7 @@ fn reproduces_what_every_captured_socket_queued_and_lost() {
     for kernel in KERNELS {
         for scenario in kernel.scenarios("txt") {
             let header = kernel.header(&scenario).expect("listed");
-            let datagrams = kernel
-                .datagrams(&scenario)
-                .expect("each readable capture has its datagrams");
+            let datagrams = kernel.datagrams(&scenario).expect("each readable capture has its datagrams");
             for socket in &header.sockets {
                 let replayed = replay(&kernel, &datagrams, socket.rcvbuf, kernel.admission);
                 assert_eq!(replayed, *socket, "{}/{scenario}", kernel.folder);
@@ -54,14 +47,9 @@ fn no_kernel_fits_the_other_rule() {
             Admission::New => Admission::Old,
         };
         let fits = kernel.scenarios("txt").iter().all(|scenario| {
-            let datagrams = kernel
-                .datagrams(scenario)
-                .expect("each readable capture has its datagrams");
+            let datagrams = kernel.datagrams(scenario).expect("each readable capture has its datagrams");
             let header = kernel.header(scenario).expect("listed");
-            header
-                .sockets
-                .iter()
-                .all(|socket| replay(&kernel, &datagrams, socket.rcvbuf, other) == *socket)
+            header.sockets.iter().all(|socket| replay(&kernel, &datagrams, socket.rcvbuf, other) == *socket)
         });
         assert!(!fits, "{}", kernel.folder);
     }
@@ -97,11 +85,7 @@ fn rules_differ_where_the_queue_overshoots_or_is_empty() {
         let mut queue = ReceiveQueue::new(Effective(2_304), admission, Congestion::Latched);
         [queue.offer(4_352), queue.offer(1)]
     };
-    assert_eq!(
-        offers(Admission::New),
-        [true, false],
-        "an empty queue takes anything"
-    );
+    assert_eq!(offers(Admission::New), [true, false], "an empty queue takes anything");
     assert_eq!(offers(Admission::Old), [true, false]);
 
     let fill = |admission| {

@@ -23,31 +23,17 @@ fn a_budget_is_the_sum_of_its_parts() {
         for abi in [SkbAbi::BOUND_64, SkbAbi::BOUND_32] {
             for (foreign, foreign_bytes) in [
                 (Foreign::Filtered, 0),
-                (
-                    Foreign::Unfiltered,
-                    if abi == SkbAbi::BOUND_64 { 559_616 } else { 463_488 },
-                ),
+                (Foreign::Unfiltered, if abi == SkbAbi::BOUND_64 { 559_616 } else { 463_488 }),
             ] {
                 let profile = class.profile();
-                let budget = Budget::new(&Requirements {
-                    profile,
-                    abi,
-                    foreign,
-                    ..FOUR_PORTS
-                })
-                .expect("possible");
+                let budget =
+                    Budget::new(&Requirements { profile, abi, foreign, ..FOUR_PORTS }).expect("possible");
                 let at = LengthBasis::budget(96);
                 assert_eq!(u64::from(budget.plug_bytes()), profile.plug_charge(at, abi));
                 assert_eq!(u64::from(budget.unplug_bytes()), profile.unplug_charge(at, abi));
-                assert_eq!(
-                    budget.per_port_bytes(),
-                    budget.plug_bytes() + budget.unplug_bytes()
-                );
+                assert_eq!(budget.per_port_bytes(), budget.plug_bytes() + budget.unplug_bytes());
                 assert_eq!(budget.cycles(), 1 + 2_000 / profile.shortest_cycle_ms());
-                assert_eq!(
-                    budget.ports_bytes(),
-                    4 * budget.per_port_bytes() * budget.cycles()
-                );
+                assert_eq!(budget.ports_bytes(), 4 * budget.per_port_bytes() * budget.cycles());
                 assert_eq!(budget.foreign_bytes(), foreign_bytes);
                 assert_eq!(budget.total_bytes(), budget.ports_bytes() + foreign_bytes);
             }
@@ -57,17 +43,8 @@ fn a_budget_is_the_sum_of_its_parts() {
 
 #[test]
 fn a_cycle_begins_with_the_stall() {
-    let cycles = |max_stall_ms| {
-        Budget::new(&Requirements {
-            max_stall_ms,
-            ..FOUR_PORTS
-        })
-        .map(|b| b.cycles())
-    };
-    assert_eq!(
-        [cycles(1), cycles(1_399), cycles(1_400), cycles(2_800)],
-        [Ok(1), Ok(1), Ok(2), Ok(3)]
-    );
+    let cycles = |max_stall_ms| Budget::new(&Requirements { max_stall_ms, ..FOUR_PORTS }).map(|b| b.cycles());
+    assert_eq!([cycles(1), cycles(1_399), cycles(1_400), cycles(2_800)], [Ok(1), Ok(1), Ok(2), Ok(3)]);
 }
 
 /// Each port's device in and out once, on the board that was captured.
@@ -76,28 +53,18 @@ fn a_budget_holds_what_was_captured() {
     let mut captures = 0;
     for kernel in KERNELS {
         let queued = |scenario: &str| Some(kernel.header(scenario)?.sockets[0].queued);
-        for (class, scenario) in [
-            (DeviceClass::Storage, "storage_ss_mbr4"),
-            (DeviceClass::Hub8, "hub8_storage"),
-        ] {
-            let (Some(plug), Some(unplug)) = (
-                queued(&format!("{scenario}_plug")),
-                queued(&format!("{scenario}_unplug")),
-            ) else {
+        for (class, scenario) in
+            [(DeviceClass::Storage, "storage_ss_mbr4"), (DeviceClass::Hub8, "hub8_storage")]
+        {
+            let (Some(plug), Some(unplug)) =
+                (queued(&format!("{scenario}_plug")), queued(&format!("{scenario}_unplug")))
+            else {
                 continue;
             };
             let profile = class.profile();
-            let budget = Budget::new(&Requirements {
-                profile,
-                devpath_max: 66,
-                abi: kernel.abi,
-                ..FOUR_PORTS
-            });
-            assert!(
-                budget.expect("possible").per_port_bytes() >= plug + unplug,
-                "{}",
-                kernel.folder
-            );
+            let budget =
+                Budget::new(&Requirements { profile, devpath_max: 66, abi: kernel.abi, ..FOUR_PORTS });
+            assert!(budget.expect("possible").per_port_bytes() >= plug + unplug, "{}", kernel.folder);
             captures += 1;
         }
     }
@@ -109,62 +76,27 @@ fn impossible_topologies() {
     assert_eq!(UsbTopology::new(0, 4), Err(SizingError::NoBuses));
     assert_eq!(UsbTopology::new(1, 0), Err(SizingError::NoPorts));
     assert!(UsbTopology::new(1, 127).is_ok() && UsbTopology::new(2, 254).is_ok());
-    let too_many = SizingError::TooManyDevices {
-        ports: 128,
-        per_port: 1,
-        limit: 127,
-    };
+    let too_many = SizingError::TooManyDevices { ports: 128, per_port: 1, limit: 127 };
     assert_eq!(UsbTopology::new(1, 128), Err(too_many));
     assert!(UsbTopology::new(u32::MAX, u32::MAX).is_ok());
 
     let hubs = |ports| {
         let topology = UsbTopology::new(1, ports)?;
-        Budget::new(&Requirements {
-            topology,
-            profile: DeviceClass::Hub8.profile(),
-            ..FOUR_PORTS
-        })
+        Budget::new(&Requirements { topology, profile: DeviceClass::Hub8.profile(), ..FOUR_PORTS })
     };
     assert!(hubs(14).is_ok());
-    assert_eq!(
-        hubs(15),
-        Err(SizingError::TooManyDevices {
-            ports: 15,
-            per_port: 9,
-            limit: 127
-        })
-    );
+    assert_eq!(hubs(15), Err(SizingError::TooManyDevices { ports: 15, per_port: 9, limit: 127 }));
 }
 
 #[test]
 fn impossible_requirements() {
     for max_stall_ms in [0, 600_001] {
-        let error = SizingError::OutOfRange {
-            found: max_stall_ms,
-            min: 1,
-            max: 600_000,
-        };
-        assert_eq!(
-            Budget::new(&Requirements {
-                max_stall_ms,
-                ..FOUR_PORTS
-            }),
-            Err(error)
-        );
+        let error = SizingError::OutOfRange { found: max_stall_ms, min: 1, max: 600_000 };
+        assert_eq!(Budget::new(&Requirements { max_stall_ms, ..FOUR_PORTS }), Err(error));
     }
     for devpath_max in [0, 15, 1_001, u32::MAX] {
-        let error = SizingError::OutOfRange {
-            found: devpath_max,
-            min: 16,
-            max: 1_000,
-        };
-        assert_eq!(
-            Budget::new(&Requirements {
-                devpath_max,
-                ..FOUR_PORTS
-            }),
-            Err(error)
-        );
+        let error = SizingError::OutOfRange { found: devpath_max, min: 16, max: 1_000 };
+        assert_eq!(Budget::new(&Requirements { devpath_max, ..FOUR_PORTS }), Err(error));
     }
 }
 
@@ -173,45 +105,23 @@ fn beyond_what_a_socket_can_have() {
     assert_eq!(MAX_BUDGET_BYTES, 1_073_741_823);
     let profile = DeviceClass::Keyboard.profile();
     let topology = UsbTopology::new(1, 127).expect("possible");
-    let wanted = Requirements {
-        topology,
-        profile,
-        max_stall_ms: 600_000,
-        ..FOUR_PORTS
-    };
+    let wanted = Requirements { topology, profile, max_stall_ms: 600_000, ..FOUR_PORTS };
     let at = LengthBasis::budget(96);
     let per_port = profile.plug_charge(at, wanted.abi) + profile.unplug_charge(at, wanted.abi);
     let bytes = 127 * per_port * (1 + 600_000 / 600);
     assert!(bytes > u64::from(MAX_BUDGET_BYTES));
-    assert_eq!(
-        Budget::new(&wanted),
-        Err(SizingError::BudgetTooLarge {
-            bytes,
-            limit: MAX_BUDGET_BYTES
-        })
-    );
+    assert_eq!(Budget::new(&wanted), Err(SizingError::BudgetTooLarge { bytes, limit: MAX_BUDGET_BYTES }));
 
     // The most that any text can ask for saturates instead of overflowing.
     let text = format!("custom:{}@1", vec!["65535x4096"; 32].join("+"));
     let custom = CustomDevice::parse(&text).expect("well-formed");
     let topology = UsbTopology::new(u32::MAX, u32::MAX).expect("possible");
-    let worst = Requirements {
-        topology,
-        profile: custom.profile(),
-        devpath_max: 1_000,
-        ..wanted
-    };
+    let worst = Requirements { topology, profile: custom.profile(), devpath_max: 1_000, ..wanted };
     assert!(matches!(Budget::new(&worst), Err(SizingError::BudgetTooLarge { bytes, .. }) if bytes > 1 << 60));
 
     let budget = Budget::new(&FOUR_PORTS).expect("possible");
-    assert!(matches!(
-        RcvBuf::new(&budget, MAX_BUDGET_BYTES),
-        Err(SizingError::BudgetTooLarge { .. })
-    ));
-    assert!(matches!(
-        RcvBuf::new(&budget, u32::MAX),
-        Err(SizingError::BudgetTooLarge { .. })
-    ));
+    assert!(matches!(RcvBuf::new(&budget, MAX_BUDGET_BYTES), Err(SizingError::BudgetTooLarge { .. })));
+    assert!(matches!(RcvBuf::new(&budget, u32::MAX), Err(SizingError::BudgetTooLarge { .. })));
 }
 
 #[test]
@@ -223,31 +133,16 @@ fn a_buffer_is_the_largest_of_three() {
 
     // One mouse: the hub with 8 sticks is more.
     let one = UsbTopology::new(1, 1).expect("possible");
-    let mouse = Requirements {
-        topology: one,
-        profile: DeviceClass::Mouse.profile(),
-        ..FOUR_PORTS
-    };
-    let hub8 = Requirements {
-        topology: one,
-        profile: DeviceClass::Hub8.profile(),
-        ..FOUR_PORTS
-    };
+    let mouse = Requirements { topology: one, profile: DeviceClass::Mouse.profile(), ..FOUR_PORTS };
+    let hub8 = Requirements { topology: one, profile: DeviceClass::Hub8.profile(), ..FOUR_PORTS };
     let hub8 = Budget::new(&hub8).expect("possible");
     assert_eq!(hub8.cycles(), 1);
     assert_eq!(size(&mouse, 212_992).effective(), rounded(hub8.total_bytes()));
     // It is charged with what this board's devpaths cost.
-    let longer = Requirements {
-        devpath_max: 400,
-        ..mouse
-    };
+    let longer = Requirements { devpath_max: 400, ..mouse };
     assert!(size(&longer, 212_992).effective() > size(&mouse, 212_992).effective());
 
-    let budget = Budget::new(&Requirements {
-        max_stall_ms: 20_000,
-        ..FOUR_PORTS
-    })
-    .expect("possible");
+    let budget = Budget::new(&Requirements { max_stall_ms: 20_000, ..FOUR_PORTS }).expect("possible");
     let buffer = RcvBuf::new(&budget, 212_992).expect("possible");
     assert_eq!(buffer.effective(), rounded(budget.total_bytes()));
     assert_eq!(buffer.requested(), Requested(buffer.effective().0 / 2));
@@ -288,30 +183,9 @@ fn numbers_from_texts() {
         ("1", Ok(1)),
         ("127", Ok(127)),
         ("007", Ok(7)),
-        (
-            "0",
-            Err(SizingError::OutOfRange {
-                found: 0,
-                min: 1,
-                max: 127,
-            }),
-        ),
-        (
-            "128",
-            Err(SizingError::OutOfRange {
-                found: 128,
-                min: 1,
-                max: 127,
-            }),
-        ),
-        (
-            "99999999999",
-            Err(SizingError::OutOfRange {
-                found: u32::MAX,
-                min: 1,
-                max: 127,
-            }),
-        ),
+        ("0", Err(SizingError::OutOfRange { found: 0, min: 1, max: 127 })),
+        ("128", Err(SizingError::OutOfRange { found: 128, min: 1, max: 127 })),
+        ("99999999999", Err(SizingError::OutOfRange { found: u32::MAX, min: 1, max: 127 })),
         ("", Err(SizingError::NotANumber { offset: 0 })),
         (" 1", Err(SizingError::NotANumber { offset: 0 })),
         ("-1", Err(SizingError::NotANumber { offset: 0 })),
@@ -329,47 +203,14 @@ fn errors_say_what_was_found_and_what_to_do() {
     let cases = [
         (SizingError::NoPorts, "at least 1"),
         (SizingError::NoBuses, "at least 1"),
-        (
-            SizingError::TooManyDevices {
-                ports: 15,
-                per_port: 9,
-                limit: 127,
-            },
-            "15 ports with 9 devices",
-        ),
-        (
-            SizingError::EmptyProfile {
-                events: 3,
-                devices: 0,
-                shortest_cycle_ms: 5,
-            },
-            "0 devices",
-        ),
-        (
-            SizingError::BudgetTooLarge {
-                bytes: 5_000_000_000,
-                limit: MAX_BUDGET_BYTES,
-            },
-            "5000000000 bytes",
-        ),
-        (
-            SizingError::OutOfRange {
-                found: 700,
-                min: 1,
-                max: 127,
-            },
-            "from 1 to 127",
-        ),
+        (SizingError::TooManyDevices { ports: 15, per_port: 9, limit: 127 }, "15 ports with 9 devices"),
+        (SizingError::EmptyProfile { events: 3, devices: 0, shortest_cycle_ms: 5 }, "0 devices"),
+        (SizingError::BudgetTooLarge { bytes: 5_000_000_000, limit: MAX_BUDGET_BYTES }, "5000000000 bytes"),
+        (SizingError::OutOfRange { found: 700, min: 1, max: 127 }, "from 1 to 127"),
         (SizingError::NotANumber { offset: 3 }, "byte 3"),
         (SizingError::UnknownDevice { name_len: 7 }, "card-reader"),
         (SizingError::CustomSyntax { offset: 11 }, "byte 11"),
-        (
-            SizingError::TooManyGroups {
-                offset: 99,
-                limit: 32,
-            },
-            "at most 32",
-        ),
+        (SizingError::TooManyGroups { offset: 99, limit: 32 }, "at most 32"),
     ];
     for (error, part) in cases {
         assert!(error.to_string().contains(part), "{error}");
@@ -416,7 +257,7 @@ proptest! {
         let budget = Budget::new(&Requirements { topology, profile: class.profile(), max_stall_ms, ..FOUR_PORTS });
         let budget = budget.expect("possible");
         let buffer = RcvBuf::new(&budget, rmem_default).expect("possible");
-        prop_assert!(buffer.effective().0 >= budget.total_bytes().max(rmem_default).max(budget.comfort_bytes()));
+        prop_assert!(buffer.effective().0 >= budget.total_bytes().max(rmem_default).max(budget.hub8_bytes()));
         prop_assert_eq!(buffer.effective().0 % 4_096, 0);
         prop_assert_eq!(buffer.requested().0 * 2, buffer.effective().0);
         prop_assert_eq!(buffer.requested().granted(None, SkbAbi::BOUND_64), buffer.effective());

@@ -38,10 +38,7 @@ fn the_file_is_what_the_generator_writes() {
 fn every_class_is_charged_what_its_capture_had_queued() {
     let mut captures = 0;
     for source in SOURCES {
-        for (kernel, phase) in KERNELS
-            .iter()
-            .flat_map(|kernel| [(kernel, "plug"), (kernel, "unplug")])
-        {
+        for (kernel, phase) in KERNELS.iter().flat_map(|kernel| [(kernel, "plug"), (kernel, "unplug")]) {
             let Some(header) = kernel.header(&format!("{}_{phase}", source.scenario)) else {
                 continue;
             };
@@ -49,12 +46,7 @@ fn every_class_is_charged_what_its_capture_had_queued() {
             let reference = header.sockets[0];
             let (events, charged) = charge(&source.class.profile(), phase, basis(&anatomy), kernel.abi);
             assert_eq!(events, reference.received, "{} {source:?} {phase}", kernel.folder);
-            assert_eq!(
-                charged,
-                u64::from(reference.queued),
-                "{} {source:?} {phase}",
-                kernel.folder
-            );
+            assert_eq!(charged, u64::from(reference.queued), "{} {source:?} {phase}", kernel.folder);
             captures += 1;
         }
     }
@@ -77,10 +69,7 @@ fn every_class_is_charged_what_the_tables_say() {
             let most = digits.entry(row.scenario).or_default();
             *most = row.seqnum.len().max(*most);
         }
-        for (source, phase) in SOURCES
-            .iter()
-            .flat_map(|source| [(source, "plug"), (source, "unplug")])
-        {
+        for (source, phase) in SOURCES.iter().flat_map(|source| [(source, "plug"), (source, "unplug")]) {
             let scenario = format!("{}_{phase}", source.scenario);
             let Some(table) = tables.get(&scenario) else {
                 continue;
@@ -107,43 +96,20 @@ fn classes_cost_what_is_published() {
     let published = [
         (DeviceClass::Hub, (5, 4), (6_400, 5_120), (6_080, 4_864)),
         (DeviceClass::Mouse, (11, 10), (14_080, 12_800), (13_376, 12_160)),
-        (
-            DeviceClass::Keyboard,
-            (20, 19),
-            (26_624, 25_344),
-            (23_808, 22_592),
-        ),
+        (DeviceClass::Keyboard, (20, 19), (26_624, 25_344), (23_808, 22_592)),
         (DeviceClass::Storage, (21, 20), (25_856, 24_576), (22_976, 22_272)),
-        (
-            DeviceClass::CardReader,
-            (33, 32),
-            (40_704, 39_424),
-            (37_056, 36_352),
-        ),
+        (DeviceClass::CardReader, (33, 32), (40_704, 39_424), (37_056, 36_352)),
         (DeviceClass::Serial, (8, 7), (10_240, 8_960), (8_704, 7_488)),
         (DeviceClass::Audio, (9, 9), (11_520, 11_520), (10_432, 10_432)),
         (DeviceClass::Ethernet, (9, 9), (11_520, 11_520), (9_408, 9_408)),
-        (
-            DeviceClass::Hub8,
-            (173, 164),
-            (213_248, 201_728),
-            (198_080, 187_136),
-        ),
+        (DeviceClass::Hub8, (173, 164), (213_248, 201_728), (198_080, 187_136)),
     ];
     for (class, events, arm64, arm) in published {
         let profile = class.profile();
-        assert_eq!(
-            (profile.plug_events(), profile.unplug_events()),
-            events,
-            "{class:?}"
-        );
+        assert_eq!((profile.plug_events(), profile.unplug_events()), events, "{class:?}");
         for (devpath_len, abi, charge) in [(66, SkbAbi::ARM64_6_1, arm64), (64, SkbAbi::ARM_6_1, arm)] {
             let at = LengthBasis::captured(devpath_len, 3, 4);
-            assert_eq!(
-                (profile.plug_charge(at, abi), profile.unplug_charge(at, abi)),
-                charge,
-                "{class:?}"
-            );
+            assert_eq!((profile.plug_charge(at, abi), profile.unplug_charge(at, abi)), charge, "{class:?}");
         }
     }
 }
@@ -154,18 +120,11 @@ fn no_capture_is_longer_than_its_class() {
     let mut captures = 0;
     for source in SOURCES {
         let profile = source.class.profile();
-        for (kernel, phase) in KERNELS
-            .iter()
-            .flat_map(|kernel| [(kernel, "plug"), (kernel, "unplug")])
-        {
+        for (kernel, phase) in KERNELS.iter().flat_map(|kernel| [(kernel, "plug"), (kernel, "unplug")]) {
             let Some(anatomy) = anatomy(kernel, source.scenario, phase) else {
                 continue;
             };
-            let shapes = if phase == "plug" {
-                profile.plug()
-            } else {
-                profile.unplug()
-            };
+            let shapes = if phase == "plug" { profile.plug() } else { profile.unplug() };
             for copies in [(0, 0), (2, 0), (2, 2), (2, 4)] {
                 let mut modelled: Vec<u16> = shapes
                     .iter()
@@ -180,16 +139,8 @@ fn no_capture_is_longer_than_its_class() {
                     .collect();
                 modelled.sort_unstable();
                 found.sort_unstable();
-                assert_eq!(
-                    modelled.len(),
-                    found.len(),
-                    "{} {source:?} {phase}",
-                    kernel.folder
-                );
-                assert!(
-                    modelled.iter().zip(&found).all(|(most, len)| most >= len),
-                    "{source:?} {phase}"
-                );
+                assert_eq!(modelled.len(), found.len(), "{} {source:?} {phase}", kernel.folder);
+                assert!(modelled.iter().zip(&found).all(|(most, len)| most >= len), "{source:?} {phase}");
             }
             captures += 1;
         }
@@ -214,12 +165,7 @@ fn anatomies_add_up_to_the_datagrams() {
             let at = basis(&anatomy);
             assert_eq!(anatomy.events.len(), datagrams.len());
             for (event, datagram) in anatomy.events.iter().zip(&datagrams) {
-                let digits = datagram
-                    .rsplit(|byte| *byte == b'=')
-                    .next()
-                    .expect("a number")
-                    .len()
-                    - 1;
+                let digits = datagram.rsplit(|byte| *byte == b'=').next().expect("a number").len() - 1;
                 let len = usize::from(event.base_len)
                     + usize::from(event.devpath_copies) * usize::from(at.devpath_len)
                     + usize::from(event.name_copies) * usize::from(at.port_name_len)
@@ -257,21 +203,11 @@ fn names_and_devices_of_the_classes() {
         assert_eq!(*class, source.class);
         assert_eq!(DeviceClass::from_name(class.name()), Ok(*class));
         assert_eq!(PortDevice::parse(class.name()), Ok(PortDevice::Class(*class)));
-        assert_eq!(
-            class.profile().devices(),
-            if *class == DeviceClass::Hub8 { 9 } else { 1 }
-        );
-        assert!(
-            SizingError::UnknownDevice { name_len: 0 }
-                .message()
-                .contains(class.name())
-        );
+        assert_eq!(class.profile().devices(), if *class == DeviceClass::Hub8 { 9 } else { 1 });
+        assert!(SizingError::UnknownDevice { name_len: 0 }.message().contains(class.name()));
     }
     for name in ["", "Storage", "storage ", "stor", "hub88", "custom"] {
-        assert_eq!(
-            PortDevice::parse(name),
-            Err(SizingError::UnknownDevice { name_len: name.len() })
-        );
+        assert_eq!(PortDevice::parse(name), Err(SizingError::UnknownDevice { name_len: name.len() }));
     }
 }
 
@@ -326,18 +262,11 @@ fn malformed_custom_devices_say_where() {
         ("storage", 0),
     ];
     for (text, offset) in cases {
-        assert_eq!(
-            CustomDevice::parse(text),
-            Err(SizingError::CustomSyntax { offset }),
-            "{text}"
-        );
+        assert_eq!(CustomDevice::parse(text), Err(SizingError::CustomSyntax { offset }), "{text}");
     }
     let groups = |count| format!("custom:{}@1", vec!["1x1"; count].join("+"));
     assert!(CustomDevice::parse(&groups(MAX_CUSTOM_GROUPS)).is_ok());
-    let too_many = SizingError::TooManyGroups {
-        offset: 7 + 4 * MAX_CUSTOM_GROUPS,
-        limit: MAX_CUSTOM_GROUPS,
-    };
+    let too_many = SizingError::TooManyGroups { offset: 7 + 4 * MAX_CUSTOM_GROUPS, limit: MAX_CUSTOM_GROUPS };
     assert_eq!(CustomDevice::parse(&groups(MAX_CUSTOM_GROUPS + 1)), Err(too_many));
 }
 

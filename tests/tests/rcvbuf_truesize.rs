@@ -4,13 +4,8 @@ use proptest::prelude::*;
 use sureplug_core::rcvbuf::{PointerWidth, SkbAbi, SmallHead};
 use sureplug_tests::vectors::KERNELS;
 
-const BITS_64: [SkbAbi; 5] = [
-    SkbAbi::ARM64_5_10,
-    SkbAbi::ARM64_6_1,
-    SkbAbi::ARM64_6_12,
-    SkbAbi::AMD64_6_1,
-    SkbAbi::AMD64_6_18,
-];
+const BITS_64: [SkbAbi; 5] =
+    [SkbAbi::ARM64_5_10, SkbAbi::ARM64_6_1, SkbAbi::ARM64_6_12, SkbAbi::AMD64_6_1, SkbAbi::AMD64_6_18];
 const BITS_32: [SkbAbi; 3] = [SkbAbi::ARM_5_10, SkbAbi::ARM_6_1, SkbAbi::ARM_6_12];
 
 fn bound(abi: SkbAbi) -> SkbAbi {
@@ -27,17 +22,8 @@ fn equals_every_measured_charge_and_the_bound_is_no_less() {
         let charges = kernel.charges();
         assert!(charges.len() > 2_000, "{}: {} rows", kernel.folder, charges.len());
         for row in &charges {
-            assert_eq!(
-                kernel.abi.truesize(row.len),
-                row.truesize,
-                "{}: {row:?}",
-                kernel.folder
-            );
-            assert!(
-                bound(kernel.abi).truesize(row.len) >= row.truesize,
-                "{}: {row:?}",
-                kernel.folder
-            );
+            assert_eq!(kernel.abi.truesize(row.len), row.truesize, "{}: {row:?}", kernel.folder);
+            assert!(bound(kernel.abi).truesize(row.len) >= row.truesize, "{}: {row:?}", kernel.folder);
         }
         rows += charges.len();
     }
@@ -51,30 +37,12 @@ const ROWS: usize = 13_702;
 #[test]
 fn steps_where_the_kernel_steps() {
     let steps: [(SkbAbi, &[(u32, u32)]); 6] = [
-        (
-            SkbAbi::ARM64_6_1,
-            &[(192, 768), (704, 1_280), (1_728, 2_304), (3_776, 4_352)],
-        ),
-        (
-            SkbAbi::ARM_6_1,
-            &[(256, 704), (768, 1_216), (1_792, 2_240), (3_840, 4_288)],
-        ),
-        (
-            SkbAbi::ARM64_6_12,
-            &[(384, 960), (704, 1_280), (1_728, 2_304), (3_776, 4_352)],
-        ),
-        (
-            SkbAbi::ARM_6_12,
-            &[(384, 832), (768, 1_216), (1_792, 2_240), (3_840, 4_288)],
-        ),
-        (
-            SkbAbi::AMD64_6_18,
-            &[(256, 832), (704, 1_280), (1_728, 2_304), (3_776, 4_352)],
-        ),
-        (
-            SkbAbi::AMD64_6_1,
-            &[(192, 768), (704, 1_280), (1_728, 2_304), (3_776, 4_352)],
-        ),
+        (SkbAbi::ARM64_6_1, &[(192, 768), (704, 1_280), (1_728, 2_304), (3_776, 4_352)]),
+        (SkbAbi::ARM_6_1, &[(256, 704), (768, 1_216), (1_792, 2_240), (3_840, 4_288)]),
+        (SkbAbi::ARM64_6_12, &[(384, 960), (704, 1_280), (1_728, 2_304), (3_776, 4_352)]),
+        (SkbAbi::ARM_6_12, &[(384, 832), (768, 1_216), (1_792, 2_240), (3_840, 4_288)]),
+        (SkbAbi::AMD64_6_18, &[(256, 832), (704, 1_280), (1_728, 2_304), (3_776, 4_352)]),
+        (SkbAbi::AMD64_6_1, &[(192, 768), (704, 1_280), (1_728, 2_304), (3_776, 4_352)]),
     ];
     for (abi, steps) in steps {
         let mut from = 1;
@@ -89,11 +57,7 @@ fn steps_where_the_kernel_steps() {
 
 #[test]
 fn bound_has_the_build_machines_width() {
-    let wanted = if cfg!(target_pointer_width = "32") {
-        SkbAbi::BOUND_32
-    } else {
-        SkbAbi::BOUND_64
-    };
+    let wanted = if cfg!(target_pointer_width = "32") { SkbAbi::BOUND_32 } else { SkbAbi::BOUND_64 };
     assert_eq!(SkbAbi::BOUND, wanted);
 }
 
@@ -104,9 +68,7 @@ fn at_most_is_the_largest_of_all_smaller_heads() {
         assert_eq!(bound, with(SmallHead::AtMost(most)));
         for len in 0..=2_048 {
             let none = with(SmallHead::None).truesize(len);
-            let largest = (0..=most)
-                .map(|head| with(SmallHead::Bytes(head)).truesize(len))
-                .max();
+            let largest = (0..=most).map(|head| with(SmallHead::Bytes(head)).truesize(len)).max();
             assert_eq!(Some(bound.truesize(len)), largest.max(Some(none)), "{len} bytes");
         }
     }

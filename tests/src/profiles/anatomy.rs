@@ -57,10 +57,7 @@ fn of_datagrams(datagrams: &[Vec<u8>]) -> Anatomy {
         .map(|datagram| property(datagram, b"DEVPATH="))
         .min_by_key(|devpath| devpath.len())
         .expect("an event of a USB device");
-    let name = devpath
-        .rsplit(|byte| *byte == b'/')
-        .next()
-        .expect("a port's name");
+    let name = devpath.rsplit(|byte| *byte == b'/').next().expect("a port's name");
     let mut seqnum_digits = 0;
     let events = datagrams
         .iter()
@@ -68,10 +65,7 @@ fn of_datagrams(datagrams: &[Vec<u8>]) -> Anatomy {
             let digits = property(datagram, b"SEQNUM=").len();
             seqnum_digits = seqnum_digits.max(digits);
             let devpath_copies = occurrences(datagram, devpath);
-            assert!(
-                [0, 2].contains(&devpath_copies),
-                "{devpath_copies} copies of the devpath"
-            );
+            assert!([0, 2].contains(&devpath_copies), "{devpath_copies} copies of the devpath");
             let rest = without(datagram, devpath);
             let name_copies = names(&rest, name);
             let base_len = rest.len() - name_copies * name.len() - digits;
@@ -95,19 +89,11 @@ fn of_datagrams(datagrams: &[Vec<u8>]) -> Anatomy {
 /// Only lengths are known. The sibling gives the devpath's length and those of the plugged device's own
 /// events; an event that is too short for two devpaths has none, and all others are below the port's name.
 fn of_lengths(kernel: &Kernel, scenario: &str, phase: &str) -> Option<Anatomy> {
-    let rows: Vec<_> = kernel
-        .charges()
-        .into_iter()
-        .filter(|row| row.scenario == scenario)
-        .collect();
+    let rows: Vec<_> = kernel.charges().into_iter().filter(|row| row.scenario == scenario).collect();
     let seqnum_digits = rows.iter().map(|row| row.seqnum.len()).max()?;
     let sibling = of_datagrams(&kernel.datagrams(&format!("{SIBLING}_{phase}"))?);
-    let own: Vec<u16> = sibling
-        .events
-        .iter()
-        .filter(|event| event.of_device)
-        .map(|event| event.base_len)
-        .collect();
+    let own: Vec<u16> =
+        sibling.events.iter().filter(|event| event.of_device).map(|event| event.base_len).collect();
     let devpaths = 2 * usize::from(sibling.devpath_len);
     let names = 2 * usize::from(sibling.port_name_len);
     let events: Vec<_> = rows
@@ -116,43 +102,19 @@ fn of_lengths(kernel: &Kernel, scenario: &str, phase: &str) -> Option<Anatomy> {
             let len = row.len as usize - row.seqnum.len();
             if len < devpaths + LEAST_BESIDE_DEVPATHS {
                 let base_len = small(len);
-                return EventAnatomy {
-                    devpath_copies: 0,
-                    name_copies: 0,
-                    base_len,
-                    of_device: false,
-                };
+                return EventAnatomy { devpath_copies: 0, name_copies: 0, base_len, of_device: false };
             }
             let below: u16 = small(len - devpaths);
             if own.contains(&below) {
-                return EventAnatomy {
-                    devpath_copies: 2,
-                    name_copies: 0,
-                    base_len: below,
-                    of_device: true,
-                };
+                return EventAnatomy { devpath_copies: 2, name_copies: 0, base_len: below, of_device: true };
             }
             let base_len = small(len - devpaths - names);
-            EventAnatomy {
-                devpath_copies: 2,
-                name_copies: 2,
-                base_len,
-                of_device: false,
-            }
+            EventAnatomy { devpath_copies: 2, name_copies: 2, base_len, of_device: false }
         })
         .collect();
     let found = events.iter().filter(|event| event.of_device).count();
-    assert_eq!(
-        found,
-        own.len(),
-        "{}: events of the device in {scenario}",
-        kernel.folder
-    );
-    Some(Anatomy {
-        seqnum_digits: small(seqnum_digits),
-        events,
-        ..sibling
-    })
+    assert_eq!(found, own.len(), "{}: events of the device in {scenario}", kernel.folder);
+    Some(Anatomy { seqnum_digits: small(seqnum_digits), events, ..sibling })
 }
 
 fn property<'a>(datagram: &'a [u8], key: &[u8]) -> &'a [u8] {
@@ -184,10 +146,7 @@ fn without(text: &[u8], part: &[u8]) -> Vec<u8> {
 fn names(text: &[u8], name: &[u8]) -> usize {
     (0..text.len())
         .filter(|at| text[*at..].starts_with(name))
-        .filter(|at| {
-            !at.checked_sub(1)
-                .is_some_and(|before| text[before].is_ascii_digit())
-        })
+        .filter(|at| !at.checked_sub(1).is_some_and(|before| text[before].is_ascii_digit()))
         .filter(|at| !text.get(at + name.len()).is_some_and(u8::is_ascii_digit))
         .count()
 }

@@ -37,18 +37,8 @@ pub enum Cycle {
 
 /// Every class, in the order of [`DeviceClass::ALL`].
 pub const SOURCES: [Source; 10] = [
-    Source {
-        class: DeviceClass::Hub,
-        scenario: "hub",
-        devices: 1,
-        cycle: Cycle::Captured,
-    },
-    Source {
-        class: DeviceClass::Mouse,
-        scenario: "mouse",
-        devices: 1,
-        cycle: Cycle::Captured,
-    },
+    Source { class: DeviceClass::Hub, scenario: "hub", devices: 1, cycle: Cycle::Captured },
+    Source { class: DeviceClass::Mouse, scenario: "mouse", devices: 1, cycle: Cycle::Captured },
     Source {
         class: DeviceClass::Keyboard,
         scenario: "kbd",
@@ -58,12 +48,7 @@ pub const SOURCES: [Source; 10] = [
             "the cycle of a keyboard that came and went; plug and unplug alone, without a pause, took 512 ms once",
         ),
     },
-    Source {
-        class: DeviceClass::Storage,
-        scenario: "storage_ss_mbr4",
-        devices: 1,
-        cycle: Cycle::Captured,
-    },
+    Source { class: DeviceClass::Storage, scenario: "storage_ss_mbr4", devices: 1, cycle: Cycle::Captured },
     // Timed nowhere; it waits as long as a stick does, and has more to do.
     Source {
         class: DeviceClass::CardReader,
@@ -71,36 +56,11 @@ pub const SOURCES: [Source; 10] = [
         devices: 1,
         cycle: Cycle::CapturedOf("storage_ss_mbr4"),
     },
-    Source {
-        class: DeviceClass::Serial,
-        scenario: "serial",
-        devices: 1,
-        cycle: Cycle::Captured,
-    },
-    Source {
-        class: DeviceClass::Audio,
-        scenario: "audio",
-        devices: 1,
-        cycle: Cycle::Captured,
-    },
-    Source {
-        class: DeviceClass::Ethernet,
-        scenario: "net",
-        devices: 1,
-        cycle: Cycle::Captured,
-    },
-    Source {
-        class: DeviceClass::Uas,
-        scenario: "uas_mbr4",
-        devices: 1,
-        cycle: Cycle::Captured,
-    },
-    Source {
-        class: DeviceClass::Hub8,
-        scenario: "hub8_storage",
-        devices: 9,
-        cycle: Cycle::Captured,
-    },
+    Source { class: DeviceClass::Serial, scenario: "serial", devices: 1, cycle: Cycle::Captured },
+    Source { class: DeviceClass::Audio, scenario: "audio", devices: 1, cycle: Cycle::Captured },
+    Source { class: DeviceClass::Ethernet, scenario: "net", devices: 1, cycle: Cycle::Captured },
+    Source { class: DeviceClass::Uas, scenario: "uas_mbr4", devices: 1, cycle: Cycle::Captured },
+    Source { class: DeviceClass::Hub8, scenario: "hub8_storage", devices: 9, cycle: Cycle::Captured },
 ];
 
 /// The whole file.
@@ -125,10 +85,8 @@ pub fn classes_rs() -> String {
 }
 
 fn class(file: &mut String, source: &Source) {
-    let kernels: Vec<&Kernel> = KERNELS
-        .iter()
-        .filter(|kernel| anatomy(kernel, source.scenario, "plug").is_some())
-        .collect();
+    let kernels: Vec<&Kernel> =
+        KERNELS.iter().filter(|kernel| anatomy(kernel, source.scenario, "plug").is_some()).collect();
     let folders: Vec<&str> = kernels.iter().map(|kernel| kernel.folder).collect();
     let (cycle_ms, how) = shortest_cycle(source);
     let name = source.class.name().to_uppercase().replace('-', "_");
@@ -149,17 +107,11 @@ fn shortest_cycle(source: &Source) -> (u32, String) {
     match source.cycle {
         Cycle::Captured => {
             let shortest = captured_cycle_ms(source.scenario);
-            (
-                shortest / 100 * 100,
-                format!("{shortest} ms is the shortest captured"),
-            )
+            (shortest / 100 * 100, format!("{shortest} ms is the shortest captured"))
         }
         Cycle::CapturedOf(scenario) => {
             let shortest = captured_cycle_ms(scenario);
-            (
-                shortest / 100 * 100,
-                format!("{shortest} ms is the shortest captured of `{scenario}`"),
-            )
+            (shortest / 100 * 100, format!("{shortest} ms is the shortest captured of `{scenario}`"))
         }
         Cycle::Observed(observed, how) => (observed, how.to_owned()),
     }
@@ -190,10 +142,7 @@ fn rows(kernels: &[&Kernel], scenario: &str, phase: &str) -> String {
     for (index, kernel) in kernels.iter().enumerate() {
         let mut kinds: BTreeMap<(u8, u8), Vec<u16>> = BTreeMap::new();
         for event in anatomy(kernel, scenario, phase).expect("both phases").events {
-            kinds
-                .entry((event.devpath_copies, event.name_copies))
-                .or_default()
-                .push(event.base_len);
+            kinds.entry((event.devpath_copies, event.name_copies)).or_default().push(event.base_len);
         }
         for lengths in kinds.values_mut() {
             lengths.sort_unstable();
@@ -204,12 +153,7 @@ fn rows(kernels: &[&Kernel], scenario: &str, phase: &str) -> String {
         }
         let shape =
             |kinds: &BTreeMap<_, Vec<u16>>| kinds.iter().map(|(k, v)| (*k, v.len())).collect::<Vec<_>>();
-        assert_eq!(
-            shape(&kinds),
-            shape(&largest),
-            "{} {scenario}_{phase}",
-            kernel.folder
-        );
+        assert_eq!(shape(&kinds), shape(&largest), "{} {scenario}_{phase}", kernel.folder);
         for (lengths, found) in largest.values_mut().zip(kinds.values()) {
             for (length, found) in lengths.iter_mut().zip(found) {
                 *length = (*length).max(*found);
@@ -226,7 +170,5 @@ fn rows(kernels: &[&Kernel], scenario: &str, phase: &str) -> String {
         .into_iter()
         .map(|((devpaths, names, length), count)| format!("e({count}, {length}, {devpaths}, {names}),"))
         .collect();
-    items.chunks(5).fold(String::new(), |text, chunk| {
-        text + "        " + &chunk.join(" ") + "\n"
-    })
+    items.chunks(5).fold(String::new(), |text, chunk| text + "        " + &chunk.join(" ") + "\n")
 }

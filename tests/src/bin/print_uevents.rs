@@ -1,0 +1,26 @@
+//! Receives uevents with the smallest buffer there is, and prints what the intake notices, a line each. For
+//! tests that want this in namespaces of its own.
+
+use std::io::{Write, stdout};
+
+use sureplug_board::intake::{Intake, Noticed};
+use sureplug_board::netlink::{UeventSocket, kernel_uids};
+use sureplug_board::profile::{Profile, Sizing};
+use sureplug_board::sysfs::BoardPorts;
+use sureplug_core::uevent::Uevent;
+
+fn main() {
+    let sizing = Sizing::for_board(&Profile::BUILD, &BoardPorts::default(), None).expect("a size");
+    let mut intake = Intake::start(UeventSocket::open(sizing.rcvbuf).expect("a socket")).expect("an intake");
+    println!("ready {:?}", kernel_uids());
+    loop {
+        match intake.pop().map(|record| record.what) {
+            Some(Noticed::Event(datagram)) => println!("event {:?}", Uevent::parse(datagram)),
+            Some(Noticed::Foreign(sender)) => println!("foreign {sender:?}"),
+            Some(other) => println!("{other:?}"),
+            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+        intake.made_room();
+        stdout().flush().expect("a reader");
+    }
+}

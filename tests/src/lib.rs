@@ -1,0 +1,8 @@
+//! What the tests of Sureplug share: the captured uevents, a naive parser to compare with, and
+//! the generator of the plug profiles.
+
+pub mod captured;
+pub mod kernel;
+pub mod oracle;
+pub mod profiles;
+pub mod vectors;

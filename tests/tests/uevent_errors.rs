@@ -1,0 +1,184 @@
+//! Every way in which a datagram is no uevent, at the byte where it shows, and every bound from both
+//! sides.
+
+use sureplug_core::limits::{MAX_DATAGRAM_BYTES, MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
+use sureplug_core::uevent::{ParseError, Uevent, UeventBuf};
+
+fn error(datagram: &[u8]) -> ParseError {
+    Uevent::parse(datagram).expect_err("no uevent")
+}
+
+#[test]
+fn each_fault_has_its_error_and_offset() {
+    let rows: [(&[u8], ParseError); 21] = [
+        (b"", ParseError::Empty { offset: 0 }),
+        (b"libudev\0\xfe\xed\xca\xfe", ParseError::LibudevFrame { offset: 0 }),
+        (b"libudev\0", ParseError::LibudevFrame { offset: 0 }),
+        (b"add@/a", ParseError::NotTerminated { offset: 6 }),
+        (b"add@/a\0K=v", ParseError::NotTerminated { offset: 10 }),
+        (b"\0", ParseError::NoAt { offset: 0 }),
+        (b"add\0", ParseError::NoAt { offset: 3 }),
+        (b"add\0K=@\0", ParseError::NoAt { offset: 3 }),
+        (b"@/a\0", ParseError::EmptyAction { offset: 0 }),
+        (b"add@\0", ParseError::DevpathNotAbsolute { offset: 4 }),
+        (b"add@a/b\0", ParseError::DevpathNotAbsolute { offset: 4 }),
+        (b"add@@/a\0", ParseError::DevpathNotAbsolute { offset: 4 }),
+        (b"add@/a\0K\0", ParseError::NoEquals { offset: 7 }),
+        (b"add@/a\0\0", ParseError::NoEquals { offset: 7 }),
+        (b"add@/a\0K=v\0L\0M=v\0", ParseError::NoEquals { offset: 11 }),
+        (b"add@/a\0=v\0", ParseError::EmptyKey { offset: 7 }),
+        (b"add@/a\0K=v\0=\0", ParseError::EmptyKey { offset: 11 }),
+        (b"add@/a\0ACTION=remove\0", ParseError::ActionDisagrees { offset: 7 }),
+        (b"add@/a\0K=v\0ACTION=\0", ParseError::ActionDisagrees { offset: 11 }),
+        (b"add@/a\0DEVPATH=/ab\0", ParseError::DevpathDisagrees { offset: 7 }),
+        (b"add@/a\0ACTION=add\0DEVPATH=/\0", ParseError::DevpathDisagrees { offset: 18 }),
+    ];
+    for (datagram, expected) in rows {
+        let found = error(datagram);
+        assert_eq!(found, expected, "{}", datagram.escape_ascii());
+        assert_eq!(found.offset(), expected.offset());
+    }
+}
+
+#[test]
+fn of_two_faults_the_earlier_in_the_documented_order_is_told() {
+    let long = "x".repeat(MAX_HEADER_BYTES);
+    let too_many = "K=\0".repeat(MAX_PROPERTIES + 1);
+    let too_long = format!("K={}\0", "v".repeat(MAX_PROPERTY_BYTES));
+    let limit = MAX_HEADER_BYTES;
+    let rows = [
+        // A frame of libudev that was cut is one of libudev.
+        ("libudev\0cut".to_owned(), ParseError::LibudevFrame { offset: 0 }),
+        // Cut short comes before a header without `@`, without an action, and too long.
+        ("add\0cut".to_owned(), ParseError::NotTerminated { offset: 7 }),
+        ("@cut".to_owned(), ParseError::NotTerminated { offset: 4 }),
+        (long.clone(), ParseError::NotTerminated { offset: MAX_HEADER_BYTES }),
+        // The header's length before its `@`, that before its action, that before its devpath.
+        (format!("{long}\0"), ParseError::TooLong { offset: limit, limit }),
+        (format!("@{long}\0"), ParseError::TooLong { offset: limit, limit }),
+        ("@a\0".to_owned(), ParseError::EmptyAction { offset: 0 }),
+        // The header before the properties' length, that before the first property.
+        (format!("@/a\0{too_long}"), ParseError::EmptyAction { offset: 0 }),
+        (format!("add@/a\0=\0{too_long}"), ParseError::TooLong { offset: 7 + limit, limit }),
+        (format!("add@a\0=\0{too_long}"), ParseError::DevpathNotAbsolute { offset: 4 }),
+        // Properties from the first to the last.
+        ("add@/a\0K\0=\0".to_owned(), ParseError::NoEquals { offset: 7 }),
+        ("add@/a\0=\0K\0".to_owned(), ParseError::EmptyKey { offset: 7 }),
+        (format!("add@/a\0=\0{too_many}"), ParseError::EmptyKey { offset: 7 }),
+        ("add@/a\0DEVPATH=/\0ACTION=x\0".to_owned(), ParseError::DevpathDisagrees { offset: 7 }),
+        ("add@/a\0ACTION=x\0DEVPATH=/\0".to_owned(), ParseError::ActionDisagrees { offset: 7 }),
+        ("add@/a\0ACTION=x\0K\0".to_owned(), ParseError::ActionDisagrees { offset: 7 }),
+    ];
+    for (datagram, expected) in rows {
+        assert_eq!(error(datagram.as_bytes()), expected, "{}", datagram.escape_debug());
+    }
+}
+
+#[test]
+fn as_many_properties_as_the_kernel_has_and_one_more() {
+    let most = format!("add@/a\0{}", "K=v\0".repeat(MAX_PROPERTIES));
+    let uevent = Uevent::parse(most.as_bytes()).expect("a uevent");
+    assert_eq!((uevent.properties().len(), uevent.properties().count()), (64, 64));
+    let offset = most.len();
+    for one_more in ["K=v\0", "=v\0", "K\0"] {
+        let datagram = most.clone() + one_more;
+        assert_eq!(error(datagram.as_bytes()), ParseError::TooManyProperties { offset, limit: 64 });
+    }
+}
+
+#[test]
+fn as_many_bytes_of_properties_as_the_kernel_has_and_one_more() {
+    // Two properties, so that the offset is not that of a property's end.
+    let datagram = |bytes: usize| format!("add@/a\0A=b\0K={}\0", "v".repeat(bytes - 7)).into_bytes();
+    let most = datagram(MAX_PROPERTY_BYTES);
+    assert_eq!(most.len() - 7, 2_048);
+    assert_eq!(Uevent::parse(&most).expect("a uevent").property(b"K").map(<[u8]>::len), Some(2_041));
+    let one_more = datagram(MAX_PROPERTY_BYTES + 1);
+    assert_eq!(error(&one_more), ParseError::TooLong { offset: 7 + 2_048, limit: 2_048 });
+}
+
+#[test]
+fn as_long_a_header_as_there_can_be_and_one_more() {
+    let header = |bytes: usize| format!("add@/{}\0", "x".repeat(bytes - 6));
+    let most = header(MAX_HEADER_BYTES);
+    assert_eq!(most.len(), 2_048);
+    assert_eq!(Uevent::parse(most.as_bytes()).expect("a uevent").devpath().len(), 2_043);
+    let one_more = header(MAX_HEADER_BYTES + 1) + "K=v\0";
+    assert_eq!(error(one_more.as_bytes()), ParseError::TooLong { offset: 2_048, limit: 2_048 });
+}
+
+#[test]
+fn the_longest_datagram_parses_and_is_kept() {
+    let longest = format!("add@/{}\0SEQNUM=7\0K={}\0", "x".repeat(2_042), "v".repeat(2_036));
+    assert_eq!(longest.len(), MAX_DATAGRAM_BYTES);
+    let uevent = Uevent::parse(longest.as_bytes()).expect("a uevent");
+    let kept = UeventBuf::<MAX_DATAGRAM_BYTES>::copy_of(&uevent).expect("room");
+    assert_eq!(kept.as_uevent().seqnum(), Some(7));
+    let refused = UeventBuf::<{ MAX_DATAGRAM_BYTES - 1 }>::copy_of(&uevent).expect_err("no room");
+    assert_eq!((refused.length, refused.capacity), (4_096, 4_095));
+    assert_eq!(refused.to_string(), "a uevent of 4096 bytes does not fit into 4095");
+}
+
+#[test]
+fn a_prefix_of_a_uevent_is_one_only_where_a_property_ends() {
+    let whole = b"add@/a\0ACTION=add\0DEVPATH=/a\0SEQNUM=9\0";
+    for length in 0..=whole.len() {
+        let ends_well = [7, 18, 29, 38].contains(&length);
+        let expected = match length {
+            0 => Some(ParseError::Empty { offset: 0 }),
+            _ if ends_well => None,
+            _ => Some(ParseError::NotTerminated { offset: length }),
+        };
+        assert_eq!(Uevent::parse(&whole[..length]).err(), expected, "{length} bytes");
+    }
+}
+
+#[test]
+fn every_error_says_what_is_wrong_and_where() {
+    let rows = [
+        (ParseError::Empty { offset: 0 }, "byte 0: the datagram is empty"),
+        (
+            ParseError::LibudevFrame { offset: 0 },
+            "byte 0: a frame of udevd for libudev's listeners (group 2), not a uevent of the kernel (group 1)",
+        ),
+        (ParseError::NotTerminated { offset: 9 }, "byte 9: no NUL at the end: the datagram was cut short"),
+        (
+            ParseError::TooLong { offset: 2_055, limit: 2_048 },
+            "byte 2055: longer than the kernel's 2048 bytes",
+        ),
+        (ParseError::NoAt { offset: 3 }, "byte 3: the header ends without `@`; wanted `action@devpath`"),
+        (ParseError::EmptyAction { offset: 0 }, "byte 0: no action before `@`; wanted `action@devpath`"),
+        (ParseError::DevpathNotAbsolute { offset: 4 }, "byte 4: the devpath does not begin with `/`"),
+        (
+            ParseError::TooManyProperties { offset: 263, limit: 64 },
+            "byte 263: more than the kernel's 64 properties",
+        ),
+        (ParseError::NoEquals { offset: 7 }, "byte 7: a property without `=`; wanted `KEY=value`"),
+        (ParseError::EmptyKey { offset: 7 }, "byte 7: a property without a key before `=`"),
+        (ParseError::ActionDisagrees { offset: 7 }, "byte 7: ACTION is not the header's action"),
+        (ParseError::DevpathDisagrees { offset: 7 }, "byte 7: DEVPATH is not the header's devpath"),
+        (ParseError::NoSeqnum { offset: 9 }, "byte 9: no SEQNUM at the end: the event was cut short"),
+    ];
+    for (error, text) in rows {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn an_event_of_the_kernel_ends_with_its_seqnum() {
+    for cut in [
+        &b"add@/a\0"[..],
+        b"add@/a\0K=v\0",
+        b"add@/a\0SEQNUM=9\0K=v\0",
+        b"SEQNUM=@/a\0",
+        b"add@/a\0SEQNUMS=9\0",
+    ] {
+        assert!(Uevent::parse(cut).is_ok());
+        let expected = Err(ParseError::NoSeqnum { offset: cut.len() });
+        assert_eq!(Uevent::from_kernel(cut), expected, "{}", cut.escape_ascii());
+    }
+    let whole = b"add@/a\0K=v\0SEQNUM=9\0";
+    assert_eq!(Uevent::from_kernel(whole), Uevent::parse(whole));
+    // What no parser takes is told before it.
+    assert_eq!(Uevent::from_kernel(b"add@/a\0K\0"), Err(ParseError::NoEquals { offset: 7 }));
+}
