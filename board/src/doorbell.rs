@@ -37,11 +37,12 @@ impl Doorbell {
         fence(Ordering::SeqCst);
     }
 
-    /// This thread is awake again: forgets the announcement and the ringing.
+    /// This thread is awake again: takes the announcement back, or the ringing that followed it.
     pub fn disarm(&self) {
-        self.armed.store(false, Ordering::Relaxed);
-        // EAGAIN: nobody rang.
-        let _ = self.eventfd.read();
+        if !self.armed.swap(false, Ordering::Relaxed) {
+            // It was rung. EAGAIN: the ringing has not arrived yet; it will wake the next sleep in vain.
+            let _ = self.eventfd.read();
+        }
     }
 
     /// Wakes the other thread if it sleeps or is about to.

@@ -2,7 +2,10 @@
 //! the generator of the plug profiles.
 
 pub mod captured;
+pub mod daemon;
 pub mod kernel;
 pub mod oracle;
+pub mod privilege;
 pub mod profiles;
+pub mod usb_tree;
 pub mod vectors;

@@ -50,7 +50,7 @@ pub(super) struct SizeOptions {
 }
 
 const COMMANDS: &[&str] = &["run", "size", "help"];
-const BOARD_OPTIONS: &[&str] = &[
+const OPTIONS: &[&str] = &[
     "--ports",
     "--port-device",
     "--max-stall-ms",
@@ -59,8 +59,9 @@ const BOARD_OPTIONS: &[&str] = &[
     "--json",
     "--help",
     "--version",
+    "--verbose",
+    "--allow-undersized",
 ];
-const RUN_OPTIONS: &[&str] = &["--verbose", "--allow-undersized"];
 
 /// The command line is wrong: what is, and what it should be.
 #[derive(Debug)]
@@ -112,11 +113,11 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Long("devpath-max") => {
                 board.profile.devpath_max = Some(number(&mut parser, "--devpath-max", &DEVPATH_MAX_BYTES)?);
             }
-            Arg::Short('v') | Arg::Long("verbose") if topic != Topic::Size => options.verbose = true,
-            Arg::Long("allow-undersized") if topic != Topic::Size => options.allow_undersized = true,
+            Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
+            Arg::Long("allow-undersized") => options.allow_undersized = true,
             Arg::Value(word) if topic == Topic::Sureplug => match word.to_str() {
                 Some("run") => topic = Topic::Run,
-                Some("size") if !options.verbose && !options.allow_undersized => topic = Topic::Size,
+                Some("size") => topic = Topic::Size,
                 Some("help") => return help(&mut parser),
                 _ => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
             },
@@ -124,13 +125,15 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 return Err(UsageError(format!("unexpected argument `{}`", word.to_string_lossy())));
             }
             Arg::Short(letter) => return Err(UsageError(format!("unknown option `-{letter}`"))),
-            Arg::Long(name) => {
-                let run_only = if topic == Topic::Size { &[] } else { RUN_OPTIONS };
-                return Err(unknown("option", &format!("--{name}"), &[BOARD_OPTIONS, run_only].concat()));
-            }
+            Arg::Long(name) => return Err(unknown("option", &format!("--{name}"), OPTIONS)),
         }
     }
     Ok(match topic {
+        Topic::Size if options.verbose || options.allow_undersized => {
+            return Err(UsageError(String::from(
+                "`--verbose` and `--allow-undersized` are options of `run`",
+            )));
+        }
         Topic::Size => Command::Size(SizeOptions { board: options.board }),
         Topic::Sureplug | Topic::Run => Command::Run(options),
     })
@@ -209,7 +212,7 @@ mod tests {
         for (line, wanted) in [
             ("--jsno", "unknown option `--jsno`; did you mean `--json`?"),
             ("--allow-undersize", "did you mean `--allow-undersized`?"),
-            ("size --verbos", "unknown option `--verbos`"),
+            ("size --verbos", "unknown option `--verbos`; did you mean `--verbose`?"),
             ("siz", "unknown command `siz`; did you mean `size`?"),
             ("run size", "unexpected argument `size`"),
             ("-x", "unknown option `-x`"),
@@ -222,8 +225,8 @@ mod tests {
             ("--ports", "`--ports` needs a value"),
             ("--json=yes", "`--json` takes no value"),
             ("help --json", "the arguments cannot be understood"),
-            ("size --allow-undersized", "unknown option `--allow-undersized`"),
-            ("-v size", "unknown command `size`"),
+            ("size --allow-undersized", "are options of `run`"),
+            ("-v size", "are options of `run`"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(wanted), "{line}: {error}");

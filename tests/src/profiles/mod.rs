@@ -75,7 +75,7 @@ pub fn classes_rs() -> String {
          use super::profile::{EventShape, PlugProfile};\n\
          \n\
          const fn e(count: u16, base_len: u16, devpath_copies: u8, name_copies: u8) -> EventShape {\n    \
-         EventShape {\n        base_len,\n        count,\n        devpath_copies,\n        name_copies,\n    }\n\
+         EventShape { base_len, count, devpath_copies, name_copies }\n\
          }\n",
     );
     for source in &SOURCES {

@@ -1,0 +1,110 @@
+use std::env;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::unistd::Uid;
+use serde_json::Value;
+
+/// The user and group that own nothing.
+const NOBODY: u32 = 65_534;
+
+/// The environment of a build that fixes the board's profile.
+pub const PROFILE_VARIABLES: [&str; 4] =
+    ["SUREPLUG_USB_PORTS", "SUREPLUG_PORT_DEVICE", "SUREPLUG_MAX_STALL_MS", "SUREPLUG_DEVPATH_MAX"];
+
+/// A call of `cargo` on the workspace that the daemon is in, for a build without a profile.
+#[must_use]
+pub fn cargo(subcommand: &str) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args([subcommand, "--locked", "--manifest-path"]).arg(root().join("Cargo.toml"));
+    for variable in PROFILE_VARIABLES {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Where the workspace is that the daemon is in.
+///
+/// # Panics
+///
+/// Never: tests are in a directory of the project.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project's directory")
+}
+
+/// Runs a call of [`cargo`] that builds the daemon, and finds the program.
+///
+/// # Errors
+///
+/// What `cargo` says on standard error if the build fails.
+///
+/// # Panics
+///
+/// If there is no `cargo`, or if it builds no daemon.
+pub fn build(mut command: Command) -> Result<PathBuf, String> {
+    let command = command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null());
+    let output = command.output().expect("cargo runs");
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let messages = String::from_utf8(output.stdout).expect("messages are UTF-8");
+    let program = messages.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).expect("a message is JSON");
+        let is_it = message["target"]["name"] == "sureplug";
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    });
+    Ok(program.expect("cargo builds the daemon"))
+}
+
+/// The daemon as an image has it, built once.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let mut command = cargo("build");
+        command.arg("--release");
+        build(command).unwrap_or_else(|stderr| panic!("{stderr}"))
+    })
+}
+
+/// The daemon with those arguments, separated by blanks.
+#[must_use]
+pub fn sureplug(arguments: &str) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments.split_whitespace());
+    command
+}
+
+/// The same without capabilities: as nobody if this is root, else as whoever this is.
+#[must_use]
+pub fn unprivileged(arguments: &str) -> Command {
+    unprivileged_program(program(), arguments)
+}
+
+/// As [`unprivileged`], with another build of the daemon.
+///
+/// # Panics
+///
+/// If the program cannot be opened.
+#[must_use]
+pub fn unprivileged_program(program: &Path, arguments: &str) -> Command {
+    let mut command = if Uid::effective().is_root() {
+        // By descriptor: nobody may not be allowed into the directory that it is in.
+        let file = File::open(program).expect("the program opens");
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).expect("a descriptor to inherit");
+        let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        command.uid(NOBODY).gid(NOBODY);
+        // For as long as the tests run: the command may be run at any time.
+        std::mem::forget(file);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.args(arguments.split_whitespace());
+    command
+}

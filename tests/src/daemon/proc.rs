@@ -1,0 +1,47 @@
+use std::fs;
+
+/// A uevent socket's figures, as `/proc/PID/net/netlink` shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Bytes queued.
+    pub bytes: u64,
+    /// Events that were not queued.
+    pub drops: u64,
+}
+
+/// Of the process's bound uevent socket.
+pub(super) fn queue(pid: u32) -> Option<Queue> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+    let targets: Vec<_> = links.filter_map(|link| fs::read_link(link.path()).ok()).collect();
+    let sockets = fs::read_to_string(format!("/proc/{pid}/net/netlink")).ok()?;
+    sockets.lines().find_map(|line| {
+        // sk, protocol, port, groups, bytes, and further on drops and inode.
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let [_, "15", _, "00000001", bytes, _, _, _, drops, inode] = fields[..] else { return None };
+        let ours = targets.iter().any(|target| *target == *format!("socket:[{inode}]"));
+        let (bytes, drops) = (bytes.parse().ok()?, drops.parse().ok()?);
+        ours.then_some(Queue { bytes, drops })
+    })
+}
+
+/// A thread.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Thread {
+    /// Whether it waits for something.
+    pub(super) sleeps: bool,
+    /// Processor time, in ticks.
+    pub(super) ticks: u64,
+}
+
+/// The process's thread of that name.
+pub(super) fn thread(pid: u32, name: &str) -> Option<Thread> {
+    fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten().find_map(|task| {
+        let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+        // The name is in parentheses; of what follows, the 1st field is the state, the 12th and 13th are times.
+        let (head, tail) = stat.rsplit_once(") ")?;
+        let fields: Vec<_> = tail.split_whitespace().collect();
+        let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        let ours = head.split_once('(')?.1 == name;
+        ours.then_some(Thread { sleeps: *fields.first()? == "S", ticks })
+    })
+}

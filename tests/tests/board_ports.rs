@@ -1,0 +1,150 @@
+//! Which USB ports count as the board's own, in stand-ins for `/sys`.
+
+use std::path::Path;
+
+use sureplug_board::sysfs::BoardPorts;
+use sureplug_tests::usb_tree::{CONTROLLER, UsbTree};
+
+fn ports(tree: &UsbTree) -> u32 {
+    BoardPorts::count(tree.path()).ports
+}
+
+/// A controller with both sides: root hubs of `usb2` and `usb3` ports, the first of each peers.
+fn both_sides(usb2: u32, usb3: u32) -> UsbTree {
+    let tree = UsbTree::new().root_hub("usb1", usb2).root_hub("usb2", usb3);
+    (1..=usb2.min(usb3)).fold(tree, |tree, n| tree.peers(&format!("usb1-port{n}"), &format!("usb2-port{n}")))
+}
+
+#[test]
+fn without_usb_there_is_nothing() {
+    assert_eq!(BoardPorts::count(UsbTree::without_usb().path()), BoardPorts::default());
+    assert_eq!(BoardPorts::count(UsbTree::new().path()), BoardPorts::default());
+    assert_eq!(BoardPorts::count(Path::new("/no/such/directory")), BoardPorts::default());
+}
+
+#[test]
+fn the_ports_of_a_root_hub_count() {
+    let board = BoardPorts::count(UsbTree::new().root_hub("usb1", 2).path());
+    assert_eq!((board.ports, board.buses), (2, 1));
+}
+
+#[test]
+fn ports_of_several_controllers_add_up() {
+    let tree = UsbTree::new().root_hub("usb1", 1).root_hub("usb2", 2).root_hub("usb10", 3);
+    let board = BoardPorts::count(tree.path());
+    assert_eq!((board.ports, board.buses), (6, 3));
+}
+
+#[test]
+fn both_sides_of_a_connector_count_once() {
+    let tree = both_sides(4, 4);
+    let board = BoardPorts::count(tree.path());
+    assert_eq!((board.ports, board.buses), (4, 2));
+}
+
+#[test]
+fn a_port_without_another_side_counts_by_itself() {
+    assert_eq!(ports(&both_sides(4, 2)), 4);
+    assert_eq!(ports(&both_sides(2, 4)), 4);
+    assert_eq!(ports(&both_sides(1, 0)), 1);
+}
+
+#[test]
+fn peers_need_not_have_the_same_number() {
+    // As firmware describes connectors by their place: port 1 of USB 3 is on the connector of port 3.
+    let tree = UsbTree::new().root_hub("usb1", 4).root_hub("usb2", 2);
+    let tree = tree.peers("usb1-port3", "usb2-port1").peers("usb1-port4", "usb2-port2");
+    assert_eq!(ports(&tree), 4);
+}
+
+#[test]
+fn the_order_of_the_buses_does_not_matter() {
+    let tree = UsbTree::new().root_hub("usb9", 2).root_hub("usb10", 2);
+    assert_eq!(ports(&tree.peers("usb9-port1", "usb10-port1").peers("usb9-port2", "usb10-port2")), 2);
+}
+
+#[test]
+fn a_hub_of_the_board_brings_its_ports_and_takes_the_one_that_feeds_it() {
+    let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 4, "fixed");
+    assert_eq!(ports(&tree), 1 + 4);
+}
+
+#[test]
+fn a_hub_of_the_board_with_both_sides_counts_once() {
+    let tree = both_sides(2, 2).hub("1-2", 4, "fixed").hub("2-2", 4, "fixed");
+    let tree = (1..=4).fold(tree, |tree, n| tree.peers(&format!("1-2-port{n}"), &format!("2-2-port{n}")));
+    assert_eq!(ports(&tree), 1 + 4);
+}
+
+#[test]
+fn a_hub_of_the_board_with_one_side_takes_the_connector_that_feeds_it() {
+    // The other side of the connector leads nowhere: nobody can plug into it.
+    for (name, ports_of_hub) in [("1-1", 4), ("2-1", 3)] {
+        let tree = both_sides(2, 2).hub(name, ports_of_hub, "fixed");
+        assert_eq!(ports(&tree), 1 + ports_of_hub, "{name}");
+    }
+}
+
+#[test]
+fn hubs_of_the_board_can_be_in_a_row() {
+    let tree = UsbTree::new().root_hub("usb1", 1);
+    let tree = tree.hub("1-1", 2, "fixed").hub("1-1.2", 4, "fixed").hub("1-1.2.4", 7, "fixed");
+    assert_eq!(ports(&tree), 1 + 3 + 7);
+}
+
+#[test]
+fn a_users_hub_does_not_count() {
+    for removable in ["removable", "unknown"] {
+        let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 4, removable);
+        assert_eq!(ports(&tree), 2, "{removable}");
+    }
+}
+
+#[test]
+fn a_fixed_hub_within_a_users_hub_does_not_count() {
+    // As in a monitor or a hub of 7 ports: for the hub around it, the inner one is built in.
+    let tree = UsbTree::new().root_hub("usb1", 2);
+    let tree = tree.hub("1-1", 4, "removable").hub("1-1.4", 4, "fixed").hub("1-1.4.1", 2, "fixed");
+    assert_eq!(ports(&tree), 2);
+}
+
+#[test]
+fn a_users_hub_in_a_hub_of_the_board_does_not_count() {
+    let tree = UsbTree::new().root_hub("usb1", 1);
+    let tree = tree.hub("1-1", 4, "fixed").hub("1-1.1", 4, "removable");
+    assert_eq!(ports(&tree), 4);
+}
+
+#[test]
+fn a_port_with_a_device_counts_whatever_the_device_is() {
+    let tree = UsbTree::new().root_hub("usb1", 3).device("1-1", "removable").device("1-2", "fixed");
+    assert_eq!(ports(&tree), 3);
+}
+
+#[test]
+fn a_hub_without_the_attribute_is_a_users() {
+    let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 4, "fixed");
+    assert_eq!(ports(&tree.without_attribute("1-1", "removable")), 2);
+}
+
+#[test]
+fn a_hub_whose_number_of_ports_cannot_be_read_has_none() {
+    for text in ["", "four", "-1", "4 ports", "99999999999"] {
+        let tree = UsbTree::new().root_hub("usb1", 2).root_hub("usb2", 4).attribute("usb2", "maxchild", text);
+        assert_eq!(ports(&tree), 2, "{text:?}");
+    }
+    let tree = UsbTree::new().root_hub("usb1", 2).root_hub("usb2", 4);
+    assert_eq!(ports(&tree.without_attribute("usb2", "maxchild")), 2);
+}
+
+#[test]
+fn the_longest_devpath_is_that_of_a_device_in_the_last_port() {
+    let root = format!("/{CONTROLLER}/usb1/");
+    let longest = |tree: &UsbTree| BoardPorts::count(tree.path()).longest_devpath as usize;
+    assert_eq!(longest(&UsbTree::new().root_hub("usb1", 4)), root.len() + "1-4".len());
+    assert_eq!(longest(&UsbTree::new().root_hub("usb1", 16)), root.len() + "1-16".len());
+
+    let hub = |removable| UsbTree::new().root_hub("usb1", 4).hub("1-2", 4, removable);
+    assert_eq!(longest(&hub("fixed")), root.len() + "1-2/1-2.4".len());
+    assert_eq!(longest(&hub("removable")), root.len() + "1-4".len(), "a user's hub has no part in it");
+}

@@ -1,0 +1,190 @@
+//! I5: whatever becomes of the output, the socket is read; and the output is left as it was found.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Write, pipe};
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::pty::openpty;
+use nix::sys::termios::tcgetattr;
+use sureplug_tests::daemon::{Daemon, json, marked, number, raise_number, run, sureplug};
+use sureplug_tests::kernel::mark;
+use sureplug_tests::privilege::turn_to_raise;
+
+/// A buffer that no storm of a test fills.
+const LARGE: &str = "--json --ports 127 --max-stall-ms 60000 --port-device keyboard";
+
+/// The byte that Ctrl-S sends, which stops a terminal's output, and that of Ctrl-Q.
+const STOP: &[u8] = b"\x13";
+const GO_ON: &[u8] = b"\x11";
+
+/// Events that make more lines than all buffers on their way hold.
+const STORM: u64 = 20_000;
+
+fn flags(output: impl AsFd) -> OFlag {
+    OFlag::from_bits_retain(fcntl(output, FcntlArg::F_GETFL).expect("F_GETFL"))
+}
+
+fn set_non_blocking(output: impl AsFd) {
+    let flags = flags(&output) | OFlag::O_NONBLOCK;
+    fcntl(output, FcntlArg::F_SETFL(flags)).expect("F_SETFL");
+}
+
+fn unread_pipe() -> (OwnedFd, File) {
+    let (reader, writer) = pipe().expect("a pipe");
+    (writer.into(), File::from(OwnedFd::from(reader)))
+}
+
+fn terminal() -> (OwnedFd, File) {
+    let ends = openpty(None, None).expect("a terminal");
+    (ends.slave, File::from(ends.master))
+}
+
+/// Starts the daemon with that output, which nobody reads.
+fn start(output: &OwnedFd, options: &str) -> Daemon {
+    let output = output.try_clone().expect("the same open file description");
+    let mut daemon = Daemon::start_into(sureplug(options), output);
+    daemon.wait_until_it_reads();
+    daemon
+}
+
+/// A storm while nobody reads: all events are received, and the output is left in peace. When somebody
+/// reads again, the lines that had no room are accounted for, and the stream goes on.
+fn storm_into(output: OwnedFd, mut other_end: File, stopped: bool) {
+    let flags_before = flags(&output);
+    let termios_before = tcgetattr(&output).ok();
+    if stopped {
+        other_end.write_all(STOP).expect("Ctrl-S");
+    }
+    let mut daemon = start(&output, LARGE);
+    let mark = mark();
+    (0..STORM).for_each(|number| raise_number(number, &mark));
+
+    assert_eq!(daemon.wait_until_drained().drops, 0);
+    daemon.wait_until_asleep("console");
+    assert_eq!(flags(&output), flags_before, "while it runs");
+
+    if stopped {
+        other_end.write_all(GO_ON).expect("Ctrl-Q");
+    }
+    daemon.read_from(other_end);
+    daemon.wait_for_line(|line| json(line)["kind"] == "output_dropped");
+    raise_number(STORM, &mark);
+    daemon.wait_for_line(|line| marked(&json(line), &mark) == Some(STORM));
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait_for_line(|line| json(line)["kind"] == "totals");
+    assert_eq!(flags(&output), flags_before, "at its end");
+    assert_eq!(tcgetattr(&output).ok(), termios_before);
+
+    // The other end has come to its end only now.
+    drop(output);
+    let output = daemon.wait();
+    output.assert_fine();
+    output.assert_accounts_for_all();
+    let totals = output.totals();
+    assert!(number(&totals, "received") > STORM && number(&totals, "output_dropped_lines") > 0, "{totals}");
+    assert!(output.numbers(&mark).is_sorted_by(|a, b| a < b), "out of order");
+}
+
+#[test]
+fn i5_a_pipe_that_is_not_read_loses_no_event() {
+    let Some(_turn) = turn_to_raise("a pipe that is not read") else { return };
+    let (writer, reader) = unread_pipe();
+    storm_into(writer, reader, false);
+}
+
+#[test]
+fn i5_a_pipe_that_is_non_blocking_already_loses_no_event() {
+    let Some(_turn) = turn_to_raise("a non-blocking pipe") else { return };
+    let (writer, reader) = unread_pipe();
+    set_non_blocking(&writer);
+    storm_into(writer, reader, false);
+}
+
+#[test]
+fn i5_a_terminal_that_is_stopped_loses_no_event() {
+    let Some(_turn) = turn_to_raise("a stopped terminal") else { return };
+    let (terminal, other_end) = terminal();
+    storm_into(terminal, other_end, true);
+}
+
+#[test]
+fn i5_a_terminal_that_nobody_reads_loses_no_event() {
+    let Some(_turn) = turn_to_raise("a terminal that is not read") else { return };
+    let (terminal, other_end) = terminal();
+    storm_into(terminal, other_end, false);
+}
+
+#[test]
+fn a_full_non_blocking_pipe_loses_no_line_while_there_is_room_behind_it() {
+    let Some(_turn) = turn_to_raise("lines behind a non-blocking pipe") else { return };
+    let (writer, reader) = unread_pipe();
+    set_non_blocking(&writer);
+    let mut daemon = start(&writer, LARGE);
+    drop(writer);
+    let mark = mark();
+    // More than the pipe's 64 KiB, and less than what waits behind it as well.
+    (0..300).for_each(|number| raise_number(number, &mark));
+    daemon.wait_until_drained();
+    daemon.wait_until_asleep("console");
+    daemon.read_from(reader);
+    daemon.wait_for_line(|line| marked(&json(line), &mark) == Some(299));
+    let output = daemon.finish();
+    output.assert_fine();
+    assert_eq!(output.numbers(&mark), (0..300).collect::<Vec<_>>());
+    output.assert_accounts_for_all();
+    assert_eq!(number(&output.totals(), "output_dropped_lines"), 0);
+}
+
+#[test]
+fn i5_a_reader_that_takes_nothing_does_not_prevent_the_end() {
+    let Some(_turn) = turn_to_raise("the end in spite of the output") else { return };
+    for (output, other_end) in [unread_pipe(), terminal()] {
+        let mut daemon = start(&output, LARGE);
+        let mark = mark();
+        (0..1_000).for_each(|number| raise_number(number, &mark));
+        daemon.wait_until_drained();
+        daemon.finish().assert_fine();
+        drop(other_end);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let Some(_turn) = turn_to_raise("the end of the reader") else { return };
+    let mark = mark();
+    // It goes before the next line, or while a line waits for it.
+    for events in [0, 1_000] {
+        let (writer, reader) = unread_pipe();
+        let mut daemon = start(&writer, LARGE);
+        drop(writer);
+        (0..events).for_each(|number| raise_number(number, &mark));
+        daemon.wait_until_drained();
+        drop(reader);
+        raise_number(events, &mark);
+        daemon.wait().assert_fine();
+    }
+}
+
+#[test]
+fn a_reader_that_is_gone_is_no_error_of_the_other_commands() {
+    for line in ["--help", "run --help", "--version", "size", "size --json"] {
+        let code = run(sureplug(line)).code;
+        let (writer, reader) = unread_pipe();
+        drop(reader);
+        let output = Daemon::start_into(sureplug(line), writer).wait();
+        assert_eq!((output.code, output.stderr.len()), (code, 0), "{line}: {output:?}");
+    }
+}
+
+#[test]
+fn i5_a_full_disk_does_not_end_it() {
+    let Some(_turn) = turn_to_raise("a full disk") else { return };
+    let full = OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let mut daemon = start(&full.into(), LARGE);
+    let mark = mark();
+    (0..1_000).for_each(|number| raise_number(number, &mark));
+    assert_eq!(daemon.wait_until_drained().drops, 0);
+    daemon.wait_until_asleep("console");
+    daemon.finish().assert_fine();
+}

@@ -1,0 +1,151 @@
+//! I1: an image does not start with less than its board needs, and says what is missing, word for word.
+
+use serde_json::Value;
+use sureplug_board::sysctl;
+use sureplug_tests::daemon::{Daemon, json, number, run, sureplug, unprivileged};
+use sureplug_tests::privilege::not_run;
+use sureplug_tests::usb_tree::UsbTree;
+
+const REFUSED: &str =
+    "sureplug: refused to start, because events could be lost; --allow-undersized starts all the same";
+
+/// Options with which an unprivileged process gets less than it needs, and what `size` says about them.
+fn too_large(ports: &str) -> Option<(String, Value)> {
+    let rmem_max = u64::from(sysctl::rmem_max()?);
+    [5_000, 50_000, 150_000].iter().find_map(|ms| {
+        let options = format!("{ports} --port-device keyboard --max-stall-ms {ms}");
+        let size = run(sureplug(&format!("size --json {options}"))).object();
+        (number(&size, "wanted_bytes") > 2 * rmem_max).then_some((options, size))
+    })
+}
+
+/// The sentence about a buffer that the kernel clamped.
+fn shortfall(size: &Value) -> String {
+    let rmem_max = sysctl::rmem_max().map(u64::from).expect("it was read before");
+    let [wanted, request] = ["wanted_bytes", "request_bytes"].map(|key| number(size, key));
+    format!(
+        "the receive buffer is too small: wanted {wanted} bytes, the kernel gave {} (net.core.rmem_max = {rmem_max}, \
+         which the kernel doubles). Either give sureplug CAP_NET_ADMIN (AmbientCapabilities=CAP_NET_ADMIN in its \
+         unit, or `setcap cap_net_admin+ep` on its file), or raise the limit: sysctl -w \
+         net.core.rmem_max={request}",
+        2 * rmem_max
+    )
+}
+
+fn unlimited(test: &str) {
+    not_run(test, "net.core.rmem_max is too large for any budget to exceed, or cannot be read");
+}
+
+#[test]
+fn i1_a_clamped_buffer_is_refused_with_both_cures() {
+    let Some((options, size)) = too_large("--ports 127") else {
+        return unlimited("the refusal of a clamped buffer");
+    };
+    for line in [format!("run {options}"), format!("{options} --json"), format!("-v {options}")] {
+        let output = run(unprivileged(&line));
+        assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:#?}");
+        assert_eq!(output.stderr, [format!("sureplug: {}", shortfall(&size)), REFUSED.into()]);
+    }
+}
+
+#[test]
+fn i1_size_finds_what_run_refuses() {
+    let Some((options, size)) = too_large("--ports 127") else {
+        return unlimited("the finding of a clamped buffer");
+    };
+    let output = run(unprivileged(&format!("size {options}")));
+    assert_eq!(output.code, Some(1));
+    assert_eq!(output.stdout.last(), Some(&format!("- {}", shortfall(&size))));
+    let output = run(unprivileged(&format!("size --json {options}")));
+    assert_eq!(output.object()["findings"][0], *shortfall(&size));
+}
+
+#[test]
+fn i1_allow_undersized_starts_and_warns() {
+    let Some((options, size)) = too_large("--ports 127") else {
+        return unlimited("the start with a clamped buffer");
+    };
+    let daemon = Daemon::start(unprivileged(&format!("{options} --allow-undersized")));
+    let warning = daemon.wait_for_line(|line| line.starts_with("sureplug: warning: "));
+    assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", shortfall(&size)));
+    let output = daemon.finish();
+    output.assert_fine();
+    // Profile, budget, buffer: it is said at the start.
+    assert_eq!(output.stdout[3], warning);
+
+    let daemon = Daemon::start(unprivileged(&format!("run --json {options} --allow-undersized")));
+    daemon.wait_for_line(|line| json(line)["kind"] == "undersized");
+    let output = daemon.finish();
+    output.assert_fine();
+    assert_eq!(json(&output.stdout[1])["message"], *shortfall(&size));
+}
+
+#[test]
+fn i1_where_nobody_has_stated_the_ports_a_clamped_buffer_is_only_warned_of() {
+    let tree = UsbTree::new().root_hub("usb1", 120);
+    let Some((options, size)) = too_large(&format!("--sysfs {}", tree.path().display())) else {
+        return unlimited("the warning of a clamped buffer");
+    };
+    let daemon = Daemon::start(unprivileged(&options));
+    let warning = daemon.wait_for_line(|line| line.starts_with("sureplug: warning: "));
+    assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", shortfall(&size)));
+    daemon.finish().assert_fine();
+}
+
+#[test]
+fn i1_a_board_with_more_ports_than_stated_is_refused() {
+    let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 5, "fixed");
+    let sysfs = format!("--sysfs {}", tree.path().display());
+    let sentence = "the profile is too small for this board: it states 4 USB ports, sysfs shows 6 of the board's own. \
+                    Build the image with SUREPLUG_USB_PORTS=6, or start with --ports 6";
+    let output = run(sureplug(&format!("run --ports 4 {sysfs}")));
+    assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:#?}");
+    assert_eq!(output.stderr, [format!("sureplug: {sentence}"), REFUSED.into()]);
+
+    let daemon = Daemon::start(sureplug(&format!("run --ports 4 --allow-undersized {sysfs}")));
+    let warning = daemon.wait_for_line(|line| line.contains("warning"));
+    assert_eq!(warning, format!("sureplug: warning: {sentence}; events can be lost"));
+    daemon.finish().assert_fine();
+}
+
+#[test]
+fn i1_the_board_that_was_stated_starts_without_a_warning() {
+    let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 5, "fixed");
+    for (ports, origin) in [("", "counted, at least 4"), ("--ports 6", "stated")] {
+        let line = format!("run {ports} --sysfs {}", tree.path().display());
+        let mut daemon = Daemon::start(sureplug(&line));
+        daemon.wait_until_it_reads();
+        let output = daemon.finish();
+        output.assert_fine();
+        let profile = format!("sureplug: profile: 6 USB ports ({origin}), storage in each, ");
+        assert!(output.stdout[0].starts_with(&profile), "{output:#?}");
+        assert!(!output.stdout.iter().any(|line| line.contains("warning")), "{output:#?}");
+    }
+}
+
+#[test]
+fn i1_a_users_hub_is_no_reason_to_refuse() {
+    let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 7, "removable");
+    let mut daemon = Daemon::start(sureplug(&format!("--ports 2 --sysfs {}", tree.path().display())));
+    daemon.wait_until_it_reads();
+    let output = daemon.finish();
+    output.assert_fine();
+    assert!(!output.stdout.iter().any(|line| line.contains("warning")), "{output:#?}");
+}
+
+#[test]
+fn a_longer_devpath_than_stated_is_only_warned_of() {
+    let tree = UsbTree::new().root_hub("usb1", 2);
+    let mut daemon =
+        Daemon::start(sureplug(&format!("--ports 2 --devpath-max 20 --sysfs {}", tree.path().display())));
+    daemon.wait_until_it_reads();
+    let output = daemon.finish();
+    output.assert_fine();
+    let found = "/devices/pci0000:00/0000:00:14.0/usb1/1-2".len();
+    let warning = format!(
+        "sureplug: warning: the profile is too small for this board: it states devpaths of up to 20 bytes, sysfs shows \
+         ports with {found}. Build the image with SUREPLUG_DEVPATH_MAX={found}, or start with --devpath-max {found}; \
+         events can be lost"
+    );
+    assert_eq!(output.stdout[3], warning);
+}
