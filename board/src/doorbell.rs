@@ -5,12 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// One thread sleeps on a doorbell together with whatever else it polls; another rings it.
 ///
 /// The sleeper [`arm`](Self::arm)s it, looks *once more* whether there is something to do, and only
-/// then polls [`as_fd`](AsFd::as_fd). The other thread makes something to do first and
+/// then polls [`as_fd`](AsFd::as_fd); awake again it [`disarm`](Self::disarm)s it. The other thread makes something to do first and
 /// [`ring`](Self::ring)s then. So either the sleeper sees the work, or it is woken.
 #[derive(Debug)]
 pub struct Doorbell {
@@ -37,10 +38,12 @@ impl Doorbell {
         fence(Ordering::SeqCst);
     }
 
-    /// This thread is awake again: takes the announcement back, or the ringing that followed it.
-    pub fn disarm(&self) {
-        if !self.armed.swap(false, Ordering::Relaxed) {
-            // It was rung. EAGAIN: the ringing has not arrived yet; it will wake the next sleep in vain.
+    /// This thread is awake again: takes the announcement back, and the ringing if the poll saw it
+    /// (`rung`). One that comes in between is seen by the next poll.
+    pub fn disarm(&self, rung: bool) {
+        self.armed.store(false, Ordering::Relaxed);
+        if rung {
+            // Fails only with EAGAIN, which leaves nothing to take.
             let _ = self.eventfd.read();
         }
     }
@@ -61,18 +64,36 @@ impl AsFd for Doorbell {
     }
 }
 
+/// Sleeps until one of the descriptors has something to read, for `timeout` at most, and says which have.
+/// A signal handler that comes between wakes it as well.
+///
+/// # Errors
+///
+/// What `poll(2)` says.
+pub(crate) fn poll_in<const N: usize>(
+    fds: [BorrowedFd<'_>; N],
+    timeout: PollTimeout,
+) -> io::Result<[bool; N]> {
+    let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    match poll(&mut fds, timeout) {
+        Ok(_) => Ok(fds.map(|fd| fd.any() == Some(true))),
+        Err(Errno::EINTR) => Ok([false; N]),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
 
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::poll::PollTimeout;
 
-    use super::Doorbell;
+    use super::{Doorbell, poll_in};
 
     fn rings(bell: &Doorbell, timeout_ms: u16) -> bool {
-        poll(&mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)], PollTimeout::from(timeout_ms)).unwrap() == 1
+        poll_in([bell.as_fd()], PollTimeout::from(timeout_ms)).unwrap() == [true]
     }
 
     #[test]
@@ -83,7 +104,21 @@ mod tests {
         bell.arm();
         bell.ring();
         assert!(rings(&bell, 0));
-        bell.disarm();
+        bell.disarm(true);
+        assert!(!rings(&bell, 0));
+    }
+
+    #[test]
+    fn a_ringing_that_comes_late_wakes_once_and_not_for_ever() {
+        let bell = Doorbell::new().unwrap();
+        bell.arm();
+        assert!(!rings(&bell, 0));
+        bell.ring();
+        bell.disarm(false);
+        bell.arm();
+        assert!(rings(&bell, 0));
+        bell.disarm(true);
+        bell.arm();
         assert!(!rings(&bell, 0));
     }
 
@@ -107,10 +142,11 @@ mod tests {
                     continue;
                 }
                 bell.arm();
-                if made.load(Ordering::Acquire) == seen {
+                let asleep = made.load(Ordering::Acquire) == seen;
+                if asleep {
                     assert!(rings(&bell, 10_000), "asleep with {seen} of {ROUNDS} seen");
                 }
-                bell.disarm();
+                bell.disarm(asleep);
             }
         });
     }

@@ -17,6 +17,10 @@ impl<'o> Object<'o> {
         Ok(self)
     }
 
+    pub(crate) fn figures(self, fields: &[(&str, u32)]) -> Result<Self, fmt::Error> {
+        fields.iter().try_fold(self, |object, &(key, value)| object.numbers(&[(key, value.into())]))
+    }
+
     pub(crate) fn boolean(self, key: &str, value: bool) -> Result<Self, fmt::Error> {
         write!(self.0, ",\"{key}\":{value}")?;
         Ok(self)

@@ -4,12 +4,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
 use crate::boot_time::BootTime;
+use crate::doorbell::poll_in;
 use crate::intake::Intake;
 use crate::sinks::{Console, Line, Undersized};
 use crate::totals::Totals;
@@ -70,10 +70,9 @@ impl Worker {
             self.drain();
             let bell = self.intake.doorbell();
             bell.arm();
-            if self.intake.is_empty() && !self.intake.has_ended() {
-                poll_in(&mut [PollFd::new(bell.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
-            }
-            bell.disarm();
+            let asleep = self.intake.is_empty() && !self.intake.has_ended();
+            let [rung] = poll_in([bell.as_fd()], if asleep { PollTimeout::NONE } else { PollTimeout::ZERO })?;
+            bell.disarm(rung);
         }
         let socket_error = self.intake.join();
         self.finish_totals(&end);
@@ -86,17 +85,14 @@ impl Worker {
 
     /// Handles what is in the ring, up to a limit, so that a storm does not keep a signal waiting.
     fn drain(&mut self) {
-        let mut taken = 0;
-        while taken < RECORDS_A_TURN {
-            let Some(record) = self.intake.pop() else { break };
-            taken += 1;
-            let line = self.totals.count(record);
-            if let Some(console) = &mut self.console {
+        let Self { intake, console, totals, .. } = self;
+        let taken = intake.take(RECORDS_A_TURN, |record| {
+            let line = totals.count(record);
+            if let Some(console) = console {
                 console.say(&line);
             }
-        }
+        });
         if taken > 0 {
-            self.intake.made_room();
             self.remind();
             if let Some(console) = &mut self.console {
                 console.flush();
@@ -121,11 +117,10 @@ impl Worker {
         bell.arm();
         let asleep = self.intake.is_empty() && !self.intake.has_ended();
         let output = self.console.as_ref().map_or(bell, Console::ended);
-        let mut fds =
-            [self.signals.as_fd(), bell.as_fd(), output.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        poll_in(&mut fds, if asleep { PollTimeout::NONE } else { PollTimeout::ZERO })?;
-        bell.disarm();
-        if fds[0].any() == Some(true) {
+        let timeout = if asleep { PollTimeout::NONE } else { PollTimeout::ZERO };
+        let [signalled, rung, _] = poll_in([self.signals.as_fd(), bell.as_fd(), output.as_fd()], timeout)?;
+        bell.disarm(rung);
+        if signalled {
             if let Some(signal) = self.signals.read_signal()? {
                 let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
                 return Ok(Some(End::Signal(Signal::try_from(number)?)));
@@ -148,16 +143,5 @@ impl Worker {
         self.totals.peak_queued = counters.peak_queued();
         self.totals.longest_stall_us = counters.longest_stall_us();
         self.totals.output_dropped = self.console.as_ref().map_or(0, Console::dropped);
-    }
-}
-
-/// Waits for any of them; a signal handler that comes between is no reason to look.
-fn poll_in(fds: &mut [PollFd<'_>], timeout: PollTimeout) -> io::Result<()> {
-    loop {
-        match poll(fds, timeout) {
-            Ok(_) => return Ok(()),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
     }
 }

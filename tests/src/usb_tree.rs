@@ -107,6 +107,25 @@ impl UsbTree {
         self
     }
 
+    /// Says how the firmware describes the port that a device is in: `hotplug`, `hardwired`, `not used`.
+    ///
+    /// # Panics
+    ///
+    /// If the device is in no port of the tree.
+    #[must_use]
+    pub fn connect_type(self, name: &str, text: &str) -> Self {
+        let (hub, number) = match (name.rsplit_once('.'), name.split_once('-')) {
+            (Some((hub, number)), _) => (hub.to_owned(), number),
+            (None, Some((bus, number))) => (format!("usb{bus}"), number),
+            (None, None) => panic!("{name} is a root hub"),
+        };
+        let port = port(&format!("{hub}-port{number}"));
+        fs::write(self.path().join(&port).join("connect_type"), format!("{text}\n")).expect("an attribute");
+        let up: PathBuf = device(name).components().map(|_| "..").collect();
+        symlink(up.join(port), self.path().join(device(name)).join("port")).expect("a link");
+        self
+    }
+
     /// What stands for `/sys`.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -116,6 +116,19 @@ fn a_users_hub_in_a_hub_of_the_board_does_not_count() {
 }
 
 #[test]
+fn a_hub_in_a_port_that_the_firmware_calls_unused_is_a_users_although_it_shows_as_fixed() {
+    let tree = || UsbTree::new().root_hub("usb1", 2).hub("1-1", 4, "fixed");
+    assert_eq!(ports(&tree().connect_type("1-1", "not used")), 2);
+    assert_eq!(ports(&tree().connect_type("1-1", "hardwired")), 1 + 4);
+}
+
+#[test]
+fn a_number_of_ports_that_no_hub_can_have_is_none() {
+    let tree = UsbTree::new().root_hub("usb1", 2).attribute("usb1", "maxchild", "4294967295");
+    assert_eq!(ports(&tree), 0);
+}
+
+#[test]
 fn a_port_with_a_device_counts_whatever_the_device_is() {
     let tree = UsbTree::new().root_hub("usb1", 3).device("1-1", "removable").device("1-2", "fixed");
     assert_eq!(ports(&tree), 3);

@@ -5,7 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use sureplug_tests::daemon::{Daemon, Output, json, marked, now_us, number, raise_number, run, stamp, sureplug};
+use sureplug_tests::daemon::{
+    Daemon, Output, json, marked, now_us, number, raise_number, run, stamp, sureplug,
+};
 use sureplug_tests::kernel::{mark, raise};
 use sureplug_tests::privilege::turn_to_raise;
 

@@ -44,9 +44,7 @@ fn count_until_last(intake: &mut Intake) -> (Totals, Vec<String>, Vec<String>) {
 
 #[test]
 fn i7_another_processs_multicast_is_counted_and_never_shown() {
-    if !own_network_namespace("a forged event") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("a forged event") else { return };
     let mut intake = Intake::start(socket()).expect("an intake");
     let injector = Injector::new();
     injector.send(GOOD);
@@ -62,9 +60,7 @@ fn i7_another_processs_multicast_is_counted_and_never_shown() {
 
 #[test]
 fn i7_what_udevd_multicasts_to_group_2_is_not_received_and_not_believed_where_it_is() {
-    if !own_network_namespace("group 2") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("group 2") else { return };
     let injector = Injector::new();
     // Ours is in group 1 alone.
     let mut intake = Intake::start(socket()).expect("an intake");
@@ -85,9 +81,7 @@ fn i7_what_udevd_multicasts_to_group_2_is_not_received_and_not_believed_where_it
 fn i7_a_message_to_our_port_alone_is_not_believed() {
     use nix::sys::socket::{MsgFlags, NetlinkAddr, getsockname, sendto};
     use std::os::fd::AsRawFd;
-    if !own_network_namespace("a unicast") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("a unicast") else { return };
     let socket = socket();
     let port = getsockname::<NetlinkAddr>(socket.as_fd().as_raw_fd()).expect("a name").pid();
     let mut intake = Intake::start(socket).expect("an intake");
@@ -101,9 +95,7 @@ fn i7_a_message_to_our_port_alone_is_not_believed() {
 
 #[test]
 fn i2_malformed_events_are_counted_and_those_around_them_come() {
-    if !own_network_namespace("damaged events") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("damaged events") else { return };
     let mut intake = Intake::start(socket()).expect("an intake");
     let injector = Injector::new();
     injector.send(GOOD);
@@ -123,9 +115,7 @@ fn i2_malformed_events_are_counted_and_those_around_them_come() {
 
 #[test]
 fn i2_an_event_longer_than_its_buffer_is_noticed_and_those_around_it_come() {
-    if !own_network_namespace("a truncated event") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("a truncated event") else { return };
     // No event of the kernel is longer than the buffers that the intake has, so these are made shorter.
     let mut batch = Batch::with_slot_bytes(GOOD.len() + 40);
     let socket = socket();
@@ -147,9 +137,7 @@ fn i2_an_event_longer_than_its_buffer_is_noticed_and_those_around_it_come() {
 
 #[test]
 fn i2_the_longest_event_that_the_kernel_injects_comes_whole() {
-    if !own_network_namespace("the longest event") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("the longest event") else { return };
     let mut intake = Intake::start(socket()).expect("an intake");
     let injector = Injector::new();
     // The kernel takes as many bytes as its buffer for an event has, with the `SEQNUM` that it appends.
@@ -162,9 +150,7 @@ fn i2_the_longest_event_that_the_kernel_injects_comes_whole() {
 
 #[test]
 fn i2_an_event_that_another_listeners_filter_cut_short_is_counted_as_damaged() {
-    if !own_network_namespace("an event that was cut short") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("an event that was cut short") else { return };
     let mut intake = Intake::start(socket()).expect("an intake");
     let injector = Injector::new();
     injector.send(GOOD);
@@ -188,9 +174,7 @@ fn i2_an_event_that_another_listeners_filter_cut_short_is_counted_as_damaged() {
 
 #[test]
 fn i2_an_event_cut_short_between_two_properties_is_counted_as_damaged() {
-    if !own_network_namespace("an event that was cut between two properties") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("an event that was cut between two properties") else { return };
     let mut intake = Intake::start(socket()).expect("an intake");
     let vandal = Listener::with_rcvbuf(212_992, 1);
     vandal.keep_of_everything(u32::try_from(GOOD.len()).expect("a length"));
@@ -210,9 +194,7 @@ fn i2_an_event_cut_short_between_two_properties_is_counted_as_damaged() {
 
 #[test]
 fn every_foreign_sender_is_told_by_what_it_cannot_forge() {
-    if !own_network_namespace("the first forged event") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("the first forged event") else { return };
     let mut intake = Intake::start(socket()).expect("an intake");
     multicast(FORGED, 1);
     take_until(&mut intake, |record| {

@@ -24,9 +24,7 @@ fn plug(folder: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_buffer_of_1024_loses_events_of_one_plug_and_ours_loses_none() {
-    if !own_network_namespace("the fault of a buffer of 1024 bytes") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("the fault of a buffer of 1024 bytes") else { return };
     let theirs = Listener::with_rcvbuf(1024, 1);
     let ours = UeventSocket::open(sizing().rcvbuf).expect("a socket");
     let floor = theirs.mem_info().effective;
@@ -34,7 +32,9 @@ fn a_buffer_of_1024_loses_events_of_one_plug_and_ours_loses_none() {
 
     let plug = plug("6.1-arm64");
     let injector = Injector::new();
-    plug.iter().for_each(|datagram| injector.send(without_seqnum(datagram)));
+    for datagram in &plug {
+        injector.send(without_seqnum(datagram));
+    }
 
     // Theirs: an errno that is no count, then what fitted, then nothing.
     assert_eq!(theirs.receive(), Err(Errno::ENOBUFS));
@@ -60,15 +60,15 @@ fn a_buffer_of_1024_loses_events_of_one_plug_and_ours_loses_none() {
 
 #[test]
 fn even_a_reader_that_drains_at_once_loses_most_of_a_burst_with_1024() {
-    if !own_network_namespace("a drained buffer of 1024 bytes") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("a drained buffer of 1024 bytes") else { return };
     // As many events between two looks as the burst brings while the reader is scheduled.
     let theirs = Listener::with_rcvbuf(1024, 1);
     let injector = Injector::new();
     let (mut received, mut overruns) = (0, 0);
     for events in plug("6.1-armhf").chunks(4) {
-        events.iter().for_each(|datagram| injector.send(without_seqnum(datagram)));
+        for datagram in events {
+            injector.send(without_seqnum(datagram));
+        }
         loop {
             match theirs.receive() {
                 Ok(_) => received += 1,

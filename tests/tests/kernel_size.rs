@@ -6,7 +6,8 @@ use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sysctl;
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::rcvbuf::{Effective, Requested, SkbAbi};
-use sureplug_tests::kernel::{Listener, is_root};
+use sureplug_tests::kernel::Listener;
+use sureplug_tests::privilege::turn_to_raise;
 
 fn sizing(ports: u32, max_stall_ms: u32) -> Sizing {
     let profile = Profile { ports: Some(ports), max_stall_ms, ..Profile::BUILD };
@@ -30,9 +31,7 @@ fn a_plain_so_rcvbuf_is_doubled_clamped_and_raised_as_the_model_says() {
 
 #[test]
 fn i1_with_the_capability_the_effective_buffer_is_what_the_budget_wants() {
-    if !is_root("the buffer with CAP_NET_ADMIN") {
-        return;
-    }
+    let Some(_turn) = turn_to_raise("the buffer with CAP_NET_ADMIN") else { return };
     // The last is far beyond what rmem_max allows.
     for (ports, max_stall_ms) in [(1, 1), (4, 1_000), (127, 1_000), (127, 60_000)] {
         let wanted = sizing(ports, max_stall_ms).rcvbuf;

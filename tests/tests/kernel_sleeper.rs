@@ -34,9 +34,7 @@ fn fitting(effective: u32, charge: u32, admission: Admission) -> usize {
 
 #[test]
 fn a_storm_as_large_as_the_buffer_loses_nothing_and_one_event_more_loses_one() {
-    if !own_network_namespace("a storm as large as the buffer") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("a storm as large as the buffer") else { return };
     let injector = Injector::new();
     let charge = charge(&injector);
     // Exact multiples of the charge, and sizes just off them.
@@ -73,9 +71,7 @@ fn a_storm_as_large_as_the_buffer_loses_nothing_and_one_event_more_loses_one() {
 
 #[test]
 fn i2_an_overrun_is_told_in_its_place_and_what_comes_after_it_is_received() {
-    if !own_network_namespace("an overrun in its place") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("an overrun in its place") else { return };
     let injector = Injector::new();
     let socket = UeventSocket::adopt(listener(8_192).into_fd()).expect("a socket");
     (0..100).for_each(|number| injector.send(&event(number)));
@@ -93,7 +89,7 @@ fn i2_an_overrun_is_told_in_its_place_and_what_comes_after_it_is_received() {
         received + lost == 100
     });
     assert!(lost > 80, "{lost}");
-    assert_eq!(intake.counters().peak_queued() as u32 / charge(&injector), received);
+    assert_eq!(intake.counters().peak_queued() / u64::from(charge(&injector)), received.into());
 
     // No latch: the very next event is admitted, and told as an event.
     injector.send(&event(100));

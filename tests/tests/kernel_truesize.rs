@@ -2,7 +2,8 @@
 
 use sureplug_core::rcvbuf::SkbAbi;
 use sureplug_core::uevent::Uevent;
-use sureplug_tests::kernel::{Injector, Listener, is_root, mark, own_network_namespace, raise};
+use sureplug_tests::kernel::{Injector, Listener, mark, own_network_namespace, raise};
+use sureplug_tests::privilege::turn_to_raise;
 
 /// Bytes that an injected event is charged for beside those that the reader sees: its netlink header.
 const NETLINK_HEADER: u32 = 16;
@@ -30,9 +31,7 @@ fn sole_message(listener: &Listener) -> Option<(Vec<u8>, u32)> {
 
 #[test]
 fn the_bound_holds_for_every_length_on_the_running_kernel() {
-    if !own_network_namespace("charges of the running kernel") {
-        return;
-    }
+    let Some(_turn) = own_network_namespace("charges of the running kernel") else { return };
     let listener = Listener::with_rcvbuf(1 << 20, 1);
     let injector = Injector::new();
     let mut charges = Vec::new();
@@ -58,9 +57,7 @@ fn the_bound_holds_for_every_length_on_the_running_kernel() {
 
 #[test]
 fn an_event_of_the_kernels_own_is_charged_for_just_what_the_reader_sees() {
-    if !is_root("charges of real events") {
-        return;
-    }
+    let Some(_turn) = turn_to_raise("charges of real events") else { return };
     let listener = Listener::with_rcvbuf(1 << 20, 1);
     let mut measured = 0;
     for padding in (1..1_500).step_by(7) {

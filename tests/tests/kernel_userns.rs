@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use sureplug_tests::kernel::{is_root, mark, raise};
+use sureplug_tests::kernel::{mark, raise};
+use sureplug_tests::privilege::turn_to_raise;
 
 /// Ends with the test, whatever happens.
 struct Ended(Child);
@@ -53,9 +54,7 @@ fn received_inside(unshare: &[&str]) -> Result<(), String> {
 
 #[test]
 fn i7_the_kernel_is_believed_where_root_has_another_number_and_where_it_has_none() {
-    if !is_root("user namespaces") {
-        return;
-    }
+    let Some(_turn) = turn_to_raise("user namespaces") else { return };
     // The kernel's root is 0 here, 1000 there, and not mapped at all in the last: the overflow uid.
     for unshare in [&["--user", "--map-user=0"][..], &["--user", "--map-user=1000"], &["--user"]] {
         if let Err(why) = received_inside(unshare) {

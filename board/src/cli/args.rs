@@ -100,7 +100,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(topic)),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Long("json") => board.json = true,
-            Arg::Long("sysfs") => board.sysfs = parser.value()?.into(),
+            Arg::Long("sysfs") => board.sysfs = directory(parser.value()?)?,
             Arg::Long("ports") => {
                 board.profile.ports = Some(number(&mut parser, "--ports", &USB_PORTS)?);
             }
@@ -158,6 +158,16 @@ fn unknown(what: &str, found: &str, candidates: &[&str]) -> UsageError {
 
 fn number(parser: &mut Parser, option: &str, range: &RangeInclusive<u32>) -> Result<u32, UsageError> {
     value(parser, option, |text| parse_u32(text, range))
+}
+
+/// A mistyped directory would look like a board without ports.
+fn directory(path: OsString) -> Result<PathBuf, UsageError> {
+    let path = PathBuf::from(path);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(UsageError(format!("--sysfs {}: not a directory", path.to_string_lossy())))
+    }
 }
 
 /// An option's value, and what is wrong with it together with the option's name.
@@ -223,6 +233,7 @@ mod tests {
             ("--max-stall-ms 600001", "out of range: write a number from 1 to 600000"),
             ("--devpath-max 15", "out of range: write a number from 16 to 1000"),
             ("--ports", "`--ports` needs a value"),
+            ("--sysfs /no/such/directory", "--sysfs /no/such/directory: not a directory"),
             ("--json=yes", "`--json` takes no value"),
             ("help --json", "the arguments cannot be understood"),
             ("size --allow-undersized", "are options of `run`"),

@@ -17,6 +17,13 @@ use crate::worker::Worker;
 
 /// Watches in the foreground until a signal comes.
 pub(super) fn run(options: &RunOptions) -> Exit {
+    // Before the first event is queued and before any thread starts, so that none of them takes a signal
+    // and no event goes without the totals.
+    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    if let Err(errno) = ending.thread_block() {
+        complain(&io::Error::from(errno));
+        return Exit::Refused;
+    }
     let board = BoardPorts::count(&options.board.sysfs);
     let sizing = match Sizing::for_board(&options.board.profile, &board, sysctl::rmem_default()) {
         Ok(sizing) => sizing,
@@ -41,7 +48,7 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
-    match watch(options, &sizing, socket, undersized) {
+    match watch(options, &sizing, socket, undersized, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             complain(&error);
@@ -60,12 +67,9 @@ fn watch(
     sizing: &Sizing,
     socket: UeventSocket,
     undersized: Undersized,
+    ending: &SigSet,
 ) -> io::Result<()> {
-    // Before any thread starts, so that each of them has the signals blocked.
-    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-    ending.thread_block()?;
-    let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-
+    let signals = SignalFd::with_flags(ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
     let mut console = Console::start(style)?;
     let effective = socket.effective();

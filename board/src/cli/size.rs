@@ -107,13 +107,12 @@ impl Report {
             ("wanted_bytes", rcvbuf.effective().0),
             ("request_bytes", rcvbuf.requested().0),
             ("granted_bytes", self.granted.0),
-        ]
-        .map(|(key, value)| (key, value.into()));
+        ];
         let object = Object::begin(out, "size")?
             .boolean("fits", !self.findings.is_any())?
             .boolean("ports_stated", profile.is_fixed())?
             .display("port_device", &DeviceName(&profile.port_device))?
-            .numbers(&figures)?
+            .figures(&figures)?
             .optional("rmem_max_bytes", self.rmem_max.map(u64::from))?;
         let out = object.into_inner();
         let mut comma = ",\"findings\":[";

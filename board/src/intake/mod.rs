@@ -17,18 +17,17 @@ use std::sync::atomic::{
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollTimeout;
 use sureplug_core::loss::{DropCounter, Loss};
 
-pub use ring::{Noticed, Reader, Record};
+pub use ring::{Noticed, Record};
 
 use crate::boot_time::BootTime;
-use crate::doorbell::Doorbell;
+use crate::doorbell::{Doorbell, poll_in};
 use crate::netlink::{BATCH_MESSAGES, Batch, Message, Received, UeventSocket};
 use crate::sys::MemInfo;
 use crate::thread;
-use ring::Writer;
+use ring::{Reader, Writer};
 use stall::{StallWatch, WATCH_INTERVAL_MS};
 
 /// For how long a thread that was asked to end may go on reading what is queued.
@@ -69,8 +68,10 @@ struct Shared {
     counters: Counters,
     /// Rung by the intake: there are records.
     records: Doorbell,
-    /// Rung by the worker: there is room again, or the intake shall end.
-    attention: Doorbell,
+    /// Rung by the worker: there is room again.
+    room: Doorbell,
+    /// Rung by the worker: the intake shall end.
+    ending: Doorbell,
     stop: AtomicBool,
     ended: AtomicBool,
 }
@@ -90,11 +91,12 @@ impl Intake {
     ///
     /// No thread or descriptor is left.
     pub fn start(socket: UeventSocket) -> io::Result<Self> {
-        let (writer, reader) = ring::ring();
+        let (writer, reader) = ring::ring(BATCH_MESSAGES + 1);
         let shared = Arc::new(Shared {
             counters: Counters::default(),
             records: Doorbell::new()?,
-            attention: Doorbell::new()?,
+            room: Doorbell::new()?,
+            ending: Doorbell::new()?,
             stop: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
@@ -110,14 +112,13 @@ impl Intake {
         &self.shared.counters
     }
 
-    /// Takes the oldest record from the ring.
-    pub fn pop(&mut self) -> Option<Record<'_>> {
-        self.reader.pop()
-    }
-
-    /// To be called after records were taken: the intake may wait for room.
-    pub fn made_room(&self) {
-        self.shared.attention.ring();
+    /// Takes records from the ring, the oldest first, up to `limit`, and returns how many there were.
+    pub fn take(&mut self, limit: usize, each: impl FnMut(Record<'_>)) -> usize {
+        let taken = self.reader.take(limit, each);
+        if taken > 0 {
+            self.shared.room.ring();
+        }
+        taken
     }
 
     /// What to poll for records; see [`Doorbell`].
@@ -135,7 +136,8 @@ impl Intake {
     /// Asks the thread to read what is still queued and to end. The records must be taken meanwhile.
     pub fn request_stop(&self) {
         self.shared.stop.store(true, Relaxed);
-        self.shared.attention.ring();
+        self.shared.ending.ring();
+        self.shared.room.ring();
     }
 
     /// Whether the thread has read for the last time: it was asked to end, or the socket failed. The
@@ -168,6 +170,8 @@ struct Run {
     /// `None` from a kernel without `SO_MEMINFO`.
     drops: Option<DropCounter>,
     stall: StallWatch,
+    /// Whether something was published that the worker was not woken for.
+    unannounced: bool,
 }
 
 impl Run {
@@ -179,6 +183,7 @@ impl Run {
             batch: Batch::new(),
             writer,
             stall: StallWatch::starting_at(BootTime::now()),
+            unannounced: false,
         }
     }
 
@@ -199,7 +204,8 @@ impl Run {
             // One record is kept for a loss.
             let room = self.writer.room().saturating_sub(1);
             if room == 0 {
-                self.wait(false)?;
+                self.announce();
+                self.wait_for_room(stop)?;
                 continue;
             }
             let received = self.read(room)?;
@@ -207,10 +213,14 @@ impl Run {
                 // Whatever was dropped up to here shows now: a drop needs a full queue, and a queue that
                 // is not empty wakes us again.
                 self.look_at_figures();
+                self.announce();
                 if stop {
                     return Ok(());
                 }
-                self.wait(true)?;
+                self.wait_for_socket()?;
+            } else if self.writer.is_filling_up() {
+                // Not with every batch: waking the worker costs more than reading one.
+                self.announce();
             }
         }
     }
@@ -236,7 +246,7 @@ impl Run {
             let (queued, effective) = (queued_before, self.socket.effective().0);
             self.writer.push(Record { at, what: Noticed::Overrun { dropped: 1, queued, effective } });
         }
-        self.shared.records.ring();
+        self.publish();
         self.stall.read(at, received != Received::Nothing);
         self.publish_stall();
         Ok(received)
@@ -254,40 +264,50 @@ impl Run {
             if let Loss::Lost { count } = drops.observe(now) {
                 let what = Noticed::Overrun { dropped: count, queued, effective };
                 self.writer.push(Record { at: BootTime::now(), what });
-                self.shared.records.ring();
+                self.publish();
             }
         }
         queued
     }
 
-    /// Sleeps until the worker rings, or until the socket has something if `for_socket`.
-    fn wait(&mut self, for_socket: bool) -> io::Result<()> {
-        let attention = &self.shared.attention;
-        attention.arm();
-        let nothing_to_do =
-            if for_socket { !self.shared.stop.load(Relaxed) } else { self.writer.room() <= 1 };
-        if nothing_to_do {
-            let bounded = for_socket && self.stall.watching(BootTime::now());
-            let timeout = if bounded || self.shared.stop.load(Relaxed) {
-                PollTimeout::from(WATCH_INTERVAL_MS)
-            } else {
-                PollTimeout::NONE
-            };
-            let mut fds = [
-                PollFd::new(attention.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-            ];
-            let polled = if for_socket { &mut fds[..] } else { &mut fds[..1] };
-            match poll(polled, timeout) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-            if for_socket {
-                self.stall.woke(BootTime::now(), bounded);
-                self.publish_stall();
-            }
+    /// Lets the worker see what was pushed, without waking it.
+    fn publish(&mut self) {
+        self.unannounced |= self.writer.publish();
+    }
+
+    /// Wakes the worker if it sleeps and there is something new for it.
+    fn announce(&mut self) {
+        if std::mem::take(&mut self.unannounced) {
+            self.shared.records.ring();
         }
-        self.shared.attention.disarm();
+    }
+
+    /// Sleeps until the socket has something, or the worker asks to end.
+    fn wait_for_socket(&mut self) -> io::Result<()> {
+        let ending = &self.shared.ending;
+        ending.arm();
+        let mut rung = false;
+        if !self.shared.stop.load(Relaxed) {
+            let bounded = self.stall.watching(BootTime::now());
+            let timeout = if bounded { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
+            rung = poll_in([ending.as_fd(), self.socket.as_fd()], timeout)?[0];
+            self.stall.woke(BootTime::now(), bounded);
+            self.publish_stall();
+        }
+        self.shared.ending.disarm(rung);
+        Ok(())
+    }
+
+    /// Sleeps until the worker has taken something; for a while only if it asked to end.
+    fn wait_for_room(&mut self, stop: bool) -> io::Result<()> {
+        let room = &self.shared.room;
+        room.arm();
+        let mut rung = false;
+        if self.writer.room() <= 1 {
+            let timeout = if stop { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
+            [rung] = poll_in([room.as_fd()], timeout)?;
+        }
+        room.disarm(rung);
         Ok(())
     }
 

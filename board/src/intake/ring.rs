@@ -58,31 +58,45 @@ pub enum Noticed<'a> {
 
 /// The intake's end.
 #[derive(Debug)]
-pub(super) struct Writer(Producer<u8>);
+pub(super) struct Writer {
+    ring: Producer<u8>,
+    /// Records that are published together: the threads share the ring's bounds, and each change of
+    /// them costs both.
+    staged: Vec<u8>,
+}
 
 /// The worker's end.
 #[derive(Debug)]
-pub struct Reader {
+pub(super) struct Reader {
     ring: Consumer<u8>,
-    /// The record that is being looked at, in one piece.
-    record: Box<[u8; MAX_RECORD_BYTES]>,
+    /// A record that goes around the ring's end, in one piece.
+    wrapped: Box<[u8; MAX_RECORD_BYTES]>,
 }
 
-/// Allocates a ring.
+/// Allocates a ring. `batch` is how many records are published together at most.
 #[must_use]
-pub(super) fn ring() -> (Writer, Reader) {
+pub(super) fn ring(batch: usize) -> (Writer, Reader) {
     let (producer, consumer) = RingBuffer::new(RING_BYTES);
-    (Writer(producer), Reader { ring: consumer, record: Box::new([0; MAX_RECORD_BYTES]) })
+    (
+        Writer { ring: producer, staged: Vec::with_capacity(batch * MAX_RECORD_BYTES) },
+        Reader { ring: consumer, wrapped: Box::new([0; MAX_RECORD_BYTES]) },
+    )
 }
 
 impl Writer {
     /// How many records fit for certain.
     #[must_use]
     pub(super) fn room(&self) -> usize {
-        self.0.slots() / MAX_RECORD_BYTES
+        self.ring.slots() / MAX_RECORD_BYTES
     }
 
-    /// Writes a record; the caller has seen [`room`](Self::room) for it.
+    /// Whether the reader should be woken, so that room comes in time.
+    #[must_use]
+    pub(super) fn is_filling_up(&self) -> bool {
+        self.ring.slots() < RING_BYTES / 4
+    }
+
+    /// Stages a record; the caller has seen [`room`](Self::room) for it, and publishes it.
     pub(super) fn push(&mut self, record: Record<'_>) {
         let (tag, numbers, datagram): (_, [u32; 3], &[u8]) = match record.what {
             Noticed::Event(datagram) => (EVENT, [0; 3], datagram),
@@ -98,46 +112,84 @@ impl Writer {
         }
         header[STAMP].copy_from_slice(&record.at.as_nanos().to_ne_bytes());
         header[LENGTH].copy_from_slice(&u16::try_from(datagram.len()).unwrap_or(u16::MAX).to_ne_bytes());
-        let pushed = self.0.push_entire_slice(&header).and_then(|()| self.0.push_entire_slice(datagram));
-        debug_assert!(pushed.is_ok(), "a record was pushed without room for it");
+        debug_assert!(self.staged.len() + HEADER_BYTES + datagram.len() <= self.staged.capacity());
+        self.staged.extend_from_slice(&header);
+        self.staged.extend_from_slice(datagram);
+    }
+
+    /// Lets the reader see what was staged; says whether that was anything.
+    pub(super) fn publish(&mut self) -> bool {
+        let published = self.ring.push_entire_slice(&self.staged);
+        debug_assert!(published.is_ok(), "records were pushed without room for them");
+        let any = !self.staged.is_empty();
+        self.staged.clear();
+        any
     }
 }
 
 impl Reader {
-    /// Takes the oldest record.
-    pub fn pop(&mut self) -> Option<Record<'_>> {
-        // The writer pushes the header first: it is taken only when the datagram is there as well.
-        let header: [u8; HEADER_BYTES] = {
-            let chunk = self.ring.read_chunk(HEADER_BYTES).ok()?;
-            let (first, second) = chunk.as_slices();
-            let mut bytes = first.iter().chain(second);
-            std::array::from_fn(|_| bytes.next().copied().unwrap_or(0))
-        };
-        let length = usize::from(u16::from_ne_bytes(array(&header[LENGTH])));
-        if self.ring.slots() < HEADER_BYTES + length {
-            return None;
+    /// Takes records, the oldest first, up to `limit`, and returns how many there were.
+    pub(super) fn take(&mut self, limit: usize, mut each: impl FnMut(Record<'_>)) -> usize {
+        let Ok(chunk) = self.ring.read_chunk(self.ring.slots()) else { return 0 };
+        let (first, second) = chunk.as_slices();
+        let mut bytes = Pieces { first, second, wrapped: &mut self.wrapped };
+        let (mut taken, mut at) = (0, 0);
+        while taken < limit && at < first.len() + second.len() {
+            let header: [u8; HEADER_BYTES] = array(bytes.get(at..at + HEADER_BYTES));
+            let length = usize::from(u16::from_ne_bytes(array(&header[LENGTH])));
+            at += HEADER_BYTES;
+            each(record(&header, bytes.get(at..at + length)));
+            at += length;
+            taken += 1;
         }
-        let record = &mut self.record[..HEADER_BYTES + length];
-        self.ring.pop_entire_slice(record).ok()?;
-        let mut numbers = header[NUMBERS].chunks_exact(4).map(|bytes| u32::from_ne_bytes(array(bytes)));
-        let mut number = || numbers.next().unwrap_or(0);
-        let what = match header[TAG] {
-            EVENT => Noticed::Event(&record[HEADER_BYTES..]),
-            OVERRUN => Noticed::Overrun { dropped: number(), queued: number(), effective: number() },
-            TRUNCATED => Noticed::Truncated,
-            tag => {
-                let (port, groups, uid) = (number(), number(), number());
-                Noticed::Foreign(Sender { port, groups, uid: (tag == FOREIGN).then_some(uid) })
-            }
-        };
-        Some(Record { at: BootTime::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what })
+        chunk.commit(at);
+        taken
     }
 
     /// Whether nothing is there to take.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.ring.is_empty()
     }
+}
+
+/// The ring's contents: two slices where they go around its end.
+struct Pieces<'a> {
+    first: &'a [u8],
+    second: &'a [u8],
+    wrapped: &'a mut [u8; MAX_RECORD_BYTES],
+}
+
+impl Pieces<'_> {
+    /// Bytes in one piece.
+    fn get(&mut self, range: Range<usize>) -> &[u8] {
+        let end = self.first.len();
+        if range.end <= end {
+            return &self.first[range];
+        }
+        if range.start >= end {
+            return &self.second[range.start - end..range.end - end];
+        }
+        let (before, behind) = (&self.first[range.start..], &self.second[..range.end - end]);
+        self.wrapped[..before.len()].copy_from_slice(before);
+        self.wrapped[before.len()..range.len()].copy_from_slice(behind);
+        &self.wrapped[..range.len()]
+    }
+}
+
+fn record<'r>(header: &[u8; HEADER_BYTES], datagram: &'r [u8]) -> Record<'r> {
+    let mut numbers = header[NUMBERS].chunks_exact(4).map(|bytes| u32::from_ne_bytes(array(bytes)));
+    let mut number = || numbers.next().unwrap_or(0);
+    let what = match header[TAG] {
+        EVENT => Noticed::Event(datagram),
+        OVERRUN => Noticed::Overrun { dropped: number(), queued: number(), effective: number() },
+        TRUNCATED => Noticed::Truncated,
+        tag => {
+            let (port, groups, uid) = (number(), number(), number());
+            Noticed::Foreign(Sender { port, groups, uid: (tag == FOREIGN).then_some(uid) })
+        }
+    };
+    Record { at: BootTime::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
 }
 
 /// The caller gives a slice of `N` bytes.
@@ -154,13 +206,16 @@ mod tests {
     use super::{Noticed, Record, ring};
     use crate::boot_time::BootTime;
 
+    const BATCH: usize = 3;
+
+    /// So many that the ring's end is met in every way, and of every length.
     fn records() -> impl Iterator<Item = (u64, Vec<u8>)> {
         (0..50_000u64).map(|i| (i, vec![i.to_ne_bytes()[0]; usize::try_from(i * 37 % 4097).unwrap()]))
     }
 
     #[test]
     fn every_record_comes_out_as_it_went_in() {
-        let (mut writer, mut reader) = ring();
+        let (mut writer, mut reader) = ring(BATCH);
         let sender = Sender { port: 7, groups: 2, uid: Some(1000) };
         for what in [
             Noticed::Event(b"add@/devices/x\0"),
@@ -170,34 +225,59 @@ mod tests {
             Noticed::Foreign(sender),
             Noticed::Foreign(Sender { uid: None, ..sender }),
         ] {
-            let record = Record { at: BootTime::from_nanos(u64::MAX), what };
-            writer.push(record);
-            assert_eq!(reader.pop(), Some(record));
-            assert_eq!(reader.pop(), None);
+            let wanted = Record { at: BootTime::from_nanos(u64::MAX), what };
+            writer.push(wanted);
+            assert_eq!(reader.take(1, |record| panic!("{record:?} was not published")), 0);
+            assert!(writer.publish() && !writer.publish());
+            assert!(!reader.is_empty());
+            assert_eq!(reader.take(9, |record| assert_eq!(record, wanted)), 1);
+            assert!(reader.is_empty());
         }
     }
 
     #[test]
+    fn what_is_not_taken_stays() {
+        let (mut writer, mut reader) = ring(BATCH);
+        let at = BootTime::from_nanos(0);
+        for datagram in [&b"first"[..], b"second", b"third"] {
+            writer.push(Record { at, what: Noticed::Event(datagram) });
+        }
+        writer.publish();
+        let mut seen = Vec::new();
+        for limit in [2, 0, 1] {
+            let taken = reader.take(limit, |record| seen.push(format!("{:?}", record.what)));
+            assert_eq!(taken, limit);
+        }
+        assert_eq!(seen.len(), 3);
+        assert!(seen[2].starts_with("Event([116, 104, 105, 114, 100"), "{seen:?}");
+    }
+
+    #[test]
     fn nothing_is_lost_or_mixed_between_two_threads() {
-        let (mut writer, mut reader) = ring();
+        let (mut writer, mut reader) = ring(BATCH);
         thread::scope(|scope| {
             scope.spawn(move || {
-                for (stamp, datagram) in records() {
-                    while writer.room() == 0 {
+                let all: Vec<_> = records().collect();
+                for batch in all.chunks(BATCH) {
+                    while writer.room() < BATCH {
                         thread::yield_now();
                     }
-                    writer.push(Record { at: BootTime::from_nanos(stamp), what: Noticed::Event(&datagram) });
+                    for (stamp, datagram) in batch {
+                        let at = BootTime::from_nanos(*stamp);
+                        writer.push(Record { at, what: Noticed::Event(datagram) });
+                    }
+                    writer.publish();
                 }
             });
-            for (stamp, datagram) in records() {
-                loop {
-                    if let Some(record) = reader.pop() {
-                        let wanted = Noticed::Event(&datagram);
-                        assert_eq!(record, Record { at: BootTime::from_nanos(stamp), what: wanted });
-                        break;
-                    }
-                    thread::yield_now();
-                }
+            let mut wanted = records();
+            let mut left = records().count();
+            while left > 0 {
+                left -= reader.take(7, |record| {
+                    let (stamp, datagram) = wanted.next().unwrap();
+                    let what = Noticed::Event(&datagram);
+                    assert_eq!(record, Record { at: BootTime::from_nanos(stamp), what });
+                });
+                thread::yield_now();
             }
         });
     }

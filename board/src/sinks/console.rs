@@ -19,11 +19,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::line::{Line, Style};
-use crate::doorbell::Doorbell;
+use crate::doorbell::{Doorbell, poll_in};
 use crate::thread;
 
-/// Bytes of lines that wait at most.
-const RING_BYTES: usize = 128 * 1024;
+/// Bytes of lines that wait at most: the worst burst of a board, 723 events, as JSON.
+const RING_BYTES: usize = 256 * 1024;
 
 /// Bytes of the longest line: six for each byte of a datagram as JSON, its header written twice.
 const MAX_LINE_BYTES: usize = 48 * 1024;
@@ -93,7 +93,7 @@ impl Console {
         // The same open file description, but without the lock and the buffer of `Stdout`.
         let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let marker = LineBuffer(Vec::with_capacity(MAX_MARKER_BYTES));
-        let writer = Writer { lines, output, marker, shared: Arc::clone(&shared) };
+        let writer = Writer { lines, output, marker, watches_reader: true, shared: Arc::clone(&shared) };
         shared.ended.arm();
         thread::spawn("console", Box::new(move || writer.run()))?;
         let scratch = LineBuffer(Vec::with_capacity(MAX_LINE_BYTES));
@@ -151,10 +151,7 @@ impl Console {
                 return;
             }
             before = Some(written);
-            let _ = poll(
-                &mut [PollFd::new(self.shared.ended.as_fd(), PollFlags::POLLIN)],
-                PollTimeout::from(PATIENCE_MS),
-            );
+            let _ = poll_in([self.shared.ended.as_fd()], PollTimeout::from(PATIENCE_MS));
         }
     }
 
@@ -185,6 +182,7 @@ struct Writer {
     lines: Consumer<u8>,
     output: File,
     marker: LineBuffer,
+    watches_reader: bool,
     shared: Arc<Shared>,
 }
 
@@ -208,7 +206,7 @@ impl Writer {
             if finish {
                 return Ok(());
             }
-            self.sleep();
+            self.sleep()?;
         }
     }
 
@@ -260,12 +258,33 @@ impl Writer {
         Ok(true)
     }
 
-    fn sleep(&self) {
-        self.shared.lines.arm();
+    /// Sleeps until there are lines, or until the reader has gone, which it need not wait for a line to
+    /// learn.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe`.
+    fn sleep(&mut self) -> io::Result<()> {
+        let lines = &self.shared.lines;
+        lines.arm();
+        let mut rung = false;
         if self.lines.is_empty() && !self.shared.finish.load(Acquire) {
-            let _ = poll(&mut [PollFd::new(self.shared.lines.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+            let output = PollFd::new(self.output.as_fd(), PollFlags::empty());
+            let mut fds = [PollFd::new(lines.as_fd(), PollFlags::POLLIN), output];
+            // Without a reader to watch, poll(2) need not be told of the output.
+            let polled = if self.watches_reader { &mut fds[..] } else { &mut fds[..1] };
+            let _ = poll(polled, PollTimeout::NONE);
+            rung = fds[0].any() == Some(true);
+            match fds[1].revents() {
+                // What the writing end of a pipe shows when the reading end was closed.
+                Some(PollFlags::POLLERR) => return Err(ErrorKind::BrokenPipe.into()),
+                None => {}
+                // A terminal that was hung up would show that for ever.
+                Some(gone) => self.watches_reader &= gone.is_empty(),
+            }
         }
-        self.shared.lines.disarm();
+        lines.disarm(rung);
+        Ok(())
     }
 }
 

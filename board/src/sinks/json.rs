@@ -72,12 +72,11 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         ("budget_bytes", budget.total_bytes()),
         ("wanted_bytes", rcvbuf.effective().0),
         ("effective_bytes", effective),
-    ]
-    .map(|(key, value)| (key, value.into()));
+    ];
     Object::begin(out, "start")?
         .boolean("ports_stated", profile.is_fixed())?
         .display("port_device", &DeviceName(&profile.port_device))?
-        .numbers(&figures)?
+        .figures(&figures)?
         .end()
 }
 

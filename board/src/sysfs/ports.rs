@@ -60,10 +60,15 @@ fn hubs_of_the_board(devices: &Path) -> Vec<Hub> {
     let mut candidates = Vec::new();
     for entry in fs::read_dir(devices).into_iter().flatten().flatten() {
         let directory = entry.path();
-        let ports = read(&directory, "maxchild").parse().unwrap_or(0);
+        // One byte in the hub's descriptor.
+        let ports: u8 = read(&directory, "maxchild").parse().unwrap_or(0);
         if let (1.., Ok(name)) = (ports, entry.file_name().into_string()) {
-            if is_root(&name) || read(&directory, "removable") == "fixed" {
-                candidates.push(Hub { name, directory, ports });
+            // In a port that the firmware calls unused everything is `fixed`, what a user plugged in too
+            // (`set_usb_port_removable` in `drivers/usb/core/hub.c`).
+            let fixed = read(&directory, "removable") == "fixed"
+                && read(&directory, "port/connect_type") != "not used";
+            if is_root(&name) || fixed {
+                candidates.push(Hub { name, directory, ports: ports.into() });
             }
         }
     }

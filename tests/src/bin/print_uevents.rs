@@ -14,13 +14,14 @@ fn main() {
     let mut intake = Intake::start(UeventSocket::open(sizing.rcvbuf).expect("a socket")).expect("an intake");
     println!("ready {:?}", kernel_uids());
     loop {
-        match intake.pop().map(|record| record.what) {
-            Some(Noticed::Event(datagram)) => println!("event {:?}", Uevent::parse(datagram)),
-            Some(Noticed::Foreign(sender)) => println!("foreign {sender:?}"),
-            Some(other) => println!("{other:?}"),
-            None => std::thread::sleep(std::time::Duration::from_millis(5)),
-        }
-        intake.made_room();
+        let taken = intake.take(1, |record| match record.what {
+            Noticed::Event(datagram) => println!("event {:?}", Uevent::parse(datagram)),
+            Noticed::Foreign(sender) => println!("foreign {sender:?}"),
+            other => println!("{other:?}"),
+        });
         stdout().flush().expect("a reader");
+        if taken == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     }
 }

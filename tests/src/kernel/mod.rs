@@ -6,11 +6,12 @@ mod listener;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use std::{env, fs, process};
+use std::{fs, process};
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::Uid;
 use sureplug_board::intake::{Intake, Record};
+
+use crate::privilege::{Turn, not_run, turn_to_raise};
 
 pub use inject::{Injector, without_seqnum};
 pub use listener::{Listener, multicast};
@@ -18,35 +19,20 @@ pub use listener::{Listener, multicast};
 /// How long a test waits for what must come.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Moves this thread, and those that it starts, into a network namespace of its own. Without the
-/// privilege for that the test cannot run: it says so, and must not count as passed where everything has
-/// to be tested.
+/// Moves this thread, and those that it starts, into a network namespace of its own, and waits for its
+/// turn: the events of devices reach every namespace. `None` without the privilege for that.
 ///
 /// # Panics
 ///
 /// Under `CI=true` without privileges.
 #[must_use]
-pub fn own_network_namespace(test: &str) -> bool {
-    if unshare(CloneFlags::CLONE_NEWNET).is_ok() {
-        return true;
+pub fn own_network_namespace(test: &str) -> Option<Turn> {
+    let turn = turn_to_raise(test)?;
+    if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
+        not_run(test, &format!("it needs a network namespace of its own: {errno}"));
+        return None;
     }
-    not_run(test, "it needs root, to raise uevents in a network namespace of its own")
-}
-
-/// Whether this is root, who can write to a device's `uevent` file; says it where not.
-///
-/// # Panics
-///
-/// Under `CI=true` without privileges.
-#[must_use]
-pub fn is_root(test: &str) -> bool {
-    Uid::effective().is_root() || not_run(test, "it needs root, to make the kernel raise uevents")
-}
-
-fn not_run(test: &str, why: &str) -> bool {
-    eprintln!("NOT RUN: {test}: {why}");
-    assert_ne!(env::var("CI").as_deref(), Ok("true"), "{test} must run here, but {why}");
-    false
+    Some(turn)
 }
 
 /// A mark that no other test's events carry: a UUID, as `SYNTH_UUID` takes it.
@@ -74,15 +60,11 @@ pub fn raise(action: &str, mark: &str, arguments: &str) {
 /// If that takes longer than anything here can.
 pub fn take_until(intake: &mut Intake, mut take: impl FnMut(Record<'_>) -> bool) {
     let end = Instant::now() + DEADLINE;
-    loop {
-        while let Some(record) = intake.pop() {
-            if take(record) {
-                intake.made_room();
-                return;
-            }
+    let mut done = false;
+    while !done {
+        if intake.take(1, |record| done = take(record)) == 0 {
+            assert!(Instant::now() < end, "what was waited for did not come");
+            std::thread::sleep(Duration::from_millis(1));
         }
-        intake.made_room();
-        assert!(Instant::now() < end, "what was waited for did not come");
-        std::thread::sleep(Duration::from_millis(1));
     }
 }
