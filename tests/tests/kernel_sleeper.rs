@@ -89,7 +89,7 @@ fn i2_an_overrun_is_told_in_its_place_and_what_comes_after_it_is_received() {
         received + lost == 100
     });
     assert!(lost > 80, "{lost}");
-    assert_eq!(intake.counters().peak_queued() / u64::from(charge(&injector)), received.into());
+    assert_eq!(intake.counters().peak_queued() / u64::from(charge(&injector)), u64::from(received));
 
     // No latch: the very next event is admitted, and told as an event.
     injector.send(&event(100));
