@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
-pub mod boot_time;
 pub mod cli;
 pub mod doorbell;
 pub mod intake;
 mod json;
+pub mod monotonic;
 pub mod netlink;
 pub mod profile;
 pub mod sinks;

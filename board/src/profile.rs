@@ -3,8 +3,9 @@
 use std::fmt;
 
 use sureplug_core::rcvbuf::{
-    Budget, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, Foreign, MAX_STALL_MS, PortDevice,
-    RcvBuf, Requirements, SizingError, SkbAbi, USB_PORTS, UsbTopology, parse_u32,
+    Budget, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, MAX_BUDGET_BYTES, MAX_DEVICES_PER_BUS,
+    MAX_STALL_MS, Others, PortDevice, RcvBuf, Requirements, SizingError, SkbAbi, USB_PORTS, UsbTopology,
+    parse_u32,
 };
 
 use crate::sysfs::BoardPorts;
@@ -156,17 +157,19 @@ impl Sizing {
         board: &BoardPorts,
         rmem_default: Option<u32>,
     ) -> Result<Self, SizingError> {
-        let topology = UsbTopology::new(
-            board.buses.max(1),
-            profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS)),
-        )?;
+        let ports = profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS));
+        let devices = ports.saturating_mul(profile.port_device.profile().devices().into());
+        // Whether that many can be at all is a question to whoever stated them.
+        let buses = if profile.is_fixed() { 1 } else { devices.div_ceil(MAX_DEVICES_PER_BUS) };
+        let topology = UsbTopology::new(board.buses.max(buses), ports)?;
         let devpath_max = match profile.devpath_max {
             None if !profile.is_fixed() => {
                 board.longest_devpath.clamp(DEFAULT_DEVPATH_MAX_BYTES, *DEVPATH_MAX_BYTES.end())
             }
             _ => default_devpath(profile),
         };
-        Self::of(profile, topology, devpath_max, rmem_default.unwrap_or(USUAL_RMEM_DEFAULT))
+        let rmem_default = rmem_default.unwrap_or(USUAL_RMEM_DEFAULT).min(MAX_BUDGET_BYTES / 2);
+        Self::of(profile, topology, devpath_max, rmem_default)
     }
 
     const fn of(
@@ -180,8 +183,9 @@ impl Sizing {
             profile: profile.port_device.profile(),
             max_stall_ms: profile.max_stall_ms,
             devpath_max,
-            abi: SkbAbi::BOUND,
-            foreign: Foreign::Unfiltered,
+            // A 32-bit program may run on a 64-bit kernel, which charges more.
+            abi: SkbAbi::BOUND_64,
+            others: Others::Unfiltered,
         };
         let budget = match Budget::new(&requirements) {
             Ok(budget) => budget,

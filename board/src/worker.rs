@@ -5,17 +5,18 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::PollTimeout;
-use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
-use crate::boot_time::BootTime;
 use crate::doorbell::poll_in;
 use crate::intake::Intake;
+use crate::monotonic::Monotonic;
 use crate::sinks::{Console, Line, Undersized};
 use crate::totals::Totals;
 
 /// How often a daemon that runs with too little says so, while events come.
 const REMIND_AFTER: Duration = Duration::from_secs(60);
+
+const SIGINT: u32 = nix::libc::SIGINT.cast_unsigned();
 
 /// Records that are taken before the signals are looked at again.
 const RECORDS_A_TURN: usize = 256;
@@ -27,14 +28,15 @@ pub struct Worker {
     console: Option<Console>,
     signals: SignalFd,
     undersized: Undersized,
-    reminded: BootTime,
+    reminded: Monotonic,
     totals: Totals,
 }
 
 /// Why the loop ended.
 #[derive(Debug)]
 enum End {
-    Signal(Signal),
+    SigInt,
+    SigTerm,
     OutputClosed,
     IntakeFailed,
 }
@@ -50,7 +52,7 @@ impl Worker {
         undersized: Undersized,
         totals: Totals,
     ) -> Self {
-        Self { intake, console, signals, undersized, reminded: BootTime::now(), totals }
+        Self { intake, console, signals, undersized, reminded: Monotonic::now(), totals }
     }
 
     /// Runs until a signal comes or the reader of the output is gone, and returns what was counted.
@@ -76,9 +78,8 @@ impl Worker {
         }
         let socket_error = self.intake.join();
         self.finish_totals(&end);
-        if let Some(mut console) = self.console.take() {
-            console.say(&Line::Totals(&self.totals));
-            console.finish();
+        if let Some(console) = self.console.take() {
+            console.finish(&Line::Totals(&self.totals), self.signals.as_fd());
         }
         socket_error.map(|()| self.totals)
     }
@@ -102,7 +103,7 @@ impl Worker {
 
     /// Says again, once in a while, that events can be lost.
     fn remind(&mut self) {
-        let now = BootTime::now();
+        let now = Monotonic::now();
         if self.undersized.is_any() && now.since(self.reminded) >= REMIND_AFTER {
             self.reminded = now;
             if let Some(console) = &mut self.console {
@@ -122,8 +123,7 @@ impl Worker {
         bell.disarm(rung);
         if signalled {
             if let Some(signal) = self.signals.read_signal()? {
-                let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
-                return Ok(Some(End::Signal(Signal::try_from(number)?)));
+                return Ok(Some(if signal.ssi_signo == SIGINT { End::SigInt } else { End::SigTerm }));
             }
         }
         if self.console.as_ref().is_some_and(Console::is_closed) {
@@ -135,7 +135,8 @@ impl Worker {
     fn finish_totals(&mut self, end: &End) {
         let counters = self.intake.counters();
         self.totals.ended_by = match end {
-            End::Signal(signal) => signal.as_str(),
+            End::SigInt => "SIGINT",
+            End::SigTerm => "SIGTERM",
             End::OutputClosed => "the closed output",
             End::IntakeFailed => "the socket's failure",
         };

@@ -1,7 +1,7 @@
 //! Who sent a message, and whether that is the kernel.
 //!
-//! Any process that has `CAP_NET_ADMIN` can multicast to the group of the uevents, and anyone can send
-//! to a socket's port. The kernel stamps each message with what cannot be forged: the sender's port,
+//! A process that has `CAP_NET_ADMIN` can multicast to the group of the uevents and send to a socket's
+//! port. The kernel stamps each message with what cannot be forged: the sender's port,
 //! the group, and the sender's credentials (`netlink(7)`, `SCM_CREDENTIALS` in `unix(7)`).
 
 /// The group bit of the kernel's own uevents in `nl_groups`; bit 2 is udevd's.

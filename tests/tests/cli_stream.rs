@@ -138,17 +138,17 @@ fn json_has_the_documented_fields() {
     let after = now_us();
     daemon.finish().assert_fine();
 
-    assert!(line.starts_with(r#"{"kind":"event","boottime_us":"#), "{line}");
+    assert!(line.starts_with(r#"{"kind":"event","monotonic_us":"#), "{line}");
     let event = json(&line);
     let mut keys: Vec<_> = event.as_object().expect("an object").keys().collect();
     keys.sort();
-    assert_eq!(keys, ["action", "boottime_us", "devpath", "kind", "properties", "seqnum", "subsystem"]);
+    assert_eq!(keys, ["action", "devpath", "kind", "monotonic_us", "properties", "seqnum", "subsystem"]);
     assert_eq!(event["action"], "change");
     assert_eq!(event["devpath"], "/devices/virtual/mem/null");
     assert_eq!(event["subsystem"], "mem");
     assert_eq!(event["properties"]["DEVNAME"], "null");
     assert_eq!(event["properties"]["SEQNUM"], number(&event, "seqnum").to_string());
-    assert!((before..=after).contains(&number(&event, "boottime_us")), "{before} {line} {after}");
+    assert!((before..=after).contains(&number(&event, "monotonic_us")), "{before} {line} {after}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use std::os::fd::AsFd;
 
-use sureplug_board::boot_time::BootTime;
 use sureplug_board::intake::{Intake, Noticed, Record};
+use sureplug_board::monotonic::Monotonic;
 use sureplug_board::netlink::{BATCH_MESSAGES, Batch, Message, Received, UeventSocket};
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sinks::Line;
@@ -131,7 +131,7 @@ fn i2_an_event_longer_than_its_buffer_is_noticed_and_those_around_it_come() {
     assert_eq!(came[1], format!("{:?}", Message::Truncated));
 
     let mut totals = Totals::default();
-    totals.count(Record { at: BootTime::now(), what: Noticed::Truncated });
+    totals.count(Record { at: Monotonic::now(), what: Noticed::Truncated });
     assert_eq!((totals.received, totals.truncated), (0, 1));
 }
 

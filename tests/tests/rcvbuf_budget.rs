@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use sureplug_core::rcvbuf::{
-    Budget, CustomDevice, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, Effective, Foreign,
-    LengthBasis, MAX_BUDGET_BYTES, MAX_STALL_MS, RcvBuf, Requested, Requirements, SizingError, SkbAbi,
-    USB_PORTS, UsbTopology, or_panic, parse_u32,
+    Budget, CustomDevice, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, Effective, LengthBasis,
+    MAX_BUDGET_BYTES, MAX_STALL_MS, Others, RcvBuf, Requested, Requirements, SizingError, SkbAbi, USB_PORTS,
+    UsbTopology, or_panic, parse_u32,
 };
 use sureplug_tests::vectors::KERNELS;
 
@@ -14,30 +14,46 @@ const FOUR_PORTS: Requirements<'static> = Requirements {
     max_stall_ms: 2_000,
     devpath_max: DEFAULT_DEVPATH_MAX_BYTES,
     abi: SkbAbi::BOUND_64,
-    foreign: Foreign::Filtered,
+    others: Others::Filtered,
 };
 
 #[test]
 fn a_budget_is_the_sum_of_its_parts() {
     for class in DeviceClass::ALL {
         for abi in [SkbAbi::BOUND_64, SkbAbi::BOUND_32] {
-            for (foreign, foreign_bytes) in [
-                (Foreign::Filtered, 0),
-                (Foreign::Unfiltered, if abi == SkbAbi::BOUND_64 { 559_616 } else { 463_488 }),
-            ] {
+            for (others, others_bytes) in
+                [(Others::Filtered, 0), (Others::Unfiltered, Others::Unfiltered.bytes(abi))]
+            {
                 let profile = class.profile();
                 let budget =
-                    Budget::new(&Requirements { profile, abi, foreign, ..FOUR_PORTS }).expect("possible");
+                    Budget::new(&Requirements { profile, abi, others, ..FOUR_PORTS }).expect("possible");
                 let at = LengthBasis::budget(96);
                 assert_eq!(u64::from(budget.plug_bytes()), profile.plug_charge(at, abi));
                 assert_eq!(u64::from(budget.unplug_bytes()), profile.unplug_charge(at, abi));
                 assert_eq!(budget.per_port_bytes(), budget.plug_bytes() + budget.unplug_bytes());
                 assert_eq!(budget.cycles(), 1 + 2_000 / profile.shortest_cycle_ms());
                 assert_eq!(budget.ports_bytes(), 4 * budget.per_port_bytes() * budget.cycles());
-                assert_eq!(budget.foreign_bytes(), foreign_bytes);
-                assert_eq!(budget.total_bytes(), budget.ports_bytes() + foreign_bytes);
+                assert_eq!(budget.others_bytes(), others_bytes);
+                assert_eq!(budget.total_bytes(), budget.ports_bytes() + others_bytes);
             }
         }
+    }
+}
+
+#[test]
+fn the_share_of_other_subsystems_has_room_for_a_coldplug_on_any_kernel() {
+    // All of /sys was measured with 6.1; the datagrams of its devices tell how much more others charge.
+    for (folder, bound, measured) in
+        [("6.1-arm64", SkbAbi::BOUND_64, 559_616), ("6.1-armhf", SkbAbi::BOUND_32, 463_488_u64)]
+    {
+        let kernel = KERNELS.iter().find(|kernel| kernel.folder == folder).expect("a kernel");
+        let datagrams = kernel.datagrams("coldplug_devices").expect("a capture");
+        let charge = |abi: SkbAbi| -> u64 {
+            datagrams.iter().map(|d| u64::from(abi.truesize(u32::try_from(d.len()).expect("a length")))).sum()
+        };
+        let share = u64::from(Others::Unfiltered.bytes(bound));
+        assert!(share * charge(kernel.abi) >= measured * charge(bound), "{folder}: {share} is too little");
+        assert!(share < measured * 6 / 5, "{folder}: {share} is too much");
     }
 }
 

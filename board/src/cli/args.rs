@@ -140,11 +140,15 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 }
 
 fn help(parser: &mut Parser) -> Result<Command, UsageError> {
+    let topic = match parser.next()? {
+        None => Topic::Sureplug,
+        Some(Arg::Value(word)) if word == "run" => Topic::Run,
+        Some(Arg::Value(word)) if word == "size" => Topic::Size,
+        Some(Arg::Value(word)) => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
+        Some(other) => return Err(other.unexpected().into()),
+    };
     match parser.next()? {
-        None => Ok(Command::Help(Topic::Sureplug)),
-        Some(Arg::Value(word)) if word == "run" => Ok(Command::Help(Topic::Run)),
-        Some(Arg::Value(word)) if word == "size" => Ok(Command::Help(Topic::Size)),
-        Some(Arg::Value(word)) => Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
+        None => Ok(Command::Help(topic)),
         Some(other) => Err(other.unexpected().into()),
     }
 }
@@ -235,6 +239,7 @@ mod tests {
             ("--ports", "`--ports` needs a value"),
             ("--sysfs /no/such/directory", "--sysfs /no/such/directory: not a directory"),
             ("--json=yes", "`--json` takes no value"),
+            ("help run junk", "the arguments cannot be understood"),
             ("help --json", "the arguments cannot be understood"),
             ("size --allow-undersized", "are options of `run`"),
             ("-v size", "are options of `run`"),

@@ -18,7 +18,7 @@ Usage: sureplug [run] [OPTIONS]    watch the kernel's uevents, in the foreground
 Options of both commands:
   --ports N             USB ports of the board, 1 to 127 (the image's, else counted in sysfs, at least 4)
   --port-device CLASS   the worst device in each: hub, mouse, keyboard, storage, card-reader, serial,
-                        audio, ethernet, uas, hub8 (a hub with 8 sticks), or figures of your own,
+                        audio, ethernet, uas, hub8 (a hub with 8 sticks), or
                         custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)
   --max-stall-ms MS     for how long nobody may read the socket, 1 to 600000 (the image's, else 1000)
   --devpath-max BYTES   the longest devpath of a device in a port, 16 to 1000 (the image's, else 96)
@@ -35,32 +35,20 @@ sureplug run: watch the kernel's uevents, in the foreground
 
 Usage: sureplug [run] [OPTIONS]
 
-  --allow-undersized    start although the receive buffer or the stated ports are too few for the
-                        board, and keep saying so; without --ports and without an image's profile
-                        this is the default
+  --allow-undersized    start although the buffer or the stated ports are too few, and keep saying so
   -v, --verbose         all properties of each event, on lines of their own
-  --json                one JSON object a line, with all properties
-  and --ports, --port-device, --max-stall-ms, --devpath-max, --sysfs as in `sureplug --help`
+  and all options of `sureplug --help`
 
-First come the profile, the budget and the buffer; then each event on one line, with the time since
-boot as in the kernel's log. SIGTERM and SIGINT end it with the totals. A reader that does not keep up
-gets a count of the lines that were dropped for it; the socket is read all the same.
+SIGTERM and SIGINT end it with the totals. A reader that does not keep up gets a count of the lines
+that were dropped for it; the socket is read all the same.
 
-Exit codes: 0 ended by a signal or by the reader of its output, 2 wrong usage, 3 refused to start or
-the socket failed.
+Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start.
 ";
 
 const SIZE: &str = "\
-sureplug size: how large the receive buffer must be, and whether it can be
+sureplug size: how large the receive buffer must be, and whether the kernel gives it to this process
 
-Usage: sureplug size [OPTIONS]
+Usage: sureplug size [OPTIONS], with all options of `sureplug --help`
 
-  --json                one JSON object
-  and --ports, --port-device, --max-stall-ms, --devpath-max, --sysfs as in `sureplug --help`
-
-The kernel is asked for the buffer as `run` would ask, so privileges count: with CAP_NET_ADMIN
-net.core.rmem_max does not matter.
-
-Exit codes: 0 it fits, 1 it does not, or the board has more than is stated, 2 wrong usage, 3 the
-system refused.
+Exit codes: 0 it fits, 1 it does not, 2 wrong usage, 3 the system refused.
 ";

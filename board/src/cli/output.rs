@@ -1,19 +1,26 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd;
 
 use super::Exit;
+use crate::sinks::Output;
 
 /// Prints a whole text. A reader that has closed its end has seen what it wanted.
 pub(super) fn print(text: &str) -> Exit {
-    let stdout = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
-    match stdout.and_then(|mut stdout| stdout.write_all(text.as_bytes())) {
+    match write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             complain(&format_args!("cannot write to standard output: {error}"));
             Exit::Refused
         }
         _ => Exit::Fine,
     }
+}
+
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    let mut output = Output::standard()?;
+    while !bytes.is_empty() {
+        bytes = &bytes[output.write(bytes)?..];
+    }
+    Ok(())
 }
 
 /// Says on standard error why there is no more to come. If that fails too, nobody is listening.

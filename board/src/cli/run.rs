@@ -20,7 +20,9 @@ pub(super) fn run(options: &RunOptions) -> Exit {
     // Before the first event is queued and before any thread starts, so that none of them takes a signal
     // and no event goes without the totals.
     let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-    if let Err(errno) = ending.thread_block() {
+    // For a write these stop or kill the whole process; blocked, it goes through or fails.
+    let of_writes = SigSet::from_iter([Signal::SIGTTOU, Signal::SIGXFSZ]);
+    if let Err(errno) = ending.thread_block().and_then(|()| of_writes.thread_block()) {
         complain(&io::Error::from(errno));
         return Exit::Refused;
     }

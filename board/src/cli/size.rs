@@ -67,7 +67,7 @@ impl Report {
         row("times cycles", budget.cycles(), &"1 + longest stall / shortest cycle")?;
         row("times ports", topology.ports(), &"")?;
         row("= ports, bytes", budget.ports_bytes(), &"")?;
-        row("+ other subsystems, bytes", budget.foreign_bytes(), &"one coldplug of all of /sys")?;
+        row("+ other subsystems, bytes", budget.others_bytes(), &"one coldplug of all of /sys")?;
         row("= budget, bytes", budget.total_bytes(), &"")?;
         row("at least, bytes", budget.hub8_bytes(), &"one hub with 8 sticks, in and out")?;
         row("at least, bytes", *rmem_default, &"net.core.rmem_default")?;
@@ -100,7 +100,7 @@ impl Report {
             ("per_port_bytes", budget.per_port_bytes()),
             ("cycles", budget.cycles()),
             ("ports_bytes", budget.ports_bytes()),
-            ("other_subsystems_bytes", budget.foreign_bytes()),
+            ("other_subsystems_bytes", budget.others_bytes()),
             ("budget_bytes", budget.total_bytes()),
             ("hub8_bytes", budget.hub8_bytes()),
             ("rmem_default_bytes", *rmem_default),

@@ -1,6 +1,13 @@
 /// The candidate that was probably meant: the nearest, if it is near enough to be a typing error.
 pub(super) fn nearest<'c>(found: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let near_enough = found.len() / 3 + 1;
+    let word = found.trim_start_matches('-').as_bytes();
+    let holds_word = |candidate: &&&str| {
+        word.len() > 2 && candidate.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+    };
+    if let Some(whole) = candidates.iter().find(holds_word) {
+        return Some(whole);
+    }
+    let near_enough = word.len() / 3 + 1;
     let nearest = candidates.iter().min_by_key(|candidate| distance(found, candidate))?;
     (distance(found, nearest) <= near_enough).then_some(nearest)
 }
@@ -38,6 +45,8 @@ mod tests {
         let options = ["--ports", "--port-device", "--json"];
         assert_eq!(nearest("--jsno", &options), Some("--json"));
         assert_eq!(nearest("--port", &options), Some("--ports"));
+        assert_eq!(nearest("--JSON", &options), Some("--json"));
+        assert_eq!(nearest("--device", &options), Some("--port-device"));
         assert_eq!(nearest("--colour", &options), None);
     }
 }

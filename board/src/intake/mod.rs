@@ -22,8 +22,8 @@ use sureplug_core::loss::{DropCounter, Loss};
 
 pub use ring::{Noticed, Record};
 
-use crate::boot_time::BootTime;
 use crate::doorbell::{Doorbell, poll_in};
+use crate::monotonic::Monotonic;
 use crate::netlink::{BATCH_MESSAGES, Batch, Message, Received, UeventSocket};
 use crate::sys::MemInfo;
 use crate::thread;
@@ -161,6 +161,16 @@ impl Intake {
     }
 }
 
+/// Says that the thread has ended, in whatever way.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Release);
+        self.0.records.ring();
+    }
+}
+
 /// The thread's own state.
 struct Run {
     socket: UeventSocket,
@@ -182,23 +192,22 @@ impl Run {
             shared,
             batch: Batch::new(),
             writer,
-            stall: StallWatch::starting_at(BootTime::now()),
+            stall: StallWatch::starting_at(Monotonic::now()),
             unannounced: false,
         }
     }
 
     fn until_stopped(mut self) -> io::Result<()> {
-        let result = self.read_until_stopped();
-        self.shared.ended.store(true, Release);
-        self.shared.records.ring();
-        result
+        let _ended = Ended(Arc::clone(&self.shared));
+        self.read_until_stopped()
     }
 
     fn read_until_stopped(&mut self) -> io::Result<()> {
         let mut stop_by = None;
         loop {
             let stop = self.shared.stop.load(Relaxed);
-            if stop && BootTime::now() >= *stop_by.get_or_insert_with(|| BootTime::now().after(LAST_READS)) {
+            if stop && Monotonic::now() >= *stop_by.get_or_insert_with(|| Monotonic::now().after(LAST_READS))
+            {
                 return Ok(());
             }
             // One record is kept for a loss.
@@ -228,7 +237,7 @@ impl Run {
     /// Reads one batch into the ring.
     fn read(&mut self, room: usize) -> io::Result<Received> {
         let queued_before = self.look_at_figures();
-        let at = BootTime::now();
+        let at = Monotonic::now();
         let Self { socket, shared, batch, writer, .. } = self;
         let received = socket.receive(batch, room.min(BATCH_MESSAGES), |message| {
             let what = match message {
@@ -263,7 +272,7 @@ impl Run {
         if self.writer.room() > 0 {
             if let Loss::Lost { count } = drops.observe(now) {
                 let what = Noticed::Overrun { dropped: count, queued, effective };
-                self.writer.push(Record { at: BootTime::now(), what });
+                self.writer.push(Record { at: Monotonic::now(), what });
                 self.publish();
             }
         }
@@ -288,10 +297,10 @@ impl Run {
         ending.arm();
         let mut rung = false;
         if !self.shared.stop.load(Relaxed) {
-            let bounded = self.stall.watching(BootTime::now());
+            let bounded = self.stall.watching(Monotonic::now());
             let timeout = if bounded { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
             rung = poll_in([ending.as_fd(), self.socket.as_fd()], timeout)?[0];
-            self.stall.woke(BootTime::now(), bounded);
+            self.stall.woke(Monotonic::now(), bounded);
             self.publish_stall();
         }
         self.shared.ending.disarm(rung);

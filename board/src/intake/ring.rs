@@ -6,7 +6,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::sender::Sender;
 
-use crate::boot_time::BootTime;
+use crate::monotonic::Monotonic;
 
 /// Bytes of the ring: some 350 events of usual length. Behind it the kernel's buffer waits.
 const RING_BYTES: usize = 128 * 1024;
@@ -31,7 +31,7 @@ const MAX_RECORD_BYTES: usize = HEADER_BYTES + MAX_DATAGRAM_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// When.
-    pub at: BootTime,
+    pub at: Monotonic,
     /// What.
     pub what: Noticed<'a>,
 }
@@ -189,7 +189,7 @@ fn record<'r>(header: &[u8; HEADER_BYTES], datagram: &'r [u8]) -> Record<'r> {
             Noticed::Foreign(Sender { port, groups, uid: (tag == FOREIGN).then_some(uid) })
         }
     };
-    Record { at: BootTime::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
+    Record { at: Monotonic::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
 }
 
 /// The caller gives a slice of `N` bytes.
@@ -204,7 +204,7 @@ mod tests {
     use sureplug_core::sender::Sender;
 
     use super::{Noticed, Record, ring};
-    use crate::boot_time::BootTime;
+    use crate::monotonic::Monotonic;
 
     const BATCH: usize = 3;
 
@@ -225,7 +225,7 @@ mod tests {
             Noticed::Foreign(sender),
             Noticed::Foreign(Sender { uid: None, ..sender }),
         ] {
-            let wanted = Record { at: BootTime::from_nanos(u64::MAX), what };
+            let wanted = Record { at: Monotonic::from_nanos(u64::MAX), what };
             writer.push(wanted);
             assert_eq!(reader.take(1, |record| panic!("{record:?} was not published")), 0);
             assert!(writer.publish() && !writer.publish());
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn what_is_not_taken_stays() {
         let (mut writer, mut reader) = ring(BATCH);
-        let at = BootTime::from_nanos(0);
+        let at = Monotonic::from_nanos(0);
         for datagram in [&b"first"[..], b"second", b"third"] {
             writer.push(Record { at, what: Noticed::Event(datagram) });
         }
@@ -263,7 +263,7 @@ mod tests {
                         thread::yield_now();
                     }
                     for (stamp, datagram) in batch {
-                        let at = BootTime::from_nanos(*stamp);
+                        let at = Monotonic::from_nanos(*stamp);
                         writer.push(Record { at, what: Noticed::Event(datagram) });
                     }
                     writer.publish();
@@ -275,7 +275,7 @@ mod tests {
                 left -= reader.take(7, |record| {
                     let (stamp, datagram) = wanted.next().unwrap();
                     let what = Noticed::Event(&datagram);
-                    assert_eq!(record, Record { at: BootTime::from_nanos(stamp), what });
+                    assert_eq!(record, Record { at: Monotonic::from_nanos(stamp), what });
                 });
                 thread::yield_now();
             }

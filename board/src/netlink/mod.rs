@@ -12,7 +12,7 @@ use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt, setsockopt, socket,
     sockopt,
 };
-use sureplug_core::rcvbuf::{Effective, RcvBuf};
+use sureplug_core::rcvbuf::{Effective, RcvBuf, SkbAbi};
 use sureplug_core::sender::{KERNEL_GROUP_BIT, KernelUids};
 
 pub use batch::{BATCH_MESSAGES, Batch, Message, Received};
@@ -20,6 +20,7 @@ pub use error::{OpenError, Shortfall};
 pub use uids::kernel_uids;
 
 use crate::sys::{self, MemInfo};
+use crate::sysctl;
 
 /// A socket that is bound to the kernel's uevents.
 #[derive(Debug)]
@@ -138,11 +139,18 @@ fn unbound(wanted: RcvBuf) -> Result<OwnedFd, OpenError> {
     .map_err(|e| OpenError::new("socket", e.into()))?;
     let bytes = wanted.requested().0 as usize;
     match setsockopt(&fd, sockopt::RcvBufForce, &bytes) {
-        Err(Errno::EPERM) => setsockopt(&fd, sockopt::RcvBuf, &bytes),
+        // What is clamped could be less than what every socket has from the start.
+        Err(Errno::EPERM) if effective(&fd)? < clamped(wanted) => setsockopt(&fd, sockopt::RcvBuf, &bytes),
+        Err(Errno::EPERM) => Ok(()),
         result => result,
     }
     .map_err(|e| OpenError::new("setsockopt SO_RCVBUF", e.into()))?;
     Ok(fd)
+}
+
+/// What plain `SO_RCVBUF` would make of it.
+fn clamped(wanted: RcvBuf) -> Effective {
+    wanted.requested().granted(sysctl::rmem_max(), SkbAbi::BOUND)
 }
 
 /// The buffer as the kernel reads it back.

@@ -6,9 +6,8 @@
 //! full a line is dropped and counted, and the count is written as soon as there is room again.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind, Write as _};
-use std::os::fd::AsFd;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
@@ -19,6 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::line::{Line, Style};
+use super::output::Output;
 use crate::doorbell::{Doorbell, poll_in};
 use crate::thread;
 
@@ -30,6 +30,9 @@ const MAX_LINE_BYTES: usize = 48 * 1024;
 
 /// Bytes of the line that says how many were dropped.
 const MAX_MARKER_BYTES: usize = 256;
+
+/// Bytes that are kept for the last line and the count of those dropped before it, however little the reader takes.
+const LAST_LINE_BYTES: usize = 1024;
 
 /// Bytes of one `write`: what a serial line of 115,200 baud takes in a third of a second.
 const CHUNK_BYTES: usize = 4 * 1024;
@@ -90,8 +93,7 @@ impl Console {
             dropped_in_all: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
         });
-        // The same open file description, but without the lock and the buffer of `Stdout`.
-        let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let output = Output::standard()?;
         let marker = LineBuffer(Vec::with_capacity(MAX_MARKER_BYTES));
         let writer = Writer { lines, output, marker, watches_reader: true, shared: Arc::clone(&shared) };
         shared.ended.arm();
@@ -104,11 +106,11 @@ impl Console {
     pub fn say(&mut self, line: &Line<'_>) {
         // What was dropped stood in front of this line.
         let dropped = self.shared.dropped.swap(0, Relaxed);
-        let marked = dropped == 0 || self.push(&Line::OutputDropped { lines: dropped });
+        let marked = dropped == 0 || self.push(&Line::OutputDropped { lines: dropped }, LAST_LINE_BYTES);
         if !marked {
             self.shared.dropped.fetch_add(dropped, Relaxed);
         }
-        if !marked || !self.push(line) {
+        if !marked || !self.push(line, LAST_LINE_BYTES) {
             self.shared.drop_line();
         }
         if self.unflushed_bytes > RING_BYTES / 4 {
@@ -140,8 +142,14 @@ impl Console {
         self.shared.closed.load(Relaxed)
     }
 
-    /// Lets the writer write what is left, for as long as the reader takes anything.
-    pub fn finish(self) {
+    /// Says the last line, for which room is kept, and lets the writer write what is left, for as long as
+    /// the reader takes anything and nothing comes from `signals`: who asks a second time will not wait.
+    pub fn finish(mut self, last: &Line<'_>, signals: BorrowedFd<'_>) {
+        let dropped = self.shared.dropped.swap(0, Relaxed);
+        if dropped > 0 {
+            self.push(&Line::OutputDropped { lines: dropped }, 0);
+        }
+        self.push(last, 0);
         self.shared.finish.store(true, Release);
         self.shared.lines.ring();
         let mut before = None;
@@ -151,15 +159,21 @@ impl Console {
                 return;
             }
             before = Some(written);
-            let _ = poll_in([self.shared.ended.as_fd()], PollTimeout::from(PATIENCE_MS));
+            let timeout = PollTimeout::from(PATIENCE_MS);
+            if matches!(poll_in([self.shared.ended.as_fd(), signals], timeout), Ok([_, true]) | Err(_)) {
+                return;
+            }
         }
     }
 
-    fn push(&mut self, line: &Line<'_>) -> bool {
+    /// Leaves `reserve` bytes of the ring free.
+    fn push(&mut self, line: &Line<'_>, reserve: usize) -> bool {
         self.scratch.0.clear();
         let written = line.write(&mut self.scratch, self.shared.style);
         self.unflushed_bytes += self.scratch.0.len();
-        written.is_ok() && self.ring.push_entire_slice(&self.scratch.0).is_ok()
+        written.is_ok()
+            && self.ring.slots() >= self.scratch.0.len() + reserve
+            && self.ring.push_entire_slice(&self.scratch.0).is_ok()
     }
 }
 
@@ -180,7 +194,7 @@ impl fmt::Write for LineBuffer {
 /// The thread's own state.
 struct Writer {
     lines: Consumer<u8>,
-    output: File,
+    output: Output,
     marker: LineBuffer,
     watches_reader: bool,
     shared: Arc<Shared>,
@@ -220,10 +234,11 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(false);
         }
-        let done = match write(&mut self.output, bytes) {
+        let done = match self.output.write(bytes) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 // The disk is full, or the terminal was hung up: this line is gone, the next may not be.
                 self.shared.drop_line();
+                self.output.give_up_line();
                 bytes.iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |end| end + 1)
             }
             result => result?,
@@ -240,13 +255,18 @@ impl Writer {
         if lines == 0 {
             return Ok(false);
         }
+        if !self.lines.is_empty() {
+            // Said meanwhile, and before the gap.
+            self.shared.dropped.fetch_add(lines, Relaxed);
+            return Ok(true);
+        }
         self.marker.0.clear();
         let mut left = match (Line::OutputDropped { lines }).write(&mut self.marker, self.shared.style) {
             Ok(()) => self.marker.0.as_slice(),
             Err(fmt::Error) => &[],
         };
         while !left.is_empty() {
-            match write(&mut self.output, left) {
+            match self.output.write(left) {
                 Ok(written) => left = &left[written..],
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(error),
                 Err(_) => {
@@ -285,19 +305,5 @@ impl Writer {
         }
         lines.disarm(rung);
         Ok(())
-    }
-}
-
-/// Writes at least a byte. If the description was non-blocking already, it waits for room.
-fn write(output: &mut File, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match output.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let _ = poll(&mut [PollFd::new(output.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
-            }
-            result => return result,
-        }
     }
 }

@@ -8,12 +8,12 @@ use sureplug_core::uevent::Uevent;
 
 use super::line::Line;
 use super::text::DeviceName;
-use crate::boot_time::BootTime;
 use crate::json::{Object, string};
+use crate::monotonic::Monotonic;
 use crate::profile::Sizing;
 
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
-    let time = |at: BootTime| ("boottime_us", at.as_micros());
+    let time = |at: Monotonic| ("monotonic_us", at.as_micros());
     match *line {
         Line::Start(sizing, Effective(effective)) => start(out, sizing, effective),
         Line::Undersized(undersized) => undersized
@@ -68,7 +68,7 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         ("devpath_max_bytes", *devpath_max),
         ("per_port_bytes", budget.per_port_bytes()),
         ("cycles", budget.cycles()),
-        ("other_subsystems_bytes", budget.foreign_bytes()),
+        ("other_subsystems_bytes", budget.others_bytes()),
         ("budget_bytes", budget.total_bytes()),
         ("wanted_bytes", rcvbuf.effective().0),
         ("effective_bytes", effective),
@@ -80,8 +80,8 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         .end()
 }
 
-fn event(out: &mut dyn Write, at: BootTime, uevent: &Uevent<'_>) -> fmt::Result {
-    let object = Object::begin(out, "event")?.numbers(&[("boottime_us", at.as_micros())])?;
+fn event(out: &mut dyn Write, at: Monotonic, uevent: &Uevent<'_>) -> fmt::Result {
+    let object = Object::begin(out, "event")?.numbers(&[("monotonic_us", at.as_micros())])?;
     let object = object.bytes("action", uevent.action().as_bytes())?.bytes("devpath", uevent.devpath())?;
     let object = match uevent.subsystem() {
         Some(subsystem) => object.bytes("subsystem", subsystem)?,
@@ -130,18 +130,18 @@ mod tests {
     use sureplug_core::uevent::Uevent;
 
     use super::event;
-    use crate::boot_time::BootTime;
+    use crate::monotonic::Monotonic;
 
     #[test]
     fn an_event_has_all_that_its_datagram_has() {
         let datagram =
             b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0K=\0K=2\0K=3\0SEQNUM=7\0";
         let mut out = String::new();
-        event(&mut out, BootTime::from_nanos(18_618_473_000), &Uevent::parse(datagram).unwrap()).unwrap();
+        event(&mut out, Monotonic::from_nanos(18_618_473_000), &Uevent::parse(datagram).unwrap()).unwrap();
         assert_eq!(
             out,
             concat!(
-                r#"{"kind":"event","boottime_us":18618473,"action":"add","devpath":"/devices/x","#,
+                r#"{"kind":"event","monotonic_us":18618473,"action":"add","devpath":"/devices/x","#,
                 r#""subsystem":"usb","seqnum":7,"properties":{"ACTION":"add","DEVPATH":"/devices/x","#,
                 r#""SUBSYSTEM":"usb","K":"","SEQNUM":"7"},"repeated":[["K","2"],["K","3"]]}"#,
                 "\n"
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn what_an_event_lacks_is_null() {
         let mut out = String::new();
-        event(&mut out, BootTime::from_nanos(0), &Uevent::parse(b"add@/x\0").unwrap()).unwrap();
+        event(&mut out, Monotonic::from_nanos(0), &Uevent::parse(b"add@/x\0").unwrap()).unwrap();
         assert!(out.contains(r#""subsystem":null,"seqnum":null,"properties":{}}"#), "{out}");
     }
 }

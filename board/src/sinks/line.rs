@@ -5,7 +5,7 @@ use sureplug_core::sender::Sender;
 use sureplug_core::uevent::{ParseError, Uevent};
 
 use super::{json, text};
-use crate::boot_time::BootTime;
+use crate::monotonic::Monotonic;
 use crate::netlink::Shortfall;
 use crate::profile::{Mismatch, Sizing};
 use crate::totals::Totals;
@@ -32,14 +32,14 @@ pub enum Line<'a> {
     /// A uevent of the kernel.
     Event {
         /// When.
-        at: BootTime,
+        at: Monotonic,
         /// What.
         uevent: Uevent<'a>,
     },
     /// The kernel did not queue events.
     Overrun {
         /// When it was noticed.
-        at: BootTime,
+        at: Monotonic,
         /// How many.
         dropped: u32,
         /// Bytes that were queued then.
@@ -50,7 +50,7 @@ pub enum Line<'a> {
     /// An event of the kernel that does not parse.
     Malformed {
         /// When.
-        at: BootTime,
+        at: Monotonic,
         /// Why and where.
         error: ParseError,
         /// Bytes of the datagram.
@@ -59,12 +59,12 @@ pub enum Line<'a> {
     /// An event of the kernel that is longer than any uevent can be.
     Truncated {
         /// When.
-        at: BootTime,
+        at: Monotonic,
     },
     /// The first message that was not the kernel's.
     Foreign {
         /// When.
-        at: BootTime,
+        at: Monotonic,
         /// Whose it was.
         sender: Sender,
     },

@@ -3,8 +3,10 @@
 mod console;
 mod json;
 mod line;
+mod output;
 mod text;
 
 pub use console::Console;
 pub use line::{Line, Style, Undersized};
+pub(crate) use output::Output;
 pub(crate) use text::DeviceName;

@@ -64,7 +64,7 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         budget.total_bytes(),
         budget.per_port_bytes(),
         budget.cycles(),
-        budget.foreign_bytes(),
+        budget.others_bytes(),
         budget.hub8_bytes(),
     )?;
     writeln!(out, "sureplug: receive buffer: {effective} B effective, {} B wanted", rcvbuf.effective().0)
@@ -72,7 +72,7 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
 
 /// `add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`.
 fn event(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
-    let subsystem = uevent.subsystem().unwrap_or(b"-");
+    let subsystem = uevent.subsystem().filter(|name| !name.is_empty()).unwrap_or(b"-");
     write!(out, "{} {} {}", uevent.action(), Escaped(subsystem), Escaped(uevent.devpath()))?;
     if uevent.devtype() == Some(b"usb_device") {
         if let Some(id) = uevent.product() {

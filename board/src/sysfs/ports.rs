@@ -97,10 +97,8 @@ impl Hub {
 
     /// The ports are below the hub's interface.
     fn peer(&self, port: &str) -> Option<String> {
-        let interfaces = fs::read_dir(&self.directory).ok()?.flatten();
-        let link = interfaces
-            .filter(|entry| entry.file_name().as_encoded_bytes().contains(&b':'))
-            .find_map(|interface| fs::read_link(interface.path().join(port).join("peer")).ok())?;
+        let mut inside = fs::read_dir(&self.directory).ok()?.flatten();
+        let link = inside.find_map(|entry| fs::read_link(entry.path().join(port).join("peer")).ok())?;
         link.file_name()?.to_str().map(str::to_owned)
     }
 
@@ -110,9 +108,12 @@ impl Hub {
         let Ok(link) = fs::read_link(&self.directory) else {
             return 0;
         };
-        let hub = link.to_str().map_or(0, |target| target.trim_start_matches("../").len());
+        let mut hub = link.to_str().unwrap_or_default();
+        while let Some(below) = hub.strip_prefix("../") {
+            hub = below;
+        }
         // Both the hub's devpath and the device's name in it begin with a `/`.
-        u32::try_from(1 + hub + 1 + self.port(self.ports).child.len()).unwrap_or(u32::MAX)
+        u32::try_from(1 + hub.len() + 1 + self.port(self.ports).child.len()).unwrap_or(u32::MAX)
     }
 }
 

@@ -18,7 +18,7 @@ mod topology;
 mod truesize;
 
 pub use admission::{Admission, Congestion, ReceiveQueue};
-pub use budget::{Budget, Foreign, MAX_BUDGET_BYTES, Requirements};
+pub use budget::{Budget, MAX_BUDGET_BYTES, Others, Requirements};
 pub use custom::{CustomDevice, MAX_CUSTOM_GROUPS};
 pub use device::{DeviceClass, PortDevice};
 pub use error::{SizingError, or_panic};

@@ -1,18 +1,18 @@
-//! The time since boot, as the kernel's log shows it.
+//! The time since boot, written as the kernel's log does.
 
 use std::fmt;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// A point in time, counted from boot without the time that the board was suspended: the clock that
-/// the stamps of the kernel's log follow.
+/// A point in time by `CLOCK_MONOTONIC`, which counts from boot and stands still in suspend. The stamps of
+/// the kernel's log come from `local_clock`, which begins with it and may be some milliseconds apart later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BootTime {
+pub struct Monotonic {
     nanos: u64,
 }
 
-impl BootTime {
+impl Monotonic {
     /// Now.
     #[must_use]
     pub fn now() -> Self {
@@ -57,7 +57,7 @@ const fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
 }
 
-impl fmt::Display for BootTime {
+impl fmt::Display for Monotonic {
     /// As `printk` writes it: `[   18.618473]` (`print_time` in `kernel/printk/printk.c`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.as_micros();
@@ -67,18 +67,18 @@ impl fmt::Display for BootTime {
 
 #[cfg(test)]
 mod tests {
-    use super::BootTime;
+    use super::Monotonic;
 
     #[test]
     fn shown_as_in_the_kernels_log() {
-        assert_eq!(BootTime::from_nanos(18_618_473_999).to_string(), "[   18.618473]");
-        assert_eq!(BootTime::from_nanos(123_456_000_001_000).to_string(), "[123456.000001]");
+        assert_eq!(Monotonic::from_nanos(18_618_473_999).to_string(), "[   18.618473]");
+        assert_eq!(Monotonic::from_nanos(123_456_000_001_000).to_string(), "[123456.000001]");
     }
 
     #[test]
     fn goes_forward() {
-        let earlier = BootTime::now();
-        assert!(BootTime::now() >= earlier && earlier > BootTime::from_nanos(0));
-        assert_eq!(BootTime::from_nanos(earlier.as_nanos()), earlier);
+        let earlier = Monotonic::now();
+        assert!(Monotonic::now() >= earlier && earlier > Monotonic::from_nanos(0));
+        assert_eq!(Monotonic::from_nanos(earlier.as_nanos()), earlier);
     }
 }

@@ -1,0 +1,74 @@
+//! How it ends: with its totals, whatever became of the output, and not killed for writing to it.
+
+use std::fs::{self, File};
+use std::io::{Read, pipe};
+use std::os::fd::OwnedFd;
+
+use nix::sys::signal::Signal;
+use sureplug_tests::daemon::{Daemon, json, number, raise_number, sureplug};
+use sureplug_tests::kernel::mark;
+use sureplug_tests::privilege::turn_to_raise;
+
+#[test]
+fn the_totals_come_however_many_lines_were_dropped_before() {
+    let Some(_turn) = turn_to_raise("the totals behind dropped lines") else { return };
+    let (reader, writer) = pipe().expect("a pipe");
+    let mut daemon =
+        Daemon::start_into(sureplug("--json --ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
+    daemon.wait_until_it_reads();
+    let mark = mark();
+    // More than the ring and the pipe hold, and nobody reads until the end was asked for.
+    (0..5_000).for_each(|number| raise_number(number, &mark));
+    daemon.wait_until_drained();
+    daemon.wait_until_asleep("sureplug");
+    daemon.signal(Signal::SIGTERM);
+    let mut text = String::new();
+    File::from(OwnedFd::from(reader)).read_to_string(&mut text).expect("text");
+    daemon.wait().assert_fine();
+
+    let lines: Vec<&str> = text.lines().collect();
+    let totals = json(lines.last().expect("a line"));
+    assert_eq!(totals["kind"], "totals", "{totals}");
+    assert!(number(&totals, "received") >= 5_000 && number(&totals, "output_dropped_lines") > 0, "{totals}");
+}
+
+#[test]
+fn i5_a_signal_for_a_write_cannot_stop_or_kill_it() {
+    let mut daemon = Daemon::start(sureplug("run"));
+    daemon.wait_until_it_reads();
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("its status");
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("blocked signals");
+    let blocked = u64::from_str_radix(blocked.trim(), 16).expect("a mask");
+    for signal in [Signal::SIGTTOU, Signal::SIGXFSZ, Signal::SIGTERM, Signal::SIGINT] {
+        assert!(blocked & 1 << (signal as u64 - 1) != 0, "{signal} is not blocked: {blocked:x}");
+    }
+    daemon.finish().assert_fine();
+}
+
+#[test]
+fn a_second_signal_ends_it_although_the_output_is_not_taken() {
+    let Some(_turn) = turn_to_raise("a second signal") else { return };
+    let (mut reader, writer) = pipe().expect("a pipe");
+    let mut daemon =
+        Daemon::start_into(sureplug("--json --ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
+    daemon.wait_until_it_reads();
+    let mark = mark();
+    (0..2_000).for_each(|number| raise_number(number, &mark));
+    daemon.wait_until_drained();
+    daemon.signal(Signal::SIGTERM);
+    // A reader that takes a little all the time would keep it for long.
+    let mut some = [0; 512];
+    for _ in 0..20 {
+        let _ = reader.read(&mut some).expect("some");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait().assert_fine();
+    // It ended with lines unread and unwritten: the last is cut, or is no totals.
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("text");
+    assert!(
+        !text.trim_end().lines().last().is_some_and(|line| line.contains("\"totals\"")),
+        "all was written"
+    );
+}
