@@ -10,7 +10,11 @@ mod suggest;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::Command;
+use args::{BoardOptions, Command};
+
+use crate::profile::Sizing;
+use crate::sysctl;
+use crate::sysfs::BoardPorts;
 
 /// How a command ended, as its exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,4 +42,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// Counts the board's ports and sizes the buffer for them; says why where that is impossible.
+fn size_for_board(options: &BoardOptions) -> Option<(BoardPorts, Sizing)> {
+    let board = BoardPorts::count(&options.sysfs);
+    match Sizing::for_board(&options.profile, &board, sysctl::rmem_default()) {
+        Ok(sizing) => Some((board, sizing)),
+        Err(error) => {
+            output::complain(&error);
+            None
+        }
+    }
 }

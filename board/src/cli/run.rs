@@ -3,15 +3,13 @@ use std::io;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::Exit;
 use super::args::RunOptions;
 use super::output::complain;
+use super::{Exit, size_for_board};
 use crate::intake::Intake;
 use crate::netlink::{Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
 use crate::sinks::{Console, Line, Style, Undersized};
-use crate::sysctl;
-use crate::sysfs::BoardPorts;
 use crate::totals::Totals;
 use crate::worker::Worker;
 
@@ -26,14 +24,7 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&io::Error::from(errno));
         return Exit::Refused;
     }
-    let board = BoardPorts::count(&options.board.sysfs);
-    let sizing = match Sizing::for_board(&options.board.profile, &board, sysctl::rmem_default()) {
-        Ok(sizing) => sizing,
-        Err(error) => {
-            complain(&error);
-            return Exit::Usage;
-        }
-    };
+    let Some((board, sizing)) = size_for_board(&options.board) else { return Exit::Usage };
     let socket = match UeventSocket::open(sizing.rcvbuf) {
         Ok(socket) => socket,
         Err(error) => {

@@ -2,9 +2,9 @@ use std::fmt::{self, Write};
 
 use sureplug_core::rcvbuf::Effective;
 
-use super::Exit;
 use super::args::SizeOptions;
 use super::output::{complain, print};
+use super::{Exit, size_for_board};
 use crate::json::Object;
 use crate::netlink::{Shortfall, UeventSocket};
 use crate::profile::Sizing;
@@ -14,14 +14,7 @@ use crate::sysfs::BoardPorts;
 
 /// Says how large the buffer must be, and asks the kernel for it.
 pub(super) fn size(options: &SizeOptions) -> Exit {
-    let board = BoardPorts::count(&options.board.sysfs);
-    let sizing = match Sizing::for_board(&options.board.profile, &board, sysctl::rmem_default()) {
-        Ok(sizing) => sizing,
-        Err(error) => {
-            complain(&error);
-            return Exit::Usage;
-        }
-    };
+    let Some((board, sizing)) = size_for_board(&options.board) else { return Exit::Usage };
     let granted = match UeventSocket::probe(sizing.rcvbuf) {
         Ok(granted) => granted,
         Err(error) => {
