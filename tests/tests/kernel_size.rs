@@ -5,7 +5,7 @@ use sureplug_board::netlink::{Shortfall, UeventSocket};
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sysctl;
 use sureplug_board::sysfs::BoardPorts;
-use sureplug_core::rcvbuf::{Effective, Requested, SkbAbi};
+use sureplug_core::rcvbuf::{DeviceClass, Effective, PortDevice, Requested, SizingError, SkbAbi};
 use sureplug_tests::kernel::Listener;
 use sureplug_tests::privilege::turn_to_raise;
 
@@ -61,4 +61,26 @@ fn a_shortfall_names_what_was_wanted_what_was_given_and_both_cures() {
             wanted.requested().0
         )
     );
+}
+
+#[test]
+fn what_nobody_has_stated_is_no_reason_to_refuse() {
+    // 16 ports with 9 devices each: more than one bus has addresses for, and nobody said that there is one.
+    let board = BoardPorts { ports: 16, buses: 1, longest_devpath: 60 };
+    let port_device = PortDevice::Class(DeviceClass::Hub8);
+    let counted = Profile { ports: None, port_device, ..Profile::BUILD };
+    assert_eq!(Sizing::for_board(&counted, &board, None).expect("a size").topology.ports(), 16);
+    let stated = Profile { ports: Some(16), port_device, ..Profile::BUILD };
+    assert!(matches!(
+        Sizing::for_board(&stated, &board, None),
+        Err(SizingError::TooManyDevices { ports: 16, per_port: 9, limit: 127 })
+    ));
+}
+
+#[test]
+fn a_default_that_is_larger_than_any_buffer_is_no_reason_to_refuse() {
+    let board = BoardPorts::default();
+    for rmem_default in [1 << 30, u32::MAX] {
+        Sizing::for_board(&Profile::BUILD, &board, Some(rmem_default)).expect("a size");
+    }
 }
