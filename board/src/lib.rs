@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+pub mod capacity;
 pub mod cli;
 pub mod doorbell;
 pub mod intake;

@@ -39,6 +39,12 @@ impl Monotonic {
         self.nanos / 1_000
     }
 
+    /// The time since boot.
+    #[must_use]
+    pub const fn since_boot(self) -> Duration {
+        Duration::from_nanos(self.nanos)
+    }
+
     /// The point in time `later` after this one.
     #[must_use]
     pub const fn after(self, later: Duration) -> Self {
@@ -50,6 +56,11 @@ impl Monotonic {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.nanos.saturating_sub(earlier.nanos))
     }
+}
+
+/// Microseconds of a duration; `Duration::as_micros` has 128 bits.
+pub(crate) const fn micros(duration: Duration) -> u64 {
+    nanos(duration) / 1_000
 }
 
 /// `Duration::as_nanos` has 128 bits, which 32-bit boards need not compute with.

@@ -1,10 +1,5 @@
 //! What is counted from start to end.
 
-use sureplug_core::uevent::Uevent;
-
-use crate::intake::{Noticed, Record};
-use crate::sinks::Line;
-
 /// What was counted. Everything that the kernel sent to the socket is in exactly one of `received`, `lost`,
 /// `malformed` and `truncated`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,34 +24,14 @@ pub struct Totals {
     pub longest_stall_us: u64,
     /// The stall that the profile allows.
     pub max_stall_ms: u32,
-    /// Lines that the reader of the output did not take.
+    /// Scans after a loss.
+    pub repairs: u64,
+    /// Devices that are present.
+    pub devices: u64,
+    /// Devices that had no place in the table, each time that they were met.
+    pub untracked: u64,
+    /// Events that were overwritten before the output took them.
+    pub output_missed: u64,
+    /// Lines that the output did not take.
     pub output_dropped: u64,
-}
-
-impl Totals {
-    /// Counts a record, and makes of it what is to be said.
-    pub fn count<'r>(&mut self, record: Record<'r>) -> Line<'r> {
-        let at = record.at;
-        match record.what {
-            Noticed::Event(datagram) => match Uevent::from_kernel(datagram) {
-                Ok(uevent) => {
-                    self.received += 1;
-                    Line::Event { at, uevent }
-                }
-                Err(error) => {
-                    self.malformed += 1;
-                    Line::Malformed { at, error, length: datagram.len() }
-                }
-            },
-            Noticed::Overrun { dropped, queued, effective } => {
-                self.lost += u64::from(dropped);
-                Line::Overrun { at, dropped, queued, effective }
-            }
-            Noticed::Truncated => {
-                self.truncated += 1;
-                Line::Truncated { at }
-            }
-            Noticed::Foreign(sender) => Line::Foreign { at, sender },
-        }
-    }
 }

@@ -2,8 +2,13 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod journal;
 pub mod limits;
 pub mod loss;
+pub mod presence;
 pub mod rcvbuf;
+pub mod schedule;
+pub mod selection;
 pub mod sender;
+pub mod stream;
 pub mod uevent;

@@ -7,6 +7,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{array, env, fs, mem, ptr, thread};
@@ -238,7 +239,9 @@ fn compete(contestant: usize) {
     } else {
         let socket = UeventSocket::adopt(socket).expect("a uevent socket");
         let intake = Intake::start(socket).expect("a thread");
-        let worker = Worker::new(intake, None, signals, Undersized::default(), Totals::default());
+        let sysfs = Path::new("/sys");
+        let worker = Worker::new(intake, sysfs, None, signals, Undersized::default(), Totals::default())
+            .expect("a worker");
         println!("ready");
         worker.run().expect("an end by the signal").received
     };

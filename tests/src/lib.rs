@@ -3,9 +3,12 @@
 
 pub mod captured;
 pub mod daemon;
+pub mod fold;
 pub mod kernel;
+pub mod model;
 pub mod oracle;
 pub mod privilege;
 pub mod profiles;
+pub mod sysfs_truth;
 pub mod usb_tree;
 pub mod vectors;

@@ -10,8 +10,8 @@ use sureplug_tests::kernel::mark;
 use sureplug_tests::privilege::turn_to_raise;
 
 #[test]
-fn the_totals_come_however_many_lines_were_dropped_before() {
-    let Some(_turn) = turn_to_raise("the totals behind dropped lines") else { return };
+fn the_totals_come_however_much_was_missed_before() {
+    let Some(_turn) = turn_to_raise("the totals behind missed events") else { return };
     let (reader, writer) = pipe().expect("a pipe");
     // The lines of text are short: what is left of a full ring is less than the totals.
     let mut daemon = Daemon::start_into(sureplug("--ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
@@ -35,10 +35,11 @@ fn the_totals_come_however_many_lines_were_dropped_before() {
     daemon.wait().assert_fine();
 
     let last: Vec<&str> = text.lines().rev().take(4).collect();
-    let [peak, received, ended, dropped] = last[..] else { panic!("{last:?}") };
-    assert!(peak.starts_with("sureplug: peak ") && received.starts_with("sureplug: received "), "{last:?}");
+    let [peak, repairs, received, ended] = last[..] else { panic!("{last:?}") };
+    assert!(peak.starts_with("sureplug: peak ") && repairs.contains(" devices present, "), "{last:?}");
+    assert!(received.starts_with("sureplug: received "), "{last:?}");
     assert_eq!(ended, "sureplug: ended by SIGTERM");
-    assert!(dropped.contains(" lines dropped here: "), "{last:?}");
+    assert!(text.contains(" events missed here: "), "{last:?}");
 }
 
 #[test]

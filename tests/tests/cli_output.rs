@@ -49,7 +49,7 @@ fn start(output: &OwnedFd, options: &str) -> Daemon {
 }
 
 /// A storm while nobody reads: all events are received, and the output is left in peace. When somebody
-/// reads again, the lines that had no room are accounted for, and the stream goes on.
+/// reads again, the events that had no room are accounted for, the difference follows, and the stream goes on.
 fn storm_into(output: OwnedFd, mut other_end: File, stopped: bool) {
     let flags_before = flags(&output);
     let termios_before = tcgetattr(&output).ok();
@@ -68,7 +68,7 @@ fn storm_into(output: OwnedFd, mut other_end: File, stopped: bool) {
         other_end.write_all(GO_ON).expect("Ctrl-Q");
     }
     daemon.read_from(other_end);
-    daemon.wait_for_line(|line| json(line)["kind"] == "output_dropped");
+    daemon.wait_for_line(|line| json(line)["kind"] == "missed");
     raise_number(STORM, &mark);
     daemon.wait_for_line(|line| marked(&json(line), &mark) == Some(STORM));
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
@@ -82,7 +82,7 @@ fn storm_into(output: OwnedFd, mut other_end: File, stopped: bool) {
     output.assert_fine();
     output.assert_accounts_for_all();
     let totals = output.totals();
-    assert!(number(&totals, "received") > STORM && number(&totals, "output_dropped_lines") > 0, "{totals}");
+    assert!(number(&totals, "received") > STORM && number(&totals, "output_missed_events") > 0, "{totals}");
     assert!(output.numbers(&mark).is_sorted_by(|a, b| a < b), "out of order");
 }
 

@@ -64,26 +64,27 @@ fn started(line: &str) -> Output {
 #[test]
 fn sigterm_and_sigint_end_it_with_totals() {
     for (signal, name) in [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGINT, "SIGINT")] {
-        let mut daemon = Daemon::start(sureplug(""));
-        daemon.wait_until_it_reads();
+        let daemon = Daemon::start(sureplug(""));
+        daemon.wait_until_scanned();
         daemon.signal(signal);
         let output = daemon.wait();
         output.assert_fine();
-        let [ended, counts, figures] = output.stdout.last_chunk().expect("lines");
+        let [ended, counts, repairs, figures] = output.stdout.last_chunk().expect("lines");
         assert_eq!(*ended, format!("sureplug: ended by {name}"));
         assert!(counts.starts_with("sureplug: received "), "{counts}");
         assert!(counts.ends_with(", malformed 0, foreign 0, truncated 0"), "{counts}");
+        assert!(repairs.starts_with("sureplug: 0 repairs, "), "{repairs}");
+        assert!(repairs.ends_with("; 0 events missed and 0 lines dropped by this output"), "{repairs}");
         assert!(figures.starts_with("sureplug: peak "), "{figures}");
-        assert!(figures.contains(" ms (profile: 1000 ms), "), "{figures}");
-        assert!(figures.ends_with(" lines of output dropped"), "{figures}");
+        assert!(figures.ends_with(" ms (profile: 1000 ms)"), "{figures}");
     }
 }
 
 #[test]
 fn an_event_is_one_line_with_the_stamp_of_the_kernels_log() {
     let Some(_turn) = turn_to_raise("the line of an event") else { return };
-    let mut daemon = Daemon::start(sureplug(""));
-    daemon.wait_until_it_reads();
+    let daemon = Daemon::start(sureplug(""));
+    daemon.wait_until_scanned();
     let before = now_us();
     raise("change", &mark(), "");
     let line = daemon.wait_for_line(|line| stamp(line).is_some_and(|(at, _)| at >= before));
@@ -99,8 +100,8 @@ fn an_event_is_one_line_with_the_stamp_of_the_kernels_log() {
 #[test]
 fn verbose_shows_all_properties_below_the_event() {
     let Some(_turn) = turn_to_raise("the properties of an event") else { return };
-    let mut daemon = Daemon::start(sureplug("run -v"));
-    daemon.wait_until_it_reads();
+    let daemon = Daemon::start(sureplug("run -v"));
+    daemon.wait_until_scanned();
     let (first, last) = (mark(), mark());
     raise("add", &first, "COLOUR=green");
     raise("add", &last, "");
@@ -113,9 +114,12 @@ fn verbose_shows_all_properties_below_the_event() {
     let begin = output.stdout[..at].iter().rposition(|line| stamp(line).is_some()).expect("its line");
     let block: Vec<_> =
         output.stdout[begin + 1..].iter().take_while(|line| line.starts_with("    ")).collect();
-    assert!(output.stdout[begin].ends_with("] add mem /devices/virtual/mem/null null"));
+    // It is present already.
+    assert!(output.stdout[begin].ends_with("] change mem /devices/virtual/mem/null null"));
     for property in [
-        "ACTION=add",
+        "SUREPLUG_ORIGIN=kernel",
+        "SUREPLUG_ACTION=add",
+        "ACTION=change",
         "DEVPATH=/devices/virtual/mem/null",
         "SUBSYSTEM=mem",
         "SYNTH_ARG_COLOUR=green",
@@ -129,8 +133,8 @@ fn verbose_shows_all_properties_below_the_event() {
 #[test]
 fn json_has_the_documented_fields() {
     let Some(_turn) = turn_to_raise("an event as JSON") else { return };
-    let mut daemon = Daemon::start(sureplug("--json"));
-    daemon.wait_until_it_reads();
+    let daemon = Daemon::start(sureplug("--json"));
+    daemon.wait_until_scanned();
     let mark = mark();
     let before = now_us();
     raise_number(0, &mark);
@@ -154,8 +158,8 @@ fn json_has_the_documented_fields() {
 #[test]
 fn i2_the_totals_count_each_event_that_was_shown() {
     let Some(_turn) = turn_to_raise("the totals") else { return };
-    let mut daemon = Daemon::start(sureplug("--json"));
-    daemon.wait_until_it_reads();
+    let daemon = Daemon::start(sureplug("--json"));
+    daemon.wait_until_scanned();
     let mark = mark();
     for number in 0..500 {
         raise_number(number, &mark);
@@ -178,8 +182,8 @@ fn i2_the_totals_count_each_event_that_was_shown() {
 fn a_signal_ends_it_in_the_middle_of_a_storm() {
     let Some(_turn) = turn_to_raise("the end in a storm") else { return };
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let mut daemon = Daemon::start(sureplug(&format!("--json {LARGE}")));
-        daemon.wait_until_it_reads();
+        let daemon = Daemon::start(sureplug(&format!("--json {LARGE}")));
+        daemon.wait_until_scanned();
         let (mark, storm) = (mark(), AtomicBool::new(true));
         let output = thread::scope(|scope| {
             scope.spawn(|| {
@@ -208,8 +212,8 @@ fn a_signal_ends_it_in_the_middle_of_a_storm() {
 #[test]
 fn stops_and_other_signals_do_not_disturb_it() {
     let Some(_turn) = turn_to_raise("events between signals") else { return };
-    let mut daemon = Daemon::start(sureplug("--json"));
-    daemon.wait_until_it_reads();
+    let daemon = Daemon::start(sureplug("--json"));
+    daemon.wait_until_scanned();
     let mark = mark();
     for number in 0..100 {
         daemon.signal(Signal::SIGSTOP);
@@ -229,8 +233,8 @@ fn stops_and_other_signals_do_not_disturb_it() {
 #[test]
 fn the_longest_stall_is_that_of_a_stopped_process() {
     let Some(_turn) = turn_to_raise("the longest stall") else { return };
-    let mut daemon = Daemon::start(sureplug("--json"));
-    daemon.wait_until_it_reads();
+    let daemon = Daemon::start(sureplug("--json"));
+    daemon.wait_until_scanned();
     let mark = mark();
     raise_number(0, &mark);
     daemon.wait_for_line(|line| marked(&json(line), &mark) == Some(0));

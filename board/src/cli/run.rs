@@ -73,6 +73,7 @@ fn watch(
     console.flush();
     let totals =
         Totals { effective: effective.0, max_stall_ms: sizing.profile.max_stall_ms, ..Totals::default() };
-    Worker::new(Intake::start(socket)?, Some(console), signals, undersized, totals).run()?;
+    let intake = Intake::start(socket)?;
+    Worker::new(intake, &options.board.sysfs, Some(console), signals, undersized, totals)?.run()?;
     Ok(())
 }

@@ -12,7 +12,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence,
 };
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -74,6 +75,9 @@ struct Shared {
     ending: Doorbell,
     stop: AtomicBool,
     ended: AtomicBool,
+    /// Whether all that was read is in the ring, losses included, and the thread is about to sleep.
+    at_rest: AtomicBool,
+    socket: UeventSocket,
 }
 
 /// The running intake, as the worker sees it.
@@ -99,9 +103,11 @@ impl Intake {
             ending: Doorbell::new()?,
             stop: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            at_rest: AtomicBool::new(false),
+            socket,
         });
         let theirs = Arc::clone(&shared);
-        let run = move || Run::new(socket, theirs, writer).until_stopped();
+        let run = move || Run::new(theirs, writer).until_stopped();
         let thread = thread::spawn("intake", Box::new(run))?;
         Ok(Self { shared, reader, thread: Some(thread) })
     }
@@ -131,6 +137,23 @@ impl Intake {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.reader.is_empty()
+    }
+
+    /// Whether everything that was sent to the socket before this call has been taken from the ring, and
+    /// every loss before it as well.
+    ///
+    /// # Errors
+    ///
+    /// What `poll(2)` says.
+    pub fn is_caught_up(&self) -> io::Result<bool> {
+        if self.has_ended() {
+            return Ok(self.is_empty());
+        }
+        let [readable] = poll_in([self.shared.socket.as_fd()], PollTimeout::ZERO)?;
+        // What is not queued any more was read after `at_rest` was taken back. So if it holds now, that is
+        // in the ring, at which we look last.
+        fence(SeqCst);
+        Ok(!readable && self.shared.at_rest.load(Acquire) && self.is_empty())
     }
 
     /// Asks the thread to read what is still queued and to end. The records must be taken meanwhile.
@@ -173,7 +196,6 @@ impl Drop for Ended {
 
 /// The thread's own state.
 struct Run {
-    socket: UeventSocket,
     shared: Arc<Shared>,
     batch: Batch,
     writer: Writer,
@@ -185,10 +207,9 @@ struct Run {
 }
 
 impl Run {
-    fn new(socket: UeventSocket, shared: Arc<Shared>, writer: Writer) -> Self {
+    fn new(shared: Arc<Shared>, writer: Writer) -> Self {
         Self {
-            drops: socket.initial().map(|info| DropCounter::starting_at(info.drops)),
-            socket,
+            drops: shared.socket.initial().map(|info| DropCounter::starting_at(info.drops)),
             shared,
             batch: Batch::new(),
             writer,
@@ -222,6 +243,7 @@ impl Run {
                 // Whatever was dropped up to here shows now: a drop needs a full queue, and a queue that
                 // is not empty wakes us again.
                 self.look_at_figures();
+                self.shared.at_rest.store(true, Release);
                 self.announce();
                 if stop {
                     return Ok(());
@@ -236,10 +258,13 @@ impl Run {
 
     /// Reads one batch into the ring.
     fn read(&mut self, room: usize) -> io::Result<Received> {
+        self.shared.at_rest.store(false, Relaxed);
+        // Before anything is taken from the socket.
+        fence(SeqCst);
         let queued_before = self.look_at_figures();
         let at = Monotonic::now();
-        let Self { socket, shared, batch, writer, .. } = self;
-        let received = socket.receive(batch, room.min(BATCH_MESSAGES), |message| {
+        let Self { shared, batch, writer, .. } = self;
+        let received = shared.socket.receive(batch, room.min(BATCH_MESSAGES), |message| {
             let what = match message {
                 Message::Event(datagram) => Noticed::Event(datagram),
                 Message::Truncated => Noticed::Truncated,
@@ -252,7 +277,7 @@ impl Run {
             writer.push(Record { at, what });
         })?;
         if received == Received::Overrun {
-            let (queued, effective) = (queued_before, self.socket.effective().0);
+            let (queued, effective) = (queued_before, self.shared.socket.effective().0);
             self.writer.push(Record { at, what: Noticed::Overrun { dropped: 1, queued, effective } });
         }
         self.publish();
@@ -263,7 +288,7 @@ impl Run {
 
     /// Compares the socket's figures with those of the last time; returns the bytes queued.
     fn look_at_figures(&mut self) -> u32 {
-        let (Some(drops), Ok(info)) = (&mut self.drops, self.socket.mem_info()) else {
+        let (Some(drops), Ok(info)) = (&mut self.drops, self.shared.socket.mem_info()) else {
             return 0;
         };
         let MemInfo { queued, effective, drops: now } = info;
@@ -299,7 +324,7 @@ impl Run {
         if !self.shared.stop.load(Relaxed) {
             let bounded = self.stall.watching(Monotonic::now());
             let timeout = if bounded { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
-            rung = poll_in([ending.as_fd(), self.socket.as_fd()], timeout)?[0];
+            rung = poll_in([ending.as_fd(), self.shared.socket.as_fd()], timeout)?[0];
             self.stall.woke(Monotonic::now(), bounded);
             self.publish_stall();
         }

@@ -2,14 +2,18 @@
 //! README of this crate.
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
+use sureplug_core::journal::Entry;
+use sureplug_core::presence::Outcome;
 use sureplug_core::rcvbuf::Effective;
-use sureplug_core::uevent::Uevent;
+use sureplug_core::uevent::Property;
 
 use super::line::Line;
 use super::text::DeviceName;
+use crate::capacity::{SLOTS, TABLE_BYTES};
 use crate::json::{Object, string};
-use crate::monotonic::Monotonic;
+use crate::monotonic::{Monotonic, micros};
 use crate::profile::Sizing;
 
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
@@ -19,15 +23,37 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
-        Line::Event { at, uevent } => event(out, at, &uevent),
-        Line::Overrun { at, dropped, queued, effective } => {
+        Line::Event(entry) => event(out, &entry),
+        Line::Missed { events } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
+        Line::Reset => Object::begin(out, "reset")?.end(),
+        Line::Scanned { at, devices, took } => {
+            let figures = [time(at), ("devices", devices as u64), ("took_us", micros(took))];
+            Object::begin(out, "scanned")?.numbers(&figures)?.end()
+        }
+        Line::Loss { at, loss, repair } => {
+            let kind = if loss.lost.dropped() > 0 { "overrun" } else { "damaged" };
             let figures = [
                 time(at),
-                ("dropped", dropped.into()),
-                ("queued_bytes", queued.into()),
-                ("effective_bytes", effective.into()),
+                ("dropped", loss.lost.dropped().into()),
+                ("damaged", loss.lost.damaged().into()),
+                ("queued_bytes", loss.queued.into()),
+                ("effective_bytes", loss.effective.into()),
             ];
-            Object::begin(out, "overrun")?.numbers(&figures)?.end()
+            let object = Object::begin(out, kind)?.numbers(&figures)?.boolean("repaired", repair.is_some())?;
+            match repair {
+                Some((outcome, took)) => object.numbers(&counts(&outcome, took))?.end(),
+                None => object.end(),
+            }
+        }
+        Line::Unreported { at, outcome, took } => {
+            Object::begin(out, "unreported")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
+        }
+        Line::TableFull { at } => {
+            let figures = [time(at), ("slots", SLOTS as u64), ("table_bytes", TABLE_BYTES as u64)];
+            Object::begin(out, "table_full")?.numbers(&figures)?.end()
+        }
+        Line::Unreadable { path, error } => {
+            Object::begin(out, "unreadable")?.bytes("path", path)?.display("message", &error)?.end()
         }
         Line::Malformed { at, error, length } => {
             let figures = [time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)];
@@ -53,6 +79,10 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
                 ("effective_bytes", sum.effective.into()),
                 ("longest_stall_us", sum.longest_stall_us),
                 ("max_stall_ms", sum.max_stall_ms.into()),
+                ("repairs", sum.repairs),
+                ("devices", sum.devices),
+                ("untracked", sum.untracked),
+                ("output_missed_events", sum.output_missed),
                 ("output_dropped_lines", sum.output_dropped),
             ];
             Object::begin(out, "totals")?.display("ended_by", &sum.ended_by)?.numbers(&figures)?.end()
@@ -80,7 +110,19 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         .end()
 }
 
-fn event(out: &mut dyn Write, at: Monotonic, uevent: &Uevent<'_>) -> fmt::Result {
+fn counts(outcome: &Outcome, took: Duration) -> [(&'static str, u64); 5] {
+    [
+        ("added", outcome.added.into()),
+        ("removed", outcome.removed.into()),
+        ("replaced", outcome.replaced.into()),
+        ("kept", outcome.kept.into()),
+        ("took_us", micros(took)),
+    ]
+}
+
+fn event(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+    let uevent = entry.uevent;
+    let at = Monotonic::from_nanos(entry.stamp);
     let object = Object::begin(out, "event")?.numbers(&[("monotonic_us", at.as_micros())])?;
     let object = object.bytes("action", uevent.action().as_bytes())?.bytes("devpath", uevent.devpath())?;
     let object = match uevent.subsystem() {
@@ -88,12 +130,13 @@ fn event(out: &mut dyn Write, at: Monotonic, uevent: &Uevent<'_>) -> fmt::Result
         None => object.optional("subsystem", None)?,
     };
     let out = object.optional("seqnum", uevent.seqnum())?.into_inner();
-    // Keys of an object are unique: what comes again stands behind it, in order.
+    // Keys of an object are unique: what comes again stands behind it, in order. What is added comes first,
+    // so that nobody who sends events has a say in it.
     out.write_str(",\"properties\":{")?;
     let mut comma = "";
     let mut repeats = 0;
-    for (index, property) in uevent.properties().enumerate() {
-        if is_repeated(uevent, index, property.key) {
+    for (index, property) in all(entry).enumerate() {
+        if is_repeated(entry, index, property.key) {
             repeats += 1;
             continue;
         }
@@ -106,8 +149,8 @@ fn event(out: &mut dyn Write, at: Monotonic, uevent: &Uevent<'_>) -> fmt::Result
     out.write_char('}')?;
     if repeats > 0 {
         let mut comma = ",\"repeated\":[[";
-        for (index, property) in uevent.properties().enumerate() {
-            if is_repeated(uevent, index, property.key) {
+        for (index, property) in all(entry).enumerate() {
+            if is_repeated(entry, index, property.key) {
                 out.write_str(comma)?;
                 string(out, property.key)?;
                 out.write_char(',')?;
@@ -120,39 +163,60 @@ fn event(out: &mut dyn Write, at: Monotonic, uevent: &Uevent<'_>) -> fmt::Result
     out.write_str("}\n")
 }
 
-/// At most 64 properties: looking at all before is cheaper than remembering.
-fn is_repeated(uevent: &Uevent<'_>, index: usize, key: &[u8]) -> bool {
-    uevent.properties().take(index).any(|before| before.key == key)
+fn all<'e>(entry: &Entry<'e>) -> impl Iterator<Item = Property<'e>> + use<'e> {
+    entry.added_properties().chain(entry.uevent.properties())
+}
+
+/// Some 64 properties: looking at all before is cheaper than remembering.
+fn is_repeated(entry: &Entry<'_>, index: usize, key: &[u8]) -> bool {
+    all(entry).take(index).any(|before| before.key == key)
 }
 
 #[cfg(test)]
 mod tests {
-    use sureplug_core::uevent::Uevent;
+    use sureplug_core::journal::Entry;
+    use sureplug_core::presence::Origin;
+    use sureplug_core::uevent::{Action, Uevent};
 
     use super::event;
-    use crate::monotonic::Monotonic;
+
+    fn entry(datagram: &[u8]) -> Entry<'_> {
+        Entry {
+            stamp: 18_618_473_000,
+            origin: Origin::Kernel,
+            tracked: true,
+            kernel_action: None,
+            uevent: Uevent::parse(datagram).unwrap(),
+        }
+    }
 
     #[test]
     fn an_event_has_all_that_its_datagram_has() {
         let datagram =
             b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0K=\0K=2\0K=3\0SEQNUM=7\0";
         let mut out = String::new();
-        event(&mut out, Monotonic::from_nanos(18_618_473_000), &Uevent::parse(datagram).unwrap()).unwrap();
+        event(&mut out, &entry(datagram)).unwrap();
         assert_eq!(
             out,
             concat!(
                 r#"{"kind":"event","monotonic_us":18618473,"action":"add","devpath":"/devices/x","#,
-                r#""subsystem":"usb","seqnum":7,"properties":{"ACTION":"add","DEVPATH":"/devices/x","#,
-                r#""SUBSYSTEM":"usb","K":"","SEQNUM":"7"},"repeated":[["K","2"],["K","3"]]}"#,
+                r#""subsystem":"usb","seqnum":7,"properties":{"SUREPLUG_ORIGIN":"kernel","ACTION":"add","#,
+                r#""DEVPATH":"/devices/x","SUBSYSTEM":"usb","K":"","SEQNUM":"7"},"repeated":[["K","2"],["K","3"]]}"#,
                 "\n"
             )
         );
     }
 
     #[test]
-    fn what_an_event_lacks_is_null() {
+    fn what_an_event_lacks_is_null_and_what_is_added_wins() {
         let mut out = String::new();
-        event(&mut out, Monotonic::from_nanos(0), &Uevent::parse(b"add@/x\0").unwrap()).unwrap();
-        assert!(out.contains(r#""subsystem":null,"seqnum":null,"properties":{}}"#), "{out}");
+        let kernel_action = Some(Action::Move);
+        let told = Entry { tracked: false, kernel_action, ..entry(b"add@/x\0SUREPLUG_ORIGIN=forged\0") };
+        event(&mut out, &told).unwrap();
+        let wanted = concat!(
+            r#""subsystem":null,"seqnum":null,"properties":{"SUREPLUG_ORIGIN":"kernel","#,
+            r#""SUREPLUG_ACTION":"move","SUREPLUG_TRACKED":"no"},"repeated":[["SUREPLUG_ORIGIN","forged"]]}"#,
+        );
+        assert!(out.contains(wanted), "{out}");
     }
 }

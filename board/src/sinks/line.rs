@@ -1,8 +1,13 @@
 use std::fmt::{self, Display, Write};
+use std::io;
+use std::time::Duration;
 
+use sureplug_core::journal::Entry;
+use sureplug_core::loss::Outstanding;
+use sureplug_core::presence::Outcome;
 use sureplug_core::rcvbuf::Effective;
 use sureplug_core::sender::Sender;
-use sureplug_core::uevent::{ParseError, Uevent};
+use sureplug_core::uevent::ParseError;
 
 use super::{json, text};
 use crate::monotonic::Monotonic;
@@ -29,23 +34,54 @@ pub enum Line<'a> {
     Start(&'a Sizing, Effective),
     /// The buffer or the profile is too small, and we run all the same.
     Undersized(&'a Undersized),
-    /// A uevent of the kernel.
-    Event {
+    /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
+    /// made.
+    Event(Entry<'a>),
+    /// The reader of this output did not keep up, and events were overwritten. What they changed follows.
+    Missed {
+        /// How many.
+        events: u64,
+    },
+    /// Whoever reads this must forget all devices: those that are present follow.
+    Reset,
+    /// The first scan has ended.
+    Scanned {
+        /// When.
+        at: Monotonic,
+        /// Devices that are present now.
+        devices: usize,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Events were lost, and what became of it.
+    Loss {
+        /// When it was noticed.
+        at: Monotonic,
+        /// How it was.
+        loss: Shortage,
+        /// What was made good, and how long it took; `None` if that could not be done any more.
+        repair: Option<(Outcome, Duration)>,
+    },
+    /// A scan has found what no event told and no counter shows.
+    Unreported {
         /// When.
         at: Monotonic,
         /// What.
-        uevent: Uevent<'a>,
+        outcome: Outcome,
+        /// How long the scan took.
+        took: Duration,
     },
-    /// The kernel did not queue events.
-    Overrun {
-        /// When it was noticed.
+    /// Devices have no place in the table; said once.
+    TableFull {
+        /// When the first was met.
         at: Monotonic,
-        /// How many.
-        dropped: u32,
-        /// Bytes that were queued then.
-        queued: u32,
-        /// The effective receive buffer in bytes.
-        effective: u32,
+    },
+    /// A scan could not read something; said once for each.
+    Unreadable {
+        /// What, relative to sysfs.
+        path: &'a [u8],
+        /// Why.
+        error: io::ErrorKind,
     },
     /// An event of the kernel that does not parse.
     Malformed {
@@ -68,13 +104,25 @@ pub enum Line<'a> {
         /// Whose it was.
         sender: Sender,
     },
-    /// Lines were dropped here, because the reader of this output did not keep up.
+    /// Lines were dropped here, because they could not be written, or because the reader of this output did
+    /// not keep up.
     OutputDropped {
         /// How many.
         lines: u64,
     },
     /// The last line.
     Totals(&'a Totals),
+}
+
+/// What was lost, and how the socket was when the first of it was noticed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shortage {
+    /// How much.
+    pub lost: Outstanding,
+    /// Bytes that were queued then.
+    pub queued: u32,
+    /// The effective receive buffer in bytes.
+    pub effective: u32,
 }
 
 /// Why the daemon runs with less than the board needs.

@@ -7,6 +7,6 @@ mod output;
 mod text;
 
 pub use console::Console;
-pub use line::{Line, Style, Undersized};
+pub use line::{Line, Shortage, Style, Undersized};
 pub(crate) use output::Output;
 pub(crate) use text::DeviceName;

@@ -1,11 +1,16 @@
 //! Lines for people: short enough for a serial line of 115,200 baud.
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
+use sureplug_core::journal::Entry;
+use sureplug_core::presence::{Origin, Outcome};
 use sureplug_core::rcvbuf::{Effective, PortDevice};
-use sureplug_core::uevent::{Escaped, Uevent};
+use sureplug_core::uevent::Escaped;
 
-use super::line::Line;
+use super::line::{Line, Shortage};
+use crate::capacity::{SLOTS, TABLE_BYTES};
+use crate::monotonic::{Monotonic, micros};
 use crate::profile::Sizing;
 use crate::totals::Totals;
 
@@ -15,14 +20,46 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         Line::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
-        Line::Event { at, uevent } => {
-            write!(out, "{at} ")?;
-            event(out, &uevent)?;
-            if verbose { properties(out, &uevent) } else { Ok(()) }
+        Line::Event(entry) => {
+            event(out, &entry)?;
+            if verbose { properties(out, &entry) } else { Ok(()) }
         }
-        Line::Overrun { at, dropped, queued, effective } => {
-            writeln!(out, "{at} overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")
+        Line::Missed { events } => writeln!(
+            out,
+            "sureplug: {events} events missed here: the reader of this output did not keep up; what they changed \
+             follows"
+        ),
+        Line::Reset => {
+            writeln!(out, "sureplug: forget all devices: lines of this output are gone; those present follow")
         }
+        Line::Scanned { at, devices, took } => {
+            writeln!(out, "{at} scanned: {devices} devices in sysfs, in {}", Millis(took))
+        }
+        Line::Loss { at, loss, repair } => {
+            write!(out, "{at} {}", Lost(&loss))?;
+            match repair {
+                Some((outcome, took)) => {
+                    writeln!(out, "; repaired: {}, in {}", Counts(&outcome), Millis(took))
+                }
+                None => writeln!(out, "; not repaired, because it is ending"),
+            }
+        }
+        Line::Unreported { at, outcome, took } => writeln!(
+            out,
+            "{at} unreported: sysfs shows what no event told: {}, in {}",
+            Counts(&outcome),
+            Millis(took)
+        ),
+        Line::TableFull { at } => writeln!(
+            out,
+            "{at} table full: devices beyond {SLOTS} or beyond {TABLE_BYTES} B are not tracked and pass with \
+             SUREPLUG_TRACKED=no; an image for more is built with more SUREPLUG_USB_PORTS"
+        ),
+        Line::Unreadable { path, error } => writeln!(
+            out,
+            "sureplug: warning: cannot read {} in sysfs: {error}; devices there are not found by a scan",
+            Escaped(path)
+        ),
         Line::Malformed { at, error, length } => {
             writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
         }
@@ -39,8 +76,8 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         }
         Line::OutputDropped { lines } => writeln!(
             out,
-            "sureplug: {lines} lines dropped here: the reader of this output did not keep up; \
-             no event of the socket is lost by that"
+            "sureplug: {lines} lines dropped here: this output did not take them; no event of the socket is lost by \
+             that"
         ),
         Line::Totals(sum) => totals(out, sum),
     }
@@ -70,10 +107,13 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
     writeln!(out, "sureplug: receive buffer: {effective} B effective, {} B wanted", rcvbuf.effective().0)
 }
 
-/// `add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`.
-fn event(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
+/// `[   18.618473] add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`, and where it comes from if not from
+/// the kernel.
+fn event(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+    let uevent = entry.uevent;
     let subsystem = uevent.subsystem().filter(|name| !name.is_empty()).unwrap_or(b"-");
-    write!(out, "{} {} {}", uevent.action(), Escaped(subsystem), Escaped(uevent.devpath()))?;
+    write!(out, "{} {} ", Monotonic::from_nanos(entry.stamp), uevent.action())?;
+    write!(out, "{} {}", Escaped(subsystem), Escaped(uevent.devpath()))?;
     if uevent.devtype() == Some(b"usb_device") {
         if let Some(id) = uevent.product() {
             write!(out, " {:04x}:{:04x}", id.vendor, id.product)?;
@@ -82,16 +122,59 @@ fn event(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
     if let Some(devname) = uevent.devname() {
         write!(out, " {}", Escaped(devname))?;
     }
-    writeln!(out)
+    out.write_str(match entry.origin {
+        Origin::Kernel => "\n",
+        Origin::Scan => " (scan)\n",
+        Origin::Repair => " (repair)\n",
+    })
 }
 
-fn properties(out: &mut dyn Write, uevent: &Uevent<'_>) -> fmt::Result {
-    uevent.properties().try_for_each(|p| writeln!(out, "    {}={}", Escaped(p.key), Escaped(p.value)))
+fn properties(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+    let all = entry.added_properties().chain(entry.uevent.properties());
+    let mut all = all.map(|p| (Escaped(p.key), Escaped(p.value)));
+    all.try_for_each(|(key, value)| writeln!(out, "    {key}={value}"))
+}
+
+/// `overrun: kernel dropped 17 (queued 2176 of 2304 B)`, `damaged: 2 events of the kernel`.
+struct Lost<'l>(&'l Shortage);
+
+impl fmt::Display for Lost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shortage { lost, queued, effective } = self.0;
+        match (lost.dropped(), lost.damaged()) {
+            (0, damaged) => write!(f, "damaged: {damaged} events of the kernel"),
+            (dropped, damaged) => {
+                write!(f, "overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")?;
+                if damaged > 0 { write!(f, ", {damaged} came damaged") } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// `3 added, 1 removed, 2 replaced, 41 kept`.
+struct Counts<'o>(&'o Outcome);
+
+impl fmt::Display for Counts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome { added, removed, replaced, kept, .. } = self.0;
+        write!(f, "{added} added, {removed} removed, {replaced} replaced, {kept} kept")
+    }
+}
+
+/// `4.1 ms`.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = micros(self.0) / 100;
+        write!(f, "{}.{} ms", tenths / 10, tenths % 10)
+    }
 }
 
 fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     let Totals { ended_by, received, lost, malformed, foreign, truncated, .. } = sum;
-    let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, output_dropped, .. } = sum;
+    let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, .. } = sum;
+    let Totals { repairs, devices, untracked, output_missed, output_dropped, .. } = sum;
     writeln!(out, "sureplug: ended by {ended_by}")?;
     writeln!(
         out,
@@ -100,8 +183,12 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "sureplug: peak {peak_queued} of {effective} B queued, longest stall {} ms (profile: {max_stall_ms} ms), \
-         {output_dropped} lines of output dropped",
+        "sureplug: {repairs} repairs, {devices} devices present, {untracked} without a place in the table; \
+         {output_missed} events missed and {output_dropped} lines dropped by this output"
+    )?;
+    writeln!(
+        out,
+        "sureplug: peak {peak_queued} of {effective} B queued, longest stall {} ms (profile: {max_stall_ms} ms)",
         longest_stall_us / 1_000
     )
 }

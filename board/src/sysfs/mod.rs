@@ -1,5 +1,17 @@
 //! What sysfs says about the board.
 
+mod devices;
+mod files;
+mod listing;
+mod lookup;
+mod path;
 mod ports;
+mod reading;
+mod subsystems;
+mod trouble;
 
+pub use devices::Devices;
+pub use lookup::Subsystems;
 pub use ports::BoardPorts;
+pub use reading::Reading;
+pub use trouble::Trouble;

@@ -32,9 +32,48 @@ impl Listener {
     #[must_use]
     pub fn with_rcvbuf(bytes: usize, groups: u32) -> Self {
         let listener = Self::unbound();
-        setsockopt(&listener.0, sockopt::RcvBuf, &bytes).expect("SO_RCVBUF");
+        listener.set_rcvbuf(bytes);
         listener.bind(groups);
         listener
+    }
+
+    /// Bound to the kernel's group, with a buffer that nothing fills: it hears everything.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses, as it does without `CAP_NET_ADMIN`.
+    #[must_use]
+    pub fn of_everything() -> Self {
+        let listener = Self::unbound();
+        setsockopt(&listener.0, sockopt::RcvBufForce, &(256 << 20)).expect("SO_RCVBUFFORCE");
+        listener.bind(1);
+        listener
+    }
+
+    /// Sets `SO_RCVBUF` to so many bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses.
+    pub fn set_rcvbuf(&self, bytes: usize) {
+        setsockopt(&self.0, sockopt::RcvBuf, &bytes).expect("SO_RCVBUF");
+    }
+
+    /// Receives and counts all that is queued.
+    ///
+    /// # Panics
+    ///
+    /// If some were lost.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let mut count = 0;
+        loop {
+            match self.receive() {
+                Ok(_) => count += 1,
+                Err(Errno::EAGAIN) => return count,
+                Err(errno) => panic!("after {count} events: {errno}"),
+            }
+        }
     }
 
     /// Joins those groups.
@@ -58,17 +97,41 @@ impl Listener {
         Ok(buffer)
     }
 
-    /// Attaches a classic BPF program of one instruction: keep so many bytes of every message.
+    /// Attaches a classic BPF program: keep so many bytes of every message.
     ///
     /// # Panics
     ///
     /// If the kernel refuses.
     pub fn keep_of_everything(&self, bytes: u32) {
-        const BPF_RET_K: u16 = 6;
-        let mut instruction = libc::sock_filter { code: BPF_RET_K, jt: 0, jf: 0, k: bytes };
-        let program = libc::sock_fprog { len: 1, filter: &raw mut instruction };
+        self.attach(&mut [instruction(libc::BPF_RET | libc::BPF_K, 0, bytes)]);
+    }
+
+    /// Attaches a classic BPF program: no event of a virtual net device whose name begins with that letter.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses.
+    pub fn hide_net_devices(&self, letter: u8) {
+        let letter_at = |header: &str| u32::try_from(header.len()).expect("a short header");
+        let load = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
+        let jump = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        let give = libc::BPF_RET | libc::BPF_K;
+        // All events are longer than that: a load beyond the end would drop them.
+        self.attach(&mut [
+            instruction(load, 0, letter_at("add@/devices/virtual/net/")),
+            instruction(jump, 3, letter.into()),
+            instruction(load, 0, letter_at("remove@/devices/virtual/net/")),
+            instruction(jump, 1, letter.into()),
+            instruction(give, 0, u32::MAX),
+            instruction(give, 0, 0),
+        ]);
+    }
+
+    fn attach(&self, instructions: &mut [libc::sock_filter]) {
+        let len = u16::try_from(instructions.len()).expect("a short program");
+        let program = libc::sock_fprog { len, filter: instructions.as_mut_ptr() };
         let length = libc::socklen_t::try_from(size_of_val(&program)).expect("a small program");
-        // SAFETY: the program and its instruction are valid for reads and outlive the call, which copies
+        // SAFETY: the program and its instructions are valid for reads and outlive the call, which copies
         // them.
         let result = unsafe {
             libc::setsockopt(
@@ -103,6 +166,11 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// One instruction; a jump that is not taken goes on behind it.
+fn instruction(code: u32, jump_if_true: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: u16::try_from(code).expect("a code"), jt: jump_if_true, jf: 0, k }
 }
 
 /// Multicasts text to a group as any process with `CAP_NET_ADMIN` can: not as the kernel.

@@ -1,8 +1,10 @@
 //! The running kernel as a test partner: uevents raised and injected, sockets of other programs, and a
 //! network namespace for each test, so that none sees the events of another.
 
+pub mod devices;
 mod inject;
 mod listener;
+pub mod namespace;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use crate::privilege::{Turn, not_run, turn_to_raise};
 
 pub use inject::{Injector, without_seqnum};
 pub use listener::{Listener, multicast};
+pub use namespace::own_sysfs;
 
 /// How long a test waits for what must come.
 const DEADLINE: Duration = Duration::from_secs(20);

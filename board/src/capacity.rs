@@ -1,0 +1,56 @@
+//! How much the daemon remembers: fixed when the image is built, from the board's profile.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard};
+
+use sureplug_core::stream::Stream;
+
+use crate::profile::Profile;
+
+/// Devices that a board has without its ports, tombstones included: an emulated ARM board has some 180 of classes
+/// and buses, a server 400.
+const BASE_SLOTS: usize = 1024;
+
+/// Slots at most: more devices than a USB bus can have make.
+const MAX_SLOTS: usize = 16_384;
+
+/// Bytes that a device takes on average: 115 on emulated ARM boards, and more below deep hubs.
+const BYTES_PER_SLOT: usize = 144;
+
+/// Slots of the table: all that the board has, and what is in its ports twice, since what was there before
+/// stays as a tombstone until everybody was told.
+pub const SLOTS: usize = {
+    let ports = match Profile::BUILD.ports {
+        Some(ports) => ports,
+        None => crate::profile::MIN_COUNTED_PORTS,
+    };
+    // Each device that appears is an event.
+    let events = ports as usize * Profile::BUILD.port_device.profile().plug_events() as usize;
+    let slots = (BASE_SLOTS + 2 * events).next_multiple_of(64);
+    if slots < MAX_SLOTS { slots } else { MAX_SLOTS }
+};
+
+/// Bytes of the table for devpaths and properties.
+pub const TABLE_BYTES: usize = SLOTS * BYTES_PER_SLOT;
+
+/// Bytes of the journal: some 700 events of usual length, and so the worst burst of a port.
+pub const JOURNAL_BYTES: usize = 224 * 1024;
+
+/// Those who read the journal: the console.
+pub const CONSUMERS: usize = 1;
+
+/// The stream as the daemon has it.
+pub type BoardStream = Stream<SLOTS, TABLE_BYTES, JOURNAL_BYTES, CONSUMERS>;
+
+/// The only one: in memory that the program begins with, so that nothing of it is copied or paid for before it
+/// is used.
+static STREAM: Mutex<BoardStream> = Mutex::new(BoardStream::new());
+
+/// Takes the stream, for the rest of the process's life.
+///
+/// # Errors
+///
+/// Somebody has taken it.
+pub(crate) fn take_stream() -> io::Result<MutexGuard<'static, BoardStream>> {
+    STREAM.try_lock().map_err(|_| io::ErrorKind::ResourceBusy.into())
+}

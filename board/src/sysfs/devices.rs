@@ -1,0 +1,172 @@
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::slice;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::listing::Listing;
+use super::path::SysfsPath;
+use super::reading::{Reader, Reading};
+use super::subsystems::{PLACES, Place, subsystem_of};
+use super::trouble::{Trouble, Troubles};
+
+/// Enumerates the devices of all classes and buses, and reads them, in memory that is allocated once.
+///
+/// A device that exists from the beginning of an enumeration to its end comes in it, once for each place that
+/// lists it, which is one place except for aliases. What the kernel has not told of as removed yet may come,
+/// and so may what it has not told of as added yet.
+pub struct Devices {
+    root: OwnedFd,
+    /// The place that is being enumerated.
+    place: &'static Place,
+    /// Those behind it.
+    places: slice::Iter<'static, Place>,
+    /// The subsystems there.
+    subsystems: Listing,
+    /// The links to the devices of one of them.
+    links: Listing,
+    /// Where these links are.
+    directory: SysfsPath,
+    /// The device that was found last.
+    found: SysfsPath,
+    /// The device that was read at its place last.
+    asked: SysfsPath,
+    reader: Reader,
+    troubles: Troubles,
+}
+
+impl Devices {
+    /// Opens `sysfs`, which is `/sys` on a board, in front of the first device.
+    ///
+    /// # Errors
+    ///
+    /// What `open(2)` says of the directory.
+    pub fn open(sysfs: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Self {
+            root: open(sysfs, flags, Mode::empty())?,
+            place: &PLACES[0],
+            places: PLACES.iter(),
+            subsystems: Listing::new(),
+            links: Listing::new(),
+            directory: SysfsPath::new(),
+            found: SysfsPath::new(),
+            asked: SysfsPath::new(),
+            reader: Reader::new(),
+            troubles: Troubles::new(),
+        })
+    }
+
+    /// Goes back in front of the first device.
+    pub fn rewind(&mut self) {
+        self.places = PLACES.iter();
+        self.subsystems.close();
+        self.links.close();
+        self.found.clear();
+    }
+
+    /// Moves to the next device, and returns its devpath, without `/sys`; `None` at the end.
+    ///
+    /// At that moment the kernel has not yet sent that the device was removed: `device_del` takes the link to
+    /// it away first (`device_remove_class_symlinks` and `bus_remove_device` come before
+    /// `kobject_uevent(KOBJ_REMOVE)` in `drivers/base/core.c`).
+    pub fn advance(&mut self) -> Option<&[u8]> {
+        while !self.next_device() {
+            if !self.next_subsystem() {
+                self.found.clear();
+                return None;
+            }
+        }
+        Some(self.found.as_devpath())
+    }
+
+    /// Reads the device that [`advance`](Self::advance) has found. In front of the first and behind the last
+    /// one nothing is there.
+    pub fn read(&mut self) -> Reading<'_> {
+        let subsystem = subsystem_of(self.directory.relative());
+        let reading = self.reader.read(self.root.as_fd(), &self.found, subsystem);
+        reading.unwrap_or_else(|errno| {
+            self.troubles.note(self.found.relative().to_bytes(), errno);
+            Reading::Unreadable
+        })
+    }
+
+    /// Reads the device at a devpath, which need not have been found. `subsystem` is what it is taken to be
+    /// of if it does not say so itself.
+    pub fn read_at(&mut self, devpath: &[u8], subsystem: &[u8]) -> Reading<'_> {
+        let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
+        let set = self.asked.set(&[below]);
+        let reading = set.and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem));
+        reading.unwrap_or_else(|errno| {
+            self.troubles.note(below, errno);
+            Reading::Unreadable
+        })
+    }
+
+    /// How often something was there but could not be read: a directory, which does not end the enumeration,
+    /// or a device.
+    #[must_use]
+    pub const fn trouble_count(&self) -> u64 {
+        self.troubles.count()
+    }
+
+    /// Takes what could not be read and has not been taken before. Of several at a time the others come when
+    /// they fail again; so many are told by name, and no more.
+    pub fn take_trouble(&mut self) -> Option<Trouble<'_>> {
+        self.troubles.take()
+    }
+
+    /// Moves to the next device of the subsystem; `false` at the end.
+    fn next_device(&mut self) -> bool {
+        loop {
+            let is_device = match self.links.next() {
+                Ok(Some(entry)) => self.found.follow(&entry),
+                Ok(None) => return false,
+                Err(errno) => {
+                    self.links.close();
+                    Err(errno)
+                }
+            };
+            match is_device {
+                Ok(true) => return true,
+                Ok(false) => {}
+                // A link may be gone by now: no trouble.
+                Err(errno) => self.troubles.note(self.directory.relative().to_bytes(), errno),
+            }
+        }
+    }
+
+    /// Moves in front of the first device of the next subsystem; `false` at the end.
+    fn next_subsystem(&mut self) -> bool {
+        loop {
+            let path = self.place.path.to_bytes();
+            match self.subsystems.next() {
+                Ok(Some(entry)) if entry.is_dots() => {}
+                Ok(Some(entry)) => {
+                    if let Err(errno) = self.directory.set(&self.place.devices(entry.name())) {
+                        self.troubles.note(path, errno);
+                        continue;
+                    }
+                    match self.links.open(self.root.as_fd(), self.directory.relative()) {
+                        Ok(()) => return true,
+                        // What is no directory is no subsystem, such as `class/net/bonding_masters`.
+                        Err(errno) => self.troubles.note(self.directory.relative().to_bytes(), errno),
+                    }
+                }
+                Ok(None) => {
+                    let Some(place) = self.places.next() else { return false };
+                    self.place = place;
+                    if let Err(errno) = self.subsystems.open(self.root.as_fd(), place.path) {
+                        self.troubles.note(place.path.to_bytes(), errno);
+                    }
+                }
+                Err(errno) => {
+                    self.subsystems.close();
+                    self.troubles.note(path, errno);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The entries of a directory, read into a buffer of its own: libc's `opendir` allocates.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+
+use super::files::{again, open};
+use crate::sys;
+
+/// Bytes that are read at a time: some 200 entries.
+const BUFFER_BYTES: usize = 8_192;
+
+/// Where the length of a `linux_dirent64` stands, which is a u16 (getdents(2)).
+const LENGTH_AT: usize = 16;
+
+/// Where its kind stands.
+const KIND_AT: usize = 18;
+
+/// Where its name begins, which ends with a NUL.
+const NAME_AT: usize = 19;
+
+/// The kernel writes numbers of 64 bits into it.
+#[repr(align(8))]
+struct Buffer([u8; BUFFER_BYTES]);
+
+/// A directory that is being read, or none.
+pub(super) struct Listing {
+    directory: Option<OwnedFd>,
+    buffer: Box<Buffer>,
+    /// Bytes of the buffer that are read.
+    filled: usize,
+    /// Where in them the next entry begins.
+    at: usize,
+}
+
+/// What stands in a directory.
+pub(super) struct Entry<'l> {
+    directory: BorrowedFd<'l>,
+    name: &'l CStr,
+    kind: u8,
+}
+
+impl Listing {
+    /// Of no directory.
+    pub(super) fn new() -> Self {
+        Self { directory: None, buffer: Box::new(Buffer([0; BUFFER_BYTES])), filled: 0, at: 0 }
+    }
+
+    /// Begins with the first entry of a directory below `root`. After an error there is none.
+    pub(super) fn open(&mut self, root: BorrowedFd<'_>, path: &CStr) -> nix::Result<()> {
+        self.close();
+        self.directory = Some(open(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?);
+        Ok(())
+    }
+
+    /// Ends it.
+    pub(super) fn close(&mut self) {
+        (self.directory, self.filled, self.at) = (None, 0, 0);
+    }
+
+    /// Moves to the next entry; `None` at the end. After an error it is to be closed.
+    pub(super) fn next(&mut self) -> nix::Result<Option<Entry<'_>>> {
+        self.fill()?;
+        let Some(directory) = &self.directory else { return Ok(None) };
+        let (name, kind, length) = parse(&self.buffer.0[self.at..self.filled]).ok_or(Errno::EBADMSG)?;
+        self.at += length;
+        Ok(Some(Entry { directory: directory.as_fd(), name, kind }))
+    }
+
+    /// Reads on if all that was read has been taken; ends at the end.
+    fn fill(&mut self) -> nix::Result<()> {
+        if let (true, Some(directory)) = (self.at == self.filled, &self.directory) {
+            (self.filled, self.at) = (again(|| sys::read_directory(directory, &mut self.buffer.0))?, 0);
+            if self.filled == 0 {
+                self.close();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Entry<'_> {
+    pub(super) fn name(&self) -> &[u8] {
+        self.name.to_bytes()
+    }
+
+    /// Whether it is the directory itself or the one above.
+    pub(super) fn is_dots(&self) -> bool {
+        matches!(self.name(), b"." | b"..")
+    }
+
+    /// Reads where it points to; no bytes if it is no link.
+    pub(super) fn read_target(&self, buffer: &mut [u8]) -> nix::Result<usize> {
+        // Not every file system says the kind.
+        if !matches!(self.kind, libc::DT_LNK | libc::DT_UNKNOWN) {
+            return Ok(0);
+        }
+        match sys::read_link(self.directory, self.name, buffer) {
+            // It may have been cut.
+            Ok(length) if length == buffer.len() => Err(Errno::ENAMETOOLONG),
+            Err(Errno::EINVAL) => Ok(0),
+            other => other,
+        }
+    }
+}
+
+/// The name, the kind and the length of the record in front; `None` if it is damaged.
+fn parse(records: &[u8]) -> Option<(&CStr, u8, usize)> {
+    let length = records.get(LENGTH_AT..KIND_AT)?;
+    let length = u16::from_ne_bytes(length.try_into().ok()?).into();
+    let record = records.get(..length)?;
+    let name = CStr::from_bytes_until_nul(record.get(NAME_AT..)?).ok()?;
+    Some((name, record[KIND_AT], length))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    fn record(name: &[u8], kind: u8, padding: usize) -> Vec<u8> {
+        let length = u16::try_from(NAME_AT + name.len() + padding).unwrap();
+        let mut record = vec![0xff; LENGTH_AT];
+        record.extend_from_slice(&length.to_ne_bytes());
+        record.push(kind);
+        record.extend_from_slice(name);
+        record.resize(length.into(), 0xff);
+        record
+    }
+
+    #[test]
+    fn records_are_taken_one_by_one() {
+        let records =
+            [record(b"usb1\0", libc::DT_LNK, 0), record(b"\xff\xfe\0", libc::DT_UNKNOWN, 5)].concat();
+        assert_eq!(parse(&records), Some((c"usb1", libc::DT_LNK, 24)));
+        assert_eq!(parse(&records[24..]), Some((c"\xff\xfe", libc::DT_UNKNOWN, 27)));
+        assert_eq!(parse(&records[24 + 27..]), None);
+    }
+
+    #[test]
+    fn damaged_records_are_none() {
+        let good = record(b"usb1\0", libc::DT_LNK, 3);
+        for end in 0..good.len() {
+            assert_eq!(parse(&good[..end]), None, "{end} bytes");
+        }
+        for length in [0, 1, 15, 16, 18, 19, 20, 23, 28, 255, u16::MAX] {
+            let mut lying = good.clone();
+            lying[LENGTH_AT..KIND_AT].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(parse(&lying), None, "{length} said");
+        }
+        assert_eq!(parse(&record(b"usb1", libc::DT_LNK, 0)), None, "a name without an end");
+        assert_eq!(parse(&record(b"", libc::DT_LNK, 0)), None, "no name");
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error() {
+        let mut listing = Listing::new();
+        listing.directory = Some(File::open("/proc/self").unwrap().into());
+        listing.filled = 30;
+        assert!(matches!(listing.next(), Err(Errno::EBADMSG)));
+        listing.close();
+        assert!(matches!(listing.next(), Ok(None)));
+    }
+
+    #[test]
+    fn an_entry_of_an_unknown_kind_is_a_link_if_it_has_a_target() {
+        let directory = File::open("/proc/self").unwrap();
+        let entry = |name, kind| Entry { directory: directory.as_fd(), name, kind };
+        let mut buffer = [0; 4_096];
+        let length = entry(c"exe", libc::DT_LNK).read_target(&mut buffer).unwrap();
+        assert!(length > 0);
+        assert_eq!(entry(c"exe", libc::DT_UNKNOWN).read_target(&mut buffer), Ok(length));
+        assert_eq!(entry(c"status", libc::DT_UNKNOWN).read_target(&mut buffer), Ok(0));
+        assert_eq!(entry(c"exe", libc::DT_REG).read_target(&mut buffer), Ok(0));
+        assert_eq!(entry(c"nothing", libc::DT_LNK).read_target(&mut buffer), Err(Errno::ENOENT));
+        assert_eq!(entry(c"exe", libc::DT_LNK).read_target(&mut buffer[..length]), Err(Errno::ENAMETOOLONG));
+    }
+
+    #[test]
+    fn every_entry_comes_once() {
+        let root = File::open("/proc/self").unwrap();
+        let mut listing = Listing::new();
+        assert!(matches!(listing.next(), Ok(None)));
+        listing.open(root.as_fd(), c"task").unwrap();
+        let mut names = Vec::new();
+        while let Some(entry) = listing.next().unwrap() {
+            names.push((entry.is_dots(), entry.name().to_owned()));
+        }
+        assert_eq!(names.iter().filter(|(is_dots, _)| *is_dots).count(), 2, "{names:?}");
+        assert!(names.len() > 2);
+        assert_eq!(listing.open(root.as_fd(), c"status"), Err(Errno::ENOTDIR));
+        assert!(matches!(listing.next(), Ok(None)));
+    }
+}

@@ -1,0 +1,52 @@
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{AtFlags, OFlag, open};
+use nix::libc;
+use nix::sys::stat::{Mode, fstatat};
+
+use super::path::SysfsPath;
+use super::subsystems::{Known, PLACES, is_name};
+
+/// Says which subsystems are classes or buses, whose devices sysfs lists.
+pub struct Subsystems {
+    root: OwnedFd,
+    path: SysfsPath,
+    known: Known,
+}
+
+impl Subsystems {
+    /// Opens `sysfs`, which is `/sys` on a board.
+    ///
+    /// # Errors
+    ///
+    /// What `open(2)` says of the directory.
+    pub fn open(sysfs: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = open(sysfs, flags, Mode::empty())?;
+        Ok(Self { root, path: SysfsPath::new(), known: Known::new() })
+    }
+
+    /// Whether there is a class or a bus of that name. One that was found once may be taken to be there
+    /// still.
+    pub fn contains(&mut self, name: &[u8]) -> bool {
+        if !is_name(name) {
+            return false;
+        }
+        if self.known.contains(name) {
+            return true;
+        }
+        let is_there = PLACES.iter().any(|place| self.is_directory(&place.devices(name)));
+        if is_there {
+            self.known.insert(name);
+        }
+        is_there
+    }
+
+    fn is_directory(&mut self, parts: &[&[u8]]) -> bool {
+        self.path.set(parts).is_ok()
+            && fstatat(self.root.as_fd(), self.path.relative(), AtFlags::empty())
+                .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
+    }
+}

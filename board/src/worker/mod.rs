@@ -1,0 +1,194 @@
+//! The loop: ring → uevent → loss → presence → journal → sinks, and the scans that make it true.
+
+mod pump;
+mod scan;
+mod tracker;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::poll::PollTimeout;
+use nix::sys::signalfd::SignalFd;
+use sureplug_core::journal::{ConsumerId, Lag, Packet};
+use sureplug_core::presence::ScanKind;
+use sureplug_core::selection::Selection;
+
+use crate::doorbell::poll_in;
+use crate::intake::Intake;
+use crate::monotonic::Monotonic;
+use crate::sinks::{Console, Line, Undersized};
+use crate::sysfs::{Devices, Subsystems};
+use crate::totals::Totals;
+use tracker::Tracker;
+
+const SIGINT: u32 = nix::libc::SIGINT.cast_unsigned();
+
+/// Records that are taken before the signals are looked at again.
+const RECORDS_A_TURN: usize = 256;
+
+/// Takes records until the daemon shall end.
+pub struct Worker {
+    intake: Intake,
+    tracker: Tracker,
+    devices: Devices,
+    /// Without one, events are only counted.
+    console: Option<Console>,
+    consumer: Option<ConsumerId>,
+    packet: Box<Packet>,
+    signals: SignalFd,
+    undersized: Undersized,
+    reminded: Monotonic,
+    /// When lines were tried again that could not be written.
+    restarted: Monotonic,
+}
+
+/// Why the loop ended.
+#[derive(Debug)]
+enum End {
+    SigInt,
+    SigTerm,
+    OutputClosed,
+    IntakeFailed,
+}
+
+impl Worker {
+    /// Puts a worker behind a running intake. `sysfs` is `/sys` on a board; `signals` are those that end the
+    /// worker; `totals` holds the figures that do not change.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when `sysfs` cannot be opened.
+    pub fn new(
+        intake: Intake,
+        sysfs: &Path,
+        console: Option<Console>,
+        signals: SignalFd,
+        undersized: Undersized,
+        totals: Totals,
+    ) -> io::Result<Self> {
+        let mut tracker = Tracker::new(Subsystems::open(sysfs)?, totals)?;
+        let consumer = console.as_ref().and_then(|_| tracker.stream.join(Selection::ALL, Lag::Hold));
+        let now = Monotonic::now();
+        Ok(Self {
+            intake,
+            tracker,
+            devices: Devices::open(sysfs)?,
+            console,
+            consumer,
+            packet: Box::new(Packet::new()),
+            signals,
+            undersized,
+            reminded: now,
+            restarted: now,
+        })
+    }
+
+    /// Runs until a signal comes or the reader of the output is gone, and returns what was counted.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when the socket or a descriptor of ours fails.
+    pub fn run(mut self) -> io::Result<Totals> {
+        let end = loop {
+            self.drain();
+            if let Some(kind) = self.tracker.schedule.due(Monotonic::now().since_boot()) {
+                self.scan(kind)?;
+            }
+            self.pump();
+            if let Some(end) = self.wait()? {
+                break end;
+            }
+        };
+        self.read_the_rest()?;
+        let socket_error = self.intake.join();
+        self.finish(&end);
+        socket_error.map(|()| self.tracker.totals)
+    }
+
+    /// Handles what is in the ring, up to a limit, so that a storm does not keep a signal waiting.
+    fn drain(&mut self) {
+        let Self { intake, tracker, .. } = self;
+        if intake.take(RECORDS_A_TURN, |record| tracker.record(record)) > 0 {
+            self.remind();
+        }
+    }
+
+    /// Sleeps until there is something to do; looks at the signals in any case.
+    fn wait(&mut self) -> io::Result<Option<End>> {
+        let until_next_scan = self.until_next_scan();
+        let bell = self.intake.doorbell();
+        bell.arm();
+        let mut is_idle = self.intake.is_empty() && !self.intake.has_ended();
+        let room = self.console.as_mut().map_or(bell, |console| {
+            console.room().arm();
+            is_idle &= !console.has_become_ready() && !console.is_closed();
+            console.room()
+        });
+        let timeout = if is_idle { until_next_scan } else { PollTimeout::ZERO };
+        let [signalled, rung, has_room] =
+            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd()], timeout)?;
+        bell.disarm(rung);
+        room.disarm(has_room);
+        if signalled {
+            if let Some(signal) = self.signals.read_signal()? {
+                return Ok(Some(if signal.ssi_signo == SIGINT { End::SigInt } else { End::SigTerm }));
+            }
+        }
+        if self.console.as_ref().is_some_and(Console::is_closed) {
+            return Ok(Some(End::OutputClosed));
+        }
+        Ok(self.intake.has_ended().then_some(End::IntakeFailed))
+    }
+
+    /// Time until a scan is due if nothing happens, in whole milliseconds and not less.
+    fn until_next_scan(&self) -> PollTimeout {
+        let Some(at) = self.tracker.schedule.wake_at() else { return PollTimeout::NONE };
+        let left = at.saturating_sub(Monotonic::now().since_boot());
+        PollTimeout::try_from(left.saturating_add(Duration::from_micros(999))).unwrap_or(PollTimeout::MAX)
+    }
+
+    /// Ends the intake with all that is queued, and makes good what was lost up to there.
+    fn read_the_rest(&mut self) -> io::Result<()> {
+        self.intake.request_stop();
+        while !(self.intake.has_ended() && self.intake.is_empty()) {
+            self.drain();
+            self.pump();
+            let bell = self.intake.doorbell();
+            bell.arm();
+            let is_idle = self.intake.is_empty() && !self.intake.has_ended();
+            let timeout = if is_idle { PollTimeout::NONE } else { PollTimeout::ZERO };
+            let [rung] = poll_in([bell.as_fd()], timeout)?;
+            bell.disarm(rung);
+        }
+        if self.tracker.schedule.is_lossy() {
+            self.scan(ScanKind::Repair)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, end: &End) {
+        self.say_the_rest();
+        let counters = self.intake.counters();
+        let totals = &mut self.tracker.totals;
+        totals.ended_by = match end {
+            End::SigInt => "SIGINT",
+            End::SigTerm => "SIGTERM",
+            End::OutputClosed => "the closed output",
+            End::IntakeFailed => "the socket's failure",
+        };
+        totals.foreign = counters.foreign();
+        totals.peak_queued = counters.peak_queued();
+        totals.longest_stall_us = counters.longest_stall_us();
+        totals.devices = self.tracker.stream.presence().devices() as u64;
+        if let Some(console) = self.console.take() {
+            let unsaid = self.unsaid_steps() + self.tracker.waiting_notices();
+            let totals = &mut self.tracker.totals;
+            totals.output_dropped = console.dropped() + unsaid;
+            let last = [Line::OutputDropped { lines: unsaid }, Line::Totals(totals)];
+            let last = if unsaid > 0 { &last[..] } else { &last[1..] };
+            console.finish(last, self.signals.as_fd());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! From the journal to the console: lines, as many as it takes.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use sureplug_core::journal::Told;
+
+use super::Worker;
+use crate::monotonic::Monotonic;
+use crate::sinks::Line;
+
+/// How often a daemon that runs with too little says so, while events come.
+const REMIND_AFTER: Duration = Duration::from_secs(60);
+
+/// How often lines are tried again that could not be written, while something happens: a disk may be full for long.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+impl Worker {
+    /// Says what is to be said, as long as there is room for it.
+    pub(super) fn pump(&mut self) {
+        let Self { console: Some(console), consumer: Some(consumer), .. } = self else { return };
+        let consumer = *consumer;
+        let now = Monotonic::now();
+        if console.is_torn() && now.since(self.restarted) >= RESTART_AFTER {
+            // What was said is gone, and nobody knows how much of it was read.
+            self.restarted = now;
+            self.tracker.stream.reset(consumer);
+            console.restart();
+        }
+        while console.is_ready() {
+            let read_steps = self.tracker.stream.journal().read_steps(consumer);
+            if let Some(notice) = self.tracker.next_notice(read_steps) {
+                console.say(&notice);
+            } else if let Some(trouble) = self.devices.take_trouble() {
+                console.say(&Line::Unreadable { path: trouble.path, error: trouble.error.kind() });
+            } else {
+                match self.tracker.stream.next(consumer, now.as_nanos(), &mut self.packet) {
+                    Some(Told::Event(entry)) => console.say(&Line::Event(entry)),
+                    Some(Told::Missed { steps }) => {
+                        self.tracker.totals.output_missed += steps;
+                        console.say(&Line::Missed { events: steps });
+                    }
+                    Some(Told::Reset) => console.say(&Line::Reset),
+                    None => break,
+                }
+            }
+        }
+        console.flush();
+    }
+
+    /// Says again, once in a while, that events can be lost.
+    pub(super) fn remind(&mut self) {
+        let now = Monotonic::now();
+        if self.undersized.is_any() && now.since(self.reminded) >= REMIND_AFTER {
+            self.reminded = now;
+            let Some(console) = &mut self.console else { return };
+            if console.is_ready() {
+                console.say(&Line::Undersized(&self.undersized));
+            }
+        }
+    }
+
+    /// Says what is left, for as long as the reader of the output takes anything.
+    pub(super) fn say_the_rest(&mut self) {
+        self.tracker.give_up();
+        loop {
+            self.pump();
+            let Some(console) = &mut self.console else { return };
+            if console.is_ready() || !console.wait_for_reader(self.signals.as_fd()) {
+                return;
+            }
+        }
+    }
+
+    /// Steps of the stream that were not said.
+    pub(super) fn unsaid_steps(&self) -> u64 {
+        let journal = self.tracker.stream.journal();
+        self.consumer.map_or(0, |consumer| journal.steps() - journal.read_steps(consumer))
+    }
+}

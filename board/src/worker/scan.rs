@@ -1,0 +1,81 @@
+//! A scan of sysfs, while events go on.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::PollTimeout;
+use sureplug_core::presence::{Look, ScanKind};
+
+use super::{RECORDS_A_TURN, Worker};
+use super::tracker::Tracker;
+use crate::doorbell::poll_in;
+use crate::intake::Intake;
+use crate::monotonic::Monotonic;
+use crate::sysfs::Reading;
+
+/// How often a device is looked at whose events come in between.
+const LOOKS: usize = 3;
+
+/// How long events may keep a look waiting. In a storm that never pauses the look counts all the same: what
+/// it says too early is put right by the events behind it.
+const CATCH_UP_WITHIN: Duration = Duration::from_millis(5);
+
+impl Worker {
+    /// Makes the table true.
+    pub(super) fn scan(&mut self, kind: ScanKind) -> io::Result<()> {
+        let scan = self.tracker.begin_scan(kind);
+        self.devices.rewind();
+        while let Some(devpath) = self.devices.advance() {
+            self.tracker.stream.look_at(devpath);
+            for _ in 0..LOOKS {
+                let Self { intake, tracker, devices, .. } = self;
+                if look(intake, tracker, devices.read())? != Look::Touched {
+                    break;
+                }
+            }
+            self.pump();
+        }
+        loop {
+            let Self { intake, tracker, devices, .. } = self;
+            let Some((devpath, subsystem)) = tracker.stream.look_at_unseen() else { break };
+            let reading = devices.read_at(devpath, subsystem);
+            look(intake, tracker, reading)?;
+            self.pump();
+        }
+        self.tracker.end_scan(&scan);
+        Ok(())
+    }
+}
+
+/// Takes what was read of a device, unless an event that was sent before has more to say.
+fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io::Result<Look> {
+    catch_up(intake, tracker)?;
+    Ok(match reading {
+        Reading::Present { inode, uevent } => {
+            tracker.stream.saw(Monotonic::now().as_nanos(), &uevent, inode)
+        }
+        Reading::Gone => tracker.stream.gone(),
+        Reading::Unreadable => Look::Taken,
+    })
+}
+
+/// Applies all events that were sent until now.
+fn catch_up(intake: &mut Intake, tracker: &mut Tracker) -> io::Result<()> {
+    let mut give_up_at = None;
+    loop {
+        while intake.take(RECORDS_A_TURN, |record| tracker.record(record)) > 0 {}
+        if intake.is_caught_up()? {
+            return Ok(());
+        }
+        let now = Monotonic::now();
+        if now >= *give_up_at.get_or_insert_with(|| now.after(CATCH_UP_WITHIN)) {
+            return Ok(());
+        }
+        let bell = intake.doorbell();
+        bell.arm();
+        let timeout = if intake.is_empty() { PollTimeout::from(1u8) } else { PollTimeout::ZERO };
+        let [rung] = poll_in([bell.as_fd()], timeout)?;
+        bell.disarm(rung);
+    }
+}

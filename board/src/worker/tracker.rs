@@ -1,0 +1,176 @@
+use std::collections::VecDeque;
+use std::io;
+use std::sync::MutexGuard;
+use std::time::Duration;
+
+use sureplug_core::presence::{Outcome, ScanKind, Scope};
+use sureplug_core::schedule::Schedule;
+use sureplug_core::uevent::Uevent;
+
+use crate::capacity::{BoardStream, take_stream};
+use crate::intake::{Noticed, Record};
+use crate::monotonic::Monotonic;
+use crate::sinks::{Line, Shortage};
+use crate::sysfs::Subsystems;
+use crate::totals::Totals;
+
+/// Notices that wait at most: they are few, since each stands for many events.
+const MAX_NOTICES: usize = 32;
+
+/// What is known: it takes what the intake has noticed, and a scan of sysfs.
+pub(super) struct Tracker {
+    pub(super) stream: MutexGuard<'static, BoardStream>,
+    pub(super) schedule: Schedule,
+    pub(super) totals: Totals,
+    subsystems: Subsystems,
+    /// What was lost and is not made good yet, and when the first of it was noticed.
+    shortage: Option<(Monotonic, Shortage)>,
+    /// What is to be said beside the events, and behind how many steps of the stream.
+    notices: VecDeque<(u64, Line<'static>)>,
+    /// Notices for which there was no place.
+    unsaid: u64,
+    table_full_said: bool,
+}
+
+impl Tracker {
+    pub(super) fn new(subsystems: Subsystems, totals: Totals) -> io::Result<Self> {
+        Ok(Self {
+            stream: take_stream()?,
+            schedule: Schedule::new(),
+            totals,
+            subsystems,
+            shortage: None,
+            notices: VecDeque::with_capacity(MAX_NOTICES),
+            unsaid: 0,
+            table_full_said: false,
+        })
+    }
+
+    /// Takes what the intake has noticed.
+    pub(super) fn record(&mut self, record: Record<'_>) {
+        let at = record.at;
+        match record.what {
+            Noticed::Event(datagram) => match Uevent::from_kernel(datagram) {
+                Ok(uevent) => {
+                    self.totals.received += 1;
+                    self.schedule.event(at.since_boot());
+                    let scope = self.scope(&uevent);
+                    self.stream.event(at.as_nanos(), &uevent, scope);
+                    self.look_at_table(at);
+                }
+                Err(error) => {
+                    self.totals.malformed += 1;
+                    self.note(Line::Malformed { at, error, length: datagram.len() });
+                    self.lose(at, |shortage| shortage.lost.add_damaged());
+                }
+            },
+            Noticed::Overrun { dropped, queued, effective } => {
+                self.totals.lost += u64::from(dropped);
+                self.lose(at, |shortage| {
+                    if shortage.lost.dropped() == 0 {
+                        (shortage.queued, shortage.effective) = (queued, effective);
+                    }
+                    shortage.lost.add_dropped(dropped);
+                });
+            }
+            Noticed::Truncated => {
+                self.totals.truncated += 1;
+                self.note(Line::Truncated { at });
+                self.lose(at, |shortage| shortage.lost.add_damaged());
+            }
+            Noticed::Foreign(sender) => self.note(Line::Foreign { at, sender }),
+        }
+    }
+
+    pub(super) fn begin_scan(&mut self, kind: ScanKind) -> Scan {
+        let begun = Monotonic::now();
+        self.schedule.began(kind, begun.since_boot());
+        self.stream.begin_scan(kind);
+        // What is lost from here on is for the next one.
+        let shortage = if kind == ScanKind::Repair { self.shortage.take() } else { None };
+        Scan { kind, begun, shortage }
+    }
+
+    pub(super) fn end_scan(&mut self, scan: &Scan) {
+        let at = Monotonic::now();
+        let outcome = self.stream.end_scan(at.as_nanos());
+        let took = at.since(scan.begun);
+        self.schedule.ended(at.since_boot());
+        self.look_at_table(at);
+        match scan.kind {
+            ScanKind::Start => {
+                let devices = self.stream.presence().devices();
+                self.note(Line::Scanned { at, devices, took });
+            }
+            ScanKind::Repair => {
+                self.totals.repairs += 1;
+                self.tell_loss(scan.shortage, Some((outcome, took)));
+            }
+            ScanKind::Settle if outcome.has_repaired() => self.note(Line::Unreported { at, outcome, took }),
+            ScanKind::Settle => {}
+        }
+    }
+
+    /// Says what was lost and will not be made good.
+    pub(super) fn give_up(&mut self) {
+        let shortage = self.shortage.take();
+        self.tell_loss(shortage, None);
+    }
+
+    /// The next notice, if all steps of the stream before it have been read.
+    pub(super) fn next_notice(&mut self, read_steps: u64) -> Option<Line<'static>> {
+        if self.notices.front().is_some_and(|&(behind, _)| behind <= read_steps) {
+            return self.notices.pop_front().map(|(_, notice)| notice);
+        }
+        let lines = std::mem::take(&mut self.unsaid);
+        (lines > 0).then_some(Line::OutputDropped { lines })
+    }
+
+    /// Lines that nobody has taken.
+    pub(super) fn waiting_notices(&self) -> u64 {
+        self.unsaid + self.notices.len() as u64
+    }
+
+    /// A device of a class or bus is below `/devices`: that is where a scan finds it.
+    fn scope(&mut self, uevent: &Uevent<'_>) -> Scope {
+        let tracked = uevent.devpath().starts_with(b"/devices/")
+            && uevent.subsystem().is_some_and(|name| self.subsystems.contains(name));
+        if tracked { Scope::Tracked } else { Scope::Untracked }
+    }
+
+    fn lose(&mut self, at: Monotonic, note: impl FnOnce(&mut Shortage)) {
+        self.schedule.loss(at.since_boot());
+        let (_, shortage) = self.shortage.get_or_insert((at, Shortage::default()));
+        note(shortage);
+    }
+
+    fn tell_loss(&mut self, shortage: Option<(Monotonic, Shortage)>, repair: Option<(Outcome, Duration)>) {
+        if let Some((at, loss)) = shortage {
+            self.note(Line::Loss { at, loss, repair });
+        }
+    }
+
+    fn look_at_table(&mut self, at: Monotonic) {
+        self.totals.untracked = self.stream.presence().counts().unfit;
+        if self.totals.untracked > 0 && !self.table_full_said {
+            self.table_full_said = true;
+            self.note(Line::TableFull { at });
+        }
+    }
+
+    fn note(&mut self, notice: Line<'static>) {
+        if self.notices.len() < MAX_NOTICES {
+            self.notices.push_back((self.stream.journal().steps(), notice));
+        } else {
+            self.unsaid += 1;
+        }
+    }
+}
+
+/// A running scan.
+pub(super) struct Scan {
+    kind: ScanKind,
+    begun: Monotonic,
+    /// What it makes good.
+    shortage: Option<(Monotonic, Shortage)>,
+}

@@ -1,0 +1,146 @@
+//! The outgoing stream: one ring of fixed bytes, from which every consumer reads at its own pace.
+//!
+//! A consumer is a cursor, a selection of subsystems, and the devices that it was told of. One that keeps up
+//! gets every step as it was put in. One that does not is never waited for: when what it has not read yet is
+//! overwritten, it is told how much it missed and then, one by one, the difference between what it was told
+//! and what the table says: removals children first, additions parents first. A new consumer has been told
+//! nothing, so that its difference is a snapshot. Every step stands for itself: a consumer that takes one in
+//! a second gets there too, while events go on.
+
+mod consumer;
+mod ring;
+mod told;
+
+use core::num::NonZeroU64;
+
+use consumer::Consumer;
+pub use consumer::{ConsumerId, Lag};
+use ring::Ring;
+pub use told::{Entry, Packet, Told};
+
+use crate::presence::{Presence, Transition};
+use crate::selection::Selection;
+use crate::uevent::Uevent;
+
+/// A ring of `RING` bytes with up to `CONSUMERS` consumers of a table of `SLOTS` devices.
+pub struct Journal<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> {
+    ring: Ring<RING>,
+    consumers: [Option<Consumer<SLOTS>>; CONSUMERS],
+    counts: Counts,
+}
+
+/// What happened in the journal; each number only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Counts {
+    /// Events that are larger than the ring: whoever had not read all got the difference.
+    pub oversized: u64,
+    /// Consumers that had to forget everything, so that tombstones could go.
+    pub resets: u64,
+}
+
+impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOTS, RING, CONSUMERS> {
+    /// A ring with nothing in it.
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(CONSUMERS < 256, "a tombstone counts those who wait for it in 8 bits") };
+        Self {
+            ring: Ring::EMPTY,
+            consumers: [const { None }; CONSUMERS],
+            counts: Counts { oversized: 0, resets: 0 },
+        }
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Steps that were put in from the start.
+    #[must_use]
+    pub const fn steps(&self) -> u64 {
+        self.ring.head().step
+    }
+
+    /// Puts in one step. `stamp` is handed out with it again, as it is.
+    pub fn push(&mut self, stamp: u64, transition: &Transition<'_>) {
+        if !self.ring.push(stamp, transition) {
+            self.counts.oversized += 1;
+        }
+    }
+
+    /// Lets somebody in who is told, to begin with, all that is present of the selection; `None` if there are
+    /// as many as there can be.
+    pub fn join(&mut self, selection: Selection, lag: Lag) -> Option<ConsumerId> {
+        let place = self.consumers.iter().position(Option::is_none)?;
+        self.consumers[place] = Some(Consumer::new(selection, lag, self.ring.head()));
+        u8::try_from(place).ok().map(ConsumerId)
+    }
+
+    /// Lets somebody go.
+    pub fn leave<const BYTES: usize>(&mut self, id: ConsumerId, presence: &mut Presence<SLOTS, BYTES>) {
+        if let Some(mut consumer) = self.consumers[id.place()].take() {
+            consumer.forget(presence);
+        }
+    }
+
+    /// Steps that a consumer has been past, told or not: comparable with [`steps`](Self::steps).
+    #[must_use]
+    pub fn read_steps(&self, id: ConsumerId) -> u64 {
+        self.consumers[id.place()].as_ref().map_or(0, Consumer::read_steps)
+    }
+
+    /// What a consumer is told next; `None` if it knows everything. `now` is the stamp of what is made for it
+    /// alone.
+    pub fn next<'p, const BYTES: usize>(
+        &mut self,
+        id: ConsumerId,
+        presence: &mut Presence<SLOTS, BYTES>,
+        now: u64,
+        packet: &'p mut Packet,
+    ) -> Option<Told<'p>> {
+        let consumer = self.consumers[id.place()].as_mut()?;
+        consumer.next(&self.ring, presence, now, packet)
+    }
+
+    /// Makes a consumer forget all that it was told: it hears so, and then what is present.
+    pub fn reset<const BYTES: usize>(&mut self, id: ConsumerId, presence: &mut Presence<SLOTS, BYTES>) {
+        if let Some(consumer) = &mut self.consumers[id.place()] {
+            consumer.reset(presence, self.ring.head());
+            self.counts.resets += 1;
+        }
+    }
+
+    /// Makes room in the table for what an event needs, or for what a scan has read in a directory with that
+    /// inode, if that takes consumers that may be [reset](Lag::Reset): the one that holds most tombstones
+    /// first.
+    pub fn make_room<const BYTES: usize>(
+        &mut self,
+        presence: &mut Presence<SLOTS, BYTES>,
+        uevent: &Uevent<'_>,
+        inode: Option<NonZeroU64>,
+    ) {
+        while !presence.has_room(uevent, inode) {
+            let holds = |place: &usize| {
+                let consumer = self.consumers[*place].as_ref().filter(|c| c.lag() == Lag::Reset);
+                consumer.map_or(0, |consumer| consumer.tombstones(presence))
+            };
+            let Some(place) = (0..CONSUMERS).max_by_key(holds).filter(|place| holds(place) > 0) else {
+                return;
+            };
+            if let Some(consumer) = &mut self.consumers[place] {
+                consumer.reset(presence, self.ring.head());
+                self.counts.resets += 1;
+            }
+        }
+    }
+}
+
+impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Default
+    for Journal<SLOTS, RING, CONSUMERS>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,187 @@
+//! What an event of the kernel means for the table.
+
+use core::num::NonZeroU64;
+
+use super::slot::{Index, State, Verdict};
+use super::transition::{Effect, Origin, Scope, Transition};
+use super::{Out, Presence, identity};
+use crate::uevent::{Action, Uevent};
+
+/// What a device says in its events as it is then.
+const DRIVER: &[u8] = b"DRIVER";
+
+impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
+    /// Applies an event of the kernel, and tells in order what follows from it: at least the event itself,
+    /// unless it removes what nobody was told of.
+    ///
+    /// An `add` of something present is told as `change`, or, if it is another device, behind the removal of
+    /// the one that was there. Anything but a `remove` of something unknown is told as `add`. A `move` is
+    /// told as `remove` of the old devpath and `add` of the new, with all that is below it. A removed or
+    /// replaced device takes along what is still present below it.
+    pub fn apply(&mut self, uevent: &Uevent<'_>, scope: Scope, out: Out<'_>) {
+        if scope == Scope::Untracked {
+            return out(Transition::Untracked { origin: Origin::Kernel, uevent: *uevent });
+        }
+        let path = uevent.devpath();
+        let action = uevent.action();
+        self.touch(path, matches!(action, Action::Remove | Action::Move));
+        let present = self.table.find(path, State::Present);
+        match (action, present) {
+            (Action::Remove, _) => self.remove(present, uevent, out),
+            (Action::Add, Some(index)) => self.add_again(index, uevent, out),
+            (Action::Move, _) => self.relocate(uevent, out),
+            (_, Some(index)) => self.go_on(index, uevent, out),
+            (_, None) => {
+                self.add(uevent, out);
+            }
+        }
+    }
+
+    /// An event is about to be applied: what is being read there may be older.
+    pub(super) fn touch(&mut self, path: &[u8], with_all_below: bool) {
+        let rest = self.in_flight.strip_prefix(path);
+        self.touched |= rest.is_some_and(|rest| rest.is_empty() || with_all_below && rest.starts_with(b"/"));
+    }
+
+    fn remove(&mut self, present: Option<Index>, uevent: &Uevent<'_>, out: Out<'_>) {
+        let path = uevent.devpath();
+        self.take_found(path);
+        for index in Self::indices() {
+            if self.table.slot(index).state == State::Found && self.table.is_below(index, path) {
+                self.table.release(index);
+            }
+        }
+        let Some(index) = present else { return self.remove_unknown(uevent, out) };
+        if !identity::agrees_but_for_medium(self.table.properties(index), uevent) {
+            // Another one came and went in its place.
+            self.remove_tree(index, Origin::Repair, out);
+            return self.remove_unknown(uevent, out);
+        }
+        self.remove_below(index, Origin::Repair, out);
+        self.tell(index, Effect::Remove, uevent, out);
+        self.table.bury(index);
+    }
+
+    fn remove_unknown(&mut self, uevent: &Uevent<'_>, out: Out<'_>) {
+        if self.overflowing {
+            // It may be one that had no place.
+            out(Transition::Untracked { origin: Origin::Kernel, uevent: *uevent });
+        } else {
+            self.counts.unknown_removals += 1;
+        }
+    }
+
+    /// Adds a device that is not present; returns its slot if there was room.
+    pub(super) fn add(&mut self, uevent: &Uevent<'_>, out: Out<'_>) -> Option<Index> {
+        self.announce_parents(uevent.devpath(), out);
+        let inode = self.take_found(uevent.devpath());
+        let index = self.table.insert(uevent, State::Present);
+        if let Some(index) = index {
+            self.table.slot_mut(index).inode = inode;
+            self.table.slot_mut(index).marks.verdict =
+                self.scan.map_or(Verdict::Unseen, |scan| scan.verdict_of_told());
+            self.tell(index, Effect::Add, uevent, out);
+        } else {
+            self.count_unfit();
+            out(Transition::Untracked { origin: Origin::Kernel, uevent: *uevent });
+        }
+        index
+    }
+
+    /// Forgets what a scan has found at a devpath, but for its inode.
+    pub(super) fn take_found(&mut self, path: &[u8]) -> Option<NonZeroU64> {
+        let found = self.table.find(path, State::Found)?;
+        let inode = self.table.slot(found).inode;
+        self.table.release(found);
+        inode
+    }
+
+    /// What a running scan has found above a devpath is told before it.
+    fn announce_parents(&mut self, path: &[u8], out: Out<'_>) {
+        let Some(scan) = &mut self.scan else { return };
+        for end in (1..path.len()).filter(|&end| path[end] == b'/') {
+            let above = &path[..end];
+            // Without one that it replaces: such a pair is told together when the scan ends.
+            if self.table.find(above, State::Present).is_none() {
+                if let Some(index) = self.table.find(above, State::Found) {
+                    self.table.slot_mut(index).state = State::Present;
+                    scan.count_announced();
+                    let device = self.table.device(index);
+                    out(Transition::Made { device, effect: Effect::Add, origin: scan.origin() });
+                }
+            }
+        }
+    }
+
+    fn add_again(&mut self, index: Index, uevent: &Uevent<'_>, out: Out<'_>) {
+        if self.stays(index, uevent) {
+            self.table.refresh(index, uevent);
+            self.tell(index, Effect::Between, uevent, out);
+        } else {
+            self.replace(index, out);
+            self.add(uevent, out);
+        }
+    }
+
+    /// An event that leaves the device where it is, unless it is about another one.
+    fn go_on(&mut self, index: Index, uevent: &Uevent<'_>, out: Out<'_>) {
+        let is_replaced = self.table.slot(index).marks.verdict == Verdict::Doomed
+            && self.table.find(uevent.devpath(), State::Found).is_some();
+        if is_replaced || !identity::agrees_but_for_medium(self.table.properties(index), uevent) {
+            self.replace(index, out);
+            self.add(uevent, out);
+        } else {
+            self.update(index, uevent);
+            self.tell(index, Effect::Between, uevent, out);
+        }
+    }
+
+    /// Whether an event is about the device that is told as present.
+    pub(super) fn stays(&self, index: Index, uevent: &Uevent<'_>) -> bool {
+        self.table.slot(index).marks.verdict != Verdict::Doomed
+            && identity::agrees(self.table.properties(index), uevent)
+    }
+
+    /// Keeps what is stored of a device that stays as it is now.
+    fn update(&mut self, index: Index, uevent: &Uevent<'_>) {
+        self.table.set(index, DRIVER, uevent.driver());
+        if let Some(diskseq) = uevent.property(identity::DISKSEQ) {
+            self.table.set(index, identity::DISKSEQ, Some(diskseq));
+        }
+    }
+
+    /// Removes a device in whose place another one is. What a scan has found below that, it still tells.
+    pub(super) fn replace(&mut self, index: Index, out: Out<'_>) {
+        if self.scan.is_some() {
+            self.doom_below(index);
+        }
+        self.remove_tree(index, Origin::Repair, out);
+    }
+
+    /// Removes a device that no event removed, with all that is below it.
+    fn remove_tree(&mut self, index: Index, origin: Origin, out: Out<'_>) {
+        self.remove_below(index, origin, out);
+        self.tell_made(index, Effect::Remove, origin, out);
+        self.table.bury(index);
+    }
+
+    fn remove_below(&mut self, index: Index, origin: Origin, out: Out<'_>) {
+        self.for_each_below(index, &mut |presence, below| {
+            presence.tell_made(below, Effect::Remove, origin, out);
+            presence.table.bury(below);
+        });
+    }
+
+    pub(super) fn count_unfit(&mut self) {
+        self.counts.unfit += 1;
+        self.overflowing = true;
+    }
+
+    pub(super) fn tell(&self, index: Index, effect: Effect, uevent: &Uevent<'_>, out: Out<'_>) {
+        out(Transition::Event { device: self.table.device(index), effect, uevent: *uevent });
+    }
+
+    pub(super) fn tell_made(&self, index: Index, effect: Effect, origin: Origin, out: Out<'_>) {
+        out(Transition::Made { device: self.table.device(index), effect, origin });
+    }
+}

@@ -1,0 +1,31 @@
+//! Whether two descriptions of what stands at one devpath are of one device.
+
+use super::stored;
+use crate::uevent::Uevent;
+
+/// What no two devices that follow each other share, as far as they have it. `PRODUCT` is what was plugged in,
+/// and consumers select by `SUBSYSTEM`.
+const KEYS: [&[u8]; 7] = [b"SUBSYSTEM", b"BUSNUM", b"DEVNUM", b"MAJOR", b"MINOR", b"IFINDEX", b"PRODUCT"];
+
+/// New for each disk, and for each medium that is put into one (`disk_force_media_change` in
+/// `block/disk-events.c`).
+pub(super) const DISKSEQ: &[u8] = b"DISKSEQ";
+
+/// Whether an event says of a device what is stored of it, in all properties of its identity that both
+/// have. A device with none of them, or with none that differs, may still be another one: then the inode of
+/// its directory in sysfs decides.
+pub(super) fn agrees(properties: &[u8], uevent: &Uevent<'_>) -> bool {
+    agrees_but_for_medium(properties, uevent) && agrees_in(DISKSEQ, properties, uevent)
+}
+
+/// The same for an event of a device that stays where it is.
+pub(super) fn agrees_but_for_medium(properties: &[u8], uevent: &Uevent<'_>) -> bool {
+    KEYS.iter().all(|key| agrees_in(key, properties, uevent))
+}
+
+fn agrees_in(key: &[u8], properties: &[u8], uevent: &Uevent<'_>) -> bool {
+    match (stored::value(properties, key), uevent.property(key)) {
+        (Some(stored), Some(told)) => stored == told,
+        _ => true,
+    }
+}

@@ -1,0 +1,85 @@
+//! How long a repair takes, from the first look at sysfs to the last step that is told: at most so long for a
+//! hundred devices, and in proportion for more. Fails if it takes longer than is promised.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use nix::sys::signal::Signal;
+use sureplug_tests::daemon::{Daemon, json, number, sureplug};
+use sureplug_tests::kernel::devices::{NetDevice, delete_together};
+use sureplug_tests::kernel::{Injector, own_sysfs};
+
+/// For a hundred devices, in milliseconds.
+const LIMIT_MS: f64 = 10.0;
+/// Times as long for four times as many, at most: what is beyond 4 is for a noisy machine.
+const LINEAR: f64 = 6.0;
+/// Odd, so that the median is one of them.
+const ROUNDS: usize = 15;
+
+fn main() -> ExitCode {
+    let Some(_turn) = own_sysfs("the bench of a repair") else { return ExitCode::SUCCESS };
+    let _ = sureplug("");
+    println!("median of {ROUNDS} repairs");
+    let times = [100, 200, 400].map(|devices| {
+        let sysfs = stand_in(devices);
+        let (kept, ms) = repair(Some(sysfs.path()));
+        assert_eq!(kept, devices, "devices");
+        println!("a sysfs of {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device", ms * 1e3 / f64::from(kept));
+        ms
+    });
+    for taps in [0, 100, 200, 400] {
+        let names: Vec<String> = (0..taps).map(|number| format!("repair{number}")).collect();
+        for name in &names {
+            NetDevice::tap(name).and_then(NetDevice::leave).expect("a tap");
+        }
+        let (kept, ms) = repair(None);
+        println!("the kernel's, {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device", ms * 1e3 / f64::from(kept));
+        delete_together(&names).expect("they are gone");
+    }
+    let growth = times[2] / times[0];
+    println!("{:.2} ms for 100 devices (at most {LIMIT_MS}), {growth:.1} times as long for 400", times[0]);
+    if times[0] <= LIMIT_MS && growth <= LINEAR { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A directory like a sysfs with so many devices, where no disk is waited for.
+fn stand_in(devices: u32) -> tempfile::TempDir {
+    let sysfs = tempfile::tempdir_in("/dev/shm").expect("a directory");
+    let class = sysfs.path().join("class/net");
+    fs::create_dir_all(&class).expect("a class");
+    for number in 0..devices {
+        let device = format!("devices/pci0000:00/0000:00:{number:04x}.0/usb2/2-1/2-1:1.0/net/eth{number}");
+        fs::create_dir_all(sysfs.path().join(&device)).expect("a device");
+        let uevent = format!("INTERFACE=eth{number}\nIFINDEX={number}\nDEVTYPE=gadget\n");
+        fs::write(sysfs.path().join(&device).join("uevent"), uevent).expect("its uevent");
+        symlink(Path::new("../..").join(&device), class.join(format!("eth{number}"))).expect("a link");
+    }
+    sysfs
+}
+
+/// Devices that were there, and the median time of a repair in milliseconds, as the daemon says them.
+fn repair(sysfs: Option<&Path>) -> (u32, f64) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_small_buffer"));
+    command.arg("1024");
+    if let Some(sysfs) = sysfs {
+        command.arg("--sysfs").arg(sysfs);
+    }
+    let daemon = Daemon::start(command);
+    daemon.wait_until_scanned();
+    let injector = Injector::new();
+    let (mut line, mut kept, mut times) = (0, 0, Vec::new());
+    for _ in 0..ROUNDS {
+        daemon.signal(Signal::SIGSTOP);
+        (0..2_000).for_each(|_| injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0"));
+        daemon.signal(Signal::SIGCONT);
+        let (at, found) = daemon.wait_for_line_from(line, |line| json(line)["kind"] == "overrun");
+        let found = json(&found);
+        line = at + 1;
+        kept = u32::try_from(number(&found, "kept")).expect("some");
+        times.push(f64::from(u32::try_from(number(&found, "took_us")).expect("no hour")) / 1e3);
+    }
+    daemon.finish().assert_fine();
+    times.sort_by(f64::total_cmp);
+    (kept, times[ROUNDS / 2])
+}

@@ -1,0 +1,42 @@
+//! The daemon with a receive buffer that no board of ours would start with:
+//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR]`. It asks for BYTES with `SO_RCVBUF` and writes JSON. With
+//! `--hide`, no event of a virtual net device whose name begins with that letter reaches the socket, and no
+//! counter says so.
+
+use std::path::PathBuf;
+use std::{env, io};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use sureplug_board::intake::Intake;
+use sureplug_board::netlink::UeventSocket;
+use sureplug_board::sinks::{Console, Style, Undersized};
+use sureplug_board::totals::Totals;
+use sureplug_board::worker::Worker;
+use sureplug_tests::kernel::Listener;
+
+fn main() -> io::Result<()> {
+    let mut arguments = env::args().skip(1);
+    let bytes = arguments.next().and_then(|bytes| bytes.parse().ok()).expect("BYTES");
+    let listener = Listener::unbound();
+    let mut sysfs = PathBuf::from("/sys");
+    while let (Some(option), Some(value)) = (arguments.next(), arguments.next()) {
+        match option.as_str() {
+            "--hide" => listener.hide_net_devices(value.as_bytes()[0]),
+            "--sysfs" => sysfs = PathBuf::from(value),
+            other => panic!("{other}"),
+        }
+    }
+    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    ending.thread_block()?;
+    let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    listener.set_rcvbuf(bytes);
+    listener.bind(1);
+    let socket = UeventSocket::adopt(listener.into_fd()).expect("a uevent socket");
+    let totals = Totals { effective: socket.effective().0, ..Totals::default() };
+    let console = Console::start(Style::Json)?;
+    let intake = Intake::start(socket)?;
+    let undersized = Undersized::default();
+    Worker::new(intake, &sysfs, Some(console), signals, undersized, totals)?.run()?;
+    Ok(())
+}

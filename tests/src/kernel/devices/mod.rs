@@ -1,0 +1,256 @@
+//! Real devices of the running kernel, without other programs: thousands of them come and go in a test.
+//!
+//! A handle removes its device when it goes out of scope, and a net device is one of the network namespace
+//! in which it was made, whichever thread drops it. Errors are for the caller to judge: in a storm of several
+//! processes `EEXIST`, `EBUSY` and `ENODEV` are what races look like.
+
+mod control;
+mod loop_device;
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::{io, mem, process};
+
+use nix::errno::Errno;
+use nix::libc;
+
+use control::{Control, NAME_BYTES, name_field};
+
+pub use loop_device::{LoopDevice, remove_loop};
+
+/// `linux/if_tun.h`, as wide as they are in an `ifreq`.
+const IFF_TAP: u16 = 0x0002;
+const IFF_NO_PI: u16 = 0x1000;
+const IFF_TUN_EXCL: u16 = 0x8000;
+
+/// A net device in the network namespace of the thread that made it.
+pub struct NetDevice {
+    name: String,
+    kind: Kind,
+    control: Control,
+}
+
+enum Kind {
+    /// It lives for as long as this is open.
+    Tap(File),
+    Bridge,
+    Veth,
+    /// Nothing that would have to be deleted.
+    Left,
+}
+
+impl NetDevice {
+    /// Makes a tap device; `EBUSY` if there is a device of that name.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn tap(name: &str) -> io::Result<Self> {
+        let control = Control::open()?;
+        let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
+        let mut request = [0; size_of::<libc::ifreq>()];
+        request[..NAME_BYTES].copy_from_slice(&name_field(name)?);
+        // Without the last, it would open a tap device that somebody else has made.
+        let flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL;
+        request[NAME_BYTES..][..2].copy_from_slice(&flags.to_ne_bytes());
+        // SAFETY: `request` has the size of an `ifreq`, is valid for reads and writes and outlives the call.
+        let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, request.as_mut_ptr()) };
+        Errno::result(result)?;
+        Ok(Self { name: name.into(), kind: Kind::Tap(file), control })
+    }
+
+    /// Makes a bridge.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn bridge(name: &str) -> io::Result<Self> {
+        let control = Control::open()?;
+        control.add_bridge(name)?;
+        Ok(Self { name: name.into(), kind: Kind::Bridge, control })
+    }
+
+    /// Makes a pair of devices that are connected with each other. The handle is for the first, and whichever
+    /// is deleted takes the other along.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn veth(name: &str, peer: &str) -> io::Result<Self> {
+        let control = Control::open()?;
+        control.add_veth(name, peer)?;
+        Ok(Self { name: name.into(), kind: Kind::Veth, control })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its number, as `IFINDEX` has it.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if it is gone.
+    pub fn index(&self) -> io::Result<i32> {
+        self.control.index(&self.name)
+    }
+
+    /// Gives it another name.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; it has the old name then.
+    pub fn rename(&mut self, name: &str) -> io::Result<()> {
+        self.control.rename(&self.name, name)?;
+        self.name = name.into();
+        Ok(())
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; it is not tried again then.
+    pub fn destroy(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    /// Leaves it where it is, for [`delete`].
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says; only a tap device has to be asked for that, and that is deleted then.
+    pub fn leave(mut self) -> io::Result<()> {
+        if let Kind::Tap(file) = &self.kind {
+            let on: libc::c_int = 1;
+            // SAFETY: `TUNSETPERSIST` takes a number, and no pointer.
+            Errno::result(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETPERSIST, on) })?;
+        }
+        self.kind = Kind::Left;
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        match mem::replace(&mut self.kind, Kind::Left) {
+            Kind::Bridge => self.control.delete_bridge(&self.name),
+            Kind::Veth => self.control.delete(&self.name),
+            Kind::Tap(_) | Kind::Left => Ok(()),
+        }
+    }
+}
+
+impl Drop for NetDevice {
+    fn drop(&mut self) {
+        // Somebody else, or its peer, may have taken it along.
+        let _ = self.end();
+    }
+}
+
+/// Whether this thread's network namespace has a device of that name.
+///
+/// # Errors
+///
+/// What the kernel says, apart from `ENODEV`.
+pub fn exists(name: &str) -> io::Result<bool> {
+    match Control::open()?.index(name) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes a device of this thread's network namespace, of whatever kind.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn delete(name: &str) -> io::Result<()> {
+    Control::open()?.delete(name)
+}
+
+/// Deletes devices of this thread's network namespace at once. A deletion takes 15 ms or more, in which the
+/// kernel waits for its processors; a thousand tap devices together take a fifth of a second. Only bridges
+/// are waited for one by one all the same.
+///
+/// # Errors
+///
+/// What the kernel says; some are left if one does not exist.
+pub fn delete_together(names: &[String]) -> io::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    // The group is this process's: 0 is where all devices are by themselves.
+    Control::open()?.delete_together(names, process::id())
+}
+
+/// Gives a device of this thread's network namespace another name.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn rename(from: &str, to: &str) -> io::Result<()> {
+    Control::open()?.rename(from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, thread};
+
+    use nix::libc;
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::{NetDevice, delete, delete_together, exists, remove_loop, rename};
+    use crate::kernel::own_network_namespace;
+
+    fn errno<T>(result: io::Result<T>) -> i32 {
+        result.err().and_then(|error| error.raw_os_error()).expect("an error of the kernel")
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_an_error() {
+        let Some(_turn) = own_network_namespace("refused devices") else { return };
+        let mut device = NetDevice::tap("taken").unwrap();
+        assert_eq!(errno(NetDevice::tap("taken")), libc::EBUSY);
+        assert_eq!(errno(NetDevice::bridge("taken")), libc::EEXIST);
+        assert_eq!(errno(NetDevice::veth("taken", "free")), libc::EEXIST);
+        assert_eq!(errno(NetDevice::veth("free", "taken")), libc::EEXIST);
+        assert_eq!(errno(NetDevice::bridge("sixteen_letters_")), libc::EINVAL);
+        assert_eq!(errno(NetDevice::veth("sixteen_letters_", "free")), libc::ERANGE);
+        assert_eq!(errno(delete("none")), libc::ENODEV);
+        assert_eq!(errno(delete_together(&["none".into()])), libc::ENODEV);
+        assert_eq!(errno(rename("none", "other")), libc::ENODEV);
+        assert_eq!(errno(device.rename("lo")), libc::EEXIST);
+        assert_eq!(errno(remove_loop(199)), libc::ENODEV);
+        assert_eq!((device.name(), exists("free").unwrap()), ("taken", false));
+        drop(device);
+        assert!(!exists("taken").unwrap());
+    }
+
+    #[test]
+    fn devices_stay_if_they_are_left() {
+        let Some(_turn) = own_network_namespace("devices that stay") else { return };
+        for device in [NetDevice::tap("t"), NetDevice::bridge("b"), NetDevice::veth("v", "w")] {
+            device.unwrap().leave().unwrap();
+        }
+        let names = ["t", "b", "v"].map(String::from);
+        let exist = || names.iter().chain([&"w".into()]).filter(|name| exists(name).unwrap()).count();
+        assert_eq!(exist(), 4);
+        assert_eq!(errno(NetDevice::tap("t")), libc::EBUSY, "it is another's");
+        delete_together(&names).unwrap();
+        assert_eq!(exist(), 0);
+    }
+
+    #[test]
+    fn devices_go_wherever_they_are_dropped() {
+        let Some(_turn) = own_network_namespace("devices dropped elsewhere") else { return };
+        let devices = [NetDevice::tap("t"), NetDevice::bridge("b"), NetDevice::veth("v", "w")];
+        let elsewhere = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            drop(devices.map(Result::unwrap));
+        });
+        elsewhere.join().unwrap();
+        assert!(["t", "b", "v", "w"].iter().all(|name| !exists(name).unwrap()));
+    }
+}

@@ -1,0 +1,43 @@
+//! Namespaces for the threads of a test.
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::privilege::{Turn, not_run, turn_to_raise};
+
+/// As [`own_network_namespace`](super::own_network_namespace), and with a sysfs of its own at `/sys`:
+/// `/sys/class/net` is that namespace's. Threads and processes that this thread starts see the same; those
+/// that were there before do not.
+///
+/// Events of net devices stay in their network namespace; those of all others reach every namespace.
+///
+/// # Panics
+///
+/// Under `CI=true` without privileges.
+#[must_use]
+pub fn own_sysfs(test: &str) -> Option<Turn> {
+    // The turn is a lock in the sysfs that all tests share: not in the new one.
+    let turn = turn_to_raise(test)?;
+    if let Err(errno) = enter() {
+        not_run(test, &format!("it needs a network namespace and a sysfs of its own: {errno}"));
+        return None;
+    }
+    Some(turn)
+}
+
+/// The same for a further thread of a test that has its turn already.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn enter() -> Result<(), Errno> {
+    // The mounts of one thread: CLONE_NEWNS gives it a root and a working directory of its own, too.
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
+    let nothing = None::<&str>;
+    // Else what is mounted here would be mounted everywhere.
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
+    // A sysfs shows the network namespace of whoever mounts it.
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("sysfs"), "/sys", Some("sysfs"), flags, nothing)
+}

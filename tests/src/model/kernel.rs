@@ -1,0 +1,355 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use sureplug_core::presence::Scope;
+
+use super::datagram::{Sent, uevent};
+
+/// Where devices are plugged: nested, and with names that begin alike.
+pub const PLACES: [&str; 12] = [
+    "/devices/a",
+    "/devices/a/x",
+    "/devices/a/x/u",
+    "/devices/a/x/v",
+    "/devices/a/y",
+    "/devices/a-b",
+    "/devices/b",
+    "/devices/b/x",
+    "/devices/b/x/u",
+    "/devices/b/y",
+    "/devices/c",
+    "/devices/c/x",
+];
+
+/// By which properties a device can be told from the one that was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// None.
+    Nothing,
+    /// Those of what is plugged again: the same each time.
+    SameProduct,
+    /// `BUSNUM` and `DEVNUM`.
+    Usb,
+    /// `MAJOR` and `MINOR`.
+    Node,
+    /// `DISKSEQ`.
+    Disk,
+    /// `IFINDEX`.
+    Interface,
+}
+
+impl Identity {
+    /// One for each number.
+    #[must_use]
+    pub const fn of(number: u8) -> Self {
+        [Self::Nothing, Self::SameProduct, Self::Usb, Self::Node, Self::Disk, Self::Interface]
+            [number as usize % 6]
+    }
+
+    /// Whether it tells a device from another one that has that identity.
+    #[must_use]
+    pub fn tells_from(self, other: Self) -> bool {
+        self.subsystem() != other.subsystem()
+            || self == other && !matches!(self, Self::Nothing | Self::SameProduct)
+    }
+
+    const fn subsystem(self) -> &'static str {
+        match self {
+            Self::Nothing => "usbmisc",
+            Self::SameProduct | Self::Usb => "usb",
+            Self::Node => "tty",
+            Self::Disk => "block",
+            Self::Interface => "net",
+        }
+    }
+
+    fn properties(self, incarnation: u64) -> Vec<(&'static str, String)> {
+        let number = || incarnation.to_string();
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::SameProduct => vec![("PRODUCT", "46f4/1/0".to_owned())],
+            Self::Usb => vec![("BUSNUM", "001".to_owned()), ("DEVNUM", number())],
+            Self::Node => vec![("MAJOR", "166".to_owned()), ("MINOR", number())],
+            Self::Disk => vec![("DISKSEQ", number())],
+            Self::Interface => vec![("IFINDEX", number())],
+        }
+    }
+}
+
+/// A device in the kernel's tree.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Which of all devices that ever were; the inode of its directory follows from it.
+    pub incarnation: u64,
+    /// What tells it apart.
+    pub identity: Identity,
+    /// Which driver has it.
+    pub driver: Option<u8>,
+}
+
+impl Device {
+    /// Its `SUBSYSTEM`.
+    #[must_use]
+    pub fn subsystem(&self) -> &'static [u8] {
+        self.identity.subsystem().as_bytes()
+    }
+
+    fn datagram(&self, action: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+        let (incarnation, driver) = (self.incarnation.to_string(), self.driver.map(|d| d.to_string()));
+        let identity = self.identity.properties(self.incarnation);
+        let mut properties = vec![("SUBSYSTEM", self.identity.subsystem()), ("INCARNATION", &incarnation)];
+        properties.extend(identity.iter().map(|(key, value)| (*key, value.as_str())));
+        properties.extend(driver.as_deref().map(|driver| ("DRIVER", driver)));
+        properties.extend(more);
+        uevent(action, path, &properties)
+    }
+}
+
+/// What an event says of a device that stays.
+#[derive(Clone, Copy, Debug)]
+pub enum Saying {
+    /// `change`.
+    Change,
+    /// `bind` to that driver.
+    Bind(u8),
+    /// `unbind`.
+    Unbind,
+    /// `add`, because somebody asked for it.
+    Trigger,
+}
+
+/// What happens in the kernel.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation {
+    /// Something is plugged in, with whatever it is plugged into, and what is on it.
+    Plug {
+        /// Which of the [`PLACES`].
+        place: u8,
+        /// Which of those below it are there too.
+        below: u8,
+        /// Which [`Identity`] it has, and those around it.
+        identity: u8,
+        /// Whether all are there before the first event is sent.
+        at_once: bool,
+    },
+    /// A present device goes, with what is below it.
+    Unplug {
+        /// Which.
+        device: u8,
+    },
+    /// The same, and the like of them comes back.
+    Replace {
+        /// Which.
+        device: u8,
+    },
+    /// A present device gets another devpath, with what is below it.
+    Move {
+        /// Which.
+        device: u8,
+        /// Which of the [`PLACES`] it gets.
+        place: u8,
+    },
+    /// An event that leaves the device where it is.
+    Say {
+        /// Which.
+        device: u8,
+        /// What.
+        saying: Saying,
+    },
+    /// An event of something that is no device.
+    Untracked,
+}
+
+/// What happens at once.
+#[derive(Clone, Debug)]
+enum Step {
+    Appear(String, Identity),
+    Announce(String),
+    Vanish(String),
+    Move { from: String, to: String },
+    Say(String, Saying),
+    Send(Sent),
+}
+
+/// The tree, and what is about to happen in it.
+#[derive(Clone, Debug, Default)]
+pub struct Kernel {
+    devices: BTreeMap<String, Device>,
+    operations: VecDeque<Operation>,
+    steps: VecDeque<Step>,
+    /// What tells them apart, of all devices that ever were.
+    identities: Vec<Identity>,
+    sent: u64,
+}
+
+impl Kernel {
+    /// What is there, by devpath.
+    #[must_use]
+    pub const fn devices(&self) -> &BTreeMap<String, Device> {
+        &self.devices
+    }
+
+    /// What tells a device apart that is or was there.
+    ///
+    /// # Panics
+    ///
+    /// If there never was such a one.
+    #[must_use]
+    pub fn identity(&self, incarnation: u64) -> Identity {
+        let place = usize::try_from(incarnation).ok().and_then(|number| number.checked_sub(1));
+        place.and_then(|place| self.identities.get(place).copied()).expect("a device that was there")
+    }
+
+    /// Where a device is.
+    #[must_use]
+    pub fn place_of(&self, incarnation: u64) -> Option<&str> {
+        let mut devices = self.devices.iter();
+        devices.find(|(_, device)| device.incarnation == incarnation).map(|(path, _)| path.as_str())
+    }
+
+    /// Reads a device in sysfs: what an `add` would say, and which one it is.
+    #[must_use]
+    pub fn read(&self, path: &str) -> Option<(Vec<u8>, u64)> {
+        let device = self.devices.get(path)?;
+        Some((device.datagram("add", path, &[]), device.incarnation))
+    }
+
+    /// Begins something, behind what is under way.
+    pub fn begin(&mut self, operation: Operation) {
+        self.operations.push_back(operation);
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.operations.is_empty() && self.steps.is_empty()
+    }
+
+    /// Does the next step; returns the event that it sends.
+    pub fn step(&mut self) -> Option<Sent> {
+        while self.steps.is_empty() {
+            let operation = self.operations.pop_front()?;
+            self.steps = self.steps_of(operation).into();
+        }
+        match self.steps.pop_front()? {
+            Step::Appear(path, identity) => {
+                self.identities.push(identity);
+                let incarnation = self.identities.len() as u64;
+                self.devices.insert(path, Device { incarnation, identity, driver: None });
+                None
+            }
+            Step::Announce(path) => Some(self.event("add", &path, &[])),
+            // What a scan reads is gone before the event is sent (`device_del` in `drivers/base/core.c`).
+            Step::Vanish(path) => {
+                let event = self.event("remove", &path, &[]);
+                self.devices.remove(&path);
+                self.steps.push_front(Step::Send(event));
+                None
+            }
+            Step::Move { from, to } => Some(self.rename(&from, &to)),
+            Step::Say(path, saying) => Some(self.say(&path, saying)),
+            Step::Send(event) => Some(event),
+        }
+    }
+
+    fn event(&mut self, action: &str, path: &str, more: &[(&str, &str)]) -> Sent {
+        self.sent += 1;
+        let seqnum = self.sent.to_string();
+        let more = [more, &[("SEQNUM", &seqnum)]].concat();
+        Sent { datagram: self.devices[path].datagram(action, path, &more), scope: Scope::Tracked }
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> Sent {
+        let moved: Vec<String> = self.with_below(from);
+        for path in moved {
+            if let Some(device) = self.devices.remove(&path) {
+                self.devices.insert(format!("{to}{}", &path[from.len()..]), device);
+            }
+        }
+        self.event("move", to, &[("DEVPATH_OLD", from)])
+    }
+
+    fn say(&mut self, path: &str, saying: Saying) -> Sent {
+        if let (Some(device), Saying::Bind(_) | Saying::Unbind) = (self.devices.get_mut(path), saying) {
+            device.driver = if let Saying::Bind(driver) = saying { Some(driver) } else { None };
+        }
+        match saying {
+            Saying::Change => self.event("change", path, &[]),
+            Saying::Bind(_) => self.event("bind", path, &[]),
+            Saying::Unbind => self.event("unbind", path, &[]),
+            Saying::Trigger => self.event("add", path, &[("SYNTH_UUID", "0")]),
+        }
+    }
+
+    /// A device and all below it, parents first.
+    fn with_below(&self, path: &str) -> Vec<String> {
+        let below = format!("{path}/");
+        self.devices.keys().filter(|key| *key == path || key.starts_with(&below)).cloned().collect()
+    }
+
+    fn present(&self, number: u8) -> Option<String> {
+        let count = self.devices.len();
+        self.devices.keys().nth(usize::from(number).checked_rem(count)?).cloned()
+    }
+
+    fn steps_of(&mut self, operation: Operation) -> Vec<Step> {
+        match operation {
+            Operation::Plug { place, below, identity, at_once } => self.plug(place, below, identity, at_once),
+            Operation::Unplug { device } => {
+                self.present(device).map_or_else(Vec::new, |path| self.unplug(&path))
+            }
+            Operation::Replace { device } => {
+                let Some(path) = self.present(device) else { return Vec::new() };
+                let mut steps = self.unplug(&path);
+                for path in self.with_below(&path) {
+                    let identity = self.devices[&path].identity;
+                    steps.extend([Step::Appear(path.clone(), identity), Step::Announce(path)]);
+                }
+                steps
+            }
+            Operation::Move { device, place } => self.move_to(device, place),
+            Operation::Say { device, saying } => {
+                self.present(device).into_iter().map(|path| Step::Say(path, saying)).collect()
+            }
+            Operation::Untracked => {
+                let datagram = uevent("add", "/module/loop", &[("SUBSYSTEM", "module"), ("SEQNUM", "0")]);
+                vec![Step::Send(Sent { datagram, scope: Scope::Untracked })]
+            }
+        }
+    }
+
+    fn plug(&self, place: u8, below: u8, identity: u8, at_once: bool) -> Vec<Step> {
+        let place = PLACES[usize::from(place) % PLACES.len()];
+        let is_above = |path: &str| place == path || place.starts_with(&format!("{path}/"));
+        let below_it = PLACES.iter().filter(|path| path.starts_with(&format!("{place}/")));
+        let chosen: Vec<_> =
+            below_it.enumerate().filter(|(bit, _)| below >> bit & 1 == 1).map(|(_, path)| *path).collect();
+        let is_wanted = |path: &str| {
+            is_above(path) || chosen.iter().any(|c| *c == path || c.starts_with(&format!("{path}/")))
+        };
+        let new = PLACES.iter().filter(|path| is_wanted(path) && !self.devices.contains_key(**path));
+        let appear = |path: &&str| {
+            Step::Appear((*path).to_owned(), Identity::of(identity + path.as_bytes()[path.len() - 1]))
+        };
+        let announce = |path: &&str| Step::Announce((*path).to_owned());
+        if at_once {
+            new.clone().map(appear).chain(new.clone().map(announce)).collect()
+        } else {
+            new.flat_map(|path| [appear(path), announce(path)]).collect()
+        }
+    }
+
+    fn unplug(&self, path: &str) -> Vec<Step> {
+        self.with_below(path).into_iter().rev().map(Step::Vanish).collect()
+    }
+
+    fn move_to(&self, device: u8, place: u8) -> Vec<Step> {
+        let Some(from) = self.present(device) else { return Vec::new() };
+        let to = PLACES[usize::from(place) % PLACES.len()].to_owned();
+        let parent = &to[..to.rfind('/').unwrap_or(0)];
+        let is_free = !self.devices.contains_key(&to) && !format!("{to}/").starts_with(&format!("{from}/"));
+        if !is_free || parent != "/devices" && !self.devices.contains_key(parent) {
+            return Vec::new();
+        }
+        vec![Step::Move { from, to }]
+    }
+}

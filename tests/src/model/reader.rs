@@ -1,0 +1,212 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use sureplug_core::journal::{ConsumerId, Entry, Packet, Told};
+use sureplug_core::presence::Origin;
+use sureplug_core::selection::Selection;
+use sureplug_core::stream::Stream;
+use sureplug_core::uevent::Action;
+
+/// The stamp of what is made for one consumer alone.
+pub const MADE: u64 = u64::MAX;
+
+/// What a consumer believes of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Belief {
+    /// `INCARNATION` of its `add`.
+    pub incarnation: Vec<u8>,
+    /// `DRIVER` of the last event about it.
+    pub driver: Option<Vec<u8>>,
+}
+
+/// The rules of a stream, and who believes what follows from it.
+#[derive(Debug, Default)]
+pub struct Rule {
+    /// By devpath.
+    pub believed: BTreeMap<Vec<u8>, Belief>,
+    /// What was told together, and which devpaths that added and removed.
+    batch: u64,
+    added: Vec<Vec<u8>>,
+}
+
+fn is_below(path: &[u8], above: &[u8]) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
+impl Rule {
+    /// Takes one event; those of one `batch` were told together.
+    ///
+    /// # Panics
+    ///
+    /// If it breaks a rule.
+    pub fn hear(&mut self, entry: &Entry<'_>, batch: u64) {
+        let uevent = &entry.uevent;
+        if !entry.tracked {
+            return;
+        }
+        let path = uevent.devpath().to_vec();
+        let name = uevent.devpath().escape_ascii();
+        let value = |key| uevent.property(key).map(<[u8]>::to_vec);
+        if batch != std::mem::replace(&mut self.batch, batch) {
+            self.added.clear();
+        }
+        match uevent.action() {
+            Action::Add => {
+                let belief = Belief {
+                    incarnation: value(b"INCARNATION").unwrap_or_default(),
+                    driver: value(b"DRIVER"),
+                };
+                assert!(self.believed.insert(path.clone(), belief).is_none(), "added twice: {name}");
+                if entry.origin != Origin::Kernel {
+                    let late = self.added.iter().find(|added| is_below(added, &path));
+                    assert!(late.is_none(), "a child was added before {name}");
+                }
+                self.added.push(path);
+            }
+            Action::Remove => {
+                assert!(self.believed.remove(&path).is_some(), "removed, but not added: {name}");
+                let left = self.believed.keys().find(|left| is_below(left, &path));
+                assert!(left.is_none(), "removed before a child: {name}");
+            }
+            _ => {
+                let belief = self.believed.get_mut(&path);
+                belief.unwrap_or_else(|| panic!("{uevent}, but not added")).driver = value(b"DRIVER");
+            }
+        }
+        let origin = entry.added_properties().find(|p| p.key == b"SUREPLUG_ORIGIN").map(|p| p.value);
+        assert_eq!(origin, Some(entry.origin.as_bytes()), "{name}");
+    }
+}
+
+/// One step as somebody heard it who heard all.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// Whose, if the table holds it.
+    pub path: Option<Vec<u8>>,
+    /// As it was told.
+    pub action: Vec<u8>,
+    /// Of what subsystem.
+    pub subsystem: Option<Vec<u8>>,
+}
+
+/// A consumer, and what it may pass over without a word.
+#[derive(Debug)]
+pub struct Reader {
+    /// Its place in the journal.
+    pub id: ConsumerId,
+    /// What it selects.
+    pub selection: Selection,
+    /// What it believes.
+    pub rule: Rule,
+    /// How often it was told to forget.
+    pub resets: usize,
+    /// Steps that it was told to have missed.
+    pub missed: u64,
+    /// Behind the last step that it was past.
+    at: u64,
+    /// Steps passed that it has still to be told the number of.
+    uncounted: u64,
+    /// Whether it is told the difference.
+    differs: bool,
+    /// Up to that step it knows already who came and went.
+    known_before: u64,
+}
+
+impl Reader {
+    /// One who has just joined.
+    #[must_use]
+    pub fn new(id: ConsumerId, selection: Selection, at: u64) -> Self {
+        let rule = Rule::default();
+        Self { id, selection, rule, resets: 0, missed: 0, at, uncounted: 0, differs: true, known_before: 0 }
+    }
+
+    /// Reads one step, and checks it; `false` if there was none. `heard` has the step with that number, as
+    /// far as somebody heard it.
+    ///
+    /// # Panics
+    ///
+    /// If it breaks a rule, or something was passed over that must be told or counted.
+    pub fn read<const S: usize, const B: usize, const R: usize, const C: usize>(
+        &mut self,
+        stream: &mut Stream<S, B, R, C>,
+        packet: &mut Packet,
+        batch: u64,
+        heard: &mut BTreeMap<u64, Heard>,
+    ) -> bool {
+        let before = stream.journal().read_steps(self.id);
+        // It was made to forget since then.
+        self.uncounted += before - self.at;
+        let told = stream.next(self.id, MADE, packet);
+        let after = stream.journal().read_steps(self.id);
+        self.at = after;
+        match told {
+            Some(Told::Event(entry)) if entry.stamp == MADE => {
+                assert!(self.differs && entry.tracked && entry.kernel_action.is_none());
+                self.uncounted += after - before;
+                self.rule.hear(&entry, batch);
+            }
+            Some(Told::Event(entry)) => {
+                self.know_all(stream.journal().steps());
+                self.pass(before..after - 1, heard);
+                self.rule.hear(&entry, entry.stamp);
+                assert!(self.selection.admits(entry.uevent.subsystem()) || self.selection == Selection::ALL);
+                let uevent = entry.uevent;
+                heard.entry(after - 1).or_insert_with(|| Heard {
+                    path: entry.tracked.then(|| uevent.devpath().to_vec()),
+                    action: uevent.action().as_bytes().to_vec(),
+                    subsystem: uevent.subsystem().map(<[u8]>::to_vec),
+                });
+            }
+            Some(Told::Missed { steps }) => {
+                assert!(steps > 0);
+                self.missed += steps;
+                let passed = (after + self.uncounted).checked_sub(steps).expect("no more than were passed");
+                self.pass(before..passed, heard);
+                self.uncounted = 0;
+                if self.differs {
+                    self.know_all(stream.journal().steps());
+                } else {
+                    self.differs = true;
+                }
+            }
+            Some(Told::Reset) => {
+                self.uncounted += after - before;
+                self.rule.believed.clear();
+                (self.differs, self.resets) = (true, self.resets + 1);
+            }
+            None => {
+                self.know_all(stream.journal().steps());
+                self.pass(before..after, heard);
+                assert_eq!((after, self.uncounted), (stream.journal().steps(), 0), "read to the end");
+            }
+        }
+        told.is_some()
+    }
+
+    fn know_all(&mut self, steps: u64) {
+        if std::mem::take(&mut self.differs) {
+            self.known_before = steps;
+        }
+    }
+
+    /// Steps that are neither told nor counted: others need not hear them, or know what came of them.
+    fn pass(&self, steps: Range<u64>, heard: &BTreeMap<u64, Heard>) {
+        assert!(steps.start <= steps.end, "{steps:?}");
+        for (step, what) in steps.filter_map(|step| heard.get(&step).map(|what| (step, what))) {
+            if !self.selection.admits(what.subsystem.as_deref()) {
+                continue;
+            }
+            let is_known = step < self.known_before;
+            let path =
+                what.path.as_ref().unwrap_or_else(|| panic!("an untracked step was passed over: {what:?}"));
+            let went_since = || {
+                let since = heard.range(step + 1..self.known_before);
+                since
+                    .into_iter()
+                    .any(|(_, later)| later.path.as_ref() == Some(path) && later.action == b"remove")
+            };
+            let comes_or_goes = matches!(&what.action[..], b"add" | b"remove");
+            assert!(is_known && (comes_or_goes || went_since()), "step {step} was passed over: {what:?}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+use sureplug_core::journal::{ConsumerId, Entry, Lag, Packet, Told};
+use sureplug_core::presence::{Look, Outcome, ScanKind, Scope};
+use sureplug_core::selection::Selection;
+use sureplug_core::stream::Stream;
+use sureplug_core::uevent::Uevent;
+
+use super::datagram::uevent;
+
+/// What a device says of itself: `KEY=value` pairs.
+pub type Says<'s> = &'s [(&'s str, &'s str)];
+
+/// A device as a scan finds it: where, what it says, and its inode.
+pub type Found<'s> = (&'s str, Says<'s>, u64);
+
+/// A stream that is told what to do, and tells in one line per step what came of it: origin, action, devpath,
+/// the kernel's own action in brackets, and `?` if it is not tracked.
+pub struct Script<const S: usize, const B: usize, const R: usize, const C: usize> {
+    /// What is tested.
+    pub stream: Box<Stream<S, B, R, C>>,
+    /// A consumer of everything.
+    pub id: ConsumerId,
+    packet: Box<Packet>,
+}
+
+impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B, R, C> {
+    /// Without devices, and with one consumer, which is never made to forget.
+    ///
+    /// # Panics
+    ///
+    /// If there may be no consumer, or it is told something.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut stream = Box::new(Stream::new());
+        let id = stream.join(Selection::ALL, Lag::Hold).expect("a place");
+        let mut script = Self { stream, id, packet: Box::new(Packet::new()) };
+        // Whatever comes before it has read is told as what is present.
+        assert!(script.told().is_empty());
+        script
+    }
+
+    /// An event of a device in sysfs.
+    pub fn event(&mut self, action: &str, path: &str, says: Says<'_>) {
+        self.send(&uevent(action, path, says), Scope::Tracked);
+    }
+
+    /// A device has moved.
+    pub fn moved(&mut self, from: &str, to: &str, says: Says<'_>) {
+        self.event("move", to, &[says, &[("DEVPATH_OLD", from)]].concat());
+    }
+
+    /// Any event.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    pub fn send(&mut self, datagram: &[u8], scope: Scope) {
+        self.stream.event(0, &Uevent::parse(datagram).expect("a uevent"), scope);
+    }
+
+    /// Takes what a look at a device has read, with no event since.
+    pub fn saw(&mut self, (path, says, inode): Found<'_>) -> Look {
+        self.stream.look_at(path.as_bytes());
+        self.saw_late((path, says, inode))
+    }
+
+    /// Takes what a look has read that began before.
+    ///
+    /// # Panics
+    ///
+    /// If that is no uevent.
+    pub fn saw_late(&mut self, (path, says, inode): Found<'_>) -> Look {
+        let datagram = uevent("add", path, says);
+        self.stream.saw(0, &Uevent::parse(&datagram).expect("a uevent"), inode)
+    }
+
+    /// Goes on with a scan: what was told and not seen is gone.
+    pub fn finish(&mut self) -> Outcome {
+        while self.stream.look_at_unseen().is_some() {
+            self.stream.gone();
+        }
+        self.stream.end_scan(0)
+    }
+
+    /// A whole scan: this is there, and nothing else.
+    pub fn scan(&mut self, kind: ScanKind, found: &[Found<'_>]) -> Outcome {
+        self.stream.begin_scan(kind);
+        for &device in found {
+            self.saw(device);
+        }
+        self.finish()
+    }
+
+    /// All that the consumer is told.
+    pub fn told(&mut self) -> Vec<String> {
+        self.told_to(self.id)
+    }
+
+    /// All that a consumer is told.
+    pub fn told_to(&mut self, id: ConsumerId) -> Vec<String> {
+        std::iter::from_fn(|| self.next(id)).collect()
+    }
+
+    /// The next thing that a consumer is told.
+    pub fn next(&mut self, id: ConsumerId) -> Option<String> {
+        self.next_with(id, &mut |_| ())
+    }
+
+    /// The same, and looks at it if it is an event.
+    pub fn next_with(&mut self, id: ConsumerId, look: &mut dyn FnMut(&Entry<'_>)) -> Option<String> {
+        let told = self.stream.next(id, 0, &mut self.packet)?;
+        if let Told::Event(entry) = &told {
+            look(entry);
+        }
+        Some(line(&told))
+    }
+}
+
+impl<const S: usize, const B: usize, const R: usize, const C: usize> Default for Script<S, B, R, C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn line(told: &Told<'_>) -> String {
+    let entry = match told {
+        Told::Event(entry) => entry,
+        Told::Missed { steps } => return format!("missed {steps}"),
+        Told::Reset => return "reset".to_owned(),
+    };
+    let origin = entry.origin.as_bytes().escape_ascii();
+    let path = entry.uevent.devpath().escape_ascii();
+    let kernel = entry.kernel_action.map_or(String::new(), |action| format!(" ({action})"));
+    let tracked = if entry.tracked { "" } else { " ?" };
+    format!("{origin} {} {path}{kernel}{tracked}", entry.uevent.action())
+}

@@ -1,0 +1,262 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use sureplug_core::journal::{Lag, Packet};
+use sureplug_core::presence::{Outcome, ScanKind};
+use sureplug_core::selection::Selection;
+use sureplug_core::stream::Stream;
+use sureplug_core::uevent::{Action, Uevent};
+
+use super::datagram::Sent;
+use super::kernel::{Identity, Kernel, Operation};
+use super::reader::{Heard, Reader};
+use super::scan::Scan;
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice {
+    /// Something begins in the kernel.
+    Operate(Operation),
+    /// The kernel does its next step, and the event of it is lost or not.
+    Kernel {
+        /// Whether it is.
+        lose: bool,
+    },
+    /// Events are applied, as many.
+    Deliver(u8),
+    /// A scan begins.
+    Scan(ScanKind),
+    /// The scan goes on.
+    Look(u8),
+    /// A consumer reads.
+    Read {
+        /// Which.
+        reader: u8,
+        /// So many steps at most.
+        steps: u8,
+    },
+    /// A consumer leaves, and one joins in its place.
+    Rejoin(u8),
+    /// A consumer is made to forget.
+    Reset(u8),
+}
+
+/// A kernel, a stream that follows it, and consumers. The first reads everything at once.
+pub struct World<const S: usize, const B: usize, const R: usize, const C: usize> {
+    /// What is tested.
+    pub stream: Box<Stream<S, B, R, C>>,
+    /// What is true.
+    pub kernel: Kernel,
+    /// Who reads.
+    pub readers: Vec<Reader>,
+    /// What the last scan told.
+    pub outcome: Option<Outcome>,
+    pub(super) scan: Option<Scan>,
+    pub(super) stamp: u64,
+    /// The device that the running look has read.
+    pub(super) reading: Option<u64>,
+    /// Devices whose inode was taken, and where.
+    pub(super) looked_at: BTreeSet<(String, u64)>,
+    /// Devices that said something of themselves while they stayed.
+    spoken: BTreeSet<u64>,
+    socket: VecDeque<Sent>,
+    heard: BTreeMap<u64, Heard>,
+    /// Counts what the stream was given, so that it is known what is told together.
+    given: u64,
+    packet: Box<Packet>,
+}
+
+/// The device that says something of itself.
+fn spoken_of(uevent: &Uevent<'_>) -> Option<u64> {
+    let speaks = !matches!(uevent.action(), Action::Add | Action::Remove | Action::Move);
+    let incarnation = uevent.property(b"INCARNATION").filter(|_| speaks)?;
+    String::from_utf8_lossy(incarnation).parse().ok()
+}
+
+/// What a consumer selects and how it may be treated, by its place.
+fn terms(place: usize) -> (Selection, Lag) {
+    let usb = || Selection::of([&b"usb"[..], b"net"]).expect("a selection");
+    match place {
+        0 | 1 => (Selection::ALL, Lag::Hold),
+        2 => (usb(), Lag::Reset),
+        3 => (Selection::ALL, Lag::Reset),
+        _ => (usb(), Lag::Hold),
+    }
+}
+
+impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B, R, C> {
+    /// With no device, and with as many consumers as there can be.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut world = Self {
+            stream: Box::new(Stream::new()),
+            kernel: Kernel::default(),
+            readers: Vec::new(),
+            outcome: None,
+            scan: None,
+            stamp: 0,
+            reading: None,
+            looked_at: BTreeSet::new(),
+            spoken: BTreeSet::new(),
+            socket: VecDeque::new(),
+            heard: BTreeMap::new(),
+            given: 0,
+            packet: Box::new(Packet::new()),
+        };
+        for place in 0..C {
+            let reader = world.join(place);
+            world.readers.push(reader);
+        }
+        world
+    }
+
+    fn join(&mut self, place: usize) -> Reader {
+        let (selection, lag) = terms(place);
+        let id = self.stream.join(selection.clone(), lag).expect("a place");
+        Reader::new(id, selection, self.stream.journal().steps())
+    }
+
+    /// Does one thing. Nothing is lost, and no scan begins, if `quiet`.
+    pub fn choose(&mut self, choice: Choice, quiet: bool) {
+        match choice {
+            Choice::Operate(operation) => self.kernel.begin(operation),
+            Choice::Kernel { lose } => self.kernel_step(lose && !quiet),
+            Choice::Deliver(events) => self.deliver(events.into()),
+            Choice::Scan(kind) if !quiet => self.begin_scan(kind),
+            Choice::Scan(_) => {}
+            Choice::Look(random) => drop(self.scan_step(random)),
+            Choice::Read { reader, steps } => self.read(usize::from(reader) % C, steps.into()),
+            Choice::Rejoin(reader) => {
+                let place = usize::from(reader) % C;
+                self.stream.leave(self.readers[place].id);
+                self.readers[place] = self.join(place);
+                self.told();
+            }
+            Choice::Reset(reader) => {
+                self.stream.reset(self.readers[usize::from(reader) % C].id);
+                self.told();
+            }
+        }
+    }
+
+    /// The kernel does its next step.
+    pub fn kernel_step(&mut self, lose: bool) {
+        self.socket.extend(self.kernel.step().filter(|_| !lose));
+    }
+
+    /// Applies so many events at most.
+    pub fn deliver(&mut self, events: usize) {
+        let events = events.min(self.socket.len());
+        for event in self.socket.drain(..events).collect::<Vec<_>>() {
+            self.stamp += 1;
+            let uevent = Uevent::from_kernel(&event.datagram).expect("what the model makes is an event");
+            self.carry_looks(&uevent);
+            self.spoken.extend(spoken_of(&uevent));
+            self.stream.event(self.stamp, &uevent, event.scope);
+            self.told();
+        }
+        self.applied(events);
+    }
+
+    /// What is known of a device that moves goes along.
+    fn carry_looks(&mut self, uevent: &Uevent<'_>) {
+        let Some(old) = uevent.devpath_old() else { return };
+        let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(uevent.devpath()));
+        let below = format!("{old}/");
+        let moves = |path: &str| *path == *old || path.starts_with(&below);
+        let believed = |path: &str| self.readers[0].rule.believed.get(path.as_bytes());
+        let moved = self.looked_at.iter().filter(|(path, incarnation)| {
+            moves(path) && believed(path).is_some_and(|b| b.incarnation == incarnation.to_string().as_bytes())
+        });
+        let moved: Vec<_> = moved.map(|(path, i)| (format!("{new}{}", &path[old.len()..]), *i)).collect();
+        self.looked_at.extend(moved);
+    }
+
+    /// Events that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.socket.len()
+    }
+
+    /// A consumer reads so many steps at most.
+    pub fn read(&mut self, place: usize, steps: usize) {
+        let Self { stream, readers, packet, heard, given, .. } = self;
+        for _ in 0..steps {
+            if !readers[place].read(stream, packet, *given, heard) {
+                break;
+            }
+        }
+    }
+
+    /// The stream was given something: the first consumer reads it.
+    pub(super) fn told(&mut self) {
+        self.given = (self.given + 1) | 1 << 63;
+        self.read(0, usize::MAX);
+    }
+
+    /// A scan without any loss, with these choices meanwhile, and then the [end](Self::finish).
+    pub fn settle(&mut self, meanwhile: &[Choice]) {
+        self.begin_scan(ScanKind::Repair);
+        for &choice in meanwhile {
+            self.choose(choice, true);
+        }
+        self.finish();
+    }
+
+    /// Ends what is going on: the scan, and then what the kernel does; then everybody reads everything.
+    pub fn finish(&mut self) {
+        while self.scan_step(0) {}
+        while !self.kernel.is_idle() {
+            self.kernel_step(false);
+        }
+        self.deliver(usize::MAX);
+        for place in 0..C {
+            self.read(place, usize::MAX);
+        }
+    }
+
+    /// Checks that everybody believes what is true, if all devices have a place in the table.
+    ///
+    /// # Panics
+    ///
+    /// If somebody does not.
+    pub fn check(&self) {
+        let table: BTreeSet<&[u8]> = self.stream.presence().devpaths().collect();
+        let devices = self.kernel.devices();
+        for path in &table {
+            assert!(devices.contains_key(&*String::from_utf8_lossy(path)), "stays: {}", path.escape_ascii());
+        }
+        if table.len() < devices.len() {
+            assert!(self.stream.presence().is_overflowing(), "{:?} are not in {table:?}", devices.keys());
+        }
+        for reader in &self.readers {
+            let mut believed = reader.rule.believed.clone();
+            for (path, device) in devices.iter().filter(|(path, _)| table.contains(path.as_bytes())) {
+                if !reader.selection.admits(Some(device.subsystem())) {
+                    continue;
+                }
+                let belief = believed.remove(path.as_bytes()).unwrap_or_else(|| panic!("not told: {path}"));
+                let incarnation = String::from_utf8_lossy(&belief.incarnation).parse().expect("a number");
+                if incarnation != device.incarnation {
+                    // No property tells them apart, or one that was told to have changed, and the inode of the one that was there is not known, since
+                    // an event told of it and no scan has read it before it went.
+                    let identity = self.kernel.identity(incarnation);
+                    let is_alike = !identity.tells_from(device.identity)
+                        || identity == Identity::Disk && self.spoken.contains(&device.incarnation);
+                    let is_excused = is_alike && !self.looked_at.contains(&(path.clone(), incarnation));
+                    assert!(is_excused, "{path} is {}, and not {incarnation}", device.incarnation);
+                }
+                if B >= 4_096 && self.stream.presence().counts().unfit == 0 && reader.missed == 0 {
+                    let driver = device.driver.map(|driver| driver.to_string().into_bytes());
+                    assert_eq!(belief.driver, driver, "the driver of {path}");
+                }
+            }
+            assert!(believed.is_empty(), "believed, and not there: {believed:?}");
+        }
+    }
+}
+
+impl<const S: usize, const B: usize, const R: usize, const C: usize> Default for World<S, B, R, C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,143 @@
+//! What is read of one device.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use sureplug_board::sysfs::Reading;
+use sureplug_core::limits::{MAX_PROPERTIES, MAX_PROPERTY_BYTES};
+
+use crate::tree::{Tree, devpaths, text};
+
+#[test]
+fn a_device_that_has_vanished_is_gone() {
+    let tree = Tree::new();
+    tree.link("../../devices/a", "class/c/a");
+    let mut devices = tree.open();
+    assert_eq!(devices.advance(), Some(&b"/devices/a"[..]));
+    assert_eq!(devices.read(), Reading::Gone, "a link that dangles");
+    tree.make_dir("devices/a");
+    assert_eq!(devices.read(), Reading::Gone, "no uevent file");
+    assert_eq!(devices.read_at(b"/devices/a/b", b"c"), Reading::Gone);
+    fs::write(tree.path("devices/a/file"), "").expect("a file");
+    assert_eq!(devices.read_at(b"/devices/a/file/b", b"c"), Reading::Gone, "ENOTDIR");
+    assert_eq!(devices.trouble_count(), 0);
+}
+
+#[test]
+fn a_device_is_read_at_its_place_without_having_been_found() {
+    let tree = Tree::new();
+    tree.device("/devices/a", "A=1\n");
+    tree.device("/devices/b", "B=1\n");
+    tree.link("../../devices/a", "class/c/a");
+    let mut devices = tree.open();
+    assert!(devices.advance().is_some());
+    let b = "add@/devices/b: ACTION=add DEVPATH=/devices/b SUBSYSTEM=usb B=1";
+    assert_eq!(text(devices.read_at(b"/devices/b", b"usb")), b);
+    assert_eq!(text(devices.read_at(b"/devices/b", b"")), b.replace(" SUBSYSTEM=usb", ""));
+    let inode = fs::metadata(tree.path("devices/b")).expect("a directory").ino();
+    assert!(
+        matches!(devices.read_at(b"/devices/b", b"usb"), Reading::Present { inode: i, .. } if i == inode)
+    );
+    assert!(text(devices.read()).starts_with("add@/devices/a: "), "what was found is found still");
+}
+
+#[test]
+fn an_alias_does_not_change_what_a_device_is_of() {
+    let tree = Tree::new();
+    tree.device("/devices/i2c-0", "");
+    tree.link("../../bus/i2c", "devices/i2c-0/subsystem");
+    tree.link("../../devices/i2c-0", "class/i2c-adapter/i2c-0");
+    tree.link("../../../devices/i2c-0", "bus/i2c/devices/i2c-0");
+    let mut devices = tree.open();
+    for _ in 0..2 {
+        assert!(devices.advance().is_some());
+        assert!(text(devices.read()).ends_with(" SUBSYSTEM=i2c"));
+    }
+    assert_eq!(devices.advance(), None);
+}
+
+#[test]
+fn the_lines_of_the_file_become_properties() {
+    let tree = Tree::new();
+    let read = |uevent: &[u8]| {
+        let all = tree.read_one(uevent);
+        let place = "add@/devices/a: ACTION=add DEVPATH=/devices/a SUBSYSTEM=c";
+        all.strip_prefix(place).unwrap_or_else(|| panic!("{all}")).trim_start().to_owned()
+    };
+    assert_eq!(read(b""), "");
+    assert_eq!(read(b"A=1\nB=2\n"), "A=1 B=2");
+    assert_eq!(read(b"A=1\nB=2"), "A=1 B=2", "the last line without its end");
+    assert_eq!(read(b"A==x=y\nB=\n"), "A==x=y B=");
+    assert_eq!(read(b"A\n\n=1\nB=2\n"), "B=2", "no `=`, nothing, no key");
+    assert_eq!(read(b"A=\xff\xfe\n"), r"A=\xff\xfe");
+    assert_eq!(read(b"A=1\nA=2\n"), "A=1 A=2");
+    assert_eq!(read(b"ACTION=x\nDEVPATH=y\nSUBSYSTEM=z\nSEQNUM=1\nA=1\nACTIONS=2\n"), "A=1 ACTIONS=2");
+}
+
+#[test]
+fn a_file_that_no_kernel_makes_is_unreadable() {
+    let tree = Tree::new();
+    let page = [b"A=1\n".repeat(2), vec![b'x'; 4_096 - 8]].concat();
+    assert!(tree.read_one(&page).ends_with(" A=1 A=1"));
+    for (uevent, why) in [
+        ([&page[..], b"\n"].concat(), "longer than a page"),
+        (b"A=1\0\n".to_vec(), "a NUL in a value"),
+        (b"A\0B=1\n".to_vec(), "a NUL in a key"),
+        (b"A=1\n".repeat(MAX_PROPERTIES - 3 + 1), "too many properties"),
+        ([b"A=", &[b'x'; 2_004][..]].concat(), "too long a property"),
+    ] {
+        assert_eq!(tree.read_one(&uevent), "Unreadable", "{why}");
+    }
+    assert!(tree.read_one(b"A=1\n".repeat(MAX_PROPERTIES - 3)).ends_with(" A=1"), "as many as there may be");
+}
+
+#[test]
+fn what_stands_for_the_file_does_not_block() {
+    let tree = Tree::new();
+    tree.link("../../devices/a", "class/c/a");
+    tree.make_dir("devices/a");
+    tree.device("/devices/b", "B=1\n");
+    let file = tree.path("devices/a/uevent");
+    let mut devices = tree.open();
+    assert!(devices.advance().is_some());
+
+    mkfifo(&file, Mode::S_IRWXU).expect("a pipe");
+    assert!(text(devices.read()).ends_with(" SUBSYSTEM=c"), "a pipe without a writer");
+    let writer = fs::File::options().read(true).write(true).open(&file).expect("a writer");
+    assert_eq!(devices.read(), Reading::Unreadable, "a pipe with one");
+    drop(writer);
+    fs::remove_file(&file).expect("the pipe");
+    symlink("../b/uevent", &file).expect("a link");
+    assert_eq!(devices.read(), Reading::Unreadable, "a link");
+    fs::remove_file(&file).expect("the link");
+    fs::create_dir(&file).expect("a directory");
+    assert_eq!(devices.read(), Reading::Unreadable, "a directory");
+}
+
+#[test]
+fn a_devpath_is_read_up_to_the_length_of_an_event() {
+    let tree = Tree::new();
+    // `ACTION=add` and `DEVPATH=`, each with a NUL, are what a device without a subsystem has besides.
+    let longest = MAX_PROPERTY_BYTES - "ACTION=add".len() - "DEVPATH=".len() - 2;
+    for (length, is_readable) in [(1_030, true), (longest, true), (longest + 1, false), (2_047, false)] {
+        let mut devpath = format!("/devices/{length}");
+        while length - devpath.len() > 256 {
+            devpath = format!("{devpath}/{:x>200}", "");
+        }
+        devpath = format!("{devpath}/{:y>width$}", "", width = length - devpath.len() - 1);
+        assert_eq!(devpath.len(), length);
+        tree.device(&devpath, "");
+        let mut devices = tree.open();
+        let reading = devices.read_at(devpath.as_bytes(), b"");
+        assert_eq!(matches!(reading, Reading::Present { .. }), is_readable, "{length}: {reading:?}");
+        assert_eq!(reading == Reading::Unreadable, !is_readable, "{length}");
+        tree.link(format!("../..{devpath}"), format!("class/c/{length}"));
+        assert!(devpaths(&mut devices).contains(&devpath.into_bytes()));
+    }
+    let mut devices = tree.open();
+    assert_eq!(devices.read_at(&[b'/'; 5_000], b"c"), Reading::Unreadable, "longer than any path");
+    assert_eq!(devices.read_at(b"/devices/a\0", b"c"), Reading::Unreadable, "no path");
+    assert_eq!(devices.trouble_count(), 2);
+}

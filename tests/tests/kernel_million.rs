@@ -1,0 +1,79 @@
+//! A million events in one run: each is received or counted as lost, and no memory grows.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use sureplug_tests::daemon::{Daemon, sureplug};
+use sureplug_tests::kernel::{Injector, Listener, own_sysfs};
+
+const EVENTS: u32 = 1_000_000;
+
+/// Memory that the process alone has, in kB.
+fn private_kb(pid: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a running process");
+    let of = |key: &str| -> u64 {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(key)).expect("a line of that name");
+        line.trim_end_matches("kB").trim().parse().expect("a number")
+    };
+    of("Private_Clean:") + of("Private_Dirty:")
+}
+
+/// Devices that sysfs does not show, of a class that it has, and things that are no devices.
+fn event(number: u32) -> Vec<u8> {
+    let device = number / 4 % 100;
+    let (action, path, subsystem) = match number % 4 {
+        0 => ("add", format!("/devices/virtual/net/fake{device}"), "net"),
+        1 => ("change", format!("/devices/virtual/net/fake{device}"), "net"),
+        2 => ("remove", format!("/devices/virtual/net/fake{device}"), "net"),
+        _ => ("add", format!("/module/fake{device}"), "module"),
+    };
+    let index = 1_000_000 + number;
+    format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM={subsystem}\0IFINDEX={index}\0").into_bytes()
+}
+
+#[test]
+fn i2_i6_a_million_events_are_received_or_lost_and_memory_stays() {
+    let Some(_turn) = own_sysfs("a million events") else { return };
+    let reference = Listener::of_everything();
+    let daemon = Daemon::start(sureplug(""));
+    daemon.wait_until_scanned();
+    let over = AtomicBool::new(false);
+    let mut samples = Vec::new();
+    let sent = thread::scope(|scope| {
+        let counting = scope.spawn(|| {
+            let mut sent = 0;
+            while !over.load(Ordering::Relaxed) {
+                sent += reference.count();
+                thread::yield_now();
+            }
+            sent + reference.count()
+        });
+        let injector = Injector::new();
+        for number in 0..EVENTS {
+            injector.send(&event(number));
+            if number % 100_000 == 99_999 {
+                samples.push(private_kb(daemon.pid()));
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        counting.join().expect("it counted")
+    });
+    let output = daemon.finish();
+    output.assert_fine();
+    let totals = output.stdout.iter().find(|line| line.starts_with("sureplug: received ")).expect("totals");
+    let counted: u64 = ["received ", "lost ", "malformed ", "truncated "]
+        .iter()
+        .map(|key| {
+            let behind = totals.split(key).nth(1).expect("a number");
+            behind.split(',').next().expect("a number").parse::<u64>().expect("a number")
+        })
+        .sum();
+    assert!(sent >= u64::from(EVENTS));
+    assert_eq!(counted, sent, "{totals}");
+    let (first, last) = (samples[0], samples[samples.len() - 1]);
+    println!("{sent} events: {totals}; private memory {first} kB behind 100,000 events, {last} kB behind all");
+    // All memory is had at the start; what is used of it for the first time may still come.
+    assert!(last <= first + 16, "it grows: {samples:?} kB");
+    assert!(last <= 1_024, "{last} kB of private memory, of 1,024 at most");
+}

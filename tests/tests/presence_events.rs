@@ -1,0 +1,204 @@
+//! What an event means for who was told of devices before.
+
+use sureplug_core::presence::{ScanKind, Scope};
+use sureplug_core::uevent::Property;
+use sureplug_tests::model::{Says, Script, uevent};
+
+type Roomy = Script<16, 4_096, 8_192, 1>;
+
+const USB: Says<'static> = &[("SUBSYSTEM", "usb")];
+
+#[test]
+fn add_and_remove_are_told_as_they_are() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", USB);
+    script.event("change", "/a", USB);
+    script.event("remove", "/a", USB);
+    assert_eq!(script.told(), ["kernel add /a", "kernel change /a", "kernel remove /a"]);
+}
+
+#[test]
+fn anything_but_a_remove_of_something_unknown_is_told_as_add() {
+    for action in ["change", "bind", "unbind", "online", "offline", "move", "frobnicate"] {
+        let mut script = Roomy::new();
+        script.event(action, "/a", USB);
+        script.event("remove", "/a", USB);
+        assert_eq!(script.told(), [format!("kernel add /a ({action})"), "kernel remove /a".to_owned()]);
+    }
+}
+
+#[test]
+fn a_remove_of_something_unknown_is_counted_and_not_told() {
+    let mut script = Roomy::new();
+    script.event("remove", "/a", USB);
+    assert_eq!(script.told(), [""; 0]);
+    assert_eq!(script.stream.presence().counts().unknown_removals, 1);
+}
+
+#[test]
+fn an_add_of_what_is_present_is_told_as_change() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", USB);
+    script.event("add", "/a", &[("SUBSYSTEM", "usb"), ("SYNTH_UUID", "0")]);
+    assert_eq!(script.next(script.id).as_deref(), Some("kernel add /a"));
+    let told = script.next_with(script.id, &mut |entry| {
+        let added: Vec<_> = entry.added_properties().collect();
+        let origin = Property { key: b"SUREPLUG_ORIGIN", value: b"kernel" };
+        assert_eq!(added, [origin, Property { key: b"SUREPLUG_ACTION", value: b"add" }]);
+        assert_eq!(entry.uevent.property(b"ACTION"), Some(&b"change"[..]));
+        assert_eq!(entry.uevent.synth_uuid(), Some(&b"0"[..]), "the rest is as it was");
+    });
+    assert_eq!(told.as_deref(), Some("kernel change /a (add)"));
+}
+
+#[test]
+fn an_untracked_event_passes_as_it_is() {
+    let mut script = Roomy::new();
+    for _ in 0..2 {
+        script.send(&uevent("add", "/module/loop", &[("SUBSYSTEM", "module")]), Scope::Untracked);
+    }
+    script.send(&uevent("remove", "/module/never", &[]), Scope::Untracked);
+    let add = "kernel add /module/loop ?";
+    assert_eq!(script.told(), [add, add, "kernel remove /module/never ?"]);
+    assert_eq!(script.stream.presence().devices(), 0);
+    script.send(&uevent("add", "/module/loop", &[("SUBSYSTEM", "module")]), Scope::Untracked);
+    script.next_with(script.id, &mut |entry| {
+        let added: Vec<_> = entry.added_properties().map(|property| property.key).collect();
+        assert_eq!(added, [&b"SUREPLUG_ORIGIN"[..], b"SUREPLUG_TRACKED"]);
+    });
+}
+
+/// Each property alone, as it was and as it is.
+const IDENTITIES: [(&str, &str, &str); 8] = [
+    ("SUBSYSTEM", "usb", "block"),
+    ("BUSNUM", "001", "002"),
+    ("DEVNUM", "004", "005"),
+    ("MAJOR", "8", "9"),
+    ("MINOR", "0", "1"),
+    ("DISKSEQ", "3", "4"),
+    ("IFINDEX", "2", "3"),
+    ("PRODUCT", "46f4/1/0", "46f4/1/1"),
+];
+
+#[test]
+fn an_add_of_another_device_removes_the_one_that_was_there() {
+    for (key, before, now) in IDENTITIES {
+        let mut script = Roomy::new();
+        script.event("add", "/a", &[(key, before)]);
+        script.event("add", "/a/b", &[]);
+        script.event("add", "/a", &[(key, now)]);
+        let told = ["kernel add /a", "kernel add /a/b", "repair remove /a/b", "repair remove /a", "kernel add /a"];
+        assert_eq!(script.told(), told, "{key}");
+    }
+}
+
+#[test]
+fn a_scan_finds_another_device_by_each_property() {
+    for (key, before, now) in IDENTITIES {
+        let mut script = Roomy::new();
+        script.event("add", "/a", &[(key, before)]);
+        script.told();
+        let outcome = script.scan(ScanKind::Settle, &[("/a", &[(key, now)], 0)]);
+        assert_eq!(script.told(), ["repair remove /a", "repair add /a"], "{key}");
+        assert_eq!((outcome.replaced, outcome.added, outcome.removed, outcome.kept), (1, 0, 0, 0), "{key}");
+    }
+}
+
+#[test]
+fn a_property_that_only_one_of_two_descriptions_has_tells_nothing() {
+    for (key, value, _) in IDENTITIES {
+        for (before, now) in [(&[(key, value)][..], &[][..]), (&[], &[(key, value)])] {
+            let mut script = Roomy::new();
+            script.event("add", "/a", before);
+            script.event("add", "/a", now);
+            assert_eq!(script.told(), ["kernel add /a", "kernel change /a (add)"], "{key}");
+        }
+    }
+}
+
+/// The medium of a card reader: the disk is the same, with another number.
+#[test]
+fn a_disk_with_a_new_medium_is_not_replaced() {
+    let mut script = Roomy::new();
+    script.event("add", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "9")]);
+    script.event("change", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "10")]);
+    let outcome = script.scan(ScanKind::Settle, &[("/disk", &[("MAJOR", "8"), ("DISKSEQ", "10")], 7)]);
+    assert_eq!((outcome.kept, outcome.has_repaired()), (1, false));
+    script.event("add", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "10")]);
+    assert_eq!(script.told(), ["kernel add /disk", "kernel change /disk", "kernel change /disk (add)"]);
+    script.event("add", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "11")]);
+    assert_eq!(script.told(), ["repair remove /disk", "kernel add /disk"]);
+}
+
+#[test]
+fn an_event_of_another_device_shows_that_the_one_that_was_there_is_gone() {
+    for action in ["change", "bind", "unbind", "online"] {
+        let mut script = Roomy::new();
+        script.event("add", "/a", &[("DEVNUM", "4"), ("DEVNAME", "old")]);
+        script.event("add", "/a/b", &[]);
+        script.event(action, "/a", &[("DEVNUM", "5")]);
+        let add = format!("kernel add /a ({action})");
+        let told = ["kernel add /a", "kernel add /a/b", "repair remove /a/b", "repair remove /a", &add];
+        assert_eq!(script.told(), told);
+    }
+}
+
+#[test]
+fn a_remove_of_another_device_is_told_of_the_one_that_was_there() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[("SUBSYSTEM", "usb"), ("DEVNUM", "4")]);
+    script.event("remove", "/a", &[("SUBSYSTEM", "usb"), ("DEVNUM", "5")]);
+    script.next(script.id);
+    let told = script.next_with(script.id, &mut |entry| assert_eq!(entry.uevent.devnum(), Some(4)));
+    assert_eq!(told.as_deref(), Some("repair remove /a"));
+    assert_eq!(script.told(), [""; 0]);
+}
+
+#[test]
+fn a_removed_device_takes_along_what_is_below_it_children_first() {
+    let mut script = Roomy::new();
+    for path in ["/a", "/a-b", "/ab", "/a/x", "/a/x/u", "/a/y", "/b/a"] {
+        script.event("add", path, &[]);
+    }
+    script.told();
+    script.event("remove", "/a", &[]);
+    let told = ["repair remove /a/x/u", "repair remove /a/x", "repair remove /a/y", "kernel remove /a"];
+    assert_eq!(script.told(), told);
+    assert_eq!(script.stream.presence().devices(), 3);
+}
+
+#[test]
+fn a_made_up_remove_says_what_the_device_said() {
+    let mut script = Roomy::new();
+    let says = [("MAJOR", "189"), ("DEVNAME", "bus/usb/001/004"), ("SUBSYSTEM", "usb"), ("MAJOR", "twice")];
+    script.event("add", "/a/b", &[&says[..], &[("SEQNUM", "7"), ("SYNTH_ARG_X", "1")]].concat());
+    script.event("bind", "/a/b", &[("DRIVER", "usb"), ("BIND", "no"), ("SEQNUM", "8")]);
+    script.told();
+    script.scan(ScanKind::Settle, &[]);
+    script.next_with(script.id, &mut |entry| {
+        let said = entry.uevent.properties().map(|property| (property.key, property.value));
+        let expected: [(&[u8], &[u8]); 7] = [
+            (b"ACTION", b"remove"),
+            (b"DEVPATH", b"/a/b"),
+            (b"SUBSYSTEM", b"usb"),
+            (b"MAJOR", b"189"),
+            (b"DEVNAME", b"bus/usb/001/004"),
+            (b"MAJOR", b"twice"),
+            (b"DRIVER", b"usb"),
+        ];
+        assert_eq!(said.collect::<Vec<_>>(), expected);
+    });
+}
+
+#[test]
+fn a_driver_that_let_go_is_forgotten() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[("DRIVER", "first"), ("X", "1")]);
+    script.event("bind", "/a", &[("DRIVER", "a-much-longer-name-than-before")]);
+    script.event("unbind", "/a", &[]);
+    script.told();
+    script.scan(ScanKind::Settle, &[]);
+    script.next_with(script.id, &mut |entry| {
+        assert_eq!((entry.uevent.driver(), entry.uevent.property(b"X")), (None, Some(&b"1"[..])));
+    });
+}

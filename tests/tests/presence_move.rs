@@ -1,0 +1,207 @@
+//! A device gets another devpath.
+
+use sureplug_core::presence::{Look, ScanKind};
+use sureplug_tests::model::Script;
+
+type Roomy = Script<16, 4_096, 8_192, 1>;
+
+fn with(paths: &[&str]) -> Roomy {
+    let mut script = Roomy::new();
+    for path in paths {
+        script.event("add", path, &[("SUBSYSTEM", "net"), ("WAS", path)]);
+    }
+    script.told();
+    script
+}
+
+#[test]
+fn it_is_told_as_remove_and_add_with_all_that_is_below_it() {
+    let mut script = with(&["/a", "/a/x", "/a/x/u", "/a/y", "/a-b", "/c"]);
+    script.moved("/a", "/c/longer", &[("SUBSYSTEM", "net"), ("INTERFACE", "new")]);
+    assert_eq!(
+        script.told(),
+        [
+            "kernel remove /a/x/u",
+            "kernel remove /a/x",
+            "kernel remove /a/y",
+            "kernel remove /a",
+            "kernel add /c/longer (move)",
+            "kernel add /c/longer/x",
+            "kernel add /c/longer/y",
+            "kernel add /c/longer/x/u",
+        ]
+    );
+    assert_eq!(script.stream.presence().devices(), 6);
+    script.scan(ScanKind::Settle, &[]);
+    let mut says = Vec::new();
+    while script
+        .next_with(script.id, &mut |entry| {
+            let value = |key| entry.uevent.property(key).map(|value| value.escape_ascii().to_string());
+            says.push((value(b"DEVPATH"), value(b"WAS"), value(b"INTERFACE")));
+        })
+        .is_some()
+    {}
+    let said = |path: &str, was: Option<&str>, interface: Option<&str>| {
+        (Some(path.to_owned()), was.map(str::to_owned), interface.map(str::to_owned))
+    };
+    assert!(says.contains(&said("/c/longer", None, Some("new"))), "{says:?}");
+    assert!(says.contains(&said("/c/longer/x/u", Some("/a/x/u"), None)), "{says:?}");
+}
+
+#[test]
+fn to_where_it_is_is_a_change() {
+    let mut script = with(&["/a"]);
+    script.moved("/a", "/a", &[("SUBSYSTEM", "net")]);
+    script.event("move", "/a", &[("SUBSYSTEM", "net")]);
+    assert_eq!(script.told(), ["kernel change /a (move)", "kernel change /a (move)"]);
+}
+
+#[test]
+fn of_something_unknown_is_an_add() {
+    let mut script = with(&[]);
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    assert_eq!(script.told(), ["kernel add /b (move)"]);
+}
+
+/// Its own `add` was lost, but not those of what is below it.
+#[test]
+fn of_something_unknown_takes_along_what_is_known_below_it() {
+    let mut script = with(&["/a/x", "/a/x/u"]);
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    let told = ["kernel remove /a/x/u", "kernel remove /a/x", "kernel add /b (move)", "kernel add /b/x", "kernel add /b/x/u"];
+    assert_eq!(script.told(), told);
+}
+
+#[test]
+fn to_where_another_one_was_removes_that() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[("IFINDEX", "2")]);
+    script.event("add", "/b", &[("IFINDEX", "3")]);
+    script.event("add", "/b/q", &[]);
+    script.told();
+    script.moved("/a", "/b", &[("IFINDEX", "2")]);
+    let told = ["kernel remove /a", "repair remove /b/q", "repair remove /b", "kernel add /b (move)"];
+    assert_eq!(script.told(), told);
+}
+
+/// What it was before it moved is something else.
+#[test]
+fn of_what_replaced_the_one_that_is_known_leaves_nothing_of_that() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[("IFINDEX", "2")]);
+    script.event("add", "/a/q", &[]);
+    script.told();
+    script.moved("/a", "/b", &[("IFINDEX", "5")]);
+    assert_eq!(script.told(), ["repair remove /a/q", "repair remove /a", "kernel add /b (move)"]);
+}
+
+/// The removal of what was there was lost.
+#[test]
+fn onto_what_is_known_there_tells_nothing_twice() {
+    let mut script = with(&["/a", "/a/x", "/b/x"]);
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    assert_eq!(script.told(), ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)"]);
+    assert_eq!(script.stream.presence().devices(), 2);
+}
+
+/// A scan was faster than the event, and has told of the new devpath already.
+#[test]
+fn behind_a_scan_is_a_change() {
+    let mut script = with(&["/a", "/a/x"]);
+    script.scan(ScanKind::Settle, &[("/b", &[("SUBSYSTEM", "net")], 1), ("/b/x", &[], 2)]);
+    script.told();
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    assert_eq!(script.told(), ["kernel change /b (move)"]);
+    assert_eq!(script.stream.presence().devices(), 2);
+}
+
+#[test]
+fn its_inode_goes_along_with_it_and_with_what_is_below_it() {
+    for (of_parent, of_child, replaced) in [(5, 6, 0), (5, 9, 1), (9, 9, 2), (9, 6, 2)] {
+        let mut script = Roomy::new();
+        script.scan(ScanKind::Start, &[("/a", &[], 5), ("/a/x", &[], 6)]);
+        script.moved("/a", "/b", &[]);
+        let outcome = script.scan(ScanKind::Settle, &[("/b", &[], of_parent), ("/b/x", &[], of_child)]);
+        assert_eq!(outcome.replaced, replaced, "{of_parent} {of_child}");
+    }
+}
+
+#[test]
+fn what_a_scan_has_found_moves_along() {
+    let mut script = Roomy::new();
+    script.stream.begin_scan(ScanKind::Start);
+    script.saw(("/a", &[], 1));
+    script.saw(("/a/x", &[("X", "1")], 2));
+    script.moved("/a", "/b", &[]);
+    let outcome = script.stream.end_scan(0);
+    assert_eq!(script.told(), ["kernel add /b (move)", "scan add /b/x"]);
+    assert_eq!(outcome.added, 1);
+    let again = script.scan(ScanKind::Settle, &[("/b", &[], 1), ("/b/x", &[], 2)]);
+    assert_eq!((again.kept, again.has_repaired()), (2, false));
+}
+
+/// The scan has seen it at its new devpath before the event came, and the event moves it there once more.
+#[test]
+fn what_a_scan_has_found_at_the_new_devpath_is_told_once() {
+    let mut script = with(&["/a", "/a/x"]);
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(("/b/x", &[], 2));
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    script.stream.end_scan(0);
+    let told = ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)", "repair add /b/x"];
+    assert_eq!(script.told(), told);
+}
+
+/// It was gone when it moved with what is above it, so it must be looked for where it would be now.
+#[test]
+fn what_was_not_seen_yet_is_looked_for_at_its_new_devpath() {
+    let mut script = with(&["/q", "/a", "/a/x"]);
+    script.stream.begin_scan(ScanKind::Repair);
+    assert_eq!(script.saw(("/q", &[], 1)), Look::Taken);
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    script.told();
+    let mut unseen = Vec::new();
+    while let Some((path, subsystem)) = script.stream.look_at_unseen() {
+        unseen.push((path.to_vec(), subsystem.to_vec()));
+        script.stream.gone();
+    }
+    assert_eq!(unseen, [(b"/b/x".to_vec(), b"net".to_vec())]);
+    script.stream.end_scan(0);
+    assert_eq!(script.told(), ["repair remove /b/x", "repair change /q"]);
+}
+
+#[test]
+fn a_look_at_either_devpath_or_below_is_touched() {
+    for path in ["/a", "/a/x", "/b", "/b/x"] {
+        let mut script = with(&["/a"]);
+        script.stream.begin_scan(ScanKind::Repair);
+        script.stream.look_at(path.as_bytes());
+        script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+        assert_eq!(script.stream.gone(), Look::Touched, "{path}");
+    }
+}
+
+#[test]
+fn below_itself_or_above_itself_breaks_nothing() {
+    for (from, to) in [("/a", "/a/x/deep"), ("/a/x", "/a"), ("/a", "/a/x")] {
+        let mut script = with(&["/a", "/a/x", "/a/x/u"]);
+        script.moved(from, to, &[("SUBSYSTEM", "net")]);
+        script.told();
+        let paths: Vec<_> = script.stream.presence().devpaths().map(<[u8]>::to_vec).collect();
+        let unique: std::collections::BTreeSet<_> = paths.iter().collect();
+        assert_eq!(unique.len(), paths.len(), "{paths:?}");
+    }
+}
+
+#[test]
+fn what_has_no_room_at_its_new_devpath_is_counted() {
+    let mut script = Script::<16, 8_192, 8_192, 1>::new();
+    let name = format!("/a/{}", "x".repeat(1_200));
+    script.event("add", "/a", &[]);
+    script.event("add", &name, &[]);
+    script.moved("/a", &format!("/{}", "b".repeat(900)), &[]);
+    let told = script.told();
+    assert_eq!((told.len(), script.stream.presence().devices()), (5, 1), "{told:?}");
+    assert_eq!(script.stream.presence().counts().unfit, 1);
+    assert!(script.stream.presence().is_overflowing());
+}

@@ -1,0 +1,154 @@
+//! Events and looks at the same device, in the orders in which they were mistaken once.
+
+use sureplug_core::presence::{Look, ScanKind};
+use sureplug_tests::model::Script;
+
+type Roomy = Script<24, 4_096, 8_192, 1>;
+
+const NOTHING: [&str; 0] = [];
+
+/// `/a` and `/a/x`, told by a scan, then replaced while events were lost; a repair has seen the new `/a`.
+fn replaced() -> Roomy {
+    let mut script = Roomy::new();
+    script.scan(ScanKind::Start, &[("/a", &[], 1), ("/a/x", &[], 2)]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Repair);
+    assert_eq!(script.saw(("/a", &[("NEW", "1")], 3)), Look::Taken);
+    script
+}
+
+/// The event is about the new one, and does not say so.
+#[test]
+fn a_replacement_is_told_although_the_new_device_sends_an_event_then() {
+    for action in ["change", "bind", "add"] {
+        let mut script = replaced();
+        script.event(action, "/a", &[("NEW", "2")]);
+        assert_eq!(script.told()[..2], ["repair remove /a/x", "repair remove /a"], "{action}");
+        script.saw(("/a/x", &[], 4));
+        script.finish();
+        assert!(script.told().contains(&"repair add /a/x".to_owned()), "{action}");
+        let found = [("/a", &[][..], 3), ("/a/x", &[], 4)];
+        assert!(!script.scan(ScanKind::Settle, &found).has_repaired(), "{action}: its inode is known");
+    }
+}
+
+/// What was told below the old one is looked for below the new one.
+#[test]
+fn what_was_below_a_replaced_device_is_looked_for() {
+    let mut script = replaced();
+    script.event("change", "/a", &[]);
+    let mut unseen = Vec::new();
+    while let Some((path, _)) = script.stream.look_at_unseen() {
+        unseen.push(path.to_vec());
+        script.stream.gone();
+    }
+    assert_eq!(unseen, [b"/a/x"]);
+    script.stream.end_scan(0);
+    assert_eq!(script.told(), ["repair remove /a/x", "repair remove /a", "kernel add /a (change)"]);
+}
+
+#[test]
+fn a_replaced_device_that_goes_is_gone() {
+    let mut script = replaced();
+    script.event("remove", "/a", &[]);
+    assert_eq!(script.told(), ["repair remove /a/x", "kernel remove /a"]);
+    script.finish();
+    assert_eq!(script.told(), NOTHING);
+}
+
+/// The look has seen that the old one is gone; its `remove` was lost.
+#[test]
+fn what_comes_where_a_scan_saw_nothing_is_another_device() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.look_at(b"/a");
+    assert_eq!(script.stream.gone(), Look::Taken);
+    script.event("add", "/a", &[]);
+    script.finish();
+    assert_eq!(script.told(), ["repair remove /a", "kernel add /a"]);
+}
+
+/// The `remove` of the old one was lost before the scan, and the new one came too late to be listed.
+#[test]
+fn what_sends_an_event_is_looked_at_all_the_same() {
+    let mut script = Roomy::new();
+    script.scan(ScanKind::Start, &[("/a", &[], 1), ("/b", &[], 2)]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(("/b", &[], 2));
+    script.event("add", "/a", &[]);
+    assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/a".to_vec()));
+    script.saw_late(("/a", &[], 3));
+    script.finish();
+    let told = ["kernel change /a (add)", "repair remove /a", "repair add /a", "repair change /b"];
+    assert_eq!(script.told(), told);
+}
+
+/// It was sent before the events that were lost, and is applied when the scan has begun.
+#[test]
+fn an_event_that_is_older_than_the_scan_is_not_believed() {
+    let mut script = Roomy::new();
+    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.look_at(b"/b");
+    script.event("add", "/a", &[]);
+    script.saw_late(("/b", &[], 2));
+    script.finish();
+    assert_eq!(script.told(), ["kernel add /a", "repair remove /a", "repair add /b"]);
+}
+
+/// The same, where it comes during the first look at something that was not seen.
+#[test]
+fn an_event_that_is_older_than_the_scan_is_not_believed_if_nothing_is_listed() {
+    let mut script = Roomy::new();
+    for path in ["/p", "/q"] {
+        script.event("add", path, &[]);
+    }
+    script.event("remove", "/p", &[]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Repair);
+    assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/q".to_vec()));
+    for path in ["/a", "/b", "/c"] {
+        script.event("add", path, &[]);
+    }
+    script.stream.gone();
+    script.finish();
+    assert_eq!(script.stream.presence().devices(), 0);
+}
+
+#[test]
+fn what_is_added_below_a_device_that_turns_out_to_be_new_is_told_below_that() {
+    let mut script = Roomy::new();
+    script.scan(ScanKind::Start, &[("/a", &[], 1)]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Settle);
+    script.saw(("/b", &[], 9));
+    script.event("add", "/a/x", &[]);
+    script.saw(("/a", &[], 2));
+    script.finish();
+    assert_eq!(
+        script.told(),
+        ["kernel add /a/x", "repair remove /a/x", "repair remove /a", "repair add /b", "repair add /a", "repair add /a/x"]
+    );
+}
+
+/// An event that tells of a device which a scan has found keeps what only the scan knows.
+#[test]
+fn the_inode_of_what_was_found_is_kept_when_its_add_comes() {
+    let mut script = Roomy::new();
+    script.stream.begin_scan(ScanKind::Start);
+    script.saw(("/a", &[], 1));
+    script.event("add", "/a", &[]);
+    script.finish();
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 2)]).replaced, 1);
+}
+
+/// A consumer of the old subsystem is told that its device is gone, and not what the new one says.
+#[test]
+fn another_subsystem_is_another_device() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[("SUBSYSTEM", "usb")]);
+    script.event("change", "/a", &[("SUBSYSTEM", "tty")]);
+    assert_eq!(script.told(), ["kernel add /a", "repair remove /a", "kernel add /a (change)"]);
+}

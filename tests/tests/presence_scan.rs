@@ -1,0 +1,231 @@
+//! What a scan tells.
+
+use sureplug_core::presence::{Look, Outcome, ScanKind};
+use sureplug_tests::model::{Found, Script};
+
+type Roomy = Script<24, 4_096, 8_192, 1>;
+
+const NOTHING: [&str; 0] = [];
+
+/// Devices that nothing but their inodes tell apart.
+fn scanned(found: &[Found<'_>]) -> Roomy {
+    let mut script = Roomy::new();
+    script.scan(ScanKind::Start, found);
+    script.told();
+    script
+}
+
+#[test]
+fn the_first_one_tells_all_parents_first() {
+    let mut script = Roomy::new();
+    let found = [("/b/x", &[][..], 1), ("/b", &[], 2), ("/a", &[], 3), ("/b/x/u", &[], 4)];
+    let outcome = script.scan(ScanKind::Start, &found);
+    assert_eq!(script.told(), ["scan add /b", "scan add /a", "scan add /b/x", "scan add /b/x/u"]);
+    assert_eq!(outcome, Outcome { added: 4, ..Outcome::default() });
+}
+
+#[test]
+fn a_repair_tells_removals_children_first_then_additions_parents_first_then_what_stayed() {
+    let mut script = scanned(&[("/a", &[], 1), ("/a/x", &[], 2), ("/a/x/u", &[], 3), ("/b", &[], 4)]);
+    let found = [("/b", &[][..], 4), ("/c/x", &[], 5), ("/c", &[], 6)];
+    let outcome = script.scan(ScanKind::Repair, &found);
+    assert_eq!(
+        script.told(),
+        [
+            "repair remove /a/x/u",
+            "repair remove /a/x",
+            "repair remove /a",
+            "repair add /c",
+            "repair add /c/x",
+            "repair change /b",
+        ]
+    );
+    assert_eq!(outcome, Outcome { added: 2, removed: 3, kept: 1, ..Outcome::default() });
+    assert!(outcome.has_repaired());
+}
+
+#[test]
+fn a_settle_scan_tells_nothing_if_all_is_well() {
+    let found = [("/a", &[][..], 1), ("/a/x", &[], 2)];
+    let mut script = scanned(&found);
+    let outcome = script.scan(ScanKind::Settle, &found);
+    assert_eq!(script.told(), NOTHING);
+    assert_eq!(outcome, Outcome { kept: 2, ..Outcome::default() });
+    let outcome = script.scan(ScanKind::Settle, &found[..1]);
+    assert_eq!(script.told(), ["repair remove /a/x"]);
+    assert_eq!(outcome, Outcome { kept: 1, removed: 1, ..Outcome::default() });
+}
+
+#[test]
+fn what_stayed_is_told_as_it_is_now() {
+    let mut script = scanned(&[("/a", &[("DRIVER", "old")], 1)]);
+    script.scan(ScanKind::Repair, &[("/a", &[("DRIVER", "new"), ("MORE", "so that it moves")], 1)]);
+    script.next_with(script.id, &mut |entry| {
+        assert_eq!(entry.uevent.driver(), Some(&b"new"[..]));
+        assert_eq!(entry.uevent.seqnum(), None);
+    });
+}
+
+#[test]
+fn a_device_with_another_inode_was_replaced() {
+    let mut script = scanned(&[("/a", &[], 1)]);
+    let outcome = script.scan(ScanKind::Repair, &[("/a", &[], 2)]);
+    assert_eq!(script.told(), ["repair remove /a", "repair add /a"]);
+    assert_eq!(outcome, Outcome { replaced: 1, ..Outcome::default() });
+    assert!(!script.scan(ScanKind::Repair, &[("/a", &[], 2)]).has_repaired());
+}
+
+/// Nothing tells it from the one that an event told of: it is told as kept. Its inode is known from then on.
+#[test]
+fn a_device_whose_inode_was_not_known_is_kept() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[]);
+    script.told();
+    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 2)]).kept, 1);
+    assert_eq!(script.told(), ["repair change /a"]);
+    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 3)]).replaced, 1);
+}
+
+#[test]
+fn an_inode_that_could_not_be_read_tells_nothing() {
+    let mut script = scanned(&[("/a", &[], 1)]);
+    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 0)]).kept, 1);
+    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 2)]).replaced, 1);
+}
+
+/// Whatever is seen first, and although the inodes of what is below were not known.
+#[test]
+fn what_is_below_a_replaced_device_was_replaced_with_it() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+        let mut script = scanned(&[("/a", &[], 1)]);
+        script.event("add", "/a/x", &[]);
+        script.event("add", "/a/x/u", &[]);
+        script.told();
+        let found = [("/a", &[][..], 2), ("/a/x", &[], 3), ("/a/x/u", &[], 4)];
+        let outcome = script.scan(ScanKind::Settle, &order.map(|index| found[index]));
+        assert_eq!(
+            script.told(),
+            [
+                "repair remove /a/x/u",
+                "repair remove /a/x",
+                "repair remove /a",
+                "repair add /a",
+                "repair add /a/x",
+                "repair add /a/x/u",
+            ]
+        );
+        assert_eq!(outcome, Outcome { replaced: 3, ..Outcome::default() });
+        assert!(!script.scan(ScanKind::Settle, &found).has_repaired(), "it knows them now");
+    }
+}
+
+#[test]
+fn what_was_below_a_replaced_device_and_is_not_any_more_is_gone() {
+    let mut script = scanned(&[("/a", &[], 1), ("/a/x", &[], 2)]);
+    script.scan(ScanKind::Settle, &[("/a", &[], 3)]);
+    assert_eq!(script.told(), ["repair remove /a/x", "repair remove /a", "repair add /a"]);
+}
+
+#[test]
+fn what_was_seen_below_something_that_is_gone_is_gone() {
+    let mut script = scanned(&[("/a", &[], 1), ("/a/x", &[], 2)]);
+    script.stream.begin_scan(ScanKind::Settle);
+    script.saw(("/a/x", &[], 2));
+    script.finish();
+    assert_eq!(script.told(), ["repair remove /a/x", "repair remove /a"]);
+}
+
+#[test]
+fn an_event_about_a_device_is_newer_than_what_was_read_of_it() {
+    for action in ["add", "change", "remove", "bind"] {
+        let mut script = Roomy::new();
+        script.stream.begin_scan(ScanKind::Start);
+        script.stream.look_at(b"/a");
+        script.event(action, "/a", &[]);
+        assert_eq!(script.saw_late(("/a", &[("OLD", "1")], 1)), Look::Touched, "{action}");
+        assert_eq!(script.saw(("/b", &[], 1)), Look::Taken, "the next look is another one");
+        script.stream.look_at(b"/a");
+        script.event(action, "/a", &[]);
+        assert_eq!(script.stream.gone(), Look::Touched, "{action}");
+    }
+}
+
+#[test]
+fn an_event_above_a_device_is_newer_if_it_may_take_that_along() {
+    for (action, look) in [("remove", Look::Touched), ("change", Look::Taken), ("add", Look::Taken)] {
+        let mut script = scanned(&[("/a", &[], 1)]);
+        script.stream.begin_scan(ScanKind::Repair);
+        script.stream.look_at(b"/a/x");
+        script.event(action, "/a", &[]);
+        assert_eq!(script.saw_late(("/a/x", &[], 2)), look, "{action}");
+        script.stream.look_at(b"/a-b");
+        script.event(action, "/a", &[]);
+        assert_eq!(script.saw_late(("/a-b", &[], 2)), Look::Taken, "{action}");
+    }
+}
+
+#[test]
+fn outside_of_a_scan_nothing_is_taken() {
+    let mut script = scanned(&[("/a", &[], 1)]);
+    assert_eq!(script.saw(("/b", &[], 1)), Look::Touched);
+    script.stream.look_at(b"/a");
+    assert_eq!(script.stream.gone(), Look::Touched);
+    assert!(script.stream.look_at_unseen().is_none());
+    assert_eq!(script.stream.end_scan(0), Outcome::default());
+    assert_eq!(script.told(), NOTHING);
+}
+
+#[test]
+fn what_is_found_above_a_new_device_is_told_before_it() {
+    let mut script = Roomy::new();
+    script.stream.begin_scan(ScanKind::Repair);
+    for path in ["/a/x", "/a", "/b", "/a/x/u/v"] {
+        script.saw((path, &[], 1));
+    }
+    script.event("add", "/a/x/u", &[]);
+    assert_eq!(script.told(), ["repair add /a", "repair add /a/x", "kernel add /a/x/u"]);
+    let outcome = script.stream.end_scan(0);
+    assert_eq!(script.told(), ["repair add /b", "repair add /a/x/u/v"]);
+    assert_eq!(outcome.added, 4);
+}
+
+#[test]
+fn what_cannot_be_read_stays_as_it_is() {
+    let mut script = scanned(&[("/a", &[], 1), ("/b", &[], 2)]);
+    script.stream.begin_scan(ScanKind::Settle);
+    let mut looks = 0;
+    while script.stream.look_at_unseen().is_some() {
+        looks += 1;
+    }
+    assert_eq!((looks, script.stream.end_scan(0)), (2, Outcome::default()));
+    assert_eq!(script.told(), NOTHING);
+}
+
+#[test]
+fn a_scan_that_begins_anew_forgets_what_was_found() {
+    let mut script = scanned(&[("/a", &[], 1)]);
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(("/b", &[], 2));
+    script.stream.look_at(b"/a");
+    script.stream.gone();
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(("/a", &[], 1));
+    script.finish();
+    assert_eq!(script.told(), ["repair change /a"]);
+}
+
+#[test]
+fn what_comes_and_goes_during_a_scan_is_told_by_its_events() {
+    let mut script = scanned(&[("/a", &[], 1)]);
+    script.stream.begin_scan(ScanKind::Settle);
+    script.saw(("/a", &[], 1));
+    script.saw(("/b", &[], 2));
+    script.saw(("/b/x", &[], 3));
+    for (action, path) in [("remove", "/a"), ("add", "/c"), ("remove", "/b"), ("add", "/a")] {
+        script.event(action, path, &[]);
+    }
+    assert_eq!(script.told(), ["kernel remove /a", "kernel add /c", "kernel add /a"]);
+    assert_eq!(script.finish(), Outcome::default());
+    assert_eq!(script.told(), NOTHING);
+    assert_eq!(script.stream.presence().devices(), 2);
+}
