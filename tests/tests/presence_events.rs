@@ -87,7 +87,8 @@ fn an_add_of_another_device_removes_the_one_that_was_there() {
         script.event("add", "/a", &[(key, before)]);
         script.event("add", "/a/b", &[]);
         script.event("add", "/a", &[(key, now)]);
-        let told = ["kernel add /a", "kernel add /a/b", "repair remove /a/b", "repair remove /a", "kernel add /a"];
+        let told =
+            ["kernel add /a", "kernel add /a/b", "repair remove /a/b", "repair remove /a", "kernel add /a"];
         assert_eq!(script.told(), told, "{key}");
     }
 }

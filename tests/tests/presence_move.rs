@@ -68,7 +68,13 @@ fn of_something_unknown_is_an_add() {
 fn of_something_unknown_takes_along_what_is_known_below_it() {
     let mut script = with(&["/a/x", "/a/x/u"]);
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
-    let told = ["kernel remove /a/x/u", "kernel remove /a/x", "kernel add /b (move)", "kernel add /b/x", "kernel add /b/x/u"];
+    let told = [
+        "kernel remove /a/x/u",
+        "kernel remove /a/x",
+        "kernel add /b (move)",
+        "kernel add /b/x",
+        "kernel add /b/x/u",
+    ];
     assert_eq!(script.told(), told);
 }
 

@@ -129,7 +129,14 @@ fn what_is_added_below_a_device_that_turns_out_to_be_new_is_told_below_that() {
     script.finish();
     assert_eq!(
         script.told(),
-        ["kernel add /a/x", "repair remove /a/x", "repair remove /a", "repair add /b", "repair add /a", "repair add /a/x"]
+        [
+            "kernel add /a/x",
+            "repair remove /a/x",
+            "repair remove /a",
+            "repair add /b",
+            "repair add /a",
+            "repair add /a/x"
+        ]
     );
 }
 

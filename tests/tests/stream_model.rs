@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sureplug_core::presence::ScanKind;
-use sureplug_tests::model::{Choice, Operation, Saying, World};
+use sureplug_tests::model::{Choice, Operation, Saying, World, call_presence, call_stream};
 
 /// As many as are some seconds each; `PROPTEST_CASES` says otherwise.
 fn config() -> ProptestConfig {
@@ -119,5 +119,11 @@ proptest! {
     #[test]
     fn i3_i4_with_few_bytes(history in history()) {
         hold::<32, 480, 600, 5>(&history);
+    }
+
+    #[test]
+    fn i4_whatever_is_called(bytes in vec(any::<u8>(), 0..1_200)) {
+        call_presence(&bytes);
+        call_stream(&bytes);
     }
 }

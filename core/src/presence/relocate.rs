@@ -95,7 +95,9 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         let Slot { marks, state, .. } = *self.table.slot(index);
         let mut new_path: Vec<u8, MAX_HEADER_BYTES> = Vec::new();
         let parts = [path, &self.table.path(index)[old..]];
-        let fits = parts.iter().all(|part| new_path.extend_from_slice(part).is_ok());
+        if !parts.iter().all(|part| new_path.extend_from_slice(part).is_ok()) {
+            return self.count_unfit();
+        }
         if self.table.find(&new_path, State::Found).is_some() {
             // A scan was there before the event.
             return;
@@ -108,8 +110,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
             self.table.slot_mut(present).marks.verdict = Verdict::Doomed;
         }
         let to = if state == State::Gone { State::Present } else { State::Found };
-        let moved = if fits { self.table.insert_copy(index, old, path, to) } else { None };
-        let Some(moved) = moved else { return self.count_unfit() };
+        let Some(moved) = self.table.insert_copy(index, old, path, to) else { return self.count_unfit() };
         if marks.verdict != Verdict::Doomed {
             self.table.slot_mut(moved).marks.verdict = marks.verdict;
         }

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, VecDeque};
 use sureplug_core::presence::Scope;
 
 use super::datagram::{Sent, uevent};
+use super::device::{Device, Identity};
 
 /// Where devices are plugged: nested, and with names that begin alike.
 pub const PLACES: [&str; 12] = [
@@ -19,90 +20,6 @@ pub const PLACES: [&str; 12] = [
     "/devices/c",
     "/devices/c/x",
 ];
-
-/// By which properties a device can be told from the one that was there before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// None.
-    Nothing,
-    /// Those of what is plugged again: the same each time.
-    SameProduct,
-    /// `BUSNUM` and `DEVNUM`.
-    Usb,
-    /// `MAJOR` and `MINOR`.
-    Node,
-    /// `DISKSEQ`.
-    Disk,
-    /// `IFINDEX`.
-    Interface,
-}
-
-impl Identity {
-    /// One for each number.
-    #[must_use]
-    pub const fn of(number: u8) -> Self {
-        [Self::Nothing, Self::SameProduct, Self::Usb, Self::Node, Self::Disk, Self::Interface]
-            [number as usize % 6]
-    }
-
-    /// Whether it tells a device from another one that has that identity.
-    #[must_use]
-    pub fn tells_from(self, other: Self) -> bool {
-        self.subsystem() != other.subsystem()
-            || self == other && !matches!(self, Self::Nothing | Self::SameProduct)
-    }
-
-    const fn subsystem(self) -> &'static str {
-        match self {
-            Self::Nothing => "usbmisc",
-            Self::SameProduct | Self::Usb => "usb",
-            Self::Node => "tty",
-            Self::Disk => "block",
-            Self::Interface => "net",
-        }
-    }
-
-    fn properties(self, incarnation: u64) -> Vec<(&'static str, String)> {
-        let number = || incarnation.to_string();
-        match self {
-            Self::Nothing => Vec::new(),
-            Self::SameProduct => vec![("PRODUCT", "46f4/1/0".to_owned())],
-            Self::Usb => vec![("BUSNUM", "001".to_owned()), ("DEVNUM", number())],
-            Self::Node => vec![("MAJOR", "166".to_owned()), ("MINOR", number())],
-            Self::Disk => vec![("DISKSEQ", number())],
-            Self::Interface => vec![("IFINDEX", number())],
-        }
-    }
-}
-
-/// A device in the kernel's tree.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// Which of all devices that ever were; the inode of its directory follows from it.
-    pub incarnation: u64,
-    /// What tells it apart.
-    pub identity: Identity,
-    /// Which driver has it.
-    pub driver: Option<u8>,
-}
-
-impl Device {
-    /// Its `SUBSYSTEM`.
-    #[must_use]
-    pub fn subsystem(&self) -> &'static [u8] {
-        self.identity.subsystem().as_bytes()
-    }
-
-    fn datagram(&self, action: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
-        let (incarnation, driver) = (self.incarnation.to_string(), self.driver.map(|d| d.to_string()));
-        let identity = self.identity.properties(self.incarnation);
-        let mut properties = vec![("SUBSYSTEM", self.identity.subsystem()), ("INCARNATION", &incarnation)];
-        properties.extend(identity.iter().map(|(key, value)| (*key, value.as_str())));
-        properties.extend(driver.as_deref().map(|driver| ("DRIVER", driver)));
-        properties.extend(more);
-        uevent(action, path, &properties)
-    }
-}
 
 /// What an event says of a device that stays.
 #[derive(Clone, Copy, Debug)]

@@ -199,11 +199,14 @@ impl Reader {
             let is_known = step < self.known_before;
             let path =
                 what.path.as_ref().unwrap_or_else(|| panic!("an untracked step was passed over: {what:?}"));
+            // As far as somebody heard all that came behind it.
             let went_since = || {
-                let since = heard.range(step + 1..self.known_before);
-                since
-                    .into_iter()
-                    .any(|(_, later)| later.path.as_ref() == Some(path) && later.action == b"remove")
+                let mut since = step + 1..self.known_before;
+                since.any(|step| {
+                    heard
+                        .get(&step)
+                        .is_none_or(|later| later.path.as_ref() == Some(path) && later.action == b"remove")
+                })
             };
             let comes_or_goes = matches!(&what.action[..], b"add" | b"remove");
             assert!(is_known && (comes_or_goes || went_since()), "step {step} was passed over: {what:?}");

@@ -7,7 +7,8 @@ use sureplug_core::stream::Stream;
 use sureplug_core::uevent::{Action, Uevent};
 
 use super::datagram::Sent;
-use super::kernel::{Identity, Kernel, Operation};
+use super::device::Identity;
+use super::kernel::{Kernel, Operation};
 use super::reader::{Heard, Reader};
 use super::scan::Scan;
 

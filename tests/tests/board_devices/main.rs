@@ -214,9 +214,14 @@ fn what_comes_and_goes_meanwhile_disturbs_nothing() {
     thread::scope(|scope| {
         let scans = scope.spawn(|| {
             let mut devices = tree.open();
-            let passing: usize = (0..200).map(|_| scan(&mut devices)).sum();
+            let (mut scans, mut passing) = (0, 0);
+            // On a machine that is busy the other thread may not come to anything for long.
+            while scans < 200 || passing == 0 {
+                assert!(scans < 100_000, "nothing came and went");
+                passing += scan(&mut devices);
+                scans += 1;
+            }
             assert_eq!(devices.trouble_count(), 0);
-            assert!(passing > 0, "nothing came and went");
         });
         for (device, class) in (0..100).zip((0..7).cycle()).cycle() {
             let devpath = format!("/devices/passing{device}");

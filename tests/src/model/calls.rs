@@ -1,0 +1,192 @@
+//! Calls of the table and of the stream in any order, made of any bytes: nothing panics, and the rules hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sureplug_core::journal::{Lag, Packet};
+use sureplug_core::presence::{Effect, Presence, ScanKind, Scope, Transition};
+use sureplug_core::selection::Selection;
+use sureplug_core::stream::Stream;
+use sureplug_core::uevent::Uevent;
+
+use super::datagram::uevent;
+use super::reader::Reader;
+
+/// One call. What is not about consumers is for the table too.
+#[derive(Clone, Debug)]
+enum Call {
+    Event(Vec<u8>, Scope),
+    Begin(ScanKind),
+    LookAt(String),
+    LookAtUnseen,
+    Saw(Vec<u8>, u64),
+    Gone,
+    End,
+    Read { reader: u8, steps: u8 },
+    Join { all: bool, lag: Lag },
+    Leave(u8),
+    Reset(u8),
+}
+
+/// Nested devpaths, some that begin alike, and long ones.
+fn path(number: u8) -> String {
+    let name = |bits: u8| ["/a", "/b", "/a-b", "/a"][usize::from(bits % 4)];
+    let levels = [number, number >> 2, number >> 4];
+    let mut path: String =
+        levels[..1 + usize::from(number >> 6) % 3].iter().map(|bits| name(*bits)).collect();
+    if number >= 250 {
+        path += &"/long".repeat(usize::from(number - 249) * 31);
+    }
+    path
+}
+
+fn datagram(action: &str, number: u8, identity: u8, old: u8) -> Vec<u8> {
+    let key = ["PRODUCT", "DEVNUM", "DISKSEQ", "X"][usize::from(identity % 4)];
+    let value = (identity >> 2 & 3).to_string();
+    let subsystem = if identity & 16 == 0 { "usb" } else { "tty" };
+    let driver = "d".repeat(usize::from(identity >> 5) * 9);
+    let old = path(old);
+    let mut says = vec![("SUBSYSTEM", subsystem), (key, &*value)];
+    says.extend((!driver.is_empty()).then_some(("DRIVER", &*driver)));
+    says.extend((action == "move").then_some(("DEVPATH_OLD", &*old)));
+    uevent(action, &path(number), &says)
+}
+
+fn calls(bytes: &[u8]) -> impl Iterator<Item = Call> {
+    bytes.chunks_exact(4).map(|chunk| {
+        let [what, a, b, c] = [0, 1, 2, 3].map(|place| chunk[place]);
+        let kind = [ScanKind::Start, ScanKind::Repair, ScanKind::Settle][usize::from(a % 3)];
+        match what % 24 {
+            0..=3 => Call::Event(datagram("add", a, b, c), Scope::Tracked),
+            4..=6 => Call::Event(datagram("remove", a, b, c), Scope::Tracked),
+            7 => Call::Event(datagram("change", a, b, c), Scope::Tracked),
+            8 => Call::Event(datagram("bind", a, b, c), Scope::Tracked),
+            9..=10 => Call::Event(datagram("move", a, b, c), Scope::Tracked),
+            11 => Call::Event(datagram("add", a, b, c), Scope::Untracked),
+            12 => Call::Begin(kind),
+            13 => Call::LookAt(path(a)),
+            14 => Call::LookAtUnseen,
+            15..=16 => Call::Saw(datagram("add", a, b, c), u64::from(c % 3)),
+            17 => Call::Gone,
+            18 => Call::End,
+            19..=20 => Call::Read { reader: a, steps: b % 32 },
+            21 => Call::Join { all: a % 2 == 0, lag: if b % 2 == 0 { Lag::Hold } else { Lag::Reset } },
+            22 => Call::Leave(a),
+            _ => Call::Reset(a),
+        }
+    })
+}
+
+fn parse(datagram: &[u8]) -> Uevent<'_> {
+    Uevent::parse(datagram).expect("a uevent of what is short enough")
+}
+
+/// Calls of a table alone: each device is added once, then may do something, then is removed once, and no
+/// devpath is told as present twice.
+///
+/// # Panics
+///
+/// If a rule is broken.
+pub fn call_presence(bytes: &[u8]) {
+    let mut presence = Box::new(Presence::<12, 3_000>::new());
+    let mut present = Vec::new();
+    for call in calls(bytes) {
+        let mut hear = |transition: Transition<'_>| {
+            let (Transition::Event { device, effect, .. } | Transition::Made { device, effect, .. }) =
+                transition
+            else {
+                return;
+            };
+            let place = present.iter().position(|told| *told == device);
+            match (effect, place) {
+                (Effect::Add, None) => present.push(device),
+                (Effect::Remove, Some(place)) => drop(present.swap_remove(place)),
+                (Effect::Between, Some(_)) => {}
+                told => panic!("{told:?} of {device:?}"),
+            }
+        };
+        match call {
+            Call::Event(datagram, scope) => presence.apply(&parse(&datagram), scope, &mut hear),
+            Call::Begin(kind) => presence.begin_scan(kind),
+            Call::LookAt(path) => presence.look_at(path.as_bytes()),
+            Call::LookAtUnseen => drop(presence.look_at_unseen()),
+            Call::Saw(datagram, inode) => drop(presence.saw(&parse(&datagram), inode)),
+            Call::Gone => drop(presence.gone()),
+            Call::End => drop(presence.end_scan(&mut hear)),
+            Call::Read { .. } | Call::Join { .. } | Call::Leave(_) | Call::Reset(_) => {}
+        }
+        assert_eq!(presence.devices(), present.len());
+        assert_eq!(presence.devpaths().collect::<BTreeSet<_>>().len(), present.len());
+    }
+}
+
+/// Calls of a stream: I4 for each consumer, nothing is passed over, and when all have left, every slot can be
+/// used again.
+///
+/// # Panics
+///
+/// If a rule is broken.
+pub fn call_stream(bytes: &[u8]) {
+    const SLOTS: usize = 12;
+    let mut stream = Box::new(Stream::<SLOTS, 3_000, 1_500, 4>::new());
+    let (mut packet, mut heard) = (Box::new(Packet::new()), BTreeMap::new());
+    // Hears everything, so that it is known what others are not told.
+    let first = stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    let mut observer = Reader::new(first, Selection::ALL, 0);
+    let mut readers: Vec<Reader> = Vec::new();
+    for (number, call) in calls(bytes).enumerate() {
+        let stamp = number as u64 + 1;
+        let place = |reader: u8, readers: &[Reader]| usize::from(reader).checked_rem(readers.len());
+        match call {
+            Call::Event(datagram, scope) => stream.event(stamp, &parse(&datagram), scope),
+            Call::Begin(kind) => stream.begin_scan(kind),
+            Call::LookAt(path) => stream.look_at(path.as_bytes()),
+            Call::LookAtUnseen => drop(stream.look_at_unseen()),
+            Call::Saw(datagram, inode) => drop(stream.saw(stamp, &parse(&datagram), inode)),
+            Call::Gone => drop(stream.gone()),
+            Call::End => drop(stream.end_scan(stamp)),
+            Call::Read { reader, steps } => {
+                let Some(place) = place(reader, &readers) else { continue };
+                let reader = &mut readers[place];
+                for _ in 0..steps {
+                    reader.read(&mut stream, &mut packet, stamp | 1 << 63, &mut heard);
+                }
+            }
+            Call::Join { all, lag } => {
+                let usb = Selection::of([&b"usb"[..]]).expect("a selection");
+                let selection = if all { Selection::ALL } else { usb };
+                if let Some(id) = stream.join(selection.clone(), lag) {
+                    readers.push(Reader::new(id, selection, stream.journal().steps()));
+                }
+            }
+            Call::Leave(reader) => {
+                if let Some(place) = place(reader, &readers) {
+                    stream.leave(readers.swap_remove(place).id);
+                }
+            }
+            Call::Reset(reader) => {
+                if let Some(place) = place(reader, &readers) {
+                    stream.reset(readers[place].id);
+                }
+            }
+        }
+        while observer.read(&mut stream, &mut packet, stamp | 1 << 63, &mut heard) {}
+    }
+    readers.push(observer);
+    let present: BTreeSet<_> = stream.presence().devpaths().map(<[u8]>::to_vec).collect();
+    for mut reader in readers {
+        while reader.read(&mut stream, &mut packet, u64::MAX - 1, &mut heard) {}
+        if reader.selection == Selection::ALL {
+            assert!(reader.rule.believed.keys().eq(&present), "{:?} of {present:?}", reader.rule.believed);
+        }
+        stream.leave(reader.id);
+    }
+    stream.begin_scan(ScanKind::Settle);
+    while stream.look_at_unseen().is_some() {
+        stream.gone();
+    }
+    stream.end_scan(0);
+    for number in 0..SLOTS {
+        stream.event(0, &parse(&uevent("add", &format!("/{number}"), &[])), Scope::Tracked);
+    }
+    assert_eq!(stream.presence().devices(), SLOTS, "a slot was lost");
+}

@@ -1,0 +1,209 @@
+//! Consumers that do not keep up.
+
+use sureplug_core::journal::Lag;
+use sureplug_core::presence::ScanKind;
+use sureplug_core::selection::Selection;
+use sureplug_tests::model::Script;
+
+const NOTHING: [&str; 0] = [];
+
+/// A ring of about ten steps.
+type Small = Script<16, 4_096, 600, 3>;
+
+fn with(paths: &[&str]) -> Small {
+    let mut script = Small::new();
+    for path in paths {
+        script.event("add", path, &[]);
+    }
+    script.told();
+    script
+}
+
+/// More than the ring holds.
+fn storm(script: &mut Small, path: &str) {
+    for _ in 0..12 {
+        script.event("change", path, &[("X", "more than ten steps")]);
+    }
+}
+
+#[test]
+fn one_that_comes_is_told_all_that_is_present_parents_first() {
+    let mut script = with(&["/b/x", "/a", "/b", "/c"]);
+    script.event("remove", "/c", &[]);
+    let late = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    assert_eq!(script.told_to(late), ["scan add /a", "scan add /b", "scan add /b/x"]);
+    script.event("change", "/a", &[]);
+    assert_eq!(script.told_to(late), ["kernel change /a"]);
+}
+
+#[test]
+fn there_are_no_more_places_than_there_are() {
+    let mut script = Small::new();
+    let second = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    assert!(script.stream.join(Selection::ALL, Lag::Hold).is_some());
+    assert!(script.stream.join(Selection::ALL, Lag::Hold).is_none());
+    script.stream.leave(second);
+    assert_eq!(script.stream.join(Selection::ALL, Lag::Hold), Some(second));
+    script.stream.leave(second);
+    assert_eq!(script.told_to(second), NOTHING, "nobody is there");
+    script.stream.leave(second);
+    script.stream.reset(second);
+    assert_eq!(script.stream.journal().read_steps(second), 0);
+}
+
+#[test]
+fn one_that_lags_is_told_how_much_it_missed_and_then_the_difference() {
+    let mut script = with(&["/a", "/a/x", "/b", "/b/c/d"]);
+    storm(&mut script, "/b");
+    for path in ["/a/x", "/a"] {
+        script.event("remove", path, &[]);
+    }
+    for path in ["/d", "/d/x"] {
+        script.event("add", path, &[]);
+    }
+    script.event("remove", "/b/c/d", &[]);
+    script.event("add", "/b/c/d", &[]);
+    let told = [
+        "missed 18",
+        "repair remove /b/c/d",
+        "repair remove /a/x",
+        "repair remove /a",
+        "repair add /d",
+        "repair add /d/x",
+        "repair add /b/c/d",
+    ];
+    assert_eq!(script.told(), told);
+}
+
+#[test]
+fn what_came_and_went_meanwhile_is_not_told() {
+    let mut script = with(&["/b"]);
+    script.event("add", "/a", &[]);
+    storm(&mut script, "/a");
+    script.event("remove", "/a", &[]);
+    assert_eq!(script.told(), ["missed 14"]);
+}
+
+/// One step at a time, while events go on: each step stands for itself.
+#[test]
+fn the_difference_goes_on_after_any_step() {
+    let mut script = with(&["/a", "/a/b", "/c"]);
+    storm(&mut script, "/a");
+    script.event("remove", "/a/b", &[]);
+    script.event("add", "/d", &[]);
+    assert_eq!(script.next(script.id).as_deref(), Some("missed 14"));
+    script.event("remove", "/c", &[]);
+    assert_eq!(script.next(script.id).as_deref(), Some("repair remove /a/b"));
+    script.event("change", "/a", &[]);
+    script.event("add", "/a/b", &[]);
+    assert_eq!(script.next(script.id).as_deref(), Some("repair remove /c"));
+    script.event("remove", "/d", &[]);
+    script.event("change", "/a/b", &[]);
+    assert_eq!(script.next(script.id).as_deref(), Some("repair add /a/b"));
+    script.event("remove", "/a/b", &[]);
+    assert_eq!(script.next(script.id).as_deref(), Some("repair remove /a/b"));
+    assert_eq!(script.told(), ["kernel change /a"], "its device stayed, so it is not passed over");
+    assert_eq!(script.stream.journal().read_steps(script.id), script.stream.journal().steps());
+}
+
+#[test]
+fn what_is_missed_while_the_difference_is_told_is_counted_behind_it() {
+    let mut script = with(&["/a", "/b"]);
+    storm(&mut script, "/a");
+    script.event("remove", "/b", &[]);
+    assert_eq!(script.next(script.id).as_deref(), Some("missed 13"));
+    storm(&mut script, "/a");
+    assert_eq!(script.told(), ["repair remove /b", "missed 12"]);
+}
+
+#[test]
+fn what_is_present_again_is_told_as_another_one() {
+    let mut script = with(&["/a"]);
+    storm(&mut script, "/a");
+    for _ in 0..3 {
+        script.event("remove", "/a", &[]);
+        script.event("add", "/a", &[]);
+    }
+    assert_eq!(script.told(), ["missed 18", "repair remove /a", "repair add /a"]);
+}
+
+/// Its slot went to another device before the step was read.
+#[test]
+fn an_addition_whose_device_is_forgotten_is_told_as_missed() {
+    let mut script = Script::<2, 4_096, 8_192, 2>::new();
+    let late = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    assert_eq!(script.told_to(late), NOTHING);
+    for path in ["/a", "/b", "/c"] {
+        script.event("add", path, &[]);
+        script.event("remove", path, &[]);
+        script.told();
+    }
+    script.event("add", "/d", &[]);
+    assert_eq!(script.told_to(late), ["missed 7", "repair add /d"]);
+}
+
+#[test]
+fn an_event_that_is_larger_than_the_ring_is_told_as_missed() {
+    let mut script = Script::<4, 4_096, 100, 2>::new();
+    let long = "x".repeat(90);
+    script.event("add", "/a", &[("X", &long)]);
+    assert_eq!(script.told(), ["missed 1", "repair add /a"]);
+    script.event("change", "/a", &[("X", &long)]);
+    assert_eq!(script.told(), ["missed 1"]);
+    script.event("change", "/a", &[]);
+    assert_eq!(script.told(), ["kernel change /a"]);
+    script.event("remove", "/a", &[("X", &long)]);
+    assert_eq!(script.told(), ["missed 1", "repair remove /a"]);
+    assert_eq!(script.stream.journal().counts().oversized, 3);
+}
+
+#[test]
+fn a_record_may_stand_across_the_end_of_the_ring() {
+    let mut script = Small::new();
+    script.event("add", "/a", &[]);
+    for length in 0..200 {
+        let text = "z".repeat(length % 97);
+        script.event("change", "/a", &[("X", &text)]);
+        script.next_with(script.id, &mut |entry| {
+            assert!(length == 0 || entry.uevent.property(b"X").is_none_or(|x| x.iter().all(|&b| b == b'z')));
+        });
+        script.told();
+    }
+    assert_eq!(script.stream.journal().steps(), 201);
+}
+
+/// It reads a step a time while two others come and go, and gets to the end of 512 devices.
+#[test]
+fn the_slowest_gets_there() {
+    let mut script = Script::<600, 65_536, 400, 2>::new();
+    let found: Vec<String> = (0..512).map(|number| format!("/hub{}/{number}", number % 7)).collect();
+    let found: Vec<_> = found.iter().map(|path| (path.as_str(), &[][..], 1)).collect();
+    script.scan(ScanKind::Start, &found);
+    let slow = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    let mut told = Vec::new();
+    for round in 0..2_000 {
+        let action = if round % 2 == 0 { "add" } else { "remove" };
+        script.event(action, "/flap/a", &[]);
+        script.event(action, "/flap/b", &[("X", "something long, so that the ring is soon full of it")]);
+        told.extend(script.next(slow));
+        let adds = told.iter().filter(|line| line.starts_with("scan add /hub")).count();
+        if adds == 512 {
+            break;
+        }
+    }
+    let adds = told.iter().filter(|line| line.starts_with("scan add /hub")).count();
+    assert_eq!(adds, 512, "after {} steps", told.len());
+    script.told_to(slow);
+    assert_eq!(script.told_to(slow), NOTHING);
+}
+
+#[test]
+fn stamps_come_back() {
+    let mut script = with(&["/a"]);
+    let event = b"change@/a\0ACTION=change\0DEVPATH=/a\0";
+    let uevent = sureplug_core::uevent::Uevent::parse(event).expect("a uevent");
+    script.stream.event(77, &uevent, sureplug_core::presence::Scope::Tracked);
+    let mut stamps = Vec::new();
+    while script.next_with(script.id, &mut |entry| stamps.push(entry.stamp)).is_some() {}
+    assert_eq!(stamps, [77]);
+}

@@ -1,0 +1,147 @@
+//! Devices that are gone and that somebody has not heard of yet: their slots are not free.
+
+use sureplug_core::journal::Lag;
+use sureplug_core::presence::ScanKind;
+use sureplug_core::selection::Selection;
+use sureplug_tests::model::Script;
+
+const NOTHING: [&str; 0] = [];
+
+/// Three slots, and room for everything in the ring.
+type Tight = Script<3, 4_096, 8_192, 4>;
+
+/// The first consumer was told of `/a`, `/b` and `/c`, and has not heard that the last two are gone.
+fn two_tombstones() -> Tight {
+    let mut script = Tight::new();
+    for path in ["/a", "/b", "/c"] {
+        script.event("add", path, &[]);
+    }
+    script.told();
+    for path in ["/b", "/c"] {
+        script.event("remove", path, &[]);
+    }
+    script
+}
+
+#[test]
+fn one_that_may_not_be_made_to_forget_keeps_the_slots() {
+    let mut script = two_tombstones();
+    script.event("add", "/d", &[]);
+    assert_eq!(script.stream.presence().counts().unfit, 1);
+    assert_eq!(script.told(), ["kernel remove /b", "kernel remove /c", "kernel add /d ?"]);
+    assert_eq!(script.stream.journal().counts().resets, 0);
+    let outcome = script.scan(ScanKind::Settle, &[("/a", &[], 1), ("/d", &[], 2)]);
+    assert_eq!((outcome.added, outcome.unfit), (1, 0));
+    assert_eq!(script.told(), ["repair add /d"]);
+}
+
+#[test]
+fn one_that_may_be_made_to_forget_is_told_so_and_what_is_present() {
+    let mut script = Tight::new();
+    let late = script.stream.join(Selection::ALL, Lag::Reset).expect("a place");
+    for path in ["/a", "/b", "/c"] {
+        script.event("add", path, &[]);
+    }
+    assert_eq!(script.told_to(late).len(), 3);
+    for path in ["/b", "/c"] {
+        script.event("remove", path, &[]);
+    }
+    script.told();
+    script.event("add", "/d", &[]);
+    assert_eq!(script.stream.journal().counts().resets, 1);
+    assert_eq!(script.told_to(late), ["reset", "scan add /a", "scan add /d", "missed 2"]);
+    assert_eq!(script.told(), ["kernel add /d"], "the other one hears nothing of that");
+    script.event("remove", "/d", &[]);
+    assert_eq!(script.told_to(late), ["kernel remove /d"]);
+}
+
+#[test]
+fn the_one_with_most_tombstones_is_made_to_forget() {
+    let mut script = Tight::new();
+    let both = script.stream.join(Selection::ALL, Lag::Reset).expect("a place");
+    let one =
+        script.stream.join(Selection::of([&b"usb"[..]]).expect("a selection"), Lag::Reset).expect("a place");
+    for (path, subsystem) in [("/a", "usb"), ("/b", "usb"), ("/c", "tty")] {
+        script.event("add", path, &[("SUBSYSTEM", subsystem)]);
+    }
+    for id in [script.id, both, one] {
+        script.told_to(id);
+    }
+    script.event("remove", "/b", &[("SUBSYSTEM", "usb")]);
+    script.event("remove", "/c", &[("SUBSYSTEM", "tty")]);
+    script.told();
+    script.event("add", "/d", &[("SUBSYSTEM", "usb")]);
+    script.told();
+    assert_eq!(script.told_to(one), ["kernel remove /b", "kernel add /d"]);
+    assert_eq!(script.told_to(both)[0], "reset");
+    assert_eq!(script.stream.journal().counts().resets, 1);
+}
+
+/// Nothing of this needs a slot.
+#[test]
+fn nobody_is_made_to_forget_for_what_is_there_already() {
+    let mut script = Tight::new();
+    let late = script.stream.join(Selection::ALL, Lag::Reset).expect("a place");
+    for path in ["/a", "/b", "/c"] {
+        script.event("add", path, &[]);
+    }
+    script.told_to(late);
+    script.event("remove", "/c", &[]);
+    script.told();
+    for action in ["change", "add", "bind"] {
+        script.event(action, "/a", &[]);
+    }
+    script.event("remove", "/unknown", &[]);
+    assert!(!script.scan(ScanKind::Settle, &[("/a", &[], 1), ("/b", &[], 2)]).has_repaired());
+    script.event("remove", "/b", &[]);
+    assert_eq!(script.stream.journal().counts().resets, 0);
+    script.told();
+    script.scan(ScanKind::Settle, &[("/a", &[], 3)]);
+    assert_eq!(script.stream.journal().counts().resets, 1, "what was replaced needs another slot");
+}
+
+#[test]
+fn one_that_leaves_keeps_nothing() {
+    let mut script = two_tombstones();
+    let id = script.id;
+    script.stream.leave(id);
+    for path in ["/d", "/e"] {
+        script.event("add", path, &[]);
+    }
+    assert_eq!((script.stream.presence().counts().unfit, script.stream.presence().devices()), (0, 3));
+    let next = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    assert_eq!(script.told_to(next).len(), 3);
+}
+
+#[test]
+fn one_that_is_made_to_forget_keeps_nothing() {
+    let mut script = two_tombstones();
+    let id = script.id;
+    script.stream.reset(id);
+    script.event("add", "/d", &[]);
+    script.event("add", "/e", &[]);
+    assert_eq!(script.stream.presence().counts().unfit, 0);
+    let told = script.told();
+    assert_eq!((told[0].as_str(), told.len()), ("reset", 5), "{told:?}");
+    assert_eq!(script.told(), NOTHING);
+}
+
+/// A tombstone waits for everybody who was told of the device, and for nobody else.
+#[test]
+fn the_last_one_to_hear_of_it_frees_the_slot() {
+    let mut script = Script::<1, 4_096, 8_192, 4>::new();
+    let ids = [Lag::Hold, Lag::Hold, Lag::Hold]
+        .map(|lag| script.stream.join(Selection::ALL, lag).expect("a place"));
+    script.event("add", "/a", &[]);
+    for id in &ids[..2] {
+        assert_eq!(script.told_to(*id).len(), 1);
+    }
+    script.event("remove", "/a", &[]);
+    script.told_to(ids[0]);
+    script.event("add", "/b", &[]);
+    assert_eq!(script.stream.presence().counts().unfit, 1, "the second has not heard of it");
+    script.told_to(ids[1]);
+    script.event("add", "/b", &[]);
+    assert_eq!(script.stream.presence().counts().unfit, 1);
+    assert_eq!(script.told_to(ids[2]), ["scan add /b", "kernel add /b ?"], "the third never knew");
+}
