@@ -74,8 +74,8 @@ fn operate(world: &mut Small, operation: Operation, lost: bool) {
 fn act(world: &mut Small, act: Act, before: Option<Act>) -> bool {
     match (before, act) {
         // Nobody reads what was not applied yet, and what was lost leads to nothing.
-        (Some(Act::Replace { .. } | Act::Change { .. }), Act::Read) => return false,
-        (Some(Act::Replace { lost: true, .. }), Act::Deliver) => return false,
+        (Some(Act::Replace { .. } | Act::Change { .. }), Act::Read)
+        | (Some(Act::Replace { lost: true, .. }), Act::Deliver) => return false,
         (_, Act::Replace { device, lost }) => operate(world, Operation::Replace { device }, lost),
         (_, Act::Change { device }) => {
             operate(world, Operation::Say { device, saying: Saying::Change }, false);

@@ -2,8 +2,8 @@
 //! happen during, and consumers of every speed.
 //!
 //! What is not held against the stream: a device that has nothing in its properties to tell it from the one
-//! that was there before, where an event told of that one and it was replaced before any scan has read its
-//! inode. It is told as kept.
+//! that was there before, or only a `DISKSEQ` that it may have changed itself, where an event told of that one
+//! and it was replaced before any scan has read its inode. It is told as kept.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -27,16 +27,14 @@ use crate::monotonic::Monotonic;
 use crate::thread;
 use writer::{RESTART, Writer};
 
-/// Bytes of lines that wait at most: any line fits.
-const RING_BYTES: usize = 64 * 1024;
+/// Bytes of lines that wait at most. A longer line goes through in pieces.
+const RING_BYTES: usize = 16 * 1024;
 
 /// Bytes of the longest line: six for each byte of a datagram as JSON, its header written twice.
 const MAX_LINE_BYTES: usize = 48 * 1024;
 
 /// Bytes that are kept for the last lines, however little the reader takes.
 const LAST_LINES_BYTES: usize = 2 * 1024;
-
-const _: () = assert!(MAX_LINE_BYTES + LAST_LINES_BYTES < RING_BYTES);
 
 /// For how long the end waits for a reader that takes nothing at all.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -65,8 +63,9 @@ struct Shared {
 #[derive(Debug)]
 pub struct Console {
     ring: Producer<u8>,
-    /// The line that is put in next.
+    /// The line that is put in next, and how much of it is in already.
     scratch: LineBuffer,
+    put_bytes: usize,
     unflushed: bool,
     shared: Arc<Shared>,
 }
@@ -94,7 +93,7 @@ impl Console {
         let writer = Writer::new(lines, Output::standard()?, Arc::clone(&shared));
         thread::spawn("console", Box::new(move || writer.run()))?;
         let scratch = LineBuffer(Vec::with_capacity(MAX_LINE_BYTES));
-        Ok(Self { ring, scratch, unflushed: false, shared })
+        Ok(Self { ring, scratch, put_bytes: 0, unflushed: false, shared })
     }
 
     /// Whether there is room for another line. While there is not, [`room`](Self::room) is rung when some is
@@ -116,12 +115,7 @@ impl Console {
 
     /// Says a line. Only if this [is ready](Self::is_ready), or what was to be said before is gone.
     pub fn say(&mut self, line: &Line<'_>) {
-        self.scratch.0.clear();
-        if line.write(&mut self.scratch, self.shared.style).is_err() {
-            // It is longer than any can be.
-            self.scratch.0.clear();
-            self.shared.dropped.fetch_add(1, Relaxed);
-        }
+        self.write(line);
         self.push(LAST_LINES_BYTES);
     }
 
@@ -147,9 +141,23 @@ impl Console {
     /// Lets the writer try again, with the lines that are said from here on; it begins with how many could not
     /// be written.
     pub fn restart(&mut self) {
-        self.scratch.0.clear();
+        self.forget();
         self.scratch.0.push(RESTART);
         self.push(0);
+    }
+
+    fn write(&mut self, line: &Line<'_>) {
+        self.forget();
+        if line.write(&mut self.scratch, self.shared.style).is_err() {
+            // It is longer than any can be.
+            self.forget();
+            self.shared.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.scratch.0.clear();
+        self.put_bytes = 0;
     }
 
     /// What to poll to learn that there is room, or that the writer has ended.
@@ -197,10 +205,13 @@ impl Console {
             self.restart();
         }
         for line in last {
-            self.scratch.0.clear();
-            if line.write(&mut self.scratch, self.shared.style).is_ok() {
-                self.push(0);
+            // A line of which a part is in stays torn, and the next begins on one of its own.
+            let is_torn = self.put_bytes > 0;
+            self.write(line);
+            if is_torn {
+                self.scratch.0.insert(0, b'\n');
             }
+            self.push(0);
         }
         self.shared.finish.store(true, Release);
         self.unflushed = true;
@@ -210,15 +221,19 @@ impl Console {
         }
     }
 
-    /// Puts the line into the ring, if that leaves `reserve` bytes of it free; whether it is in now.
+    /// Puts the line into the ring, as far as that leaves `reserve` bytes of it free; whether all of it is in.
     fn push(&mut self, reserve: usize) -> bool {
-        let length = self.scratch.0.len();
-        if self.ring.slots() < length + reserve || self.ring.push_entire_slice(&self.scratch.0).is_err() {
-            return false;
+        let left = &self.scratch.0[self.put_bytes..];
+        let length = left.len().min(self.ring.slots().saturating_sub(reserve));
+        if self.ring.push_entire_slice(&left[..length]).is_ok() {
+            self.put_bytes += length;
+            self.unflushed |= length > 0;
         }
-        self.unflushed |= length > 0;
-        self.scratch.0.clear();
-        true
+        let is_in = self.put_bytes == self.scratch.0.len();
+        if is_in {
+            self.forget();
+        }
+        is_in && self.ring.slots() > reserve
     }
 }
 

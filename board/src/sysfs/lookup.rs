@@ -14,6 +14,8 @@ pub struct Subsystems {
     root: OwnedFd,
     path: SysfsPath,
     known: Known,
+    /// Names that were not found.
+    absent: Known,
 }
 
 impl Subsystems {
@@ -25,23 +27,27 @@ impl Subsystems {
     pub fn open(sysfs: &Path) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = open(sysfs, flags, Mode::empty())?;
-        Ok(Self { root, path: SysfsPath::new(), known: Known::new() })
+        Ok(Self { root, path: SysfsPath::new(), known: Known::new(), absent: Known::new() })
     }
 
     /// Whether there is a class or a bus of that name. One that was found once may be taken to be there
-    /// still.
+    /// still, and one that was not to be absent until [`forget_absent`](Self::forget_absent).
     pub fn contains(&mut self, name: &[u8]) -> bool {
-        if !is_name(name) {
+        if !is_name(name) || self.absent.contains(name) {
             return false;
         }
         if self.known.contains(name) {
             return true;
         }
         let is_there = PLACES.iter().any(|place| self.is_directory(&place.devices(name)));
-        if is_there {
-            self.known.insert(name);
-        }
+        let names = if is_there { &mut self.known } else { &mut self.absent };
+        names.insert(name);
         is_there
+    }
+
+    /// New classes or buses may be there.
+    pub fn forget_absent(&mut self) {
+        self.absent = Known::new();
     }
 
     fn is_directory(&mut self, parts: &[&[u8]]) -> bool {

@@ -86,6 +86,8 @@ impl Tracker {
         let begun = Monotonic::now();
         self.schedule.began(kind, begun.since_boot());
         self.stream.begin_scan(kind);
+        // That of a class or bus itself may have been lost.
+        self.subsystems.forget_absent();
         // What is lost from here on is for the next one.
         let shortage = if kind == ScanKind::Repair { self.shortage.take() } else { None };
         Scan { kind, begun, shortage }
@@ -133,6 +135,9 @@ impl Tracker {
 
     /// A device of a class or bus is below `/devices`: that is where a scan finds it.
     fn scope(&mut self, uevent: &Uevent<'_>) -> Scope {
+        if [&b"/class/"[..], b"/bus/", b"/module/"].iter().any(|above| uevent.devpath().starts_with(above)) {
+            self.subsystems.forget_absent();
+        }
         let tracked = uevent.devpath().starts_with(b"/devices/")
             && uevent.subsystem().is_some_and(|name| self.subsystems.contains(name));
         if tracked { Scope::Tracked } else { Scope::Untracked }

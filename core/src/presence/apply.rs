@@ -14,9 +14,9 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     /// Applies an event of the kernel, and tells in order what follows from it: at least the event itself,
     /// unless it removes what nobody was told of.
     ///
-    /// An `add` of something present is told as `change`, or, if it is another device, behind the removal of
-    /// the one that was there. Anything but a `remove` of something unknown is told as `add`. A `move` is
-    /// told as `remove` of the old devpath and `add` of the new, with all that is below it. A removed or
+    /// An `add` of something present is told as `change`. Anything but a `remove` of something unknown, or of
+    /// another device than the one that was there, is told as `add`, behind the removal of that one. A `move`
+    /// is told as `remove` of the old devpath and `add` of the new, with all that is below it. A removed or
     /// replaced device takes along what is still present below it.
     pub fn apply(&mut self, uevent: &Uevent<'_>, scope: Scope, out: Out<'_>) {
         if scope == Scope::Untracked {

@@ -8,7 +8,7 @@
 //! ```text
 //! begin_scan
 //!     look_at(devpath)  the caller reads that device in sysfs, and applies all events sent until then
-//!     saw | gone        unless one of them was about it: then the event is newer than what was read
+//!     saw | gone        unless one of them was about it: then what was read may be older, and is read again
 //!     …                 for each device that sysfs lists
 //!     look_at_unseen    then for each that it did not list, to confirm that it is gone
 //! end_scan              tells: removals, children first; additions, parents first; what stayed

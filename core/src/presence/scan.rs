@@ -26,7 +26,8 @@ pub enum ScanKind {
 pub enum Look {
     /// It is known now.
     Taken,
-    /// An event was about it meanwhile, which is newer: nothing was taken. Another look may be.
+    /// An event was about it meanwhile, which may be newer: nothing was taken. Without another look it stays
+    /// as it was told.
     Touched,
     /// There is no room for the device.
     Unfit,
@@ -117,8 +118,8 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         let _ = self.in_flight.extend_from_slice(devpath);
     }
 
-    /// Looks at the next device that is told as present and was not seen: its devpath and subsystem. Each
-    /// comes once.
+    /// Looks at the next device that is told as present, or will be, and was not seen: its devpath and
+    /// subsystem. Each comes once, and once more behind the first look of a scan and behind a `move`.
     pub fn look_at_unseen(&mut self) -> Option<(&[u8], &[u8])> {
         let from = self.scan?.unseen_from;
         let mut unseen = Self::indices().skip(from);

@@ -31,8 +31,7 @@ enum Call {
 fn path(number: u8) -> String {
     let name = |bits: u8| ["/a", "/b", "/a-b", "/a"][usize::from(bits % 4)];
     let levels = [number, number >> 2, number >> 4];
-    let mut path: String =
-        levels[..1 + usize::from(number >> 6) % 3].iter().map(|bits| name(*bits)).collect();
+    let mut path: String = levels[..=usize::from(number >> 6) % 3].iter().map(|bits| name(*bits)).collect();
     if number >= 250 {
         path += &"/long".repeat(usize::from(number - 249) * 31);
     }

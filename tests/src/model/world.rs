@@ -145,6 +145,10 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
     }
 
     /// Applies so many events at most.
+    ///
+    /// # Panics
+    ///
+    /// If the first consumer is told what breaks a rule, like everything that makes it read.
     pub fn deliver(&mut self, events: usize) {
         let events = events.min(self.socket.len());
         for event in self.socket.drain(..events).collect::<Vec<_>>() {
@@ -163,13 +167,13 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         let Some(old) = uevent.devpath_old() else { return };
         let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(uevent.devpath()));
         let below = format!("{old}/");
-        let moves = |path: &str| *path == *old || path.starts_with(&below);
+        let is_in = |path: &str| *path == *old || path.starts_with(&below);
         let believed = |path: &str| self.readers[0].rule.believed.get(path.as_bytes());
         let moved = self.looked_at.iter().filter(|(path, incarnation)| {
-            moves(path) && believed(path).is_some_and(|b| b.incarnation == incarnation.to_string().as_bytes())
+            is_in(path) && believed(path).is_some_and(|b| b.incarnation == incarnation.to_string().as_bytes())
         });
-        let moved: Vec<_> = moved.map(|(path, i)| (format!("{new}{}", &path[old.len()..]), *i)).collect();
-        self.looked_at.extend(moved);
+        let now: Vec<_> = moved.map(|(path, i)| (format!("{new}{}", &path[old.len()..]), *i)).collect();
+        self.looked_at.extend(now);
     }
 
     /// Events that wait.
