@@ -5,6 +5,7 @@
 pub mod journal;
 pub mod limits;
 pub mod loss;
+mod maybe;
 pub mod presence;
 pub mod rcvbuf;
 pub mod schedule;

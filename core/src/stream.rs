@@ -34,7 +34,6 @@ use crate::uevent::Uevent;
 pub struct Stream<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS: usize> {
     presence: Presence<SLOTS, BYTES>,
     journal: Journal<SLOTS, RING, CONSUMERS>,
-    scan: Option<ScanKind>,
 }
 
 impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS: usize>
@@ -43,7 +42,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     /// Without devices and consumers.
     #[must_use]
     pub const fn new() -> Self {
-        Self { presence: Presence::new(), journal: Journal::new(), scan: None }
+        Self { presence: Presence::new(), journal: Journal::new() }
     }
 
     /// The table.
@@ -60,7 +59,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
 
     /// Applies an event of the kernel: see [`Presence::apply`].
     pub fn event(&mut self, stamp: u64, uevent: &Uevent<'_>, scope: Scope) {
-        let Self { presence, journal, .. } = self;
+        let Self { presence, journal } = self;
         if scope == Scope::Tracked {
             journal.make_room(presence, uevent, None);
         }
@@ -69,7 +68,6 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
 
     /// See [`Presence::begin_scan`].
     pub fn begin_scan(&mut self, kind: ScanKind) {
-        self.scan = Some(kind);
         self.presence.begin_scan(kind);
     }
 
@@ -87,7 +85,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     pub fn saw(&mut self, stamp: u64, uevent: &Uevent<'_>, inode: u64) -> Look {
         self.journal.make_room(&mut self.presence, uevent, NonZeroU64::new(inode));
         let look = self.presence.saw(uevent, inode);
-        if look == Look::Unfit && self.scan == Some(ScanKind::Start) {
+        if look == Look::Unfit && self.presence.is_starting() {
             self.journal.push(stamp, &Transition::Untracked { origin: Origin::Scan, uevent: *uevent });
         }
         look
@@ -100,8 +98,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
 
     /// See [`Presence::end_scan`].
     pub fn end_scan(&mut self, stamp: u64) -> Outcome {
-        let Self { presence, journal, scan } = self;
-        *scan = None;
+        let Self { presence, journal } = self;
         presence.end_scan(&mut |transition| journal.push(stamp, &transition))
     }
 

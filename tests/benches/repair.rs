@@ -26,7 +26,10 @@ fn main() -> ExitCode {
         let sysfs = stand_in(devices);
         let (kept, ms) = repair(Some(sysfs.path()));
         assert_eq!(kept, devices, "devices");
-        println!("a sysfs of {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device", ms * 1e3 / f64::from(kept));
+        println!(
+            "a sysfs of {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device",
+            ms * 1e3 / f64::from(kept)
+        );
         ms
     });
     for taps in [0, 100, 200, 400] {
@@ -35,7 +38,10 @@ fn main() -> ExitCode {
             NetDevice::tap(name).and_then(NetDevice::leave).expect("a tap");
         }
         let (kept, ms) = repair(None);
-        println!("the kernel's, {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device", ms * 1e3 / f64::from(kept));
+        println!(
+            "the kernel's, {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device",
+            ms * 1e3 / f64::from(kept)
+        );
         delete_together(&names).expect("they are gone");
     }
     let growth = times[2] / times[0];
@@ -71,7 +77,9 @@ fn repair(sysfs: Option<&Path>) -> (u32, f64) {
     let (mut line, mut kept, mut times) = (0, 0, Vec::new());
     for _ in 0..ROUNDS {
         daemon.signal(Signal::SIGSTOP);
-        (0..2_000).for_each(|_| injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0"));
+        (0..2_000).for_each(|_| {
+            injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0");
+        });
         daemon.signal(Signal::SIGCONT);
         let (at, found) = daemon.wait_for_line_from(line, |line| json(line)["kind"] == "overrun");
         let found = json(&found);

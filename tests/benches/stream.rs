@@ -34,7 +34,8 @@ fn main() -> ExitCode {
     let mut packet = Packet::new();
     for number in 0..OTHERS {
         let path = format!("/devices/pci0000:00/0000:00:1d.0/usb1/1-1/1-1.4/1-1.4:1.{number}");
-        let text = format!("add@{path}\0ACTION=add\0DEVPATH={path}\0SUBSYSTEM=usb\0PRODUCT=46f4/1/0\0SEQNUM=1\0");
+        let text =
+            format!("add@{path}\0ACTION=add\0DEVPATH={path}\0SUBSYSTEM=usb\0PRODUCT=46f4/1/0\0SEQNUM=1\0");
         stream.event(0, &Uevent::parse(text.as_bytes()).expect("an event"), Scope::Tracked);
         while stream.next(consumer, 0, &mut packet).is_some() {}
     }
@@ -46,7 +47,9 @@ fn main() -> ExitCode {
     let mut costs = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for _ in 0..BURSTS {
-            burst.iter().for_each(|datagram| injector.send(without_seqnum(datagram)));
+            for datagram in &burst {
+                injector.send(without_seqnum(datagram));
+            }
         }
         let mut received = 0;
         let receiving = spent(|| {

@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use sureplug_tests::daemon::{Daemon, Output, number};
@@ -91,7 +91,8 @@ fn judge(output: &Output, sent: u64, what: &str) {
     output.assert_fine();
     assert_true(&output.fold(), Path::new("/sys"), what);
     let totals = output.totals();
-    let counted: u64 = ["received", "lost", "malformed", "truncated"].iter().map(|k| number(&totals, k)).sum();
+    let counted: u64 =
+        ["received", "lost", "malformed", "truncated"].iter().map(|k| number(&totals, k)).sum();
     assert_eq!(counted, sent, "{what}: {totals}");
 }
 
@@ -104,7 +105,7 @@ fn churn(seed: u32) -> [u64; 3] {
     let mut storm = Storm::start(seed, None);
     disturb(&daemon, &mut storm, &mut state);
     // Ended at once, or when it has come to rest.
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         pause(&mut state, 400);
     }
     let output = daemon.finish();

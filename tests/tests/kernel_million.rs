@@ -29,7 +29,8 @@ fn event(number: u32) -> Vec<u8> {
         _ => ("add", format!("/module/fake{device}"), "module"),
     };
     let index = 1_000_000 + number;
-    format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM={subsystem}\0IFINDEX={index}\0").into_bytes()
+    format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM={subsystem}\0IFINDEX={index}\0")
+        .into_bytes()
 }
 
 #[test]
@@ -72,7 +73,9 @@ fn i2_i6_a_million_events_are_received_or_lost_and_memory_stays() {
     assert!(sent >= u64::from(EVENTS));
     assert_eq!(counted, sent, "{totals}");
     let (first, last) = (samples[0], samples[samples.len() - 1]);
-    println!("{sent} events: {totals}; private memory {first} kB behind 100,000 events, {last} kB behind all");
+    println!(
+        "{sent} events: {totals}; private memory {first} kB behind 100,000 events, {last} kB behind all"
+    );
     // All memory is had at the start; what is used of it for the first time may still come.
     assert!(last <= first + 16, "it grows: {samples:?} kB");
     assert!(last <= 1_024, "{last} kB of private memory, of 1,024 at most");

@@ -100,10 +100,14 @@ fn i3_a_sysfs_that_changes_without_events_is_found_and_the_removals_say_what_the
     let interface = "/devices/pci0/usb1/1-1/1-1.2/1-1.2:1.0";
     let usb = |name: &str| format!("bus/usb/devices/{name}");
     sysfs.plug(&usb("1-1"), hub, "DEVTYPE=usb_device\nPRODUCT=409/55aa/101\nBUSNUM=001\nDEVNUM=002\n");
-    sysfs.plug(&usb("1-1.2"), stick, "DEVTYPE=usb_device\nPRODUCT=46f4/1/0\nBUSNUM=001\nDEVNUM=003\nDEVNAME=x/y\n");
+    sysfs.plug(
+        &usb("1-1.2"),
+        stick,
+        "DEVTYPE=usb_device\nPRODUCT=46f4/1/0\nBUSNUM=001\nDEVNUM=003\nDEVNAME=x/y\n",
+    );
     sysfs.plug(&usb("1-1.2:1.0"), interface, "DEVTYPE=usb_interface\nPRODUCT=46f4/1/0\n");
     let daemon = Daemon::start(sureplug(&format!("--json --sysfs {}", sysfs.path().display())));
-    let scanned = json(&daemon.wait_until_scanned());
+    let scanned = json(&daemon.wait_for_line(|line| is_kind(line, "scanned")));
     assert_eq!(number(&scanned, "devices"), 3);
 
     // Another stick in the same port, and a net device.

@@ -181,9 +181,9 @@ fn a_made_up_remove_says_what_the_device_said() {
         let expected: [(&[u8], &[u8]); 7] = [
             (b"ACTION", b"remove"),
             (b"DEVPATH", b"/a/b"),
-            (b"SUBSYSTEM", b"usb"),
             (b"MAJOR", b"189"),
             (b"DEVNAME", b"bus/usb/001/004"),
+            (b"SUBSYSTEM", b"usb"),
             (b"MAJOR", b"twice"),
             (b"DRIVER", b"usb"),
         ];

@@ -85,11 +85,15 @@ fn storm() {
     for round in 0..50 {
         let names: Vec<String> = (0..20).map(|number| format!("memory{number}")).collect();
         let taps: Vec<_> = names.iter().map(|name| NetDevice::tap(name).expect("a tap")).collect();
-        taps.into_iter().for_each(|tap| tap.leave().expect("it stays"));
+        for tap in taps {
+            tap.leave().expect("it stays");
+        }
         for number in 0..500 {
             let path = format!("/devices/virtual/net/fake{}", number % 50);
             let action = ["add", "change", "remove"][(number + round) % 3];
-            let text = format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=net\0IFINDEX={number}\0");
+            let text = format!(
+                "{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=net\0IFINDEX={number}\0"
+            );
             injector.send(text.as_bytes());
         }
         delete_together(&names).expect("they are gone");
@@ -128,7 +132,8 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
 fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let ending = SigSet::from_iter([Signal::SIGTERM]);
     ending.thread_block().expect("a signal that can be blocked");
-    let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).expect("a signalfd");
+    let signals =
+        SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).expect("a signalfd");
     let listener = Listener::with_rcvbuf(1_024, 1);
     let socket = UeventSocket::adopt(listener.into_fd()).expect("a uevent socket");
     let (reader, writer) = pipe().expect("a pipe");
@@ -166,7 +171,9 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     reading.join().expect("it was read");
     let allocations = ALLOCATIONS.load(Ordering::Relaxed);
     let Totals { received, lost, repairs, .. } = totals;
-    println!("{received} events, {lost} lost, {overruns} overruns, {repairs} repairs: {allocations} allocations");
+    println!(
+        "{received} events, {lost} lost, {overruns} overruns, {repairs} repairs: {allocations} allocations"
+    );
     assert!(received > 100 && lost > 100 && repairs > 0, "nothing to speak of happened");
     assert_eq!(allocations, 0);
 }
@@ -174,7 +181,9 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
 fn nothing_is_mapped_through_storm_overrun_and_repair() {
     let trace = tempfile::NamedTempFile::new().expect("a file");
     let mut command = Command::new("strace");
-    command.args(["-f", "-e", "trace=brk,mmap,mremap,write,exit_group", "-s", "5000", "-o"]).arg(trace.path());
+    command
+        .args(["-f", "-e", "trace=brk,mmap,mremap,write,exit_group", "-s", "5000", "-o"])
+        .arg(trace.path());
     command.args([env!("CARGO_BIN_EXE_small_buffer"), "1024"]).stdout(Stdio::piped());
     let mut child = command.spawn().expect("strace, of the package of that name");
     let output = File::from(OwnedFd::from(child.stdout.take().expect("it was piped")));

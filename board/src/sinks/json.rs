@@ -39,7 +39,8 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
                 ("queued_bytes", loss.queued.into()),
                 ("effective_bytes", loss.effective.into()),
             ];
-            let object = Object::begin(out, kind)?.numbers(&figures)?.boolean("repaired", repair.is_some())?;
+            let object =
+                Object::begin(out, kind)?.numbers(&figures)?.boolean("repaired", repair.is_some())?;
             match repair {
                 Some((outcome, took)) => object.numbers(&counts(&outcome, took))?.end(),
                 None => object.end(),

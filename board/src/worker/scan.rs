@@ -7,8 +7,8 @@ use std::time::Duration;
 use nix::poll::PollTimeout;
 use sureplug_core::presence::{Look, ScanKind};
 
-use super::{RECORDS_A_TURN, Worker};
 use super::tracker::Tracker;
+use super::{RECORDS_A_TURN, Worker};
 use crate::doorbell::poll_in;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
@@ -52,9 +52,7 @@ impl Worker {
 fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io::Result<Look> {
     catch_up(intake, tracker)?;
     Ok(match reading {
-        Reading::Present { inode, uevent } => {
-            tracker.stream.saw(Monotonic::now().as_nanos(), &uevent, inode)
-        }
+        Reading::Present { inode, uevent } => tracker.stream.saw(Monotonic::now().as_nanos(), &uevent, inode),
         Reading::Gone => tracker.stream.gone(),
         Reading::Unreadable => Look::Taken,
     })

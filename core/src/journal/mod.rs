@@ -18,6 +18,7 @@ pub use consumer::{ConsumerId, Lag};
 use ring::Ring;
 pub use told::{Entry, Packet, Told};
 
+use crate::maybe::Maybe;
 use crate::presence::{Presence, Transition};
 use crate::selection::Selection;
 use crate::uevent::Uevent;
@@ -25,7 +26,7 @@ use crate::uevent::Uevent;
 /// A ring of `RING` bytes with up to `CONSUMERS` consumers of a table of `SLOTS` devices.
 pub struct Journal<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> {
     ring: Ring<RING>,
-    consumers: [Option<Consumer<SLOTS>>; CONSUMERS],
+    consumers: [Maybe<Consumer<SLOTS>>; CONSUMERS],
     counts: Counts,
 }
 
@@ -46,7 +47,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
         const { assert!(CONSUMERS < 256, "a tombstone counts those who wait for it in 8 bits") };
         Self {
             ring: Ring::EMPTY,
-            consumers: [const { None }; CONSUMERS],
+            consumers: [const { Maybe::Nothing }; CONSUMERS],
             counts: Counts { oversized: 0, resets: 0 },
         }
     }
@@ -73,8 +74,8 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
     /// Lets somebody in who is told, to begin with, all that is present of the selection; `None` if there are
     /// as many as there can be.
     pub fn join(&mut self, selection: Selection, lag: Lag) -> Option<ConsumerId> {
-        let place = self.consumers.iter().position(Option::is_none)?;
-        self.consumers[place] = Some(Consumer::new(selection, lag, self.ring.head()));
+        let place = self.consumers.iter().position(|place| place.as_ref().is_none())?;
+        self.consumers[place] = Maybe::Just(Consumer::new(selection, lag, self.ring.head()));
         u8::try_from(place).ok().map(ConsumerId)
     }
 
@@ -106,7 +107,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
 
     /// Makes a consumer forget all that it was told: it hears so, and then what is present.
     pub fn reset<const BYTES: usize>(&mut self, id: ConsumerId, presence: &mut Presence<SLOTS, BYTES>) {
-        if let Some(consumer) = &mut self.consumers[id.place()] {
+        if let Some(consumer) = self.consumers[id.place()].as_mut() {
             consumer.reset(presence, self.ring.head());
             self.counts.resets += 1;
         }
@@ -121,6 +122,10 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
         uevent: &Uevent<'_>,
         inode: Option<NonZeroU64>,
     ) {
+        let may_be_reset = |consumer: &Consumer<SLOTS>| consumer.lag() == Lag::Reset;
+        if !self.consumers.iter().filter_map(Maybe::as_ref).any(may_be_reset) {
+            return;
+        }
         while !presence.has_room(uevent, inode) {
             let holds = |place: &usize| {
                 let consumer = self.consumers[*place].as_ref().filter(|c| c.lag() == Lag::Reset);
@@ -129,7 +134,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
             let Some(place) = (0..CONSUMERS).max_by_key(holds).filter(|place| holds(place) > 0) else {
                 return;
             };
-            if let Some(consumer) = &mut self.consumers[place] {
+            if let Some(consumer) = self.consumers[place].as_mut() {
                 consumer.reset(presence, self.ring.head());
                 self.counts.resets += 1;
             }

@@ -2,7 +2,9 @@
 
 use core::num::NonZeroU64;
 
+use super::scan::Scan;
 use super::slot::{Index, State, Verdict};
+use super::stored::Description;
 use super::transition::{Effect, Origin, Scope, Transition};
 use super::{Out, Presence, identity};
 use crate::uevent::{Action, Uevent};
@@ -44,15 +46,9 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     }
 
     fn remove(&mut self, present: Option<Index>, uevent: &Uevent<'_>, out: Out<'_>) {
-        let path = uevent.devpath();
-        self.take_found(path);
-        for index in Self::indices() {
-            if self.table.slot(index).state == State::Found && self.table.is_below(index, path) {
-                self.table.release(index);
-            }
-        }
+        self.forget_found(uevent.devpath());
         let Some(index) = present else { return self.remove_unknown(uevent, out) };
-        if !identity::agrees_but_for_medium(self.table.properties(index), uevent) {
+        if !self.table.agrees(index, uevent, &Description::of(uevent)) {
             // Another one came and went in its place.
             self.remove_tree(index, Origin::Repair, out);
             return self.remove_unknown(uevent, out);
@@ -60,6 +56,19 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         self.remove_below(index, Origin::Repair, out);
         self.tell(index, Effect::Remove, uevent, out);
         self.table.bury(index);
+    }
+
+    /// Forgets what a running scan has found at a devpath and below.
+    fn forget_found(&mut self, path: &[u8]) {
+        if self.scan.as_ref().is_none() {
+            return;
+        }
+        self.take_found(path);
+        for index in Self::indices() {
+            if self.table.slot(index).state == State::Found && self.table.is_below(index, path) {
+                self.table.release(index);
+            }
+        }
     }
 
     fn remove_unknown(&mut self, uevent: &Uevent<'_>, out: Out<'_>) {
@@ -79,7 +88,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         if let Some(index) = index {
             self.table.slot_mut(index).inode = inode;
             self.table.slot_mut(index).marks.verdict =
-                self.scan.map_or(Verdict::Unseen, |scan| scan.verdict_of_told());
+                self.scan.as_ref().map_or(Verdict::Unseen, Scan::verdict_of_told);
             self.tell(index, Effect::Add, uevent, out);
         } else {
             self.count_unfit();
@@ -90,6 +99,8 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// Forgets what a scan has found at a devpath, but for its inode.
     pub(super) fn take_found(&mut self, path: &[u8]) -> Option<NonZeroU64> {
+        // Nothing is looked for that only a scan can have found.
+        self.scan.as_ref()?;
         let found = self.table.find(path, State::Found)?;
         let inode = self.table.slot(found).inode;
         self.table.release(found);
@@ -98,7 +109,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// What a running scan has found above a devpath is told before it.
     fn announce_parents(&mut self, path: &[u8], out: Out<'_>) {
-        let Some(scan) = &mut self.scan else { return };
+        let Some(scan) = self.scan.as_mut() else { return };
         for end in (1..path.len()).filter(|&end| path[end] == b'/') {
             let above = &path[..end];
             // Without one that it replaces: such a pair is told together when the scan ends.
@@ -127,11 +138,12 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     fn go_on(&mut self, index: Index, uevent: &Uevent<'_>, out: Out<'_>) {
         let is_replaced = self.table.slot(index).marks.verdict == Verdict::Doomed
             && self.table.find(uevent.devpath(), State::Found).is_some();
-        if is_replaced || !identity::agrees_but_for_medium(self.table.properties(index), uevent) {
+        let now = Description::of(uevent);
+        if is_replaced || !self.table.agrees(index, uevent, &now) {
             self.replace(index, out);
             self.add(uevent, out);
         } else {
-            self.update(index, uevent);
+            self.update(index, &now);
             self.tell(index, Effect::Between, uevent, out);
         }
     }
@@ -143,16 +155,16 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     }
 
     /// Keeps what is stored of a device that stays as it is now.
-    fn update(&mut self, index: Index, uevent: &Uevent<'_>) {
-        self.table.set(index, DRIVER, uevent.driver());
-        if let Some(diskseq) = uevent.property(identity::DISKSEQ) {
-            self.table.set(index, identity::DISKSEQ, Some(diskseq));
+    fn update(&mut self, index: Index, now: &Description<'_>) {
+        self.table.set(index, DRIVER, now.driver);
+        if now.diskseq.is_some() {
+            self.table.set(index, identity::DISKSEQ, now.diskseq);
         }
     }
 
     /// Removes a device in whose place another one is. What a scan has found below that, it still tells.
     pub(super) fn replace(&mut self, index: Index, out: Out<'_>) {
-        if self.scan.is_some() {
+        if self.scan.as_ref().is_some() {
             self.doom_below(index);
         }
         self.remove_tree(index, Origin::Repair, out);

@@ -33,6 +33,12 @@ impl<const BYTES: usize> Arena<BYTES> {
         Self::cost(length) <= self.room()
     }
 
+    /// Whether its holes are so many that they take memory which is better not used: half as many bytes as the
+    /// blocks have, and not only a few.
+    pub(super) const fn is_wasteful(&self) -> bool {
+        self.holes as usize > BYTES / 16 && self.holes > self.end / 3
+    }
+
     /// Bytes that no block has.
     pub(super) const fn room(&self) -> usize {
         BYTES - (self.end - self.holes) as usize
@@ -99,13 +105,15 @@ impl<const BYTES: usize> Arena<BYTES> {
         to + length
     }
 
+    #[allow(clippy::cast_possible_truncation)]
     fn header(&self, at: usize) -> (Option<Index>, u16) {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|i| self.bytes[at + i]);
-        (Index::from_bits(u16::from_ne_bytes([a, b])), u16::from_ne_bytes([c, d]))
+        let header = self.bytes[at..].first_chunk::<HEADER_BYTES>().copied().unwrap_or_default();
+        let header = u32::from_ne_bytes(header);
+        (Index::from_bits(header as u16), (header >> 16) as u16)
     }
 
     fn set_header(&mut self, at: usize, owner: Option<Index>, capacity: u16) {
-        self.put(at, &Index::to_bits(owner).to_ne_bytes());
-        self.put(at + 2, &capacity.to_ne_bytes());
+        let header = u32::from(Index::to_bits(owner)) | u32::from(capacity) << 16;
+        self.put(at, &header.to_ne_bytes());
     }
 }

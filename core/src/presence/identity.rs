@@ -7,6 +7,13 @@ use crate::uevent::Uevent;
 /// and consumers select by `SUBSYSTEM`.
 const KEYS: [&[u8]; 7] = [b"SUBSYSTEM", b"BUSNUM", b"DEVNUM", b"MAJOR", b"MINOR", b"IFINDEX", b"PRODUCT"];
 
+/// Whether a property is one of these.
+pub(super) fn is_part(property: &[u8]) -> bool {
+    // Most are not, and can be told by a byte.
+    matches!(property.first(), Some(b'S' | b'B' | b'D' | b'M' | b'I' | b'P'))
+        && KEYS.iter().any(|key| property.strip_prefix(*key).is_some_and(|rest| rest.first() == Some(&b'=')))
+}
+
 /// New for each disk, and for each medium that is put into one (`disk_force_media_change` in
 /// `block/disk-events.c`).
 pub(super) const DISKSEQ: &[u8] = b"DISKSEQ";

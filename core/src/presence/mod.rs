@@ -36,6 +36,7 @@ pub(crate) use slot::Index;
 pub use transition::{Device, Effect, Origin, Scope, Transition};
 
 use crate::limits::MAX_HEADER_BYTES;
+use crate::maybe::Maybe;
 use crate::uevent::{Action, Encoder, Uevent};
 use scan::Scan;
 use slot::State;
@@ -47,7 +48,7 @@ type Out<'o> = &'o mut dyn FnMut(Transition<'_>);
 /// The table of present devices.
 pub struct Presence<const SLOTS: usize, const BYTES: usize> {
     table: Table<SLOTS, BYTES>,
-    scan: Option<Scan>,
+    scan: Maybe<Scan>,
     /// The devpath that a scan looks at.
     in_flight: Vec<u8, MAX_HEADER_BYTES>,
     /// Whether an event was about it since the look began.
@@ -73,7 +74,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     pub const fn new() -> Self {
         Self {
             table: Table::EMPTY,
-            scan: None,
+            scan: Maybe::Nothing,
             in_flight: Vec::new(),
             touched: false,
             overflowing: false,
@@ -143,6 +144,9 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// Goes through the devices that are told as present below another one, the deepest first.
     fn for_each_below(&mut self, of: Index, each: &mut dyn FnMut(&mut Self, Index)) {
+        if !self.table.may_have_below(of) {
+            return;
+        }
         let is_below = |presence: &Self, index: Index| {
             let slot = presence.table.slot(index);
             slot.state == State::Present

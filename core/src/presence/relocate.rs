@@ -17,7 +17,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         let mut inode = None;
         if let Some(old_path) = old_path {
             self.touch(old_path, true);
-            if let Some(scan) = &mut self.scan {
+            if let Some(scan) = self.scan.as_mut() {
                 scan.look_again();
             }
             inode = self.depart(old_path, uevent, out);

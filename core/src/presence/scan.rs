@@ -5,6 +5,7 @@ use core::num::NonZeroU64;
 use super::slot::{Index, Marks, State, Verdict};
 use super::transition::{Effect, Origin};
 use super::{Out, Presence, identity};
+use crate::maybe::Maybe;
 use crate::uevent::Uevent;
 
 /// Why sysfs is scanned, and with it what is told.
@@ -106,7 +107,12 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         }
         self.in_flight.clear();
         let (unfit, outcome) = (self.counts.unfit, Outcome::default());
-        self.scan = Some(Scan { kind, caught_up: false, unseen_from: 0, unfit, outcome });
+        self.scan = Maybe::Just(Scan { kind, caught_up: false, unseen_from: 0, unfit, outcome });
+    }
+
+    /// Whether the running scan is the first one.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.scan.as_ref().is_some_and(|scan| scan.kind == ScanKind::Start)
     }
 
     /// Says which device is going to be read. Between this and [`saw`](Self::saw) or [`gone`](Self::gone) the
@@ -121,7 +127,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     /// Looks at the next device that is told as present, or will be, and was not seen: its devpath and
     /// subsystem. Each comes once, and once more behind the first look of a scan and behind a `move`.
     pub fn look_at_unseen(&mut self) -> Option<(&[u8], &[u8])> {
-        let from = self.scan?.unseen_from;
+        let from = self.scan.as_ref()?.unseen_from;
         let mut unseen = Self::indices().skip(from);
         let index = unseen.find(|&index| {
             let slot = self.table.slot(index);
@@ -179,7 +185,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// Whether a look counts. The events were applied that were sent before it.
     fn conclude(&mut self) -> bool {
-        let Some(scan) = &mut self.scan else { return false };
+        let Some(scan) = self.scan.as_mut() else { return false };
         if !core::mem::replace(&mut scan.caught_up, true) {
             scan.look_again();
         }
@@ -198,7 +204,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     /// Ends the scan and tells what it has found: removals, children first; additions, parents first; then
     /// what stayed.
     pub fn end_scan(&mut self, out: Out<'_>) -> Outcome {
-        let Some(scan) = self.scan else { return Outcome::default() };
+        let Some(scan) = self.scan.take() else { return Outcome::default() };
         let origin = scan.origin();
         for index in Self::indices() {
             let slot = self.table.slot(index);
@@ -246,7 +252,6 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         outcome.unfit = u32::try_from(self.counts.unfit - scan.unfit).unwrap_or(u32::MAX);
         self.overflowing = outcome.unfit > 0;
         self.in_flight.clear();
-        self.scan = None;
         outcome
     }
 

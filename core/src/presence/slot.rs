@@ -78,6 +78,8 @@ pub(super) struct Marks {
 pub(super) struct Slot {
     /// The inode of its directory in sysfs, once a scan has read it.
     pub(super) inode: Option<NonZeroU64>,
+    /// Of the identity that is stored.
+    pub(super) fingerprint: u64,
     /// Where its bytes begin.
     pub(super) start: u32,
     pub(super) hash: u32,
@@ -98,6 +100,7 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) const FREE: Self = Self {
         inode: None,
+        fingerprint: 0,
         start: 0,
         hash: 0,
         generation: 0,

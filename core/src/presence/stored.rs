@@ -1,34 +1,74 @@
-//! What is stored of a device's properties: `KEY=value` and a NUL each, `SUBSYSTEM` first.
+//! What is stored of a device's properties: `KEY=value` and a NUL each, as they stand in its events.
+
+use core::ops::Range;
 
 use memchr::memchr;
 
+use super::identity;
 use crate::uevent::{Property, Uevent};
 
-const SUBSYSTEM: &[u8] = b"SUBSYSTEM";
+/// What an event says of its device, found in one pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Description<'e> {
+    /// Bytes that are stored of it.
+    pub(super) length: usize,
+    /// The same for two events that agree in their identity.
+    pub(super) fingerprint: u64,
+    pub(super) driver: Option<&'e [u8]>,
+    pub(super) diskseq: Option<&'e [u8]>,
+}
+
+impl<'e> Description<'e> {
+    pub(super) fn of(uevent: &Uevent<'e>) -> Self {
+        let mut all = Self::default();
+        for property in of_event(uevent) {
+            all.length += property.len() + 1;
+            if identity::is_part(property) {
+                all.fingerprint = all.fingerprint.wrapping_add(fingerprint(property));
+            } else if let Some(value) = property.strip_prefix(b"DRIVER=") {
+                all.driver = all.driver.or(Some(value));
+            } else if let Some(value) = property.strip_prefix(b"DISKSEQ=") {
+                all.diskseq = all.diskseq.or(Some(value));
+            }
+        }
+        all
+    }
+}
+
+/// Of a property: two that differ have another one, but for one pair in 2^64.
+fn fingerprint(property: &[u8]) -> u64 {
+    let mixed = property.iter().fold(0u64, |all, &byte| all.rotate_left(9).wrapping_add(u64::from(byte)));
+    let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
+}
 
 /// Belongs to the event and not to the device.
-fn is_of_event(key: &[u8]) -> bool {
-    matches!(key, b"ACTION" | b"DEVPATH" | b"DEVPATH_OLD" | b"SEQNUM") || key.starts_with(b"SYNTH_")
+fn is_of_event(property: &[u8]) -> bool {
+    match property.first() {
+        Some(b'A') => property.starts_with(b"ACTION="),
+        Some(b'D') => property.starts_with(b"DEVPATH=") || property.starts_with(b"DEVPATH_OLD="),
+        Some(b'S') => property.starts_with(b"SEQNUM=") || property.starts_with(b"SYNTH_"),
+        _ => false,
+    }
 }
 
-/// The properties of an event that describe its device, in the order in which they are stored.
-pub(super) fn of_event<'e>(uevent: &Uevent<'e>) -> impl Iterator<Item = Property<'e>> + use<'e> {
-    let subsystem = uevent.subsystem().map(|value| Property { key: SUBSYSTEM, value });
-    let others = uevent.properties().filter(|p| p.key != SUBSYSTEM && !is_of_event(p.key));
-    subsystem.into_iter().chain(others)
+/// The properties of an event that describe its device, each without its NUL.
+pub(super) fn of_event<'e>(uevent: &Uevent<'e>) -> impl Iterator<Item = &'e [u8]> + use<'e> {
+    split(uevent.property_bytes()).filter(|property| !is_of_event(property))
 }
 
-/// Bytes that a property takes.
-pub(super) const fn length(property: &Property<'_>) -> usize {
-    property.key.len() + 1 + property.value.len() + 1
+/// What ends with a NUL each, without that.
+pub(super) fn split(mut properties: &[u8]) -> impl Iterator<Item = &[u8]> {
+    core::iter::from_fn(move || {
+        let (property, rest) = properties.split_at(memchr(0, properties)?);
+        properties = &rest[1..];
+        Some(property)
+    })
 }
 
 /// All that are stored.
-pub(super) fn all(mut properties: &[u8]) -> impl Iterator<Item = Property<'_>> {
-    core::iter::from_fn(move || {
-        let end = memchr(0, properties)?;
-        let (property, rest) = properties.split_at(end);
-        properties = &rest[1..];
+pub(super) fn all(properties: &[u8]) -> impl Iterator<Item = Property<'_>> {
+    split(properties).filter_map(|property| {
         let equals = memchr(b'=', property)?;
         Some(Property { key: &property[..equals], value: &property[equals + 1..] })
     })
@@ -36,18 +76,18 @@ pub(super) fn all(mut properties: &[u8]) -> impl Iterator<Item = Property<'_>> {
 
 /// The value of the first property with this key.
 pub(super) fn value<'p>(properties: &'p [u8], key: &[u8]) -> Option<&'p [u8]> {
-    all(properties).find(|p| p.key == key).map(|p| p.value)
+    split(properties).find_map(|property| property.strip_prefix(key)?.strip_prefix(b"="))
 }
 
 /// Where the first property with this key stands.
-pub(super) fn range(properties: &[u8], key: &[u8]) -> Option<core::ops::Range<usize>> {
+pub(super) fn range(properties: &[u8], key: &[u8]) -> Option<Range<usize>> {
     let mut start = 0;
-    while let Some(length) = memchr(0, &properties[start..]) {
-        let property = &properties[start..start + length];
+    for property in split(properties) {
+        let range = start..start + property.len() + 1;
         if property.strip_prefix(key).is_some_and(|rest| rest.first() == Some(&b'=')) {
-            return Some(start..start + length + 1);
+            return Some(range);
         }
-        start += length + 1;
+        start = range.end;
     }
     None
 }

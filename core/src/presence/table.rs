@@ -1,8 +1,9 @@
 //! Where the devices are kept: slots, an index from devpath to slot, and the bytes of both.
 
 use super::arena::Arena;
+use super::identity;
 use super::slot::{Index, Slot, State};
-use super::stored;
+use super::stored::{self, Description};
 use super::transition::Device;
 use crate::limits::MAX_PROPERTY_BYTES;
 use crate::uevent::Uevent;
@@ -11,12 +12,22 @@ use crate::uevent::Uevent;
 /// kernel's limit: what stands in front of the properties is longest in a `remove`.
 const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0".len();
 
+/// Tombstones that are kept although nobody waits for them, so that who is a little late still hears of devices that
+/// came and went.
+const TOMBSTONES: usize = 64;
+
 /// Slots and bytes of fixed number.
 pub(super) struct Table<const SLOTS: usize, const BYTES: usize> {
     slots: [Slot; SLOTS],
     /// The first slot for each remainder of the hash.
     heads: [Option<Index>; SLOTS],
+    /// For each remainder of a hash, how often a device is below a devpath with such a hash.
+    below: [u32; SLOTS],
     arena: Arena<BYTES>,
+    /// Slots that were ever used: those from the first on.
+    used: usize,
+    /// Devices that are found or present.
+    linked: usize,
     /// Where the search for a slot begins, so that the tombstone that has been there for longest goes first.
     hand: usize,
 }
@@ -24,7 +35,15 @@ pub(super) struct Table<const SLOTS: usize, const BYTES: usize> {
 impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     pub(super) const EMPTY: Self = {
         assert!(SLOTS > 0 && SLOTS < u16::MAX as usize, "a table has from 1 to 65,534 slots");
-        Self { slots: [Slot::FREE; SLOTS], heads: [None; SLOTS], arena: Arena::EMPTY, hand: 0 }
+        Self {
+            slots: [Slot::FREE; SLOTS],
+            heads: [None; SLOTS],
+            below: [0; SLOTS],
+            arena: Arena::EMPTY,
+            used: 0,
+            linked: 0,
+            hand: 0,
+        }
     };
 
     pub(super) fn slot(&self, index: Index) -> &Slot {
@@ -80,20 +99,39 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
             && self.path(index).strip_prefix(path).is_some_and(|rest| rest.first() == Some(&b'/'))
     }
 
+    /// Whether anything can be below the slot's device. That it is so must be looked for.
+    pub(super) fn may_have_below(&self, index: Index) -> bool {
+        self.below[self.slot(index).hash as usize % SLOTS] > 0
+    }
+
     /// Bytes that the device of an event takes.
     pub(super) fn cost(uevent: &Uevent<'_>) -> usize {
-        let properties: usize = stored::of_event(uevent).map(|p| stored::length(&p)).sum();
-        Arena::<BYTES>::cost(uevent.devpath().len() + properties)
+        Arena::<BYTES>::cost(uevent.devpath().len() + Description::of(uevent).length)
+    }
+
+    /// Whether an event agrees with what is stored in all of the identity but for the medium.
+    pub(super) fn agrees(&self, index: Index, uevent: &Uevent<'_>, description: &Description<'_>) -> bool {
+        self.slot(index).fingerprint == description.fingerprint
+            || identity::agrees_but_for_medium(self.properties(index), uevent)
     }
 
     /// Keeps the device of an event; `None` if there is no room.
     pub(super) fn insert(&mut self, uevent: &Uevent<'_>, state: State) -> Option<Index> {
+        self.insert_described(uevent, &Description::of(uevent), state)
+    }
+
+    /// The same for who knows its description.
+    pub(super) fn insert_described(
+        &mut self,
+        uevent: &Uevent<'_>,
+        description: &Description<'_>,
+        state: State,
+    ) -> Option<Index> {
         let path = uevent.devpath();
-        let properties_length = stored::of_event(uevent).map(|p| stored::length(&p)).sum();
-        let index = self.take_slot(path.len(), properties_length)?;
-        let mut at = self.slot(index).start as usize;
-        at = self.arena.put(at, path);
+        let index = self.take_slot(path.len(), description.length)?;
+        let at = self.arena.put(self.slot(index).start as usize, path);
         self.write(at, uevent);
+        self.slot_mut(index).fingerprint = description.fingerprint;
         self.link(index, state);
         Some(index)
     }
@@ -111,7 +149,8 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         let source = self.slot(from).start as usize + old;
         let at = self.arena.put(self.slot(index).start as usize, new);
         self.arena.copy(source, rest, at);
-        self.slot_mut(index).inode = slot.inode;
+        let copy = self.slot_mut(index);
+        (copy.inode, copy.fingerprint) = (slot.inode, slot.fingerprint);
         self.link(index, state);
         Some(index)
     }
@@ -124,14 +163,15 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     /// Stores what an event says of the slot's device, if it says something else than is stored. Without
     /// room for it the old stays.
     pub(super) fn refresh(&mut self, index: Index, uevent: &Uevent<'_>) {
-        let length: usize = stored::of_event(uevent).map(|p| stored::length(&p)).sum();
+        let Description { length, fingerprint, .. } = Description::of(uevent);
         let old = self.properties(index);
-        let same = old.len() == length && stored::of_event(uevent).eq(stored::all(old));
+        let same = old.len() == length && stored::of_event(uevent).eq(stored::split(old));
         if !same && self.make_capacity(index, length) {
             let slot = self.slot(index);
             let at = slot.start as usize + usize::from(slot.path_length);
             self.write(at, uevent);
-            self.slot_mut(index).properties_length = to_u16(length);
+            let slot = self.slot_mut(index);
+            (slot.properties_length, slot.fingerprint) = (to_u16(length), fingerprint);
         }
     }
 
@@ -192,20 +232,17 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
 
     fn write(&mut self, mut at: usize, uevent: &Uevent<'_>) {
         for property in stored::of_event(uevent) {
-            for part in [property.key, b"=", property.value, b"\0"] {
-                at = self.arena.put(at, part);
-            }
+            at = self.arena.put(at, property);
+            at = self.arena.put(at, b"\0");
         }
     }
 
     /// A slot with bytes, not linked yet: a free one, or a tombstone that nobody waits for.
     fn take_slot(&mut self, path_length: usize, properties_length: usize) -> Option<Index> {
-        let places = (self.hand..SLOTS).chain(0..self.hand);
-        let mut available = places.filter(|&place| self.slots[place].is_available());
-        let index = Index::from_place(available.next()?)?;
         if path_length + properties_length > MAX_STORED_BYTES {
             return None;
         }
+        let index = Index::from_place(self.find_place()?)?;
         self.release(index);
         let start = self.reserve(index, path_length + properties_length)?;
         let slot = self.slot_mut(index);
@@ -213,8 +250,21 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         slot.path_length = to_u16(path_length);
         slot.properties_length = to_u16(properties_length);
         slot.generation = slot.generation.wrapping_add(1);
-        self.hand = (index.place() + 1) % SLOTS;
+        self.used = self.used.max(index.place() + 1);
+        self.hand = index.place() + 1;
         Some(index)
+    }
+
+    /// One that was never used, as long as tombstones are few; else that of the oldest tombstone, as far as nobody
+    /// waits for that.
+    fn find_place(&self) -> Option<usize> {
+        let unused = Some(self.used).filter(|&place| place < SLOTS);
+        let hand = self.hand.min(self.used);
+        let mut places = (hand..self.used).chain(0..hand);
+        match unused {
+            Some(place) if self.used < self.linked + TOMBSTONES => Some(place),
+            unused => places.find(|&place| self.slots[place].is_available()).or(unused),
+        }
     }
 
     /// Room for properties of that length, those of now kept.
@@ -236,33 +286,45 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
 
     /// Bytes for a slot, for which tombstones may go that nobody waits for.
     fn reserve(&mut self, owner: Index, length: usize) -> Option<u32> {
+        if self.arena.is_wasteful() {
+            self.compact();
+        }
         if !self.arena.fits(length) {
-            if !self.arena.would_fit(length) {
-                for index in Self::indices() {
-                    if self.slot(index).state == State::Gone && self.slot(index).is_available() {
-                        self.release(index);
-                    }
+            // More than is needed, so that the next ones find room as well; the oldest first.
+            let places = (self.hand..SLOTS).chain(0..self.hand);
+            for index in places.filter_map(Index::from_place) {
+                if self.arena.would_fit(length + BYTES / 8) {
+                    break;
+                }
+                if self.slot(index).state == State::Gone && self.slot(index).is_available() {
+                    self.release(index);
                 }
             }
             if !self.arena.would_fit(length) {
                 return None;
             }
-            let Self { slots, arena, .. } = self;
-            arena.compact(|owner, start| slots[owner.place()].start = start);
+            self.compact();
         }
         self.arena.allocate(owner, length)
     }
 
+    fn compact(&mut self) {
+        let Self { slots, arena, .. } = self;
+        arena.compact(|owner, start| slots[owner.place()].start = start);
+    }
+
     fn link(&mut self, index: Index, state: State) {
-        let path = self.path(index);
-        let (hash, depth) = (hash(path), depth(path));
+        self.linked += 1;
+        let (hash, depth) = self.count_above(index, 1);
         let head = self.heads[hash as usize % SLOTS].replace(index);
         let slot = self.slot_mut(index);
         (slot.hash, slot.depth, slot.state, slot.next) = (hash, depth, state, head);
     }
 
     fn unlink(&mut self, index: Index) {
-        let Slot { hash, next, .. } = *self.slot(index);
+        self.linked -= 1;
+        let (hash, _) = self.count_above(index, u32::MAX);
+        let next = self.slot(index).next;
         let place = hash as usize % SLOTS;
         if self.heads[place] == Some(index) {
             self.heads[place] = next;
@@ -277,16 +339,39 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
             }
         }
     }
+
+    /// Counts the slot's device below all devpaths above it, or no more with a `step` of -1. Returns its own
+    /// hash and depth.
+    fn count_above(&mut self, index: Index, step: u32) -> (u32, u16) {
+        let Self { slots, below, arena, .. } = self;
+        let slot = &slots[index.place()];
+        let path = arena.get(slot.start as usize, usize::from(slot.path_length));
+        let mut depth = 0;
+        let mut mixed = 0;
+        for &byte in path {
+            if byte == b'/' {
+                depth += 1;
+                let count = &mut below[spread(mixed) as usize % SLOTS];
+                *count = count.wrapping_add(step);
+            }
+            mixed = mix(mixed, byte);
+        }
+        (spread(mixed), depth)
+    }
 }
 
-/// FNV-1a: short, and good enough for names that differ in a digit.
+/// Who is below a devpath has its hash on the way.
 fn hash(path: &[u8]) -> u32 {
-    path.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    spread(path.iter().fold(0, |mixed, &byte| mix(mixed, byte)))
 }
 
-/// How deep in the tree: who is below somebody is deeper.
-fn depth(path: &[u8]) -> u16 {
-    path.iter().fold(0, |depth, &byte| depth + u16::from(byte == b'/'))
+const fn mix(mixed: u64, byte: u8) -> u64 {
+    mixed.rotate_left(5).wrapping_add(byte as u64)
+}
+
+#[allow(clippy::cast_possible_truncation)]
+const fn spread(mixed: u64) -> u32 {
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 /// Both parts of a datagram, which core keeps in u16 throughout.

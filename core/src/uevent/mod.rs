@@ -111,6 +111,11 @@ impl<'a> Uevent<'a> {
         Properties::new(self.layout.properties(self.datagram), self.layout.property_count())
     }
 
+    /// All properties as they stand in the datagram, each with its NUL.
+    pub(crate) fn property_bytes(&self) -> &'a [u8] {
+        self.layout.properties(self.datagram)
+    }
+
     /// The value of the first property with this key.
     #[must_use]
     pub fn property(&self, key: &[u8]) -> Option<&'a [u8]> {

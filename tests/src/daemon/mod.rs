@@ -121,9 +121,9 @@ impl Daemon {
         self.wait_until("it reads the socket", |pid| proc::thread(pid, "intake").is_some());
     }
 
-    /// Waits until its first scan has ended, and returns the line that says so.
-    pub fn wait_until_scanned(&self) -> String {
-        self.wait_for_line(|line| line.contains("] scanned: ") || line.contains(r#"{"kind":"scanned","#))
+    /// Waits until its first scan has ended.
+    pub fn wait_until_scanned(&self) {
+        self.wait_for_line(|line| line.contains("] scanned: ") || line.contains(r#"{"kind":"scanned","#));
     }
 
     /// Waits until nothing is queued in its socket, and returns the socket's figures.

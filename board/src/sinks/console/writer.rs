@@ -107,7 +107,7 @@ impl Writer {
         }
         let restart = bytes.iter().position(|&byte| byte == RESTART);
         let dropped = &bytes[..restart.unwrap_or(bytes.len())];
-        let lines = dropped.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let lines = dropped.split(|&byte| byte == b'\n').count() as u64 - 1;
         self.unsaid += lines;
         self.shared.dropped.fetch_add(lines, Relaxed);
         let done = dropped.len() + usize::from(restart.is_some());
@@ -121,10 +121,11 @@ impl Writer {
     /// Says how many lines were dropped; `false` if that cannot be written either.
     fn write_marker(&mut self) -> io::Result<bool> {
         self.marker.0.clear();
-        let mut left = match (Line::OutputDropped { lines: self.unsaid }).write(&mut self.marker, self.shared.style) {
-            Ok(()) => self.marker.0.as_slice(),
-            Err(fmt::Error) => &[],
-        };
+        let mut left =
+            match (Line::OutputDropped { lines: self.unsaid }).write(&mut self.marker, self.shared.style) {
+                Ok(()) => self.marker.0.as_slice(),
+                Err(fmt::Error) => &[],
+            };
         while !left.is_empty() {
             match self.output.write(left) {
                 Ok(written) => left = &left[written..],

@@ -1,0 +1,31 @@
+/// An `Option` whose `Nothing` is made of zeros, whatever it may hold. So a whole stream begins as zeros, and as a
+/// `static` takes neither flash nor a copy.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Maybe<T> {
+    Nothing,
+    Just(T),
+}
+
+impl<T> Maybe<T> {
+    pub(crate) const fn as_ref(&self) -> Option<&T> {
+        match self {
+            Self::Nothing => None,
+            Self::Just(value) => Some(value),
+        }
+    }
+
+    pub(crate) const fn as_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Nothing => None,
+            Self::Just(value) => Some(value),
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<T> {
+        match core::mem::replace(self, Self::Nothing) {
+            Self::Nothing => None,
+            Self::Just(value) => Some(value),
+        }
+    }
+}
