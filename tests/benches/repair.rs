@@ -1,8 +1,6 @@
 //! How long a repair takes, from the first look at sysfs to the last step that is told: at most so long for a
 //! hundred devices, and in proportion for more. Fails if it takes longer than is promised.
 
-use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -10,6 +8,7 @@ use nix::sys::signal::Signal;
 use sureplug_tests::daemon::{Daemon, json, number, sureplug};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
 use sureplug_tests::kernel::{Injector, own_sysfs};
+use sureplug_tests::stand_in::StandIn;
 
 /// For a hundred devices, in milliseconds.
 const LIMIT_MS: f64 = 10.0;
@@ -49,17 +48,14 @@ fn main() -> ExitCode {
     if times[0] <= LIMIT_MS && growth <= LINEAR { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A directory like a sysfs with so many devices, where no disk is waited for.
-fn stand_in(devices: u32) -> tempfile::TempDir {
-    let sysfs = tempfile::tempdir_in("/dev/shm").expect("a directory");
-    let class = sysfs.path().join("class/net");
-    fs::create_dir_all(&class).expect("a class");
+/// A sysfs with so many devices, where no disk is waited for.
+fn stand_in(devices: u32) -> StandIn {
+    let sysfs = StandIn::within(Path::new("/dev/shm"));
     for number in 0..devices {
-        let device = format!("devices/pci0000:00/0000:00:{number:04x}.0/usb2/2-1/2-1:1.0/net/eth{number}");
-        fs::create_dir_all(sysfs.path().join(&device)).expect("a device");
-        let uevent = format!("INTERFACE=eth{number}\nIFINDEX={number}\nDEVTYPE=gadget\n");
-        fs::write(sysfs.path().join(&device).join("uevent"), uevent).expect("its uevent");
-        symlink(Path::new("../..").join(&device), class.join(format!("eth{number}"))).expect("a link");
+        let name = format!("eth{number}");
+        let devpath = format!("/devices/pci0000:00/0000:00:{number:04x}.0/usb2/2-1/2-1:1.0/net/{name}");
+        let uevent = format!("INTERFACE={name}\nIFINDEX={number}\nDEVTYPE=gadget\n");
+        sysfs.plug(&format!("class/net/{name}"), &devpath, &uevent);
     }
     sysfs
 }

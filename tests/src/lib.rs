@@ -9,6 +9,7 @@ pub mod model;
 pub mod oracle;
 pub mod privilege;
 pub mod profiles;
+pub mod stand_in;
 pub mod sysfs_truth;
 pub mod usb_tree;
 pub mod vectors;

@@ -1,8 +1,6 @@
 //! What no event told and no counter shows: the scan after a burst finds it, and tells nothing else.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,6 +10,7 @@ use sureplug_tests::fold::Fold;
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{mark, own_sysfs};
 use sureplug_tests::privilege::turn_to_raise;
+use sureplug_tests::stand_in::StandIn;
 use sureplug_tests::sysfs_truth::{assert_true, devpaths};
 
 fn is_kind(line: &str, kind: &str) -> bool {
@@ -60,35 +59,6 @@ fn i3_devices_whose_events_never_came_are_found_after_the_next_burst() {
     assert_eq!(told("hnew"), pairs(&[("add", "repair")]));
     assert_eq!(told("visible"), pairs(&[("add", "scan"), ("remove", "kernel")]));
     assert_eq!(number(&output.totals(), "lost"), 0, "no counter shows it");
-}
-
-/// A sysfs of a few devices that no kernel knows of.
-struct StandIn(tempfile::TempDir);
-
-impl StandIn {
-    fn new() -> Self {
-        let stand_in = Self(tempfile::tempdir().expect("a directory"));
-        fs::create_dir_all(stand_in.path().join("class/net")).expect("a class");
-        fs::create_dir_all(stand_in.path().join("bus/usb/devices")).expect("a bus");
-        stand_in
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn plug(&self, link: &str, devpath: &str, uevent: &str) {
-        let directory = self.path().join(&devpath[1..]);
-        fs::create_dir_all(&directory).expect("a device");
-        fs::write(directory.join("uevent"), uevent).expect("its uevent");
-        let target: PathBuf = Path::new(link).parent().expect("a parent").iter().map(|_| "..").collect();
-        symlink(target.join(&devpath[1..]), self.path().join(link)).expect("a link");
-    }
-
-    fn unplug(&self, link: &str, devpath: &str) {
-        fs::remove_file(self.path().join(link)).expect("a link");
-        fs::remove_dir_all(self.path().join(&devpath[1..])).expect("a device");
-    }
 }
 
 #[test]

@@ -110,6 +110,21 @@ fn onto_what_is_known_there_tells_nothing_twice() {
     assert_eq!(script.stream.presence().devices(), 2);
 }
 
+/// The scan has seen that what was there is gone, before something else moved there.
+#[test]
+fn onto_what_a_scan_saw_to_be_gone_is_told_as_replaced() {
+    let mut script = with(&["/a", "/a/x", "/b/x"]);
+    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.look_at(b"/b/x");
+    assert_eq!(script.stream.gone(), Look::Taken);
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    assert_eq!(script.told(), ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)"]);
+    assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/b/x".to_vec()));
+    script.saw_late(("/b/x", &[("SUBSYSTEM", "net")], 2));
+    script.finish();
+    assert_eq!(script.told(), ["repair remove /b/x", "repair add /b/x"]);
+}
+
 /// A scan was faster than the event, and has told of the new devpath already.
 #[test]
 fn behind_a_scan_is_a_change() {

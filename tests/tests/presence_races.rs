@@ -70,6 +70,20 @@ fn what_comes_where_a_scan_saw_nothing_is_another_device() {
     assert_eq!(script.told(), ["repair remove /a", "kernel add /a"]);
 }
 
+/// Another look finds something there.
+#[test]
+fn what_a_scan_sees_where_it_saw_nothing_is_another_device() {
+    let mut script = Roomy::new();
+    script.event("add", "/a", &[]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.look_at(b"/a");
+    script.stream.gone();
+    script.saw(("/a", &[], 1));
+    script.finish();
+    assert_eq!(script.told(), ["repair remove /a", "repair add /a"]);
+}
+
 /// The `remove` of the old one was lost before the scan, and the new one came too late to be listed.
 #[test]
 fn what_sends_an_event_is_looked_at_all_the_same() {
@@ -98,14 +112,14 @@ fn an_event_that_is_older_than_the_scan_is_not_believed() {
     assert_eq!(script.told(), ["kernel add /a", "repair remove /a", "repair add /b"]);
 }
 
-/// The same, where it comes during the first look at something that was not seen.
+/// The same, where it comes during the first look at something that was not seen, and has a place in the
+/// table that the search was past.
 #[test]
 fn an_event_that_is_older_than_the_scan_is_not_believed_if_nothing_is_listed() {
-    let mut script = Roomy::new();
-    for path in ["/p", "/q"] {
-        script.event("add", path, &[]);
+    let mut script = Script::<4, 4_096, 8_192, 1>::new();
+    for (action, path) in [("add", "/p"), ("add", "/q"), ("remove", "/p")] {
+        script.event(action, path, &[]);
     }
-    script.event("remove", "/p", &[]);
     script.told();
     script.stream.begin_scan(ScanKind::Repair);
     assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/q".to_vec()));
@@ -115,6 +129,71 @@ fn an_event_that_is_older_than_the_scan_is_not_believed_if_nothing_is_listed() {
     script.stream.gone();
     script.finish();
     assert_eq!(script.stream.presence().devices(), 0);
+}
+
+/// It has not been seen yet, and moves to a place that the search was past.
+#[test]
+fn what_moves_is_looked_for_once_more() {
+    let mut script = Script::<5, 4_096, 8_192, 1>::new();
+    for path in ["/p", "/r", "/q", "/a", "/a/x"] {
+        script.event("add", path, &[]);
+    }
+    script.event("remove", "/p", &[]);
+    script.event("remove", "/r", &[]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(("/a", &[], 1));
+    assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/q".to_vec()));
+    script.moved("/a", "/b", &[]);
+    script.stream.gone();
+    assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/b/x".to_vec()));
+    script.stream.gone();
+    script.finish();
+    assert_eq!(script.stream.presence().devpaths().collect::<Vec<_>>(), [b"/b"]);
+}
+
+/// The same for what is below a device that an event shows to be another one.
+#[test]
+fn what_was_below_a_replaced_device_is_looked_for_once_more() {
+    let mut script = Script::<5, 4_096, 8_192, 1>::new();
+    for path in ["/p", "/r", "/a", "/a/x", "/q"] {
+        script.event("add", path, &[("DEVNUM", "1")]);
+    }
+    for path in ["/p", "/r"] {
+        script.event("remove", path, &[("DEVNUM", "1")]);
+    }
+    script.told();
+    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.look_at(b"/none");
+    script.stream.gone();
+    assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/a".to_vec()));
+    script.event("add", "/a", &[("DEVNUM", "2")]);
+    script.stream.gone();
+    script.finish();
+    assert_eq!(script.stream.presence().devpaths().collect::<Vec<_>>(), [b"/a"]);
+}
+
+/// What was told of it is of the old one.
+#[test]
+fn what_was_not_seen_is_not_told_above_a_new_device() {
+    let mut script = replaced();
+    script.event("change", "/a", &[]);
+    script.event("add", "/a/x/u", &[]);
+    script.saw(("/a/x", &[("NEW", "1")], 4));
+    script.finish();
+    assert_eq!(script.told()[3..], ["kernel add /a/x/u", "repair add /a/x"]);
+}
+
+/// It could not be read: it is told as replaced with what is above it, and its inode is not the old one.
+#[test]
+fn what_was_replaced_unseen_is_not_replaced_again() {
+    let mut script = replaced();
+    assert!(script.stream.look_at_unseen().is_some());
+    script.finish();
+    let told = ["repair remove /a/x", "repair remove /a", "repair add /a", "repair add /a/x"];
+    assert_eq!(script.told(), told);
+    let outcome = script.scan(ScanKind::Settle, &[("/a", &[], 3), ("/a/x", &[], 4)]);
+    assert_eq!((outcome.kept, outcome.has_repaired()), (2, false));
 }
 
 #[test]
@@ -149,6 +228,19 @@ fn the_inode_of_what_was_found_is_kept_when_its_add_comes() {
     script.event("add", "/a", &[]);
     script.finish();
     assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 2)]).replaced, 1);
+}
+
+/// Also if what is above it turns out to be new.
+#[test]
+fn the_inode_of_what_was_found_is_kept_below_a_replaced_device() {
+    let mut script = Roomy::new();
+    script.scan(ScanKind::Start, &[("/a", &[], 1)]);
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(("/a/x", &[], 2));
+    script.event("add", "/a/x", &[]);
+    script.saw(("/a", &[], 3));
+    script.finish();
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 3), ("/a/x", &[], 4)]).replaced, 1);
 }
 
 /// A consumer of the old subsystem is told that its device is gone, and not what the new one says.

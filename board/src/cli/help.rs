@@ -39,8 +39,9 @@ Usage: sureplug [run] [OPTIONS]
   -v, --verbose         all properties of each event, on lines of their own
   and all options of `sureplug --help`
 
-SIGTERM and SIGINT end it with the totals. A reader that does not keep up gets a count of the lines
-that were dropped for it; the socket is read all the same.
+It begins with the devices that are present. What is lost is repaired from sysfs: for each device path,
+add and remove alternate whatever happens. SIGTERM and SIGINT end it with the totals. A reader that does
+not keep up is told how many events it missed, and then the difference; the socket is read all the same.
 
 Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start.
 ";

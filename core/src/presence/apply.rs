@@ -114,7 +114,10 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
             let above = &path[..end];
             // Without one that it replaces: such a pair is told together when the scan ends.
             if self.table.find(above, State::Present).is_none() {
-                if let Some(index) = self.table.find(above, State::Found) {
+                let found = self.table.find(above, State::Found);
+                // What is only thought to be there is looked at first.
+                let seen = found.filter(|&index| self.table.slot(index).marks.verdict != Verdict::Unseen);
+                if let Some(index) = seen {
                     self.table.slot_mut(index).state = State::Present;
                     scan.count_announced();
                     let device = self.table.device(index);
@@ -164,7 +167,8 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// Removes a device in whose place another one is. What a scan has found below that, it still tells.
     pub(super) fn replace(&mut self, index: Index, out: Out<'_>) {
-        if self.scan.as_ref().is_some() {
+        if let Some(scan) = self.scan.as_mut() {
+            scan.look_again();
             self.doom_below(index);
         }
         self.remove_tree(index, Origin::Repair, out);

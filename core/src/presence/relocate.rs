@@ -102,14 +102,14 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
             // A scan was there before the event.
             return;
         }
-        let present = self.table.find(&new_path, State::Present);
-        if let Some(present) = present {
-            if state == State::Gone {
+        let mut to = if state == State::Gone { State::Present } else { State::Found };
+        if let Some(present) = self.table.find(&new_path, State::Present) {
+            let marks = &mut self.table.slot_mut(present).marks;
+            if to == State::Present && marks.verdict != Verdict::Doomed {
                 return;
             }
-            self.table.slot_mut(present).marks.verdict = Verdict::Doomed;
+            (to, marks.verdict) = (State::Found, Verdict::Doomed);
         }
-        let to = if state == State::Gone { State::Present } else { State::Found };
         let Some(moved) = self.table.insert_copy(index, old, path, to) else { return self.count_unfit() };
         if marks.verdict != Verdict::Doomed {
             self.table.slot_mut(moved).marks.verdict = marks.verdict;

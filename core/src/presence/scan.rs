@@ -125,7 +125,8 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     }
 
     /// Looks at the next device that is told as present, or will be, and was not seen: its devpath and
-    /// subsystem. Each comes once, and once more behind the first look of a scan and behind a `move`.
+    /// subsystem. Each comes once, and once more behind the first look of a scan, and behind an event that shows
+    /// that a device has moved or was replaced.
     pub fn look_at_unseen(&mut self) -> Option<(&[u8], &[u8])> {
         let from = self.scan.as_ref()?.unseen_from;
         let mut unseen = Self::indices().skip(from);
@@ -154,7 +155,9 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         let Some(present) = self.table.find(path, State::Present) else {
             return self.find(found, uevent, inode);
         };
-        if self.is_same(present, uevent, inode) {
+        // What was gone once does not come back.
+        let was_there = self.table.slot(present).marks.verdict != Verdict::Doomed;
+        if was_there && self.is_same(present, uevent, inode) {
             let slot = self.table.slot_mut(present);
             slot.marks.verdict = Verdict::Kept;
             slot.inode = slot.inode.or(inode);
@@ -282,7 +285,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
             }
             let Some(again) = presence.table.duplicate(below) else { return presence.count_unfit() };
             let again = presence.table.slot_mut(again);
-            if verdict != Verdict::Kept {
+            if verdict == Verdict::Unseen {
                 again.inode = None;
             }
             // One that was not seen may be gone, and is still looked for.

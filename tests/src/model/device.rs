@@ -35,7 +35,8 @@ impl Identity {
     const fn subsystem(self) -> &'static str {
         match self {
             Self::Nothing => "usbmisc",
-            Self::SameProduct | Self::Usb => "usb",
+            Self::SameProduct => "hid",
+            Self::Usb => "usb",
             Self::Node => "tty",
             Self::Disk => "block",
             Self::Interface => "net",

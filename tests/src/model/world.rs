@@ -154,26 +154,30 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         for event in self.socket.drain(..events).collect::<Vec<_>>() {
             self.stamp += 1;
             let uevent = Uevent::from_kernel(&event.datagram).expect("what the model makes is an event");
-            self.carry_looks(&uevent);
+            let known = self.known_of_moved(&uevent);
             self.spoken.extend(spoken_of(&uevent));
             self.stream.event(self.stamp, &uevent, event.scope);
             self.told();
+            let known: Vec<_> = known.into_iter().filter(|device| self.is_believed(device)).collect();
+            self.looked_at.extend(known);
         }
         self.applied(events);
     }
 
-    /// What is known of a device that moves goes along.
-    fn carry_looks(&mut self, uevent: &Uevent<'_>) {
-        let Some(old) = uevent.devpath_old() else { return };
+    /// What is known of the devices that move with an event, if they have a place where they go.
+    fn known_of_moved(&self, uevent: &Uevent<'_>) -> Vec<(String, u64)> {
+        let Some(old) = uevent.devpath_old() else { return Vec::new() };
         let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(uevent.devpath()));
         let below = format!("{old}/");
         let is_in = |path: &str| *path == *old || path.starts_with(&below);
-        let believed = |path: &str| self.readers[0].rule.believed.get(path.as_bytes());
-        let moved = self.looked_at.iter().filter(|(path, incarnation)| {
-            is_in(path) && believed(path).is_some_and(|b| b.incarnation == incarnation.to_string().as_bytes())
-        });
-        let now: Vec<_> = moved.map(|(path, i)| (format!("{new}{}", &path[old.len()..]), *i)).collect();
-        self.looked_at.extend(now);
+        let known = self.looked_at.iter().filter(|device| is_in(&device.0) && self.is_believed(device));
+        known.map(|(path, incarnation)| (format!("{new}{}", &path[old.len()..]), *incarnation)).collect()
+    }
+
+    /// Whether the first consumer believes that this one is there.
+    fn is_believed(&self, (path, incarnation): &(String, u64)) -> bool {
+        let belief = self.readers[0].rule.believed.get(path.as_bytes());
+        belief.is_some_and(|belief| belief.incarnation == incarnation.to_string().as_bytes())
     }
 
     /// Events that wait.

@@ -1,0 +1,117 @@
+//! The line of a loss, from the program that an image has, with a buffer that is far too small.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use sureplug_tests::daemon::{Daemon, json, number, stamp, unprivileged};
+use sureplug_tests::kernel::devices::NetDevice;
+use sureplug_tests::kernel::{Injector, own_sysfs};
+use sureplug_tests::sysfs_truth::assert_true;
+
+/// The smallest that `net.core.rmem_max` and `rmem_default` can be.
+const FLOOR: &[u8] = b"2304";
+
+/// The sysctls that bound every new socket's buffer, and their values. They can be set from the first network
+/// namespace alone: whoever opens them there can set them from another as well.
+struct Bounds([(File, Vec<u8>); 2]);
+
+impl Bounds {
+    fn open() -> Option<Self> {
+        let open = |name: &str| {
+            let path = format!("/proc/sys/net/core/{name}");
+            let file = File::options().read(true).write(true).open(&path).ok()?;
+            Some((file, fs::read(path).ok()?))
+        };
+        Some(Self([open("rmem_default")?, open("rmem_max")?]))
+    }
+
+    /// Starts it as nobody, so that it gets no more than everybody, which is next to nothing until it has
+    /// its socket.
+    fn start(&self, options: &str) -> Daemon {
+        let _restored = Restored(self);
+        for (file, _) in &self.0 {
+            file.write_at(FLOOR, 0).expect("a sysctl that root may set");
+        }
+        let daemon = Daemon::start(unprivileged(&format!("run --ports 1 --allow-undersized {options}")));
+        daemon.wait_until_scanned();
+        daemon
+    }
+}
+
+/// Everybody's buffers are again what they were, whatever happens.
+struct Restored<'b>(&'b Bounds);
+
+impl Drop for Restored<'_> {
+    fn drop(&mut self) {
+        for (file, value) in &self.0.0 {
+            let _ = file.write_at(value, 0);
+        }
+    }
+}
+
+/// A burst that it sleeps through.
+fn overrun(daemon: &Daemon) {
+    let injector = Injector::new();
+    daemon.signal(Signal::SIGSTOP);
+    for _ in 0..2_000 {
+        injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0");
+    }
+}
+
+#[test]
+fn i2_i3_an_overrun_is_one_line_with_the_sockets_figures_and_what_was_repaired() {
+    let bounds = Bounds::open();
+    let Some(_turn) = own_sysfs("the line of a loss") else { return };
+    let bounds = bounds.expect("sysctls of the first network namespace");
+    let (first, gone) = (NetDevice::tap("first").expect("a tap"), NetDevice::tap("gone").expect("a tap"));
+    for json_lines in [false, true] {
+        let daemon = bounds.start(if json_lines { "--json" } else { "" });
+        overrun(&daemon);
+        let added = NetDevice::tap("added").expect("a tap");
+        daemon.signal(Signal::SIGCONT);
+        if json_lines {
+            let line = daemon.wait_for_line(|line| json(line)["kind"] == "overrun");
+            let line = json(&line);
+            assert!(number(&line, "dropped") > 1_000 && line["repaired"] == true, "{line}");
+            assert_eq!(
+                (number(&line, "added"), number(&line, "removed"), number(&line, "damaged")),
+                (1, 0, 0)
+            );
+            assert!((1_000..=4_608).contains(&number(&line, "queued_bytes")), "{line}");
+            assert_eq!(number(&line, "effective_bytes"), 4_608, "{line}");
+            let output = daemon.finish();
+            output.assert_fine();
+            assert_true(&output.fold(), Path::new("/sys"), "behind an overrun");
+            let is_kept = |event: &&serde_json::Value| {
+                event["action"] == "change" && event["properties"]["SUREPLUG_ORIGIN"] == "repair"
+            };
+            let kept = output.objects("event").iter().filter(is_kept).count() as u64;
+            assert!(kept >= number(&line, "kept"), "what stayed is told: {kept} of {line}");
+        } else {
+            let line = daemon.wait_for_line(|line| line.contains("] overrun: "));
+            let (_, text) = stamp(&line).expect("a stamp");
+            let figures: Vec<u64> = text
+                .split(|character: char| !character.is_ascii_digit())
+                .filter_map(|digits| digits.parse().ok())
+                .collect();
+            let [dropped, queued, effective, added, removed, replaced, kept, ms, tenth] = figures[..] else {
+                panic!("{line}")
+            };
+            let wanted = format!(
+                "overrun: kernel dropped {dropped} (queued {queued} of {effective} B); repaired: {added} added, \
+                 {removed} removed, {replaced} replaced, {kept} kept, in {ms}.{tenth} ms"
+            );
+            assert_eq!(text, wanted);
+            assert!(dropped > 1_000 && queued <= effective && effective == 4_608, "{line}");
+            assert_eq!((added, removed, replaced), (1, 0, 0), "{line}");
+            let output = daemon.finish();
+            output.assert_fine();
+            let lines = output.stdout.iter().filter(|line| line.contains("] overrun: ")).count();
+            assert!(lines >= 1 && output.stdout.iter().any(|line| line.ends_with("net/added (repair)")));
+        }
+        drop(added);
+    }
+    drop((first, gone));
+}
