@@ -146,7 +146,9 @@ fn a_subsystem_is_a_class_or_a_bus() {
         assert!(!subsystems.contains(name), "{}", name.escape_ascii());
     }
     tree.make_dir("class/x");
-    assert!(subsystems.contains(b"x"), "that it was not there is not remembered");
+    assert!(!subsystems.contains(b"x"), "that it was not there is remembered");
+    subsystems.forget_absent();
+    assert!(subsystems.contains(b"x"), "until that is to be forgotten");
     fs::remove_dir(tree.path("class/x")).expect("a directory");
     assert!(subsystems.contains(b"x"), "that it was there is");
 }
