@@ -105,7 +105,8 @@ impl Schedule {
         } else if self.lossy && now >= self.repair_from {
             Some(ScanKind::Repair)
         } else if self.settle_at().is_some_and(|at| now >= at) {
-            Some(ScanKind::Settle)
+            // One that finds what was lost is the repair of that.
+            Some(if self.lossy { ScanKind::Repair } else { ScanKind::Settle })
         } else {
             None
         }
@@ -193,6 +194,16 @@ mod tests {
         assert_eq!(schedule.wake_at(), Some(ms(7_010)));
         schedule.loss(ms(5_252));
         assert_eq!(schedule.wake_at(), Some(ms(5_251) + REPAIR_INTERVAL));
+    }
+
+    #[test]
+    fn what_is_found_after_a_loss_is_its_repair() {
+        let mut schedule = started();
+        schedule.began(ScanKind::Repair, ms(5_000));
+        schedule.loss(ms(5_010));
+        // It took so long that the next may begin only after the burst has settled.
+        schedule.ended(ms(6_000));
+        assert_eq!((schedule.due(ms(7_009)), schedule.due(ms(7_010))), (None, Some(ScanKind::Repair)));
     }
 
     #[test]

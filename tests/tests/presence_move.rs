@@ -110,6 +110,17 @@ fn onto_what_is_known_there_tells_nothing_twice() {
     assert_eq!(script.stream.presence().devices(), 2);
 }
 
+#[test]
+fn onto_what_a_scan_has_seen_there_leaves_that() {
+    let mut script = with(&["/a", "/a/x", "/b/x"]);
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(("/b/x", &[("SUBSYSTEM", "net")], 2));
+    script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
+    script.told();
+    script.finish();
+    assert_eq!(script.told(), ["repair change /b/x"]);
+}
+
 /// The scan has seen that what was there is gone, before something else moved there.
 #[test]
 fn onto_what_a_scan_saw_to_be_gone_is_told_as_replaced() {

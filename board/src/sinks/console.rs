@@ -119,6 +119,12 @@ impl Console {
         self.push(LAST_LINES_BYTES);
     }
 
+    /// Whether a line is in that has an end which is not: said, and not whole if nothing more comes.
+    #[must_use]
+    pub fn has_part_of_a_line(&self) -> bool {
+        !self.scratch.0.is_empty()
+    }
+
     /// Wakes the writer for what was said.
     pub fn flush(&mut self) {
         if std::mem::take(&mut self.unflushed) {

@@ -183,9 +183,12 @@ impl Worker {
         totals.longest_stall_us = counters.longest_stall_us();
         totals.devices = self.tracker.stream.presence().devices() as u64;
         if let Some(console) = self.console.take() {
-            let unsaid = self.unsaid_steps() + self.tracker.waiting_notices();
+            let [waiting, missing] = self.tracker.unsaid_notices();
+            let left = self.unsaid_steps() + waiting + u64::from(console.has_part_of_a_line());
+            let dropped = console.dropped() + self.tracker.dropped_notices + left;
+            let unsaid = left + missing;
             let totals = &mut self.tracker.totals;
-            totals.output_dropped = console.dropped() + unsaid;
+            totals.output_dropped = dropped;
             let last = [Line::OutputDropped { lines: unsaid }, Line::Totals(totals)];
             let last = if unsaid > 0 { &last[..] } else { &last[1..] };
             console.finish(last, self.signals.as_fd());

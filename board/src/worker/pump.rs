@@ -16,9 +16,9 @@ const REMIND_AFTER: Duration = Duration::from_secs(60);
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 impl Worker {
-    /// Says what is to be said, as long as there is room for it.
-    pub(super) fn pump(&mut self) {
-        let Self { console: Some(console), consumer: Some(consumer), .. } = self else { return };
+    /// Says what is to be said, as long as there is room for it; whether that is all.
+    pub(super) fn pump(&mut self) -> bool {
+        let Self { console: Some(console), consumer: Some(consumer), .. } = self else { return true };
         let consumer = *consumer;
         let now = Monotonic::now();
         if console.is_torn() && now.since(self.restarted) >= RESTART_AFTER {
@@ -27,6 +27,7 @@ impl Worker {
             self.tracker.stream.reset(consumer);
             console.restart();
         }
+        let (mut has_told, mut is_all) = (false, false);
         while console.is_ready() {
             let read_steps = self.tracker.stream.journal().read_steps(consumer);
             if let Some(notice) = self.tracker.next_notice(read_steps) {
@@ -35,17 +36,28 @@ impl Worker {
                 console.say(&Line::Unreadable { path: trouble.path, error: trouble.error.kind() });
             } else {
                 match self.tracker.stream.next(consumer, now.as_nanos(), &mut self.packet) {
-                    Some(Told::Event(entry)) => console.say(&Line::Event(entry)),
+                    Some(Told::Event(entry)) => {
+                        has_told = true;
+                        console.say(&Line::Event(entry));
+                    }
                     Some(Told::Missed { steps }) => {
                         self.tracker.totals.output_missed += steps;
                         console.say(&Line::Missed { events: steps });
                     }
                     Some(Told::Reset) => console.say(&Line::Reset),
-                    None => break,
+                    None => {
+                        // Tombstones that waited for this reader may have made room.
+                        if has_told && self.tracker.stream.presence().is_overflowing() {
+                            self.tracker.schedule.event(now.since_boot());
+                        }
+                        is_all = true;
+                        break;
+                    }
                 }
             }
         }
         console.flush();
+        is_all
     }
 
     /// Says again, once in a while, that events can be lost.
@@ -63,18 +75,18 @@ impl Worker {
     /// Says what is left, for as long as the reader of the output takes anything.
     pub(super) fn say_the_rest(&mut self) {
         self.tracker.give_up();
-        loop {
-            self.pump();
+        while !self.pump() {
             let Some(console) = &mut self.console else { return };
-            if console.is_ready() || !console.wait_for_reader(self.signals.as_fd()) {
+            // There may be room by now.
+            if !console.is_ready() && !console.wait_for_reader(self.signals.as_fd()) {
                 return;
             }
         }
     }
 
-    /// Steps of the stream that were not said.
+    /// What the stream has for the reader of the output, and was not said.
     pub(super) fn unsaid_steps(&self) -> u64 {
-        let journal = self.tracker.stream.journal();
-        self.consumer.map_or(0, |consumer| journal.steps() - journal.read_steps(consumer))
+        let (journal, presence) = (self.tracker.stream.journal(), self.tracker.stream.presence());
+        self.consumer.map_or(0, |consumer| journal.unread(consumer, presence))
     }
 }

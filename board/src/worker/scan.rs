@@ -62,7 +62,7 @@ fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io:
 fn catch_up(intake: &mut Intake, tracker: &mut Tracker) -> io::Result<()> {
     let mut give_up_at = None;
     loop {
-        while intake.take(RECORDS_A_TURN, |record| tracker.record(record)) > 0 {}
+        intake.take(RECORDS_A_TURN, |record| tracker.record(record));
         if intake.is_caught_up()? {
             return Ok(());
         }

@@ -27,7 +27,8 @@ pub(super) struct Tracker {
     shortage: Option<(Monotonic, Shortage)>,
     /// What is to be said beside the events, and behind how many steps of the stream.
     notices: VecDeque<(u64, Line<'static>)>,
-    /// Notices for which there was no place.
+    /// Notices for which there was no place, and those of them that were not said to be missing yet.
+    pub(super) dropped_notices: u64,
     unsaid: u64,
     table_full_said: bool,
 }
@@ -41,6 +42,7 @@ impl Tracker {
             subsystems,
             shortage: None,
             notices: VecDeque::with_capacity(MAX_NOTICES),
+            dropped_notices: 0,
             unsaid: 0,
             table_full_said: false,
         })
@@ -128,9 +130,9 @@ impl Tracker {
         (lines > 0).then_some(Line::OutputDropped { lines })
     }
 
-    /// Lines that nobody has taken.
-    pub(super) fn waiting_notices(&self) -> u64 {
-        self.unsaid + self.notices.len() as u64
+    /// Notices that wait, and those that had no place and were not said to be missing yet.
+    pub(super) fn unsaid_notices(&self) -> [u64; 2] {
+        [self.notices.len() as u64, self.unsaid]
     }
 
     /// A device of a class or bus is below `/devices`: that is where a scan finds it.
@@ -167,6 +169,7 @@ impl Tracker {
         if self.notices.len() < MAX_NOTICES {
             self.notices.push_back((self.stream.journal().steps(), notice));
         } else {
+            self.dropped_notices += 1;
             self.unsaid += 1;
         }
     }

@@ -77,6 +77,25 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
         self.at.step
     }
 
+    /// What it would be told if nothing more happened, and what it missed.
+    pub(super) fn unread<const BYTES: usize>(
+        &self,
+        head: Position,
+        presence: &Presence<SLOTS, BYTES>,
+    ) -> u64 {
+        let differs = |index: &Index| {
+            if self.told[index.place()] {
+                return presence.is_gone(*index);
+            }
+            presence.is_present(*index) && self.selection.admits(presence.subsystem(*index))
+        };
+        let difference = match self.phase {
+            Phase::Difference => Presence::<SLOTS, BYTES>::indices().filter(differs).count() as u64,
+            Phase::Ring { .. } => 0,
+        };
+        head.step - self.at.step + self.missed + difference + u64::from(self.must_forget)
+    }
+
     /// Devices that are gone, and that it was not told to be gone.
     pub(super) fn tombstones<const BYTES: usize>(&self, presence: &Presence<SLOTS, BYTES>) -> usize {
         Presence::<SLOTS, BYTES>::indices()

@@ -92,6 +92,13 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
         self.consumers[id.place()].as_ref().map_or(0, Consumer::read_steps)
     }
 
+    /// What a consumer has not been told: steps of the ring, what it missed, and what differs.
+    #[must_use]
+    pub fn unread<const BYTES: usize>(&self, id: ConsumerId, presence: &Presence<SLOTS, BYTES>) -> u64 {
+        let consumer = self.consumers[id.place()].as_ref();
+        consumer.map_or(0, |consumer| consumer.unread(self.ring.head(), presence))
+    }
+
     /// What a consumer is told next; `None` if it knows everything. `now` is the stamp of what is made for it
     /// alone.
     pub fn next<'p, const BYTES: usize>(
