@@ -1,8 +1,10 @@
 //! Consumers that do not keep up.
 
-use sureplug_core::journal::Lag;
-use sureplug_core::presence::ScanKind;
+use sureplug_core::journal::{Lag, Packet, Told};
+use sureplug_core::presence::{ScanKind, Scope};
 use sureplug_core::selection::Selection;
+use sureplug_core::stream::Stream;
+use sureplug_core::uevent::Uevent;
 use sureplug_tests::model::Script;
 
 const NOTHING: [&str; 0] = [];
@@ -201,9 +203,32 @@ fn the_slowest_gets_there() {
 fn stamps_come_back() {
     let mut script = with(&["/a"]);
     let event = b"change@/a\0ACTION=change\0DEVPATH=/a\0";
-    let uevent = sureplug_core::uevent::Uevent::parse(event).expect("a uevent");
-    script.stream.event(77, &uevent, sureplug_core::presence::Scope::Tracked);
+    let uevent = Uevent::parse(event).expect("a uevent");
+    script.stream.event(77, &uevent, Scope::Tracked);
     let mut stamps = Vec::new();
     while script.next_with(script.id, &mut |entry| stamps.push(entry.stamp)).is_some() {}
     assert_eq!(stamps, [77]);
+}
+
+#[test]
+fn what_was_not_told_is_counted_also_in_the_middle_of_a_difference() {
+    let mut stream = Stream::<8, 2_048, 400, 1>::new();
+    let id = stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    let mut packet = Packet::new();
+    assert!(stream.next(id, 0, &mut packet).is_none());
+    for path in ["/a", "/b", "/c"] {
+        for action in ["add", "change", "change"] {
+            let text = format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=usb\0");
+            stream.event(0, &Uevent::parse(text.as_bytes()).expect("an event"), Scope::Tracked);
+        }
+    }
+    let unread = |stream: &Stream<8, 2_048, 400, 1>| stream.journal().unread(id, stream.presence());
+    assert_eq!(unread(&stream), 9);
+    assert_eq!(stream.next(id, 0, &mut packet), Some(Told::Missed { steps: 9 }));
+    for left in [3, 2, 1] {
+        assert_eq!(unread(&stream), left);
+        assert!(matches!(stream.next(id, 0, &mut packet), Some(Told::Event(_))));
+    }
+    assert_eq!(unread(&stream), 0);
+    assert!(stream.next(id, 0, &mut packet).is_none());
 }
