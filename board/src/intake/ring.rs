@@ -8,8 +8,8 @@ use sureplug_core::sender::Sender;
 
 use crate::monotonic::Monotonic;
 
-/// Bytes of the ring: some 350 events of usual length. Behind it the kernel's buffer waits.
-const RING_BYTES: usize = 128 * 1024;
+/// Bytes of the ring: some 170 events of usual length. Behind it the kernel's buffer waits.
+const RING_BYTES: usize = 64 * 1024;
 
 /// What stands in front of a record's datagram: tag, three numbers, stamp, length.
 const HEADER_BYTES: usize = LENGTH.end;

@@ -10,7 +10,7 @@ use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::sender::{KernelUids, Sender};
 
 /// Messages that one system call reads at most.
-pub const BATCH_MESSAGES: usize = 16;
+pub const BATCH_MESSAGES: usize = 8;
 
 /// The buffers that messages are read into, allocated once.
 pub struct Batch {
