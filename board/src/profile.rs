@@ -8,6 +8,9 @@ use sureplug_core::rcvbuf::{
     parse_u32,
 };
 
+use sureplug_core::filter::Filter;
+use sureplug_core::selection::{Selection, SelectionError};
+
 use crate::sysfs::BoardPorts;
 
 /// The stall that is allowed where nothing else is said, in milliseconds.
@@ -53,9 +56,34 @@ const fn stall(text: &str) -> Result<u32, SizingError> {
     parse_u32(text, &MAX_STALL_MS)
 }
 
+const fn subsystems(text: &str) -> Result<Selection, SelectionError> {
+    Selection::parse(text)
+}
+
 const fn devpath(text: &str) -> Result<u32, SizingError> {
     parse_u32(text, &DEVPATH_MAX_BYTES)
 }
+
+/// The subsystems that the image was built for: `SUREPLUG_SUBSYSTEMS` in the environment of the build, names with
+/// blanks between them or `all`; [`Selection::USB`] if nothing is said.
+pub const SUBSYSTEMS: Selection = match from_environment!(
+    "SUREPLUG_SUBSYSTEMS",
+    "names of subsystems with blanks between them, 16 of up to 32 \
+         bytes at most, or `all`",
+    subsystems
+) {
+    Some(selection) => selection,
+    None => Selection::USB,
+};
+
+/// The largest `net.core.optmem_max` that a kernel has by itself: since 6.8 (`net/core/sock.c`).
+const LARGEST_OPTMEM_MAX: u32 = 131_072;
+
+/// A set that no kernel could filter is a mistake of the image's.
+const _: () = assert!(
+    SUBSYSTEMS.is_all() || Filter::new(&SUBSYSTEMS, LARGEST_OPTMEM_MAX).is_ok(),
+    "SUREPLUG_SUBSYSTEMS makes a larger filter than any kernel takes: name fewer subsystems, or `all`"
+);
 
 impl Profile {
     /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
@@ -101,8 +129,13 @@ const _: () = {
             Ok(topology) => topology,
             Err(error) => panic!("{}", error.message()),
         };
-        let sized =
-            Sizing::of(&Profile::BUILD, topology, default_devpath(&Profile::BUILD), USUAL_RMEM_DEFAULT);
+        let sized = Sizing::of(
+            &Profile::BUILD,
+            topology,
+            default_devpath(&Profile::BUILD),
+            USUAL_RMEM_DEFAULT,
+            Others::Unfiltered,
+        );
         if let Err(error) = sized {
             panic!(
                 "{}",
@@ -147,7 +180,8 @@ pub struct Sizing {
 
 impl Sizing {
     /// Sizes the buffer: by the profile where it states something, by what sysfs shows where not.
-    /// `rmem_default` is `None` where it cannot be read.
+    /// `rmem_default` is `None` where it cannot be read; `others` are the other subsystems' events that reach the
+    /// socket.
     ///
     /// # Errors
     ///
@@ -156,6 +190,7 @@ impl Sizing {
         profile: &Profile,
         board: &BoardPorts,
         rmem_default: Option<u32>,
+        others: Others,
     ) -> Result<Self, SizingError> {
         let ports = profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS));
         let devices = ports.saturating_mul(profile.port_device.profile().devices().into());
@@ -169,7 +204,7 @@ impl Sizing {
             _ => default_devpath(profile),
         };
         let rmem_default = rmem_default.unwrap_or(USUAL_RMEM_DEFAULT).min(MAX_BUDGET_BYTES / 2);
-        Self::of(profile, topology, devpath_max, rmem_default)
+        Self::of(profile, topology, devpath_max, rmem_default, others)
     }
 
     const fn of(
@@ -177,6 +212,7 @@ impl Sizing {
         topology: UsbTopology,
         devpath_max: u32,
         rmem_default: u32,
+        others: Others,
     ) -> Result<Self, SizingError> {
         let requirements = Requirements {
             topology,
@@ -185,7 +221,7 @@ impl Sizing {
             devpath_max,
             // A 32-bit program may run on a 64-bit kernel, which charges more.
             abi: SkbAbi::BOUND_64,
-            others: Others::Unfiltered,
+            others,
         };
         let budget = match Budget::new(&requirements) {
             Ok(budget) => budget,

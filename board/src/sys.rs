@@ -3,11 +3,12 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::mem::size_of_val;
+use std::mem::{offset_of, size_of_val};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use sureplug_core::filter::Instruction;
 
 /// Words of `SO_MEMINFO` (`include/uapi/linux/sock_diag.h`, `SK_MEMINFO_VARS`).
 const MEMINFO_WORDS: usize = 9;
@@ -54,6 +55,41 @@ pub fn mem_info(socket: impl AsFd) -> io::Result<MemInfo> {
         drops: words[libc::SK_MEMINFO_DROPS as usize],
     })
 }
+
+/// Sets a socket's filter: from then on the kernel runs the program for each message before it queues it
+/// (`socket(7)`, `SO_ATTACH_FILTER`).
+///
+/// # Errors
+///
+/// `ENOMEM` if the program is too large for `net.core.optmem_max`, `EINVAL` if it is none, `ENOPROTOOPT` from a
+/// kernel without socket filters.
+pub fn attach_filter(socket: impl AsFd, program: &[Instruction]) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?;
+    // The kernel only reads it; its type has no const pointer.
+    let filter = program.as_ptr().cast_mut().cast::<libc::sock_filter>();
+    let program = libc::sock_fprog { len, filter };
+    // SAFETY: `Instruction` has the fields of `sock_filter`, in `repr(C)`, as asserted below; the kernel copies
+    // `len` of them from valid memory, and keeps no pointer.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            libc_len(size_of_val(&program)),
+        )
+    };
+    Errno::result(result).map(drop).map_err(io::Error::from)
+}
+
+const _: () = {
+    assert!(size_of::<Instruction>() == size_of::<libc::sock_filter>());
+    assert!(align_of::<Instruction>() >= align_of::<libc::sock_filter>());
+    assert!(offset_of!(Instruction, code) == offset_of!(libc::sock_filter, code));
+    assert!(offset_of!(Instruction, jt) == offset_of!(libc::sock_filter, jt));
+    assert!(offset_of!(Instruction, jf) == offset_of!(libc::sock_filter, jf));
+    assert!(offset_of!(Instruction, k) == offset_of!(libc::sock_filter, k));
+};
 
 /// Turns off the report of an overrun as `ENOBUFS`, and with it the latch that refuses everything
 /// after the first refusal until the queue is empty (`netlink(7)`, `NETLINK_NO_ENOBUFS`). The drop

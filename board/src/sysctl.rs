@@ -1,6 +1,8 @@
-//! The kernel's settings for receive buffers, read from `/proc/sys`.
+//! The kernel's settings for sockets, read from `/proc/sys`.
 
 use std::fs;
+
+use sureplug_core::filter::SMALLEST_OPTMEM_MAX;
 
 /// Reads one number below `/proc/sys`; `None` where it is not there, as in a container's network
 /// namespace, or no number.
@@ -18,4 +20,11 @@ pub fn rmem_max() -> Option<u32> {
 #[must_use]
 pub fn rmem_default() -> Option<u32> {
     read("net/core/rmem_default")
+}
+
+/// `net.core.optmem_max`: what a socket's filter may take, in bytes. Where it cannot be read, the smallest that a
+/// kernel has by itself.
+#[must_use]
+pub fn optmem_max() -> u32 {
+    read("net/core/optmem_max").unwrap_or(SMALLEST_OPTMEM_MAX)
 }

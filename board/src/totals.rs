@@ -8,6 +8,8 @@ pub struct Totals {
     pub ended_by: &'static str,
     /// Well-formed events of the kernel.
     pub received: u64,
+    /// Those of them that are of subsystems which nobody wants, and were left out.
+    pub unselected: u64,
     /// Events that the kernel did not queue.
     pub lost: u64,
     /// Events of the kernel that did not parse.

@@ -2,12 +2,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod filter;
 pub mod journal;
 pub mod limits;
 pub mod loss;
 mod maybe;
 pub mod presence;
 pub mod rcvbuf;
+mod same;
 pub mod schedule;
 pub mod selection;
 pub mod sender;

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use heapless::Vec;
+use crate::same::same;
+use crate::uevent::Escaped;
 
 /// Subsystems of one selection at most.
 pub const MAX_SUBSYSTEMS: usize = 16;
@@ -10,48 +11,220 @@ pub const MAX_SUBSYSTEMS: usize = 16;
 /// Bytes of a subsystem's name at most.
 pub const MAX_SUBSYSTEM_BYTES: usize = 32;
 
+/// The text that stands for every subsystem.
+const ALL: &[u8] = b"all";
+
 /// A set of subsystems, or all of them.
 ///
 /// ```
-/// use sureplug_core::selection::Selection;
+/// use sureplug_core::selection::{Selection, SelectionError};
 ///
-/// let selection = Selection::of([&b"usb"[..], b"block"])?;
-/// assert!(selection.admits(Some(b"usb")) && !selection.admits(Some(b"usbmisc")));
+/// const SELECTION: Selection = match Selection::parse("usb block") {
+///     Ok(selection) => selection,
+///     Err(error) => panic!("{}", error.message()),
+/// };
+/// assert!(SELECTION.admits(Some(b"usb")) && !SELECTION.admits(Some(b"usbmisc")));
 /// assert!(Selection::ALL.admits(None));
-/// # Ok::<(), sureplug_core::selection::SelectionError>(())
+/// assert_eq!(Selection::parse("usb a/b"), Err(SelectionError::BadByte { index: 1, offset: 1 }));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// None of them stands for all.
-    names: Vec<Vec<u8, MAX_SUBSYSTEM_BYTES>, MAX_SUBSYSTEMS>,
+    /// None of them stands for all. What is behind a name's end is NUL.
+    names: [Name; MAX_SUBSYSTEMS],
+    count: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Name {
+    bytes: [u8; MAX_SUBSYSTEM_BYTES],
+    length: u8,
+}
+
+impl Name {
+    const NONE: Self = Self { bytes: [0; MAX_SUBSYSTEM_BYTES], length: 0 };
+
+    const fn as_bytes(&self) -> &[u8] {
+        self.bytes.split_at(self.length as usize).0
+    }
 }
 
 impl Selection {
     /// Every subsystem, and what has none.
-    pub const ALL: Self = Self { names: Vec::new() };
+    pub const ALL: Self = Self { names: [Name::NONE; MAX_SUBSYSTEMS], count: 0 };
 
-    /// Only these.
+    /// What USB devices make that an application has a use for: the subsystems of the captured events but for `leds`,
+    /// `wakeup`, `bdi`, `workqueue`, `queues` and `bsg`, and `usbmisc` and `video4linux` besides.
+    pub const USB: Self = match Self::of(&[
+        b"usb",
+        b"usbmisc",
+        b"usb-serial",
+        b"block",
+        b"scsi",
+        b"scsi_host",
+        b"scsi_device",
+        b"scsi_disk",
+        b"scsi_generic",
+        b"net",
+        b"tty",
+        b"input",
+        b"hid",
+        b"hidraw",
+        b"sound",
+        b"video4linux",
+    ]) {
+        Ok(selection) => selection,
+        Err(error) => panic!("{}", error.message()),
+    };
+
+    /// Only these. A name that comes twice counts once.
     ///
     /// # Errors
     ///
-    /// [`SelectionError`] if there is none, if there are too many, or if one is empty or too long.
-    pub fn of<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Result<Self, SelectionError> {
+    /// [`SelectionError`] if there is none, if there are too many, or if one is not a subsystem's name.
+    pub const fn of(mut names: &[&[u8]]) -> Result<Self, SelectionError> {
         let mut selection = Self::ALL;
-        for (index, name) in names.into_iter().enumerate() {
-            if name.is_empty() {
-                return Err(SelectionError::EmptyName { index });
+        let mut index = 0;
+        // A `for` is not const.
+        while let [name, rest @ ..] = names {
+            if let Err(error) = selection.insert(name, index) {
+                return Err(error);
             }
-            let too_long = SelectionError::NameTooLong { index, length: name.len() };
-            let name = Vec::from_slice(name).map_err(|_| too_long)?;
-            selection.names.push(name).map_err(|_| SelectionError::TooMany { limit: MAX_SUBSYSTEMS })?;
+            names = rest;
+            index += 1;
         }
-        if selection.names.is_empty() { Err(SelectionError::Empty) } else { Ok(selection) }
+        if selection.count == 0 { Err(SelectionError::Empty) } else { Ok(selection) }
+    }
+
+    /// Names that are separated by blanks, or the word `all`.
+    ///
+    /// # Errors
+    ///
+    /// See [`of`](Self::of); [`SelectionError::AllBesideOthers`] if `all` is not alone.
+    pub const fn parse(text: &str) -> Result<Self, SelectionError> {
+        let mut selection = Self::ALL;
+        let mut all = false;
+        let mut index = 0;
+        let mut rest = text.as_bytes().trim_ascii();
+        while !rest.is_empty() {
+            let mut end = 0;
+            while end < rest.len() && !rest[end].is_ascii_whitespace() {
+                end += 1;
+            }
+            let (name, behind) = rest.split_at(end);
+            if same(name, ALL) {
+                all = true;
+            } else if let Err(error) = selection.insert(name, index) {
+                return Err(error);
+            }
+            rest = behind.trim_ascii_start();
+            index += 1;
+        }
+        match (all, selection.count) {
+            (true, 0) => Ok(Self::ALL),
+            (true, _) => Err(SelectionError::AllBesideOthers),
+            (false, 0) => Err(SelectionError::Empty),
+            (false, _) => Ok(selection),
+        }
+    }
+
+    const fn insert(&mut self, name: &[u8], index: usize) -> Result<(), SelectionError> {
+        if name.is_empty() {
+            return Err(SelectionError::EmptyName { index });
+        }
+        if name.len() > MAX_SUBSYSTEM_BYTES {
+            return Err(SelectionError::NameTooLong { index, length: name.len() });
+        }
+        let mut bytes = [0; MAX_SUBSYSTEM_BYTES];
+        let mut at = 0;
+        while at < name.len() {
+            // A class and a bus are directories of sysfs; the rest keeps lists of names unambiguous.
+            if matches!(name[at], 0..=b' ' | b'/' | 0x7f) {
+                return Err(SelectionError::BadByte { index, offset: at });
+            }
+            bytes[at] = name[at];
+            at += 1;
+        }
+        if self.contains(name) {
+            return Ok(());
+        }
+        if self.count as usize == MAX_SUBSYSTEMS {
+            return Err(SelectionError::TooMany { limit: MAX_SUBSYSTEMS });
+        }
+        #[expect(clippy::cast_possible_truncation)]
+        let length = name.len() as u8;
+        self.names[self.count as usize] = Name { bytes, length };
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Whether it is every subsystem.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The names; none if it is all.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().take(self.count as usize).map(Name::as_bytes)
+    }
+
+    /// How many names there are; 0 stands for all.
+    pub(crate) const fn count(&self) -> usize {
+        self.count as usize
+    }
+
+    /// The name at this place, from 0.
+    pub(crate) const fn name(&self, index: usize) -> &[u8] {
+        assert!(index < self.count as usize, "there are not so many names");
+        self.names[index].as_bytes()
     }
 
     /// Whether events of this subsystem are wanted.
     #[must_use]
-    pub fn admits(&self, subsystem: Option<&[u8]>) -> bool {
-        self.names.is_empty() || subsystem.is_some_and(|wanted| self.names.iter().any(|name| name == wanted))
+    pub const fn admits(&self, subsystem: Option<&[u8]>) -> bool {
+        match subsystem {
+            _ if self.is_all() => true,
+            Some(name) => self.contains(name),
+            None => false,
+        }
+    }
+
+    const fn contains(&self, wanted: &[u8]) -> bool {
+        let mut index = 0;
+        while index < self.count as usize {
+            if same(self.names[index].as_bytes(), wanted) {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+}
+
+/// The names with blanks between them, as [`Selection::parse`] takes them.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_all() {
+            return f.write_str("all");
+        }
+        for (index, name) in self.names().enumerate() {
+            let blank = if index == 0 { "" } else { " " };
+            write!(f, "{blank}{}", Escaped(name))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Selection({self})")
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Selection {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Selection({} names)", self.count);
     }
 }
 
@@ -74,24 +247,49 @@ pub enum SelectionError {
         /// Bytes that it has.
         length: usize,
     },
+    /// A blank, a slash or a control character, which no subsystem has in its name.
+    BadByte {
+        /// Which name, from 0.
+        index: usize,
+        /// The byte's place in it, from 0.
+        offset: usize,
+    },
     /// Too many names.
     TooMany {
         /// How many are allowed.
         limit: usize,
     },
+    /// `all`, and names besides.
+    AllBesideOthers,
+}
+
+impl SelectionError {
+    /// What is wrong and what to do, without figures: for a `const` panic, which can show no more.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        match self {
+            Self::Empty => "no subsystem is named: name one at least, such as `usb`, or write `all`",
+            Self::EmptyName { .. } => "a name is empty: write a subsystem such as `usb`",
+            Self::NameTooLong { .. } => "a name is too long: a subsystem has 32 bytes at most",
+            Self::BadByte { .. } => "a subsystem has no blank, slash or control character in its name",
+            Self::TooMany { .. } => "more than 16 subsystems: name fewer, or write `all`",
+            Self::AllBesideOthers => "`all` stands alone: leave out the other names, or leave out `all`",
+        }
+    }
 }
 
 impl fmt::Display for SelectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("no subsystem is named: name one at least, such as `usb`"),
-            Self::EmptyName { index } => write!(f, "name {index} is empty: write a subsystem such as `usb`"),
-            Self::NameTooLong { index, length } => {
-                write!(f, "name {index} has {length} bytes: a subsystem has {MAX_SUBSYSTEM_BYTES} at most")
-            }
-            Self::TooMany { limit } => write!(f, "more than {limit} subsystems: select fewer, or all"),
+            Self::EmptyName { index } => write!(f, "name {index}: ")?,
+            Self::NameTooLong { index, length } => write!(f, "name {index} has {length} bytes: ")?,
+            Self::BadByte { index, offset } => write!(f, "name {index}, byte {offset}: ")?,
+            Self::Empty | Self::TooMany { .. } | Self::AllBesideOthers => {}
         }
+        f.write_str(self.message())
     }
 }
 
 impl core::error::Error for SelectionError {}
+
+const _: () = assert!(MAX_SUBSYSTEMS == 16 && MAX_SUBSYSTEM_BYTES == 32, "as the messages say");

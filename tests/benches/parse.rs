@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use kobject_uevent::UEvent;
 use sureplug_core::uevent::{Action, Uevent};
 use sureplug_tests::captured::captured;
+use sureplug_tests::timing::median;
 
 /// Times as long as looking for the NULs, at most.
 const MEMCHR_LIMIT: f64 = 2.5;
@@ -67,11 +68,6 @@ fn time(contestant: fn(&[u8]) -> u64, datagrams: &[Vec<u8>]) -> Duration {
         black_box(contestant(black_box(datagram)));
     }
     start.elapsed()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn main() -> ExitCode {

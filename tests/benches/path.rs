@@ -28,7 +28,9 @@ use sureplug_board::sinks::Undersized;
 use sureplug_board::totals::Totals;
 use sureplug_board::worker::Worker;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
+use sureplug_core::selection::Selection;
 use sureplug_tests::kernel::{Injector, own_network_namespace, without_seqnum};
+use sureplug_tests::timing::median;
 use sureplug_tests::vectors::KERNELS;
 
 /// Times as much as receiving and discarding, at most, while both read a storm as it comes.
@@ -95,16 +97,10 @@ fn compare(name: &str, load: Load, burst: &[Vec<u8>]) -> f64 {
             costs
         })
         .collect();
-    let [bare, whole] = array::from_fn(|i| median(rounds.iter().map(|costs| costs[i])));
-    let ratio = median(rounds.iter().map(|costs| costs[1] / costs[0]));
+    let [bare, whole] = array::from_fn(|i| median(rounds.iter().map(|costs| costs[i]).collect()));
+    let ratio = median(rounds.iter().map(|costs| costs[1] / costs[0]).collect());
     println!("{name:<16} sureplug {whole:>7.0} ns an event   discarding {bare:>7.0} ns   {ratio:.2} times");
     ratio
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// Nanoseconds of the processor that one event costs a contestant.
@@ -240,8 +236,16 @@ fn compete(contestant: usize) {
         let socket = UeventSocket::adopt(socket).expect("a uevent socket");
         let intake = Intake::start(socket).expect("a thread");
         let sysfs = Path::new("/sys");
-        let worker = Worker::new(intake, sysfs, None, signals, Undersized::default(), Totals::default())
-            .expect("a worker");
+        let worker = Worker::new(
+            intake,
+            sysfs,
+            None,
+            signals,
+            Undersized::default(),
+            Totals::default(),
+            Selection::ALL,
+        )
+        .expect("a worker");
         println!("ready");
         worker.run().expect("an end by the signal").received
     };

@@ -2,9 +2,7 @@
 //! what it costs to receive it. Fails if it costs more.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use sureplug_board::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_board::netlink::{BATCH_MESSAGES, Batch, Message, UeventSocket};
 use sureplug_core::journal::{Lag, Packet};
@@ -13,6 +11,7 @@ use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, without_seqnum};
+use sureplug_tests::timing::{median, processor_time};
 use sureplug_tests::vectors::KERNELS;
 
 const ROUNDS: usize = 15;
@@ -52,7 +51,7 @@ fn main() -> ExitCode {
             }
         }
         let mut received = 0;
-        let receiving = spent(|| {
+        let receiving = processor_time(|| {
             while received < events {
                 let all = socket.receive(&mut batch, BATCH_MESSAGES, |message| {
                     received += u32::from(matches!(message, Message::Event(_)));
@@ -62,7 +61,7 @@ fn main() -> ExitCode {
         });
         let parsed: Vec<Uevent<'_>> =
             burst.iter().map(|datagram| Uevent::parse(datagram).expect("an event")).collect();
-        let telling = spent(|| {
+        let telling = processor_time(|| {
             for _ in 0..BURSTS {
                 for uevent in &parsed {
                     stream.event(0, uevent, Scope::Tracked);
@@ -82,17 +81,4 @@ fn main() -> ExitCode {
          {telling:.0} ns: {ratio:.2} times (at most 1 is promised)"
     );
     if ratio <= 1.0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Processor time of this thread.
-fn spent(work: impl FnOnce()) -> Duration {
-    let now = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock"));
-    let before = now();
-    work();
-    now().saturating_sub(before)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -2,7 +2,9 @@
 //! the generator of the plug profiles.
 
 pub mod captured;
+pub mod cbpf;
 pub mod daemon;
+pub mod filter_oracle;
 pub mod fold;
 pub mod kernel;
 pub mod model;
@@ -11,5 +13,6 @@ pub mod privilege;
 pub mod profiles;
 pub mod stand_in;
 pub mod sysfs_truth;
+pub mod timing;
 pub mod usb_tree;
 pub mod vectors;

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use sureplug_core::selection::Selection;
 
 use sureplug_board::sysfs::{Devices, Reading, Subsystems};
 
@@ -83,7 +84,7 @@ fn scan(devices: &mut Devices) -> All {
 #[test]
 fn the_devices_are_those_that_a_naive_walk_finds() {
     let sysfs = Path::new("/sys");
-    let mut devices = Devices::open(sysfs).expect("sysfs");
+    let mut devices = Devices::open(sysfs, Selection::ALL).expect("sysfs");
     for _ in 0..3 {
         let before = naive_walk(sysfs);
         let scanned = scan(&mut devices);
@@ -102,7 +103,7 @@ fn the_devices_are_those_that_a_naive_walk_finds() {
 #[test]
 fn a_device_is_read_by_its_place_alone() {
     let sysfs = Path::new("/sys");
-    let mut devices = Devices::open(sysfs).expect("sysfs");
+    let mut devices = Devices::open(sysfs, Selection::ALL).expect("sysfs");
     let null = fs::metadata("/sys/devices/virtual/mem/null").expect("a device").ino();
     let Reading::Present { inode, uevent } = devices.read_at(b"/devices/virtual/mem/null", b"other") else {
         panic!("not there")
@@ -117,7 +118,7 @@ fn a_device_is_read_by_its_place_alone() {
 
 #[test]
 fn nothing_is_allocated_after_opening() {
-    let mut devices = Devices::open(Path::new("/sys")).expect("sysfs");
+    let mut devices = Devices::open(Path::new("/sys"), Selection::ALL).expect("sysfs");
     let mut subsystems = Subsystems::open(Path::new("/sys")).expect("sysfs");
     let missing = [b"/devices", &b"/0123456789abcdef".repeat(100)[..]].concat();
     let (mut found, mut present) = (0, 0);

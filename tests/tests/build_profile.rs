@@ -30,6 +30,7 @@ fn image() -> &'static Path {
             ("SUREPLUG_PORT_DEVICE", "keyboard"),
             ("SUREPLUG_MAX_STALL_MS", "60000"),
             ("SUREPLUG_DEVPATH_MAX", "120"),
+            ("SUREPLUG_SUBSYSTEMS", "usb input  hid"),
         ];
         built(&environment).unwrap_or_else(|stderr| panic!("{stderr}"))
     });
@@ -73,6 +74,17 @@ fn a_bad_value_ends_the_build_with_its_name_and_range() {
             "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
              custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
         ),
+        (
+            "SUREPLUG_SUBSYSTEMS",
+            &[
+                "",
+                "usb all",
+                "usb a/b",
+                "a-name-of-more-than-thirty-two-bytes",
+                "a b c d e f g h i j k l m n o p q",
+            ],
+            "names of subsystems with blanks between them, 16 of up to 32 bytes at most, or `all`",
+        ),
     ] {
         for value in values {
             assert_no_build(&[(variable, value)], &format!("{variable} must be {wanted}"));
@@ -100,15 +112,17 @@ fn the_profile_of_the_build_is_what_the_program_starts_with() {
     assert_eq!((&size["ports_stated"], &size["port_device"]), (&json!(true), &json!("keyboard")));
     let figures = ["ports", "max_stall_ms", "devpath_max_bytes"].map(|key| number(&size, key));
     assert_eq!(figures, [100, 60_000, 120]);
+    assert_eq!(size["subsystems"], "usb input hid");
 }
 
 #[test]
 fn options_override_the_profile_of_the_build() {
-    let line = "size --json --ports 3 --port-device mouse --max-stall-ms 5 --devpath-max 64";
+    let line = "size --json --ports 3 --port-device mouse --max-stall-ms 5 --devpath-max 64 --subsystem net";
     let size = run(with_arguments(line)).object();
     assert_eq!((&size["ports_stated"], &size["port_device"]), (&json!(true), &json!("mouse")));
     let figures = ["ports", "max_stall_ms", "devpath_max_bytes"].map(|key| number(&size, key));
     assert_eq!(figures, [3, 5, 64]);
+    assert_eq!(size["subsystems"], "net");
 }
 
 #[test]

@@ -34,7 +34,9 @@ impl Bounds {
         for (file, _) in &self.0 {
             file.write_at(FLOOR, 0).expect("a sysctl that root may set");
         }
-        let daemon = Daemon::start(unprivileged(&format!("run --ports 1 --allow-undersized {options}")));
+        let daemon = Daemon::start(unprivileged(&format!(
+            "run --subsystem all --ports 1 --allow-undersized {options}"
+        )));
         daemon.wait_until_scanned();
         daemon
     }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::sys::termios::tcgetattr;
-use sureplug_tests::daemon::{Daemon, json, marked, number, raise_number, run, sureplug};
+use sureplug_tests::daemon::{Daemon, hears_all, json, marked, number, raise_number, run};
 use sureplug_tests::kernel::mark;
 use sureplug_tests::privilege::turn_to_raise;
 
@@ -43,7 +43,7 @@ fn terminal() -> (OwnedFd, File) {
 /// Starts the daemon with that output, which nobody reads.
 fn start(output: &OwnedFd, options: &str) -> Daemon {
     let output = output.try_clone().expect("the same open file description");
-    let mut daemon = Daemon::start_into(sureplug(options), output);
+    let mut daemon = Daemon::start_into(hears_all(options), output);
     daemon.wait_until_it_reads();
     daemon
 }
@@ -168,10 +168,10 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 #[test]
 fn a_reader_that_is_gone_is_no_error_of_the_other_commands() {
     for line in ["--help", "run --help", "--version", "size", "size --json"] {
-        let code = run(sureplug(line)).code;
+        let code = run(hears_all(line)).code;
         let (writer, reader) = unread_pipe();
         drop(reader);
-        let output = Daemon::start_into(sureplug(line), writer).wait();
+        let output = Daemon::start_into(hears_all(line), writer).wait();
         assert_eq!((output.code, output.stderr.len()), (code, 0), "{line}: {output:?}");
     }
 }

@@ -70,8 +70,8 @@ fn i1_allow_undersized_starts_and_warns() {
     assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", shortfall(&size)));
     let output = daemon.finish();
     output.assert_fine();
-    // Profile, budget, buffer: it is said at the start.
-    assert_eq!(output.stdout[3], warning);
+    // Profile, budget, buffer, subsystems: it is said at the start.
+    assert_eq!(output.stdout[4], warning);
 
     let daemon = Daemon::start(unprivileged(&format!("run --json {options} --allow-undersized")));
     daemon.wait_for_line(|line| json(line)["kind"] == "undersized");
@@ -147,5 +147,5 @@ fn a_longer_devpath_than_stated_is_only_warned_of() {
          ports with {found}. Build the image with SUREPLUG_DEVPATH_MAX={found}, or start with --devpath-max {found}; \
          events can be lost"
     );
-    assert_eq!(output.stdout[3], warning);
+    assert_eq!(output.stdout[4], warning);
 }

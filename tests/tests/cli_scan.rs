@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
-use sureplug_tests::daemon::{Daemon, Output, json, now_us, number, raise_number, stamp, sureplug};
+use sureplug_tests::daemon::{Daemon, Output, hears_all, json, now_us, number, raise_number, stamp};
 use sureplug_tests::fold::Fold;
 use sureplug_tests::kernel::{Injector, mark, own_network_namespace, own_sysfs};
 use sureplug_tests::privilege::turn_to_raise;
@@ -16,7 +16,7 @@ use sureplug_tests::stand_in::StandIn;
 use sureplug_tests::sysfs_truth::devpaths;
 
 fn start(options: &str, sysfs: &StandIn) -> Daemon {
-    let daemon = Daemon::start(sureplug(&format!("{options} --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(hears_all(&format!("{options} --sysfs {}", sysfs.path().display())));
     daemon.wait_until_scanned();
     daemon
 }
@@ -121,7 +121,7 @@ fn i4_behind_a_full_disk_all_is_forgotten_and_told_anew() {
     let log = directory.path().join("log");
     let output = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
     let options = format!("--json --sysfs {}", sysfs.path().display());
-    let mut daemon = Daemon::start_into(sureplug(&options), output);
+    let mut daemon = Daemon::start_into(hears_all(&options), output);
     let read = || fs::read_to_string(&log).expect("text");
     daemon.wait_until("it has scanned", |_| read().contains("\"scanned\""));
     let ballast = directory.path().join("ballast");

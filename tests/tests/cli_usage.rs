@@ -45,6 +45,7 @@ fn help_fits_a_terminal_and_names_every_option() {
         "--port-device CLASS",
         "--max-stall-ms MS",
         "--devpath-max BYTES",
+        "--subsystem NAME",
         "--sysfs DIR",
         "--json",
         "--allow-undersized",

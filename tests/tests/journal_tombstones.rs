@@ -60,7 +60,7 @@ fn the_one_with_most_tombstones_is_made_to_forget() {
     let mut script = Tight::new();
     let both = script.stream.join(Selection::ALL, Lag::Reset).expect("a place");
     let one =
-        script.stream.join(Selection::of([&b"usb"[..]]).expect("a selection"), Lag::Reset).expect("a place");
+        script.stream.join(Selection::of(&[b"usb"]).expect("a selection"), Lag::Reset).expect("a place");
     for (path, subsystem) in [("/a", "usb"), ("/b", "usb"), ("/c", "tty")] {
         script.event("add", path, &[("SUBSYSTEM", subsystem)]);
     }

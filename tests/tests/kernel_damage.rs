@@ -8,6 +8,7 @@ use sureplug_board::netlink::{BATCH_MESSAGES, Batch, Message, Received, UeventSo
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::limits::MAX_PROPERTY_BYTES;
+use sureplug_core::rcvbuf::Others;
 use sureplug_core::sender::Sender;
 use sureplug_core::uevent::{ParseError, Uevent};
 use sureplug_tests::kernel::{Injector, Listener, multicast, own_network_namespace, take_until};
@@ -17,7 +18,8 @@ const FORGED: &[u8] = b"add@/devices/virtual/forged\0ACTION=add\0DEVPATH=/device
 const LAST: &[u8] = b"remove@/devices/virtual/last\0ACTION=remove\0";
 
 fn socket() -> UeventSocket {
-    let sizing = Sizing::for_board(&Profile::BUILD, &BoardPorts::default(), None).expect("a size");
+    let sizing =
+        Sizing::for_board(&Profile::BUILD, &BoardPorts::default(), None, Others::Unfiltered).expect("a size");
     UeventSocket::open(sizing.rcvbuf).expect("a socket")
 }
 

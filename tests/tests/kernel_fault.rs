@@ -8,12 +8,14 @@ use sureplug_board::netlink::UeventSocket;
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sysctl;
 use sureplug_board::sysfs::BoardPorts;
+use sureplug_core::rcvbuf::Others;
 use sureplug_core::rcvbuf::SkbAbi;
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, take_until, without_seqnum};
 use sureplug_tests::vectors::KERNELS;
 
 fn sizing() -> Sizing {
-    Sizing::for_board(&Profile::BUILD, &BoardPorts::default(), sysctl::rmem_default()).expect("a size")
+    Sizing::for_board(&Profile::BUILD, &BoardPorts::default(), sysctl::rmem_default(), Others::Unfiltered)
+        .expect("a size")
 }
 
 /// The events of one plug of a stick, as a board of that name raised them.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, json, marked, number, raise_number, sureplug};
+use sureplug_tests::daemon::{Daemon, hears_all, json, marked, number, raise_number};
 use sureplug_tests::fold::Fold;
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{mark, own_sysfs};
@@ -76,7 +76,7 @@ fn i3_a_sysfs_that_changes_without_events_is_found_and_the_removals_say_what_the
         "DEVTYPE=usb_device\nPRODUCT=46f4/1/0\nBUSNUM=001\nDEVNUM=003\nDEVNAME=x/y\n",
     );
     sysfs.plug(&usb("1-1.2:1.0"), interface, "DEVTYPE=usb_interface\nPRODUCT=46f4/1/0\n");
-    let daemon = Daemon::start(sureplug(&format!("--json --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(hears_all(&format!("--json --sysfs {}", sysfs.path().display())));
     let scanned = json(&daemon.wait_for_line(|line| is_kind(line, "scanned")));
     assert_eq!(number(&scanned, "devices"), 3);
 
@@ -110,7 +110,7 @@ fn i3_a_sysfs_that_changes_without_events_is_found_and_the_removals_say_what_the
 #[test]
 fn a_burst_that_told_everything_is_followed_by_nothing() {
     let Some(_turn) = own_sysfs("a quiet scan") else { return };
-    let daemon = Daemon::start(sureplug("--json"));
+    let daemon = Daemon::start(hears_all("--json"));
     daemon.wait_until_scanned();
     drop(NetDevice::tap("quiet").expect("a tap"));
     let _stays = NetDevice::tap("stays").expect("a tap");

@@ -1,17 +1,19 @@
 //! What the kernel makes of a size that is asked for, read back and held against the model.
 
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
-use sureplug_board::netlink::{Shortfall, UeventSocket};
+use sureplug_board::netlink::{Shortfall, UeventSocket, Unbound};
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sysctl;
 use sureplug_board::sysfs::BoardPorts;
+use sureplug_core::rcvbuf::Others;
 use sureplug_core::rcvbuf::{DeviceClass, Effective, PortDevice, Requested, SizingError, SkbAbi};
 use sureplug_tests::kernel::Listener;
 use sureplug_tests::privilege::turn_to_raise;
 
 fn sizing(ports: u32, max_stall_ms: u32) -> Sizing {
     let profile = Profile { ports: Some(ports), max_stall_ms, ..Profile::BUILD };
-    Sizing::for_board(&profile, &BoardPorts::default(), sysctl::rmem_default()).expect("a size")
+    Sizing::for_board(&profile, &BoardPorts::default(), sysctl::rmem_default(), Others::Unfiltered)
+        .expect("a size")
 }
 
 #[test]
@@ -38,7 +40,7 @@ fn i1_with_the_capability_the_effective_buffer_is_what_the_budget_wants() {
         let socket = UeventSocket::open(wanted).expect("a socket");
         assert_eq!(socket.effective(), wanted.effective(), "{ports} ports, {max_stall_ms} ms");
         assert_eq!(socket.mem_info().expect("SO_MEMINFO").effective, wanted.effective().0);
-        assert_eq!(UeventSocket::probe(wanted).expect("a socket"), wanted.effective());
+        assert_eq!(Unbound::open().expect("a socket").size(wanted).expect("a size"), wanted.effective());
         assert_eq!(Shortfall::of(socket.effective(), wanted), None);
     }
 }
@@ -69,10 +71,13 @@ fn what_nobody_has_stated_is_no_reason_to_refuse() {
     let board = BoardPorts { ports: 16, buses: 1, longest_devpath: 60 };
     let port_device = PortDevice::Class(DeviceClass::Hub8);
     let counted = Profile { ports: None, port_device, ..Profile::BUILD };
-    assert_eq!(Sizing::for_board(&counted, &board, None).expect("a size").topology.ports(), 16);
+    assert_eq!(
+        Sizing::for_board(&counted, &board, None, Others::Unfiltered).expect("a size").topology.ports(),
+        16
+    );
     let stated = Profile { ports: Some(16), port_device, ..Profile::BUILD };
     assert!(matches!(
-        Sizing::for_board(&stated, &board, None),
+        Sizing::for_board(&stated, &board, None, Others::Unfiltered),
         Err(SizingError::TooManyDevices { ports: 16, per_port: 9, limit: 127 })
     ));
 }
@@ -81,6 +86,6 @@ fn what_nobody_has_stated_is_no_reason_to_refuse() {
 fn a_default_that_is_larger_than_any_buffer_is_no_reason_to_refuse() {
     let board = BoardPorts::default();
     for rmem_default in [1 << 30, u32::MAX] {
-        Sizing::for_board(&Profile::BUILD, &board, Some(rmem_default)).expect("a size");
+        Sizing::for_board(&Profile::BUILD, &board, Some(rmem_default), Others::Unfiltered).expect("a size");
     }
 }

@@ -7,6 +7,7 @@ use sureplug_board::intake::{Intake, Noticed};
 use sureplug_board::netlink::UeventSocket;
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sysfs::BoardPorts;
+use sureplug_core::rcvbuf::Others;
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::kernel::{mark, take_until};
 use sureplug_tests::privilege::turn_to_raise;
@@ -30,7 +31,8 @@ fn i8_32000_events_of_four_processes_all_come_and_disorder_is_no_loss() {
     let Some(_turn) = turn_to_raise("32,000 events of four processes") else { return };
     // Four writers at full speed are faster than one reader on a machine with two processors.
     let profile = Profile { ports: Some(127), max_stall_ms: 5_000, ..Profile::BUILD };
-    let sizing = Sizing::for_board(&profile, &BoardPorts::default(), None).expect("a size");
+    let sizing =
+        Sizing::for_board(&profile, &BoardPorts::default(), None, Others::Unfiltered).expect("a size");
     let mut intake = Intake::start(UeventSocket::open(sizing.rcvbuf).expect("a socket")).expect("an intake");
     let marks: Vec<String> = (0..PROCESSES).map(|_| mark()).collect();
     let writers: Vec<Writer> = marks

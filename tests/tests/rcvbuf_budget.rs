@@ -21,15 +21,21 @@ const FOUR_PORTS: Requirements<'static> = Requirements {
 fn a_budget_is_the_sum_of_its_parts() {
     for class in DeviceClass::ALL {
         for abi in [SkbAbi::BOUND_64, SkbAbi::BOUND_32] {
-            for (others, others_bytes) in
-                [(Others::Filtered, 0), (Others::Unfiltered, Others::Unfiltered.bytes(abi))]
-            {
+            for others in [Others::Filtered, Others::Virtual, Others::Unfiltered] {
                 let profile = class.profile();
                 let budget =
                     Budget::new(&Requirements { profile, abi, others, ..FOUR_PORTS }).expect("possible");
                 let at = LengthBasis::budget(96);
-                assert_eq!(u64::from(budget.plug_bytes()), profile.plug_charge(at, abi));
-                assert_eq!(u64::from(budget.unplug_bytes()), profile.unplug_charge(at, abi));
+                assert_eq!(u64::from(budget.plug_bytes()), profile.own_plug_charge(at, abi));
+                assert_eq!(u64::from(budget.unplug_bytes()), profile.own_unplug_charge(at, abi));
+                let of_virtual = u32::try_from(profile.virtual_charge(at, abi)).expect("a small charge");
+                let all = profile.plug_charge(at, abi) + profile.unplug_charge(at, abi);
+                assert_eq!(u64::from(budget.per_port_bytes() + of_virtual), all);
+                let others_bytes = match others {
+                    Others::Filtered => 0,
+                    Others::Virtual => 4 * of_virtual * budget.cycles(),
+                    Others::Unfiltered => 4 * of_virtual * budget.cycles() + Others::Unfiltered.bytes(abi),
+                };
                 assert_eq!(budget.per_port_bytes(), budget.plug_bytes() + budget.unplug_bytes());
                 assert_eq!(budget.cycles(), 1 + 2_000 / profile.shortest_cycle_ms());
                 assert_eq!(budget.ports_bytes(), 4 * budget.per_port_bytes() * budget.cycles());
@@ -77,10 +83,17 @@ fn a_budget_holds_what_was_captured() {
             else {
                 continue;
             };
-            let profile = class.profile();
-            let budget =
-                Budget::new(&Requirements { profile, devpath_max: 66, abi: kernel.abi, ..FOUR_PORTS });
-            assert!(budget.expect("possible").per_port_bytes() >= plug + unplug, "{}", kernel.folder);
+            let wanted = Requirements {
+                topology: or_panic(UsbTopology::new(1, 1)),
+                profile: class.profile(),
+                max_stall_ms: 1,
+                devpath_max: 66,
+                abi: kernel.abi,
+                // The listener of the captures had no filter.
+                others: Others::Virtual,
+            };
+            let budget = Budget::new(&wanted).expect("possible");
+            assert!(budget.total_bytes() >= plug + unplug, "{}", kernel.folder);
             captures += 1;
         }
     }
@@ -150,7 +163,8 @@ fn a_buffer_is_the_largest_of_three() {
     // One mouse: the hub with 8 sticks is more.
     let one = UsbTopology::new(1, 1).expect("possible");
     let mouse = Requirements { topology: one, profile: DeviceClass::Mouse.profile(), ..FOUR_PORTS };
-    let hub8 = Requirements { topology: one, profile: DeviceClass::Hub8.profile(), ..FOUR_PORTS };
+    let profile = DeviceClass::Hub8.profile();
+    let hub8 = Requirements { topology: one, profile, others: Others::Virtual, ..FOUR_PORTS };
     let hub8 = Budget::new(&hub8).expect("possible");
     assert_eq!(hub8.cycles(), 1);
     assert_eq!(size(&mouse, 212_992).effective(), rounded(hub8.total_bytes()));

@@ -21,6 +21,7 @@ use sureplug_board::netlink::UeventSocket;
 use sureplug_board::sinks::{Console, Style, Undersized};
 use sureplug_board::totals::Totals;
 use sureplug_board::worker::Worker;
+use sureplug_core::selection::Selection;
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
 use sureplug_tests::kernel::{Injector, Listener, own_sysfs};
 
@@ -164,7 +165,8 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let console = Console::start(Style::Json).expect("a thread");
     let intake = Intake::start(socket).expect("a thread");
     let (undersized, totals) = (Undersized::default(), Totals::default());
-    let worker = Worker::new(intake, Path::new("/sys"), Some(console), signals, undersized, totals);
+    let worker =
+        Worker::new(intake, Path::new("/sys"), Some(console), signals, undersized, totals, Selection::ALL);
     let totals = worker.expect("a worker").run().expect("an end by the signal");
     let overruns = feeding.join().expect("it was fed");
     dup2_stdout(stderr()).expect("an output");

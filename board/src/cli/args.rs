@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, SizingError, USB_PORTS, parse_u32};
+use sureplug_core::selection::Selection;
 
 use super::suggest::nearest;
-use crate::profile::Profile;
+use crate::profile::{Profile, SUBSYSTEMS};
 
 /// What the arguments ask for.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) enum Topic {
 pub(super) struct BoardOptions {
     /// What the image was built with, overridden by flags.
     pub(super) profile: Profile,
+    /// The subsystems that are wanted.
+    pub(super) selection: Selection,
     pub(super) sysfs: PathBuf,
     pub(super) json: bool,
 }
@@ -55,6 +58,7 @@ const OPTIONS: &[&str] = &[
     "--port-device",
     "--max-stall-ms",
     "--devpath-max",
+    "--subsystem",
     "--sysfs",
     "--json",
     "--help",
@@ -90,10 +94,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     let mut parser = Parser::from_args(arguments);
     let mut topic = Topic::Sureplug;
     let mut options = RunOptions {
-        board: BoardOptions { profile: Profile::BUILD, sysfs: PathBuf::from("/sys"), json: false },
+        board: BoardOptions {
+            profile: Profile::BUILD,
+            selection: SUBSYSTEMS,
+            sysfs: PathBuf::from("/sys"),
+            json: false,
+        },
         verbose: false,
         allow_undersized: false,
     };
+    let mut subsystems = String::new();
     while let Some(argument) = parser.next()? {
         let board = &mut options.board;
         match argument {
@@ -112,6 +122,9 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             }
             Arg::Long("devpath-max") => {
                 board.profile.devpath_max = Some(number(&mut parser, "--devpath-max", &DEVPATH_MAX_BYTES)?);
+            }
+            Arg::Long("subsystem") => {
+                board.selection = one_more_subsystem(&mut subsystems, &parser.value()?.string()?)?;
             }
             Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
             Arg::Long("allow-undersized") => options.allow_undersized = true,
@@ -137,6 +150,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Topic::Size => Command::Size(SizeOptions { board: options.board }),
         Topic::Sureplug | Topic::Run => Command::Run(options),
     })
+}
+
+/// The selection of all names up to this one.
+fn one_more_subsystem(names: &mut String, name: &str) -> Result<Selection, UsageError> {
+    names.push(' ');
+    names.push_str(name);
+    // One alone first, so that the fault is found where it is.
+    Selection::parse(name)
+        .and_then(|_| Selection::parse(names))
+        .map_err(|error| UsageError(format!("--subsystem {name}: {error}")))
 }
 
 fn help(parser: &mut Parser) -> Result<Command, UsageError> {
@@ -186,7 +209,7 @@ fn value<T>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, Topic, parse};
+    use super::{Command, SUBSYSTEMS, Selection, Topic, parse};
 
     fn parsed(line: &str) -> Result<Command, String> {
         parse(line.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
@@ -204,6 +227,22 @@ mod tests {
             let Ok(Command::Run(options)) = parsed(line) else { panic!("{line}") };
             assert_eq!((options.board.profile.ports, options.board.profile.max_stall_ms), (Some(7), 250));
             assert!(options.board.profile.is_fixed());
+        }
+    }
+
+    #[test]
+    fn subsystems_replace_those_of_the_build() {
+        for (line, wanted) in [
+            ("", SUBSYSTEMS),
+            ("--subsystem net", Selection::of(&[b"net"]).unwrap()),
+            (
+                "--subsystem=net run --subsystem mem --subsystem net",
+                Selection::of(&[b"net", b"mem"]).unwrap(),
+            ),
+            ("--subsystem all", Selection::ALL),
+        ] {
+            let Ok(Command::Run(options)) = parsed(line) else { panic!("{line}") };
+            assert_eq!(options.board.selection, wanted, "{line}");
         }
     }
 
@@ -241,6 +280,9 @@ mod tests {
             ("--json=yes", "`--json` takes no value"),
             ("help run junk", "the arguments cannot be understood"),
             ("help --json", "the arguments cannot be understood"),
+            ("--subsystem usb --subsystem a/b", "--subsystem a/b: name 0, byte 1: a subsystem has no"),
+            ("--subsystem usb --subsystem all", "--subsystem all: `all` stands alone"),
+            ("size --subsystem=", "--subsystem : no subsystem is named"),
             ("size --allow-undersized", "are options of `run`"),
             ("-v size", "are options of `run`"),
         ] {

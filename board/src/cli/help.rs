@@ -22,6 +22,8 @@ Options of both commands:
                         custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)
   --max-stall-ms MS     for how long nobody may read the socket, 1 to 600000 (the image's, else 1000)
   --devpath-max BYTES   the longest devpath of a device in a port, 16 to 1000 (the image's, else 96)
+  --subsystem NAME      a subsystem that is wanted, or `all`; up to 16, an option each (the image's, else
+                        what USB devices make: usb, block, net, tty, input, sound and others)
   --sysfs DIR           where sysfs is (/sys)
   --json                one JSON object a line
   -h, --help            this text, or that of the command before it

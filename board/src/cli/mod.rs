@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use args::{BoardOptions, Command};
 
+use crate::netlink::{Filtering, Unbound};
 use crate::profile::Sizing;
 use crate::sysctl;
 use crate::sysfs::BoardPorts;
@@ -44,14 +45,28 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Counts the board's ports and sizes the buffer for them; says why where that is impossible.
-fn size_for_board(options: &BoardOptions) -> Option<(BoardPorts, Sizing)> {
+/// A socket that is not bound yet, and what it is to be.
+struct Prepared {
+    socket: Unbound,
+    filtering: Filtering,
+    board: BoardPorts,
+    sizing: Sizing,
+}
+
+/// Opens a socket with its filter, counts the board's ports, and sizes the buffer for them; says why where that is
+/// impossible.
+fn prepare(options: &BoardOptions) -> Result<Prepared, Exit> {
+    let socket = Unbound::open().map_err(|error| {
+        output::complain(&error);
+        Exit::Refused
+    })?;
+    let filtering = socket.filter(&options.selection);
     let board = BoardPorts::count(&options.sysfs);
-    match Sizing::for_board(&options.profile, &board, sysctl::rmem_default()) {
-        Ok(sizing) => Some((board, sizing)),
-        Err(error) => {
-            output::complain(&error);
-            None
-        }
-    }
+    let others = filtering.others(&options.selection);
+    let sizing = Sizing::for_board(&options.profile, &board, sysctl::rmem_default(), others);
+    let sizing = sizing.map_err(|error| {
+        output::complain(&error);
+        Exit::Usage
+    })?;
+    Ok(Prepared { socket, filtering, board, sizing })
 }

@@ -5,11 +5,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::args::RunOptions;
 use super::output::complain;
-use super::{Exit, size_for_board};
+use super::{Exit, Prepared, prepare};
 use crate::intake::Intake;
-use crate::netlink::{Shortfall, UeventSocket};
+use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
-use crate::sinks::{Console, Line, Style, Undersized};
+use crate::sinks::{Console, Line, Start, Style, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
 
@@ -24,8 +24,11 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&io::Error::from(errno));
         return Exit::Refused;
     }
-    let Some((board, sizing)) = size_for_board(&options.board) else { return Exit::Usage };
-    let socket = match UeventSocket::open(sizing.rcvbuf) {
+    let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
+    };
+    let socket = match socket.bind(sizing.rcvbuf) {
         Ok(socket) => socket,
         Err(error) => {
             complain(&error);
@@ -41,7 +44,7 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
-    match watch(options, &sizing, socket, undersized, &ending) {
+    match watch(options, &sizing, filtering, socket, undersized, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             complain(&error);
@@ -58,6 +61,7 @@ fn must_refuse(undersized: &Undersized) -> bool {
 fn watch(
     options: &RunOptions,
     sizing: &Sizing,
+    filtering: Filtering,
     socket: UeventSocket,
     undersized: Undersized,
     ending: &SigSet,
@@ -66,7 +70,8 @@ fn watch(
     let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
     let mut console = Console::start(style)?;
     let effective = socket.effective();
-    console.say(&Line::Start(sizing, effective));
+    let selection = &options.board.selection;
+    console.say(&Line::Start(&Start { sizing, effective, selection, filtering }));
     if undersized.is_any() {
         console.say(&Line::Undersized(&undersized));
     }
@@ -74,6 +79,7 @@ fn watch(
     let totals =
         Totals { effective: effective.0, max_stall_ms: sizing.profile.max_stall_ms, ..Totals::default() };
     let intake = Intake::start(socket)?;
-    Worker::new(intake, &options.board.sysfs, Some(console), signals, undersized, totals)?.run()?;
+    let sysfs = &options.board.sysfs;
+    Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?.run()?;
     Ok(())
 }

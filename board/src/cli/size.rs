@@ -1,21 +1,25 @@
 use std::fmt::{self, Write};
 
-use sureplug_core::rcvbuf::Effective;
+use sureplug_core::rcvbuf::{Effective, Others};
+use sureplug_core::selection::Selection;
 
 use super::args::SizeOptions;
 use super::output::{complain, print};
-use super::{Exit, size_for_board};
+use super::{Exit, Prepared, prepare};
 use crate::json::Object;
-use crate::netlink::{Shortfall, UeventSocket};
+use crate::netlink::{Filtering, Shortfall};
 use crate::profile::Sizing;
-use crate::sinks::{DeviceName, Undersized};
+use crate::sinks::{DeviceName, Undersized, subsystems};
 use crate::sysctl;
 use crate::sysfs::BoardPorts;
 
 /// Says how large the buffer must be, and asks the kernel for it.
 pub(super) fn size(options: &SizeOptions) -> Exit {
-    let Some((board, sizing)) = size_for_board(&options.board) else { return Exit::Usage };
-    let granted = match UeventSocket::probe(sizing.rcvbuf) {
+    let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
+    };
+    let granted = match socket.size(sizing.rcvbuf) {
         Ok(granted) => granted,
         Err(error) => {
             complain(&error);
@@ -24,7 +28,9 @@ pub(super) fn size(options: &SizeOptions) -> Exit {
     };
     let findings =
         Undersized { buffer: Shortfall::of(granted, sizing.rcvbuf), profile: sizing.mismatches(&board) };
-    let report = Report { sizing, board, granted, rmem_max: sysctl::rmem_max(), findings };
+    let selection = &options.board.selection;
+    let report =
+        Report { sizing, board, granted, rmem_max: sysctl::rmem_max(), findings, selection, filtering };
     let mut text = String::new();
     // A String takes whatever is written.
     let _ = if options.board.json { report.json(&mut text) } else { report.table(&mut text) };
@@ -34,15 +40,17 @@ pub(super) fn size(options: &SizeOptions) -> Exit {
     }
 }
 
-struct Report {
+struct Report<'o> {
     sizing: Sizing,
     board: BoardPorts,
     granted: Effective,
     rmem_max: Option<u32>,
     findings: Undersized,
+    selection: &'o Selection,
+    filtering: Filtering,
 }
 
-impl Report {
+impl Report<'_> {
     fn table(&self, out: &mut String) -> fmt::Result {
         let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
         let plug = profile.port_device.profile();
@@ -55,12 +63,17 @@ impl Report {
         row("longest devpath, bytes", *devpath_max, &shown)?;
         row("longest stall, ms", profile.max_stall_ms, &"for which nobody may read the socket")?;
         row("shortest cycle, ms", plug.shortest_cycle_ms(), &"from one plug to the next")?;
-        row("one plug, bytes", budget.plug_bytes(), &format!("{} events, {device}", plug.plug_events()))?;
-        row("one unplug, bytes", budget.unplug_bytes(), &format!("{} events", plug.unplug_events()))?;
+        row("one plug, bytes", budget.plug_bytes(), &format!("{} events, {device}", plug.own_plug_events()))?;
+        row("one unplug, bytes", budget.unplug_bytes(), &format!("{} events", plug.own_unplug_events()))?;
         row("times cycles", budget.cycles(), &"1 + longest stall / shortest cycle")?;
         row("times ports", topology.ports(), &"")?;
         row("= ports, bytes", budget.ports_bytes(), &"")?;
-        row("+ other subsystems, bytes", budget.others_bytes(), &"one coldplug of all of /sys")?;
+        let others = match self.filtering.others(self.selection) {
+            Others::Filtered => "none: the kernel refuses them",
+            Others::Virtual => "what drivers make for a device in a port elsewhere",
+            Others::Unfiltered => "what drivers make elsewhere, and one coldplug of all of /sys",
+        };
+        row("+ other subsystems, bytes", budget.others_bytes(), &others)?;
         row("= budget, bytes", budget.total_bytes(), &"")?;
         row("at least, bytes", budget.hub8_bytes(), &"one hub with 8 sticks, in and out")?;
         row("at least, bytes", *rmem_default, &"net.core.rmem_default")?;
@@ -71,8 +84,16 @@ impl Report {
             row("net.core.rmem_max, bytes", max, &reach)?;
         }
         row("the kernel gives, bytes", self.granted.0, &"to this process, now")?;
+        if let Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } = self.filtering {
+            row("filter, bytes", charge_bytes, &format!("at most; net.core.optmem_max is {optmem_max}"))?;
+            row("headers decided, bytes", reach_bytes, &"longer ones are left out by this process")?;
+        }
+        writeln!(out, "\nsubsystems: {}", self.selection)?;
+        if let Filtering::Process(refusal) = self.filtering {
+            writeln!(out, "filter: {refusal}")?;
+        }
         let verdict = if self.findings.is_any() { "does not fit" } else { "fits" };
-        writeln!(out, "\nverdict: it {verdict}")?;
+        writeln!(out, "verdict: it {verdict}")?;
         self.findings.reasons().try_for_each(|reason| writeln!(out, "- {reason}"))
     }
 
@@ -86,9 +107,9 @@ impl Report {
             ("shortest_cycle_ms", plug.shortest_cycle_ms()),
             ("devpath_max_bytes", *devpath_max),
             ("devpath_in_sysfs_bytes", self.board.longest_devpath),
-            ("plug_events", plug.plug_events()),
+            ("plug_events", plug.own_plug_events()),
             ("plug_bytes", budget.plug_bytes()),
-            ("unplug_events", plug.unplug_events()),
+            ("unplug_events", plug.own_unplug_events()),
             ("unplug_bytes", budget.unplug_bytes()),
             ("per_port_bytes", budget.per_port_bytes()),
             ("cycles", budget.cycles()),
@@ -107,6 +128,7 @@ impl Report {
             .display("port_device", &DeviceName(&profile.port_device))?
             .figures(&figures)?
             .optional("rmem_max_bytes", self.rmem_max.map(u64::from))?;
+        let object = subsystems(object, self.selection, &self.filtering)?;
         let out = object.into_inner();
         let mut comma = ",\"findings\":[";
         for reason in self.findings.reasons() {

@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use sureplug_core::journal::Entry;
 use sureplug_core::presence::Outcome;
-use sureplug_core::rcvbuf::Effective;
+use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Property;
 
-use super::line::Line;
+use super::line::{Line, Start};
 use super::text::DeviceName;
 use crate::capacity::{SLOTS, TABLE_BYTES};
 use crate::json::{Object, string};
 use crate::monotonic::{Monotonic, micros};
+use crate::netlink::Filtering;
 use crate::profile::Sizing;
 
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
     let time = |at: Monotonic| ("monotonic_us", at.as_micros());
     match *line {
-        Line::Start(sizing, Effective(effective)) => start(out, sizing, effective),
+        Line::Start(how) => start(out, how),
         Line::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
@@ -72,6 +73,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Totals(sum) => {
             let figures = [
                 ("received", sum.received),
+                ("unselected", sum.unselected),
                 ("lost", sum.lost),
                 ("malformed", sum.malformed),
                 ("foreign", sum.foreign),
@@ -91,8 +93,8 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
     }
 }
 
-fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
-    let Sizing { profile, topology, devpath_max, budget, rcvbuf, .. } = sizing;
+fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
+    let Sizing { profile, topology, devpath_max, budget, rcvbuf, .. } = how.sizing;
     let figures = [
         ("ports", topology.ports()),
         ("max_stall_ms", profile.max_stall_ms),
@@ -102,13 +104,31 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         ("other_subsystems_bytes", budget.others_bytes()),
         ("budget_bytes", budget.total_bytes()),
         ("wanted_bytes", rcvbuf.effective().0),
-        ("effective_bytes", effective),
+        ("effective_bytes", how.effective.0),
     ];
-    Object::begin(out, "start")?
+    let object = Object::begin(out, "start")?
         .boolean("ports_stated", profile.is_fixed())?
         .display("port_device", &DeviceName(&profile.port_device))?
-        .figures(&figures)?
-        .end()
+        .figures(&figures)?;
+    subsystems(object, how.selection, &how.filtering)?.end()
+}
+
+/// The subsystems that are wanted, and what becomes of the others.
+pub(crate) fn subsystems<'o>(
+    object: Object<'o>,
+    selection: &Selection,
+    filtering: &Filtering,
+) -> Result<Object<'o>, fmt::Error> {
+    let object = object.display("subsystems", selection)?.display("filter", &filtering.name())?;
+    match filtering {
+        Filtering::Everything => Ok(object),
+        &Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } => object.figures(&[
+            ("filter_reach_bytes", reach_bytes),
+            ("filter_charge_bytes", charge_bytes),
+            ("optmem_max_bytes", optmem_max),
+        ]),
+        Filtering::Process(refusal) => object.display("filter_refusal", refusal),
+    }
 }
 
 fn counts(outcome: &Outcome, took: Duration) -> [(&'static str, u64); 5] {

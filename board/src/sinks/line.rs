@@ -6,12 +6,13 @@ use sureplug_core::journal::Entry;
 use sureplug_core::loss::Outstanding;
 use sureplug_core::presence::Outcome;
 use sureplug_core::rcvbuf::Effective;
+use sureplug_core::selection::Selection;
 use sureplug_core::sender::Sender;
 use sureplug_core::uevent::ParseError;
 
 use super::{json, text};
 use crate::monotonic::Monotonic;
-use crate::netlink::Shortfall;
+use crate::netlink::{Filtering, Shortfall};
 use crate::profile::{Mismatch, Sizing};
 use crate::totals::Totals;
 
@@ -31,7 +32,7 @@ pub enum Style {
 #[derive(Clone, Copy, Debug)]
 pub enum Line<'a> {
     /// How the buffer was sized, and what the kernel gave; comes first.
-    Start(&'a Sizing, Effective),
+    Start(&'a Start<'a>),
     /// The buffer or the profile is too small, and we run all the same.
     Undersized(&'a Undersized),
     /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
@@ -112,6 +113,19 @@ pub enum Line<'a> {
     },
     /// The last line.
     Totals(&'a Totals),
+}
+
+/// How the daemon starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// How the buffer was sized.
+    pub sizing: &'a Sizing,
+    /// The buffer that the kernel gave.
+    pub effective: Effective,
+    /// The subsystems that are wanted.
+    pub selection: &'a Selection,
+    /// What becomes of the others.
+    pub filtering: Filtering,
 }
 
 /// What was lost, and how the socket was when the first of it was noticed.

@@ -7,6 +7,7 @@ mod output;
 mod text;
 
 pub use console::Console;
-pub use line::{Line, Shortage, Style, Undersized};
+pub(crate) use json::subsystems;
+pub use line::{Line, Shortage, Start, Style, Undersized};
 pub(crate) use output::Output;
 pub(crate) use text::DeviceName;

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use sureplug_core::journal::Entry;
 use sureplug_core::presence::{Origin, Outcome};
-use sureplug_core::rcvbuf::{Effective, PortDevice};
+use sureplug_core::rcvbuf::PortDevice;
 use sureplug_core::uevent::Escaped;
 
-use super::line::{Line, Shortage};
+use super::line::{Line, Shortage, Start};
 use crate::capacity::{SLOTS, TABLE_BYTES};
 use crate::monotonic::{Monotonic, micros};
+use crate::netlink::Filtering;
 use crate::profile::Sizing;
 use crate::totals::Totals;
 
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt::Result {
     match *line {
-        Line::Start(sizing, Effective(effective)) => start(out, sizing, effective),
+        Line::Start(how) => start(out, how),
         Line::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
@@ -83,8 +84,8 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
     }
 }
 
-fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
-    let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = sizing;
+fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
+    let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = how.sizing;
     let ports = topology.ports();
     let origin = if profile.is_fixed() { "stated" } else { "counted, at least 4" };
     let device = DeviceName(&profile.port_device);
@@ -104,7 +105,22 @@ fn start(out: &mut dyn Write, sizing: &Sizing, effective: u32) -> fmt::Result {
         budget.others_bytes(),
         budget.hub8_bytes(),
     )?;
-    writeln!(out, "sureplug: receive buffer: {effective} B effective, {} B wanted", rcvbuf.effective().0)
+    writeln!(
+        out,
+        "sureplug: receive buffer: {} B effective, {} B wanted",
+        how.effective.0,
+        rcvbuf.effective().0
+    )?;
+    write!(out, "sureplug: subsystems: {}", how.selection)?;
+    match how.filtering {
+        Filtering::Everything => out.write_char('\n'),
+        Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } => writeln!(
+            out,
+            "; the kernel refuses others whose header has up to {reach_bytes} B (filter of {charge_bytes} B, \
+             net.core.optmem_max = {optmem_max})"
+        ),
+        Filtering::Process(refusal) => writeln!(out, "\nsureplug: warning: {refusal}"),
+    }
 }
 
 /// `[   18.618473] add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`, and where it comes from if not from
@@ -174,7 +190,7 @@ impl fmt::Display for Millis {
 fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     let Totals { ended_by, received, lost, malformed, foreign, truncated, .. } = sum;
     let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, .. } = sum;
-    let Totals { repairs, devices, untracked, output_missed, output_dropped, .. } = sum;
+    let Totals { repairs, devices, untracked, unselected, output_missed, output_dropped, .. } = sum;
     writeln!(out, "sureplug: ended by {ended_by}")?;
     writeln!(
         out,
@@ -184,7 +200,8 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     writeln!(
         out,
         "sureplug: {repairs} repairs, {devices} devices present, {untracked} without a place in the table; \
-         {output_missed} events missed and {output_dropped} lines dropped by this output"
+         {unselected} events of other subsystems left out; {output_missed} events missed and {output_dropped} \
+         lines dropped by this output"
     )?;
     writeln!(
         out,

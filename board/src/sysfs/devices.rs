@@ -5,6 +5,7 @@ use std::slice;
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
+use sureplug_core::selection::Selection;
 
 use super::listing::Listing;
 use super::path::SysfsPath;
@@ -12,7 +13,7 @@ use super::reading::{Reader, Reading};
 use super::subsystems::{PLACES, Place, subsystem_of};
 use super::trouble::{Trouble, Troubles};
 
-/// Enumerates the devices of all classes and buses, and reads them, in memory that is allocated once.
+/// Enumerates the devices of classes and buses, of all or of some, and reads them, in memory that is allocated once.
 ///
 /// A device that exists from the beginning of an enumeration to its end comes in it, once for each place that
 /// lists it, which is one place except for aliases. What the kernel has not told of as removed yet may come,
@@ -35,15 +36,16 @@ pub struct Devices {
     asked: SysfsPath,
     reader: Reader,
     troubles: Troubles,
+    selection: Selection,
 }
 
 impl Devices {
-    /// Opens `sysfs`, which is `/sys` on a board, in front of the first device.
+    /// Opens `sysfs`, which is `/sys` on a board, in front of the first device of these subsystems.
     ///
     /// # Errors
     ///
     /// What `open(2)` says of the directory.
-    pub fn open(sysfs: &Path) -> io::Result<Self> {
+    pub fn open(sysfs: &Path, selection: Selection) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(Self {
             root: open(sysfs, flags, Mode::empty())?,
@@ -56,6 +58,7 @@ impl Devices {
             asked: SysfsPath::new(),
             reader: Reader::new(),
             troubles: Troubles::new(),
+            selection,
         })
     }
 
@@ -143,7 +146,7 @@ impl Devices {
         loop {
             let path = self.place.path.to_bytes();
             match self.subsystems.next() {
-                Ok(Some(entry)) if entry.is_dots() => {}
+                Ok(Some(entry)) if entry.is_dots() || !self.selection.admits(Some(entry.name())) => {}
                 Ok(Some(entry)) => {
                     if let Err(errno) = self.directory.set(&self.place.devices(entry.name())) {
                         self.troubles.note(path, errno);

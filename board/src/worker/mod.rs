@@ -55,7 +55,8 @@ enum End {
 
 impl Worker {
     /// Puts a worker behind a running intake. `sysfs` is `/sys` on a board; `signals` are those that end the
-    /// worker; `totals` holds the figures that do not change.
+    /// worker; `totals` holds the figures that do not change. Events of subsystems that `selection` does not admit are
+    /// left out.
     ///
     /// # Errors
     ///
@@ -67,14 +68,15 @@ impl Worker {
         signals: SignalFd,
         undersized: Undersized,
         totals: Totals,
+        selection: Selection,
     ) -> io::Result<Self> {
-        let mut tracker = Tracker::new(Subsystems::open(sysfs)?, totals)?;
+        let mut tracker = Tracker::new(Subsystems::open(sysfs)?, totals, selection.clone())?;
         let consumer = console.as_ref().and_then(|_| tracker.stream.join(Selection::ALL, Lag::Hold));
         let now = Monotonic::now();
         Ok(Self {
             intake,
             tracker,
-            devices: Devices::open(sysfs)?,
+            devices: Devices::open(sysfs, selection)?,
             console,
             consumer,
             packet: Box::new(Packet::new()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sureplug_core::presence::{Outcome, ScanKind, Scope};
 use sureplug_core::schedule::Schedule;
+use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Uevent;
 
 use crate::capacity::{BoardStream, take_stream};
@@ -23,6 +24,7 @@ pub(super) struct Tracker {
     pub(super) schedule: Schedule,
     pub(super) totals: Totals,
     subsystems: Subsystems,
+    selection: Selection,
     /// What was lost and is not made good yet, and when the first of it was noticed.
     shortage: Option<(Monotonic, Shortage)>,
     /// What is to be said beside the events, and behind how many steps of the stream.
@@ -34,12 +36,13 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn new(subsystems: Subsystems, totals: Totals) -> io::Result<Self> {
+    pub(super) fn new(subsystems: Subsystems, totals: Totals, selection: Selection) -> io::Result<Self> {
         Ok(Self {
             stream: take_stream()?,
             schedule: Schedule::new(),
             totals,
             subsystems,
+            selection,
             shortage: None,
             notices: VecDeque::with_capacity(MAX_NOTICES),
             dropped_notices: 0,
@@ -55,6 +58,10 @@ impl Tracker {
             Noticed::Event(datagram) => match Uevent::from_kernel(datagram) {
                 Ok(uevent) => {
                     self.totals.received += 1;
+                    if !self.selection.admits(uevent.subsystem()) {
+                        self.totals.unselected += 1;
+                        return;
+                    }
                     self.schedule.event(at.since_boot());
                     let scope = self.scope(&uevent);
                     self.stream.event(at.as_nanos(), &uevent, scope);

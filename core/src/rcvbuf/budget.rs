@@ -17,17 +17,20 @@ pub const MAX_BUDGET_BYTES: u32 = i32::MAX as u32 / 2;
 pub enum Others {
     /// None: a socket filter refuses them before they are charged.
     Filtered,
-    /// All: the budget has room for one whole coldplug, every device in `/sys` at once.
+    /// Only those of what drivers make for a plugged device elsewhere than below it
+    /// ([`VIRTUAL_SUBSYSTEMS`](super::VIRTUAL_SUBSYSTEMS)).
+    Virtual,
+    /// All: the budget has room for one whole coldplug, every device in `/sys` at once, besides.
     Unfiltered,
 }
 
 impl Others {
-    /// The charge in bytes of one whole coldplug: 692 events, measured with Linux 6.1 as 559,616 bytes on arm64
+    /// The charge in bytes of what is no port's, which is one whole coldplug: 692 events, measured with Linux 6.1 as 559,616 bytes on arm64
     /// and 463,488 on 32-bit ARM, and 15 % more, because later kernels charge more for short events.
     #[must_use]
     pub const fn bytes(self, abi: SkbAbi) -> u32 {
         match (self, abi.width()) {
-            (Self::Filtered, _) => 0,
+            (Self::Filtered | Self::Virtual, _) => 0,
             (Self::Unfiltered, PointerWidth::Bits64) => 643_584,
             (Self::Unfiltered, PointerWidth::Bits32) => 533_056,
         }
@@ -143,12 +146,19 @@ impl Budget {
         };
         let cycles = more_cycles.saturating_add(1);
 
-        let plug = profile.plug_charge(at, wanted.abi);
-        let unplug = profile.unplug_charge(at, wanted.abi);
+        let plug = profile.own_plug_charge(at, wanted.abi);
+        let unplug = profile.own_unplug_charge(at, wanted.abi);
         let per_port = plug.saturating_add(unplug);
-        let ports = per_port.saturating_mul(wanted.topology.ports() as u64).saturating_mul(cycles as u64);
-        let others_bytes = wanted.others.bytes(wanted.abi);
-        let total = ports.saturating_add(others_bytes as u64);
+        let times = (wanted.topology.ports() as u64).saturating_mul(cycles as u64);
+        let ports = per_port.saturating_mul(times);
+        let of_virtual = match wanted.others {
+            Others::Filtered => 0,
+            Others::Virtual | Others::Unfiltered => {
+                profile.virtual_charge(at, wanted.abi).saturating_mul(times)
+            }
+        };
+        let others = of_virtual.saturating_add(wanted.others.bytes(wanted.abi) as u64);
+        let total = ports.saturating_add(others);
         let hub8 = hub8_bytes(at, wanted.abi);
 
         // The total holds every other figure but the hub with 8 sticks.
@@ -167,13 +177,13 @@ impl Budget {
             per_port_bytes: per_port as u32,
             cycles,
             ports_bytes: ports as u32,
-            others_bytes,
+            others_bytes: others as u32,
             total_bytes,
             hub8_bytes,
         })
     }
 
-    /// Bytes charged for one plug at one port.
+    /// Bytes charged for one plug at one port, without events of other subsystems.
     #[must_use]
     pub const fn plug_bytes(&self) -> u32 {
         self.plug_bytes
@@ -203,7 +213,8 @@ impl Budget {
         self.ports_bytes
     }
 
-    /// Bytes charged for events of other subsystems.
+    /// Bytes charged for events of other subsystems: those of virtual devices that the ports' devices bring, and a
+    /// coldplug. Nothing if they are filtered.
     #[must_use]
     pub const fn others_bytes(&self) -> u32 {
         self.others_bytes

@@ -1,12 +1,11 @@
 use core::fmt;
 
 use super::{
-    device::same,
     error::SizingError,
     parse::{MAX_STALL_MS, decimal},
     profile::{EventShape, PlugProfile},
 };
-use crate::limits::MAX_DATAGRAM_BYTES;
+use crate::{limits::MAX_DATAGRAM_BYTES, same::same};
 
 /// What the text of a [`CustomDevice`] begins with.
 pub(super) const CUSTOM_PREFIX: &str = "custom:";

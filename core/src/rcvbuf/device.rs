@@ -4,6 +4,7 @@ use super::{
     error::SizingError,
     profile::PlugProfile,
 };
+use crate::same::same;
 
 /// A class of USB devices whose events were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,15 +155,4 @@ impl PortDevice {
             Self::Custom(custom) => custom.profile(),
         }
     }
-}
-
-/// `==` of slices is not const.
-pub(super) const fn same(mut a: &[u8], mut b: &[u8]) -> bool {
-    while let ([x, rest_a @ ..], [y, rest_b @ ..]) = (a, b) {
-        if *x != *y {
-            return false;
-        }
-        (a, b) = (rest_a, rest_b);
-    }
-    a.is_empty() && b.is_empty()
 }

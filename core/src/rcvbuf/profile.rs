@@ -11,6 +11,10 @@ pub const BUDGET_PORT_NAME_LEN: u8 = 13;
 /// in an event several times: `input12`, `host10`, `DISKSEQ`, `IFINDEX`, `MINOR`.
 pub const BUDGET_COUNTER_GROWTH: u8 = 16;
 
+/// The subsystems of what drivers make for a plugged device elsewhere than below it, in `/devices/virtual`: a disk's
+/// writeback and its queue. No other was captured.
+pub const VIRTUAL_SUBSYSTEMS: [&[u8]; 2] = [b"bdi", b"workqueue"];
+
 /// The lengths on one board that an event's own length depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -60,6 +64,12 @@ pub struct EventShape {
 }
 
 impl EventShape {
+    /// Whether it is of a virtual device that a driver makes: one that is not below the plugged device.
+    #[must_use]
+    pub const fn is_of_virtual(&self) -> bool {
+        self.devpath_copies == 0
+    }
+
     /// Bytes of such a datagram.
     #[must_use]
     pub const fn datagram_len(&self, at: LengthBasis) -> u32 {
@@ -138,20 +148,51 @@ impl<'a> PlugProfile<'a> {
         count(self.unplug)
     }
 
-    /// Bytes charged for one plug.
+    /// Events of one plug that are of devices below the plugged one.
+    #[must_use]
+    pub const fn own_plug_events(&self) -> u32 {
+        count_own(self.plug)
+    }
+
+    /// Events of one unplug that are of devices below the plugged one.
+    #[must_use]
+    pub const fn own_unplug_events(&self) -> u32 {
+        count_own(self.unplug)
+    }
+
+    /// Bytes charged for one plug, all events of it.
     #[must_use]
     pub const fn plug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        charge(self.plug, at, abi).saturating_add(virtual_charge(self.plug, at, abi))
+    }
+
+    /// Bytes charged for one unplug, all events of it.
+    #[must_use]
+    pub const fn unplug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        charge(self.unplug, at, abi).saturating_add(virtual_charge(self.unplug, at, abi))
+    }
+
+    /// Bytes charged for the events of one plug that are of devices below the plugged one.
+    #[must_use]
+    pub const fn own_plug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
         charge(self.plug, at, abi)
     }
 
-    /// Bytes charged for one unplug.
+    /// Bytes charged for the events of one unplug that are of devices below the plugged one.
     #[must_use]
-    pub const fn unplug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+    pub const fn own_unplug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
         charge(self.unplug, at, abi)
+    }
+
+    /// Bytes charged in one plug and unplug for events of virtual devices that drivers make, which are of
+    /// [`VIRTUAL_SUBSYSTEMS`].
+    #[must_use]
+    pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        virtual_charge(self.plug, at, abi).saturating_add(virtual_charge(self.unplug, at, abi))
     }
 }
 
-// Both loops split the slice: a `for` is not const, and an index could be out of bounds.
+// The loops split the slice: a `for` is not const, and an index could be out of bounds.
 
 const fn count(mut shapes: &[EventShape]) -> u32 {
     let mut events = 0_u32;
@@ -162,11 +203,33 @@ const fn count(mut shapes: &[EventShape]) -> u32 {
     events
 }
 
-const fn charge(mut shapes: &[EventShape], at: LengthBasis, abi: SkbAbi) -> u64 {
+const fn count_own(mut shapes: &[EventShape]) -> u32 {
+    let mut events = 0_u32;
+    while let [first, rest @ ..] = shapes {
+        if !first.is_of_virtual() {
+            events = events.saturating_add(first.count as u32);
+        }
+        shapes = rest;
+    }
+    events
+}
+
+const fn charge(shapes: &[EventShape], at: LengthBasis, abi: SkbAbi) -> u64 {
+    charge_of(shapes, false, at, abi)
+}
+
+const fn virtual_charge(shapes: &[EventShape], at: LengthBasis, abi: SkbAbi) -> u64 {
+    charge_of(shapes, true, at, abi)
+}
+
+/// The charge of those events that are of virtual devices, or of those that are not.
+const fn charge_of(mut shapes: &[EventShape], of_virtual: bool, at: LengthBasis, abi: SkbAbi) -> u64 {
     let mut bytes = 0_u64;
     while let [first, rest @ ..] = shapes {
-        let each = abi.truesize(first.datagram_len(at)) as u64;
-        bytes = bytes.saturating_add(each.saturating_mul(first.count as u64));
+        if first.is_of_virtual() == of_virtual {
+            let each = abi.truesize(first.datagram_len(at)) as u64;
+            bytes = bytes.saturating_add(each.saturating_mul(first.count as u64));
+        }
         shapes = rest;
     }
     bytes

@@ -7,10 +7,12 @@ use sureplug_board::intake::{Intake, Noticed};
 use sureplug_board::netlink::{UeventSocket, kernel_uids};
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::sysfs::BoardPorts;
+use sureplug_core::rcvbuf::Others;
 use sureplug_core::uevent::Uevent;
 
 fn main() {
-    let sizing = Sizing::for_board(&Profile::BUILD, &BoardPorts::default(), None).expect("a size");
+    let sizing =
+        Sizing::for_board(&Profile::BUILD, &BoardPorts::default(), None, Others::Unfiltered).expect("a size");
     let mut intake = Intake::start(UeventSocket::open(sizing.rcvbuf).expect("a socket")).expect("an intake");
     println!("ready {:?}", kernel_uids());
     loop {

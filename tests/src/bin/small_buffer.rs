@@ -13,6 +13,7 @@ use sureplug_board::netlink::UeventSocket;
 use sureplug_board::sinks::{Console, Style, Undersized};
 use sureplug_board::totals::Totals;
 use sureplug_board::worker::Worker;
+use sureplug_core::selection::Selection;
 use sureplug_tests::kernel::Listener;
 
 fn main() -> io::Result<()> {
@@ -37,6 +38,6 @@ fn main() -> io::Result<()> {
     let console = Console::start(Style::Json)?;
     let intake = Intake::start(socket)?;
     let undersized = Undersized::default();
-    Worker::new(intake, &sysfs, Some(console), signals, undersized, totals)?.run()?;
+    Worker::new(intake, &sysfs, Some(console), signals, undersized, totals, Selection::ALL)?.run()?;
     Ok(())
 }

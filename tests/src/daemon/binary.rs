@@ -14,8 +14,13 @@ use serde_json::Value;
 const NOBODY: u32 = 65_534;
 
 /// The environment of a build that fixes the board's profile.
-pub const PROFILE_VARIABLES: [&str; 4] =
-    ["SUREPLUG_USB_PORTS", "SUREPLUG_PORT_DEVICE", "SUREPLUG_MAX_STALL_MS", "SUREPLUG_DEVPATH_MAX"];
+pub const PROFILE_VARIABLES: [&str; 5] = [
+    "SUREPLUG_USB_PORTS",
+    "SUREPLUG_PORT_DEVICE",
+    "SUREPLUG_MAX_STALL_MS",
+    "SUREPLUG_DEVPATH_MAX",
+    "SUREPLUG_SUBSYSTEMS",
+];
 
 /// A call of `cargo` on the workspace that the daemon is in, for a build without a profile.
 #[must_use]
@@ -80,7 +85,15 @@ pub fn sureplug(arguments: &str) -> Command {
     command
 }
 
-/// The same without capabilities: as nobody if this is root, else as whoever this is.
+/// The daemon that hears every subsystem, as its tests raise events of those that do not disturb the machine.
+#[must_use]
+pub fn hears_all(arguments: &str) -> Command {
+    let mut command = sureplug(arguments);
+    command.args(["--subsystem", "all"]);
+    command
+}
+
+/// The daemon without capabilities: as nobody if this is root, else as whoever this is.
 #[must_use]
 pub fn unprivileged(arguments: &str) -> Command {
     unprivileged_program(program(), arguments)

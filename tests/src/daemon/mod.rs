@@ -16,7 +16,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-pub use binary::{PROFILE_VARIABLES, build, cargo, root, sureplug, unprivileged, unprivileged_program};
+pub use binary::{
+    PROFILE_VARIABLES, build, cargo, hears_all, root, sureplug, unprivileged, unprivileged_program,
+};
 use capture::Capture;
 pub use events::{marked, now_us, raise_number, stamp};
 pub use proc::Queue;
@@ -138,6 +140,18 @@ impl Daemon {
             queue.is_some_and(|queue| queue.bytes == 0)
         });
         queue.expect("it was seen")
+    }
+
+    /// The figures of its socket; `None` if it has none that is bound.
+    #[must_use]
+    pub fn queue(&self) -> Option<Queue> {
+        proc::queue(self.pid())
+    }
+
+    /// How often its threads have been switched to and from so far.
+    #[must_use]
+    pub fn context_switches(&self) -> u64 {
+        proc::context_switches(self.pid())
     }
 
     /// Waits until the thread of that name sleeps, and has used no processor time for a while.

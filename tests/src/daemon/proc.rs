@@ -45,3 +45,15 @@ pub(super) fn thread(pid: u32, name: &str) -> Option<Thread> {
         ours.then_some(Thread { sleeps: *fields.first()? == "S", ticks })
     })
 }
+
+/// Context switches of all its threads, voluntary and not.
+pub(super) fn context_switches(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("a process").flatten();
+    let status = tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok());
+    status
+        .flat_map(|text| {
+            let lines = text.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+            lines.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).collect::<Vec<_>>()
+        })
+        .sum()
+}

@@ -5,6 +5,7 @@ pub mod devices;
 mod inject;
 mod listener;
 pub mod namespace;
+mod socket_filter;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::privilege::{Turn, not_run, turn_to_raise};
 pub use inject::{Injector, without_seqnum};
 pub use listener::{Listener, multicast};
 pub use namespace::own_sysfs;
+pub use socket_filter::KernelFilter;
 
 /// How long a test waits for what must come.
 const DEADLINE: Duration = Duration::from_secs(20);

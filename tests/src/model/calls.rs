@@ -151,7 +151,7 @@ pub fn call_stream(bytes: &[u8]) {
                 }
             }
             Call::Join { all, lag } => {
-                let usb = Selection::of([&b"usb"[..]]).expect("a selection");
+                let usb = Selection::of(&[b"usb"]).expect("a selection");
                 let selection = if all { Selection::ALL } else { usb };
                 if let Some(id) = stream.join(selection.clone(), lag) {
                     readers.push(Reader::new(id, selection, stream.journal().steps()));

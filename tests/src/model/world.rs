@@ -75,7 +75,7 @@ fn spoken_of(uevent: &Uevent<'_>) -> Option<u64> {
 
 /// What a consumer selects and how it may be treated, by its place.
 fn terms(place: usize) -> (Selection, Lag) {
-    let usb = || Selection::of([&b"usb"[..], b"net"]).expect("a selection");
+    let usb = || Selection::of(&[b"usb", b"net"]).expect("a selection");
     match place {
         0 | 1 => (Selection::ALL, Lag::Hold),
         2 => (usb(), Lag::Reset),

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread;
+use sureplug_core::selection::Selection;
 
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
@@ -29,8 +30,8 @@ fn without_classes_and_buses_there_is_nothing() {
     }
     assert_eq!(devices.advance(), None);
     assert_eq!(devices.trouble_count(), 0);
-    assert!(Devices::open(Path::new("/no/such/directory")).is_err());
-    assert!(Devices::open(Path::new("/dev/null")).is_err());
+    assert!(Devices::open(Path::new("/no/such/directory"), Selection::ALL).is_err());
+    assert!(Devices::open(Path::new("/dev/null"), Selection::ALL).is_err());
 }
 
 #[test]

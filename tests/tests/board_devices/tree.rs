@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use sureplug_core::selection::Selection;
 
 use sureplug_board::sysfs::{Devices, Reading};
 use tempfile::TempDir;
@@ -17,7 +18,7 @@ impl Tree {
     }
 
     pub(crate) fn open(&self) -> Devices {
-        Devices::open(self.0.path()).expect("the stand-in")
+        Devices::open(self.0.path(), Selection::ALL).expect("the stand-in")
     }
 
     pub(crate) fn path(&self, below: impl AsRef<OsStr>) -> PathBuf {

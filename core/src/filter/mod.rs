@@ -1,0 +1,165 @@
+//! A program that refuses other subsystems' events inside the kernel, before the socket is charged for them.
+//!
+//! A socket filter runs for each datagram before it is queued (`sk_filter` in `do_one_broadcast`,
+//! `net/netlink/af_netlink.c`): what it refuses takes no room, wakes nobody and is not counted as dropped. Classic
+//! BPF needs no privilege and no loader, but knows no loops. So the program looks at the header word by word,
+//! as far as its size allows; where the first NUL stands says where the subsystem stands. What has another shape, is
+//! cut, or has a longer header is let through, and is decided by whoever reads the socket.
+//!
+//! The size is limited by `net.core.optmem_max`, against which the kernel charges the program after it has
+//! translated it into its own instructions. Loads are by far the largest of them, and are of two kinds: in place,
+//! which is faster, and at an index, which takes half the room. The first words are loaded in place, as many as
+//! leave room for [`WANTED_REACH_BYTES`].
+
+mod charge;
+mod draft;
+mod error;
+mod header;
+mod instruction;
+mod names;
+
+use heapless::Vec;
+
+pub use error::FilterError;
+pub use instruction::{ACCEPT, Instruction, REJECT, opcode};
+
+use crate::selection::Selection;
+use draft::Draft;
+use header::{WORD, Words};
+
+/// Instructions of a program at most, of 4,096 that the kernel takes (`BPF_MAXINSNS`).
+pub const MAX_INSTRUCTIONS: usize = 1_408;
+
+/// Bytes of a header, its NUL included, that a program is made for if there is room: action, `@`, and the devpath of a
+/// disk's partition behind three hubs on a board with long names. The longest that was captured has 165.
+pub const WANTED_REACH_BYTES: u32 = 256;
+
+/// Bytes of a header that a program reaches at least, so that it is worth having: the devices in a port of the board.
+pub const MIN_REACH_BYTES: u32 = 96;
+
+/// The smallest `net.core.optmem_max` that a kernel has by itself: 32 bit, before 6.8 (`net/core/sock.c`).
+pub const SMALLEST_OPTMEM_MAX: u32 = 10_240;
+
+/// A program for a set of subsystems and a limit.
+///
+/// ```
+/// use sureplug_core::filter::{Filter, Instruction, SMALLEST_OPTMEM_MAX};
+/// use sureplug_core::selection::Selection;
+/// use heapless::Vec;
+///
+/// const FILTER: Filter = match Filter::new(&Selection::USB, SMALLEST_OPTMEM_MAX) {
+///     Ok(filter) => filter,
+///     Err(error) => panic!("{}", error.message()),
+/// };
+/// const PROGRAM: Vec<Instruction, { FILTER.len() }> = FILTER.exact();
+/// assert_eq!(PROGRAM, FILTER.program());
+/// assert!(FILTER.reach_bytes() > 165 && FILTER.charge_bytes() < SMALLEST_OPTMEM_MAX);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Filter {
+    draft: Draft,
+    words: u32,
+}
+
+impl Filter {
+    /// A program that accepts events of these subsystems and refuses those of others, made for a kernel with this
+    /// `net.core.optmem_max`.
+    ///
+    /// # Errors
+    ///
+    /// [`FilterError::AcceptsAll`] for all subsystems, and [`FilterError::DoesNotFit`] if not even headers of
+    /// [`MIN_REACH_BYTES`] could be decided.
+    pub const fn new(selection: &Selection, optmem_max: u32) -> Result<Self, FilterError> {
+        if selection.is_all() {
+            return Err(FilterError::AcceptsAll);
+        }
+        let room = charge::max_expanded(optmem_max);
+        let least = Words { count: MIN_REACH_BYTES / WORD, in_place: 0 };
+        let needed = write(selection, least);
+        if !fits(&needed, room) {
+            let needed_bytes = charge::charge_bytes(needed.expanded()) + 1;
+            return Err(FilterError::DoesNotFit { needed_bytes, optmem_max });
+        }
+        let words = more_in_place(selection, room, further(selection, room, least));
+        Ok(Self { draft: write(selection, words), words: words.count })
+    }
+
+    /// How many instructions it has.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no program is empty")]
+    pub const fn len(&self) -> usize {
+        self.draft.len()
+    }
+
+    /// Bytes of the longest header, its NUL included, that it decides whatever the header holds.
+    #[must_use]
+    pub const fn reach_bytes(&self) -> u32 {
+        self.words * WORD
+    }
+
+    /// Bytes that a kernel charges for it against `net.core.optmem_max`, at most.
+    #[must_use]
+    pub const fn charge_bytes(&self) -> u32 {
+        charge::charge_bytes(self.draft.expanded())
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> Vec<Instruction, MAX_INSTRUCTIONS> {
+        self.draft.code().iter().copied().collect()
+    }
+
+    /// The program in a vector that it fills, in a `const` too. `LEN` is what [`len`](Self::len) says; anything else
+    /// does not compile in a `const`.
+    ///
+    /// # Panics
+    ///
+    /// If `LEN` is another number.
+    #[must_use]
+    pub const fn exact<const LEN: usize>(&self) -> Vec<Instruction, LEN> {
+        assert!(LEN == self.len(), "write Filter::len() as the vector's length");
+        let mut code = [Instruction::new(opcode::RET, ACCEPT); LEN];
+        code.copy_from_slice(self.draft.code());
+        Vec::from_array(code)
+    }
+}
+
+const fn write(selection: &Selection, words: Words) -> Draft {
+    let mut draft = Draft::new();
+    header::scan(&mut draft, words);
+    header::locate(&mut draft);
+    names::compare(&mut draft, selection);
+    draft
+}
+
+const fn fits(draft: &Draft, room: u32) -> bool {
+    draft.len() <= MAX_INSTRUCTIONS && draft.expanded() <= room
+}
+
+/// The farthest reach that fits, from one that does.
+const fn further(selection: &Selection, room: u32, fitting: Words) -> Words {
+    let (mut low, mut high) = (fitting.count, WANTED_REACH_BYTES / WORD);
+    while low < high {
+        let count = (low + high).div_ceil(2);
+        if fits(&write(selection, Words { count, ..fitting }), room) {
+            low = count;
+        } else {
+            high = count - 1;
+        }
+    }
+    Words { count: low, ..fitting }
+}
+
+/// The most words in place that fit, from words that do.
+const fn more_in_place(selection: &Selection, room: u32, fitting: Words) -> Words {
+    let (mut low, mut high) = (fitting.in_place, fitting.count);
+    while low < high {
+        let in_place = (low + high).div_ceil(2);
+        if fits(&write(selection, Words { in_place, ..fitting }), room) {
+            low = in_place;
+        } else {
+            high = in_place - 1;
+        }
+    }
+    Words { in_place: low, ..fitting }
+}
