@@ -48,7 +48,7 @@ fn set() -> impl Strategy<Value = Selection> {
 }
 
 /// A datagram in the kernel's form, and what may have become of it.
-fn any_datagram(set: &Selection) -> impl Strategy<Value = Vec<u8>> {
+fn any_datagram(set: &Selection) -> impl Strategy<Value = Vec<u8>> + use<> {
     let own: Vec<Vec<u8>> = set.names().map(<[u8]>::to_vec).collect();
     let near = prop::sample::select(own.clone())
         .prop_flat_map(|name| (0..=name.len()).prop_map(move |length| [&name[..length], b"x"].concat()));
