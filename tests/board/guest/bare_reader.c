@@ -1,0 +1,37 @@
+/* The least that can be done with uevents: it receives them in batches and forgets them. A measure for the processor
+ * time that an event costs. */
+#define _GNU_SOURCE
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MESSAGES = 32, BYTES = 4096 };
+
+static char buffers[MESSAGES][BYTES];
+
+int main(void)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	int bytes = 4 << 20, fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	struct iovec iov[MESSAGES];
+	struct mmsghdr messages[MESSAGES];
+	int i;
+
+	for (i = 0; i < MESSAGES; i++) {
+		iov[i] = (struct iovec){ buffers[i], BYTES };
+		messages[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i], .msg_iovlen = 1 } };
+	}
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		perror("bare_reader");
+		return 1;
+	}
+	for (;;) {
+		struct pollfd poller = { .fd = fd, .events = POLLIN };
+		poll(&poller, 1, -1);
+		while (recvmmsg(fd, messages, MESSAGES, 0, NULL) > 0)
+			;
+	}
+}

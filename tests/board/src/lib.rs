@@ -1,0 +1,31 @@
+//! Emulated ARM boards with real USB hot-plug: Debian's kernels on QEMU's `virt` machine, with `sureplug` started
+//! by an init script and its log on the serial console.
+//!
+//! A [`Board`] is booted once and runs many scenarios. A scenario is a short function: it plugs [`Usb`] devices,
+//! and holds what the daemon said over the serial line against what the guest's sysfs shows.
+
+mod architecture;
+mod board;
+mod initramfs;
+mod lines;
+mod log;
+mod modules;
+mod qemu;
+mod qmp;
+mod scenario;
+mod shell;
+mod storage;
+mod truth;
+mod usb;
+mod wire;
+
+pub use architecture::Architecture;
+pub use board::Board;
+pub use lines::Lines;
+pub use log::Log;
+pub use qemu::Extra;
+pub use scenario::{Scenario, run_all};
+pub use shell::Shell;
+pub use truth::{Device, Truth};
+pub use usb::Usb;
+pub use wire::{charge, datagram_bytes};

@@ -1,0 +1,148 @@
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The far end of a serial line: a thread takes what comes, as fast as the line is.
+pub struct Lines {
+    shared: Arc<Shared>,
+    stream: UnixStream,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Bytes a second; 0 for as many as come.
+    bytes_per_second: AtomicU32,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<String>,
+    /// The line that has no end yet.
+    begun: Vec<u8>,
+    bytes: u64,
+    ended: bool,
+}
+
+/// How often a slow line is read.
+const TICK: Duration = Duration::from_millis(10);
+
+impl Lines {
+    pub(crate) fn of(stream: UnixStream) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (ours, reader) = (Arc::clone(&shared), stream.try_clone().expect("a descriptor"));
+        thread::spawn(move || ours.take_from(reader));
+        Self { shared, stream }
+    }
+
+    /// Takes no more than that from now on: a line of 115,200 baud has 11,520 bytes a second. `None` for as fast
+    /// as it goes.
+    pub fn throttle(&self, bytes_per_second: Option<u32>) {
+        self.shared.bytes_per_second.store(bytes_per_second.unwrap_or(0), Relaxed);
+    }
+
+    /// Types.
+    ///
+    /// # Panics
+    ///
+    /// If the board is gone.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the board takes what is typed");
+    }
+
+    /// How many lines have come.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lock().lines.len()
+    }
+
+    /// How many bytes have come.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.lock().bytes
+    }
+
+    /// The lines from number `start` on.
+    #[must_use]
+    pub fn since(&self, start: usize) -> Vec<String> {
+        self.lock().lines.get(start..).unwrap_or_default().to_vec()
+    }
+
+    /// The first line from number `start` on for which it holds, and its number.
+    ///
+    /// # Errors
+    ///
+    /// The last lines, if there is none in time or before the line's end.
+    pub fn wait_for(
+        &self,
+        start: usize,
+        patience: Duration,
+        mut holds: impl FnMut(&str) -> bool,
+    ) -> Result<(usize, String), String> {
+        let end = Instant::now() + patience;
+        let mut looked_at = start;
+        let mut state = self.lock();
+        loop {
+            while let Some(line) = state.lines.get(looked_at) {
+                if holds(line) {
+                    return Ok((looked_at, line.clone()));
+                }
+                looked_at += 1;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if state.ended || left.is_zero() {
+                let tail = &state.lines[state.lines.len().saturating_sub(20)..];
+                let begun = String::from_utf8_lossy(&state.begun);
+                return Err(format!("the line did not come; the last are:\n{}\n{begun}", tail.join("\n")));
+            }
+            state = self.shared.changed.wait_timeout(state, left).expect("no other thread panicked").0;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.shared.state.lock().expect("no other thread panicked")
+    }
+}
+
+impl Shared {
+    fn take_from(&self, mut stream: UnixStream) {
+        let mut buffer = [0; 16 * 1024];
+        let mut next = Instant::now();
+        loop {
+            let per_second = self.bytes_per_second.load(Relaxed);
+            let room = if per_second == 0 {
+                buffer.len()
+            } else {
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+                next = Instant::now() + TICK;
+                (per_second as usize / 100).clamp(1, buffer.len())
+            };
+            match stream.read(&mut buffer[..room]) {
+                Ok(0) => break,
+                Ok(length) => self.take(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        self.state.lock().expect("no other thread panicked").ended = true;
+        self.changed.notify_all();
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut state = self.state.lock().expect("no other thread panicked");
+        state.bytes += bytes.len() as u64;
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            state.begun.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                let line = String::from_utf8_lossy(&state.begun).trim_end_matches(['\r', '\n']).to_owned();
+                state.begun.clear();
+                state.lines.push(line);
+            }
+        }
+        self.changed.notify_all();
+    }
+}

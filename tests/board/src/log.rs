@@ -1,0 +1,82 @@
+use serde_json::Value;
+use sureplug_tests::fold::Fold;
+
+use crate::lines::Lines;
+use crate::truth::is_at_port;
+
+/// What the daemon has said on the console since it was started, folded line by line.
+#[derive(Default)]
+pub struct Log {
+    /// The next line of the console that was not looked at.
+    pub(crate) next: usize,
+    /// The devices that are present, as it told.
+    pub fold: Fold,
+    /// Its JSON objects.
+    pub objects: Vec<Value>,
+    /// Lines that are none: of the kernel and of others on the console.
+    pub others: Vec<String>,
+}
+
+impl Log {
+    /// Begins with a line of the console.
+    #[must_use]
+    pub(crate) fn starting_at(next: usize) -> Self {
+        Self { next, ..Self::default() }
+    }
+
+    /// Takes what has come, and returns how many lines that were.
+    ///
+    /// # Panics
+    ///
+    /// If a line breaks the rule of the stream.
+    pub(crate) fn absorb(&mut self, lines: &Lines) -> usize {
+        let new = lines.since(self.next);
+        for line in &new {
+            if line.starts_with('{') {
+                let object = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                self.fold.take(&object).unwrap_or_else(|error| panic!("{error}"));
+                self.objects.push(object);
+            } else if !line.is_empty() {
+                self.others.push(line.clone());
+            }
+        }
+        self.next += new.len();
+        new.len()
+    }
+
+    /// The objects of a kind, from object number `start` on.
+    pub fn of_kind<'l>(&'l self, start: usize, kind: &'l str) -> impl Iterator<Item = &'l Value> {
+        self.objects[start..].iter().filter(move |object| object["kind"] == kind)
+    }
+
+    /// The events about tracked devices in a port, from object number `start` on.
+    pub fn at_port<'l>(&'l self, start: usize, port: &'l str) -> impl Iterator<Item = &'l Value> {
+        self.of_kind(start, "event").filter(move |event| {
+            let devpath = event["devpath"].as_str().unwrap_or_default();
+            event["properties"]["SUREPLUG_TRACKED"] != "no" && is_at_port(devpath, port)
+        })
+    }
+
+    /// That nothing was lost, repaired or told from anywhere but the kernel since object number `start`.
+    ///
+    /// # Panics
+    ///
+    /// If it was.
+    pub fn assert_lost_nothing(&self, start: usize) {
+        for object in &self.objects[start..] {
+            match object["kind"].as_str() {
+                Some("event") => {
+                    assert_eq!(object["properties"]["SUREPLUG_ORIGIN"], "kernel", "{object}");
+                }
+                Some("totals") => {
+                    for key in
+                        ["lost", "malformed", "truncated", "foreign", "repairs", "output_missed_events"]
+                    {
+                        assert_eq!(object[key], 0, "{key} of {object}");
+                    }
+                }
+                _ => panic!("{object}"),
+            }
+        }
+    }
+}
