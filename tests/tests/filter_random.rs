@@ -153,6 +153,26 @@ fn every_length_is_decided_as_it_shall_be() {
     assert!(seen.iter().all(|&count| count > 0), "{seen:?} of each verdict");
 }
 
+/// The bytes that bit tricks get wrong, in front of the NUL at each of its places within a word.
+#[test]
+fn the_end_of_a_header_is_found_behind_any_bytes() {
+    let set = Selection::of(&[b"usb"]).unwrap();
+    let filter = Filter::new(&set, 20_480).unwrap();
+    let program = filter.program();
+    let bytes = [0x01, 0x02, 0x7f, 0x80, 0x81, 0xff];
+    for length in 0..8 {
+        for (first, second, third) in
+            bytes.iter().flat_map(|a| bytes.iter().flat_map(move |b| bytes.map(|c| (*a, *b, c))))
+        {
+            let devpath = [&b"/devices"[..length], &[first, second, third]].concat();
+            for (subsystem, accepts) in [(&b"usb"[..], true), (b"net", false)] {
+                let event = datagram(b"add", &devpath, subsystem, b"SEQNUM=1\0");
+                assert_eq!(cbpf::run(&program, &event) != 0, accepts, "{}", event.escape_ascii());
+            }
+        }
+    }
+}
+
 #[test]
 fn a_set_that_does_not_fit_says_what_would_do() {
     let names: Vec<[u8; 32]> = (b'a'..b'q').map(|letter| [letter; 32]).collect();
