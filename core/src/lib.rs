@@ -8,6 +8,7 @@ pub mod limits;
 pub mod loss;
 mod maybe;
 pub mod presence;
+pub mod protocol;
 pub mod rcvbuf;
 mod same;
 pub mod schedule;

@@ -107,6 +107,16 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
         self.journal.join(selection, lag)
     }
 
+    /// See [`Journal::take_as_told`].
+    pub fn take_as_told(&mut self, id: ConsumerId) {
+        self.journal.take_as_told(id, &mut self.presence);
+    }
+
+    /// See [`Journal::mark_current`].
+    pub fn mark_current(&mut self, id: ConsumerId) {
+        self.journal.mark_current(id);
+    }
+
     /// See [`Journal::leave`].
     pub fn leave(&mut self, id: ConsumerId) {
         self.journal.leave(id, &mut self.presence);

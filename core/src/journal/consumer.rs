@@ -1,6 +1,6 @@
 use super::ring::{Position, Record, Ring};
 use super::told::{self, Entry, Packet, Told};
-use crate::presence::{Effect, Index, Origin, Presence};
+use crate::presence::{Bit, Effect, Index, Origin, Presence};
 use crate::selection::Selection;
 use crate::uevent::Uevent;
 
@@ -25,8 +25,10 @@ pub enum Lag {
     Hold,
 }
 
-/// A cursor, a selection, and what was told.
-pub(super) struct Consumer<const SLOTS: usize> {
+/// A cursor, a selection, and whose devices it was told of.
+pub(super) struct Consumer {
+    /// Where the table notes what it was told.
+    bit: Bit,
     selection: Selection,
     lag: Lag,
     /// What it reads next.
@@ -38,9 +40,10 @@ pub(super) struct Consumer<const SLOTS: usize> {
     missed: u64,
     /// Whether it still has to hear that it must forget everything.
     must_forget: bool,
-    /// For each slot, whether it was told `add` and not `remove` of the device there. The slot is not given
-    /// to another device before it was.
-    told: [bool; SLOTS],
+    /// Whether it wants to hear when it knows all.
+    marks_current: bool,
+    /// Whether it knows all and still has to hear that.
+    must_hear_current: bool,
 }
 
 /// How a consumer learns what it must know.
@@ -55,9 +58,10 @@ enum Phase {
     },
 }
 
-impl<const SLOTS: usize> Consumer<SLOTS> {
-    pub(super) const fn new(selection: Selection, lag: Lag, at: Position) -> Self {
+impl Consumer {
+    pub(super) const fn new(bit: Bit, selection: Selection, lag: Lag, at: Position) -> Self {
         Self {
+            bit,
             selection,
             lag,
             at,
@@ -65,7 +69,8 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
             origin: Origin::Scan,
             missed: 0,
             must_forget: false,
-            told: [false; SLOTS],
+            marks_current: false,
+            must_hear_current: false,
         }
     }
 
@@ -78,13 +83,13 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
     }
 
     /// What it would be told if nothing more happened, and what it missed.
-    pub(super) fn unread<const BYTES: usize>(
+    pub(super) fn unread<const SLOTS: usize, const BYTES: usize>(
         &self,
         head: Position,
         presence: &Presence<SLOTS, BYTES>,
     ) -> u64 {
         let differs = |index: &Index| {
-            if self.told[index.place()] {
+            if presence.is_owed(*index, self.bit) {
                 return presence.is_gone(*index);
             }
             presence.is_present(*index) && self.selection.admits(presence.subsystem(*index))
@@ -97,22 +102,42 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
     }
 
     /// Devices that are gone, and that it was not told to be gone.
-    pub(super) fn tombstones<const BYTES: usize>(&self, presence: &Presence<SLOTS, BYTES>) -> usize {
+    pub(super) fn tombstones<const SLOTS: usize, const BYTES: usize>(
+        &self,
+        presence: &Presence<SLOTS, BYTES>,
+    ) -> usize {
         Presence::<SLOTS, BYTES>::indices()
-            .filter(|&index| self.told[index.place()] && presence.is_gone(index))
+            .filter(|&index| presence.is_owed(index, self.bit) && presence.is_gone(index))
             .count()
     }
 
-    /// Nobody waits for this consumer any more.
-    pub(super) fn forget<const BYTES: usize>(&mut self, presence: &mut Presence<SLOTS, BYTES>) {
+    pub(super) const fn mark_current(&mut self) {
+        self.marks_current = true;
+    }
+
+    /// It is taken to have been told all that is present of its selection.
+    pub(super) fn take_as_told<const SLOTS: usize, const BYTES: usize>(
+        &mut self,
+        presence: &mut Presence<SLOTS, BYTES>,
+    ) {
         for index in Presence::<SLOTS, BYTES>::indices() {
-            if core::mem::take(&mut self.told[index.place()]) {
-                presence.settle(index);
+            if presence.is_present(index) && self.selection.admits(presence.subsystem(index)) {
+                presence.owe(index, self.bit);
             }
         }
     }
 
-    pub(super) fn reset<const BYTES: usize>(
+    /// Nobody waits for this consumer any more.
+    pub(super) fn forget<const SLOTS: usize, const BYTES: usize>(
+        &mut self,
+        presence: &mut Presence<SLOTS, BYTES>,
+    ) {
+        for index in Presence::<SLOTS, BYTES>::indices() {
+            presence.settle(index, self.bit);
+        }
+    }
+
+    pub(super) fn reset<const SLOTS: usize, const BYTES: usize>(
         &mut self,
         presence: &mut Presence<SLOTS, BYTES>,
         head: Position,
@@ -120,9 +145,10 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
         self.forget(presence);
         self.skip_to(head);
         (self.phase, self.origin, self.must_forget) = (Phase::Difference, Origin::Scan, true);
+        self.must_hear_current = false;
     }
 
-    pub(super) fn next<'p, const RING: usize, const BYTES: usize>(
+    pub(super) fn next<'p, const RING: usize, const SLOTS: usize, const BYTES: usize>(
         &mut self,
         ring: &Ring<RING>,
         presence: &mut Presence<SLOTS, BYTES>,
@@ -144,14 +170,18 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
             }
             // What was put in meanwhile is read from the ring, but devices came and went already.
             self.phase = Phase::Ring { known_before: ring.head().step };
+            self.must_hear_current = self.marks_current;
             if self.missed > 0 {
                 return Some(self.take_missed());
             }
         }
+        if core::mem::take(&mut self.must_hear_current) {
+            return Some(Told::Current);
+        }
         self.next_in_ring(ring, presence, packet)
     }
 
-    fn next_in_ring<'p, const RING: usize, const BYTES: usize>(
+    fn next_in_ring<'p, const RING: usize, const SLOTS: usize, const BYTES: usize>(
         &mut self,
         ring: &Ring<RING>,
         presence: &mut Presence<SLOTS, BYTES>,
@@ -192,7 +222,7 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
         }
     }
 
-    fn must_hear<const RING: usize, const BYTES: usize>(
+    fn must_hear<const RING: usize, const SLOTS: usize, const BYTES: usize>(
         &self,
         at: Position,
         record: &Record,
@@ -205,7 +235,7 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
                 || read(ring, at, record, packet)
                     .is_some_and(|entry| self.selection.admits(entry.uevent.subsystem()));
         };
-        let was_told = self.told[device.slot.place()] && presence.is_current(device);
+        let was_told = presence.is_owed(device.slot, self.bit) && presence.is_current(device);
         match effect {
             Effect::Add => {
                 !self.knows(at) && !was_told && self.selection.admits(presence.subsystem(device.slot))
@@ -217,10 +247,13 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
 
     /// The next thing that it must hear so as to know what the table says. Whoever is removed or replaced
     /// comes before whoever is added, since that may be another one of the same devpath.
-    fn difference<const BYTES: usize>(&self, presence: &Presence<SLOTS, BYTES>) -> Option<(Index, Effect)> {
+    fn difference<const SLOTS: usize, const BYTES: usize>(
+        &self,
+        presence: &Presence<SLOTS, BYTES>,
+    ) -> Option<(Index, Effect)> {
         let depth = |index: &Index| presence.depth(*index);
         let indices = Presence::<SLOTS, BYTES>::indices;
-        let was_told = |index: &Index| self.told[index.place()];
+        let was_told = |index: &Index| presence.is_owed(*index, self.bit);
         let gone = indices().filter(|index| was_told(index) && presence.is_gone(*index)).max_by_key(depth);
         if let Some(index) = gone {
             return Some((index, Effect::Remove));
@@ -231,7 +264,7 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
     }
 
     /// Tells one device of the difference.
-    fn tell<'p, const BYTES: usize>(
+    fn tell<'p, const SLOTS: usize, const BYTES: usize>(
         &mut self,
         presence: &mut Presence<SLOTS, BYTES>,
         index: Index,
@@ -244,18 +277,17 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
         Some(made(now, self.origin, uevent))
     }
 
-    fn note<const BYTES: usize>(
+    fn note<const SLOTS: usize, const BYTES: usize>(
         &mut self,
         presence: &mut Presence<SLOTS, BYTES>,
         index: Index,
         effect: Effect,
     ) {
         match effect {
-            Effect::Add => presence.owe(index),
-            Effect::Remove => presence.settle(index),
-            Effect::Between => return,
+            Effect::Add => presence.owe(index, self.bit),
+            Effect::Remove => presence.settle(index, self.bit),
+            Effect::Between => {}
         }
-        self.told[index.place()] = effect == Effect::Add;
     }
 
     const fn skip_to(&mut self, head: Position) {
@@ -265,6 +297,7 @@ impl<const SLOTS: usize> Consumer<SLOTS> {
 
     const fn fall_behind(&mut self) -> Told<'static> {
         (self.phase, self.origin) = (Phase::Difference, Origin::Repair);
+        self.must_hear_current = false;
         self.take_missed()
     }
 

@@ -19,14 +19,14 @@ use ring::Ring;
 pub use told::{Entry, Packet, Told};
 
 use crate::maybe::Maybe;
-use crate::presence::{Presence, Transition};
+use crate::presence::{Bit, Presence, Transition};
 use crate::selection::Selection;
 use crate::uevent::Uevent;
 
 /// A ring of `RING` bytes with up to `CONSUMERS` consumers of a table of `SLOTS` devices.
 pub struct Journal<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> {
     ring: Ring<RING>,
-    consumers: [Maybe<Consumer<SLOTS>>; CONSUMERS],
+    consumers: [Maybe<Consumer>; CONSUMERS],
     counts: Counts,
 }
 
@@ -44,7 +44,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
     /// A ring with nothing in it.
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(CONSUMERS < 256, "a tombstone counts those who wait for it in 8 bits") };
+        const { assert!(CONSUMERS <= Bit::COUNT, "a tombstone has 32 bits for those who wait for it") };
         Self {
             ring: Ring::EMPTY,
             consumers: [const { Maybe::Nothing }; CONSUMERS],
@@ -75,8 +75,28 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
     /// as many as there can be.
     pub fn join(&mut self, selection: Selection, lag: Lag) -> Option<ConsumerId> {
         let place = self.consumers.iter().position(|place| place.as_ref().is_none())?;
-        self.consumers[place] = Maybe::Just(Consumer::new(selection, lag, self.ring.head()));
-        u8::try_from(place).ok().map(ConsumerId)
+        let id = u8::try_from(place).ok()?;
+        self.consumers[place] = Maybe::Just(Consumer::new(Bit::of(id), selection, lag, self.ring.head()));
+        Some(ConsumerId(id))
+    }
+
+    /// A consumer that was told nothing yet is taken to know all that is present of its selection: it is told
+    /// what changes from here on.
+    pub fn take_as_told<const BYTES: usize>(
+        &mut self,
+        id: ConsumerId,
+        presence: &mut Presence<SLOTS, BYTES>,
+    ) {
+        if let Some(consumer) = self.consumers[id.place()].as_mut() {
+            consumer.take_as_told(presence);
+        }
+    }
+
+    /// From here on a consumer is told [`Told::Current`] whenever it knows all that is present.
+    pub fn mark_current(&mut self, id: ConsumerId) {
+        if let Some(consumer) = self.consumers[id.place()].as_mut() {
+            consumer.mark_current();
+        }
     }
 
     /// Lets somebody go.
@@ -129,7 +149,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
         uevent: &Uevent<'_>,
         inode: Option<NonZeroU64>,
     ) {
-        let may_be_reset = |consumer: &Consumer<SLOTS>| consumer.lag() == Lag::Reset;
+        let may_be_reset = |consumer: &Consumer| consumer.lag() == Lag::Reset;
         if !self.consumers.iter().filter_map(Maybe::as_ref).any(may_be_reset) {
             return;
         }

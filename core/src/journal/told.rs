@@ -34,6 +34,9 @@ pub enum Told<'p> {
         /// Steps, of whatever subsystem.
         steps: u64,
     },
+    /// It knows all that is present: what follows is live. Told only to those who [asked for
+    /// it](super::Journal::mark_current).
+    Current,
     /// Whatever it was told does not hold any more: it must forget all devices. Those present follow.
     Reset,
 }

@@ -45,6 +45,20 @@ use table::Table;
 /// What is told, one step after the other.
 type Out<'o> = &'o mut dyn FnMut(Transition<'_>);
 
+/// One of the consumers that a device's tombstone waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bit(u32);
+
+impl Bit {
+    /// How many there can be.
+    pub(crate) const COUNT: usize = u32::BITS as usize;
+
+    /// `place` is less than [`COUNT`](Self::COUNT).
+    pub(crate) const fn of(place: u8) -> Self {
+        Self(1 << place)
+    }
+}
+
 /// The table of present devices.
 pub struct Presence<const SLOTS: usize, const BYTES: usize> {
     table: Table<SLOTS, BYTES>,
@@ -164,16 +178,19 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         }
     }
 
+    /// Whether a consumer was told `add` and not `remove`. The slot is not given to another device before it was.
+    pub(crate) fn is_owed(&self, index: Index, consumer: Bit) -> bool {
+        self.table.slot(index).owed & consumer.0 != 0
+    }
+
     /// A consumer was told `add`: the device's tombstone stays until it is told `remove`.
-    pub(crate) fn owe(&mut self, index: Index) {
-        let slot = self.table.slot_mut(index);
-        slot.owed = slot.owed.saturating_add(1);
+    pub(crate) fn owe(&mut self, index: Index, consumer: Bit) {
+        self.table.slot_mut(index).owed |= consumer.0;
     }
 
     /// A consumer was told `remove`, or forgets everything.
-    pub(crate) fn settle(&mut self, index: Index) {
-        let slot = self.table.slot_mut(index);
-        slot.owed = slot.owed.saturating_sub(1);
+    pub(crate) fn settle(&mut self, index: Index, consumer: Bit) {
+        self.table.slot_mut(index).owed &= !consumer.0;
     }
 
     pub(crate) fn subsystem(&self, index: Index) -> Option<&[u8]> {

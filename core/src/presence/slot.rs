@@ -89,8 +89,8 @@ pub(super) struct Slot {
     pub(super) properties_length: u16,
     /// The next one whose hash leads to the same place.
     pub(super) next: Option<Index>,
-    /// Consumers that were told `add` and not `remove`.
-    pub(super) owed: u8,
+    /// A bit for each consumer that was told `add` and not `remove`.
+    pub(super) owed: u32,
     /// Slashes of the devpath: who is below somebody has more.
     pub(super) depth: u16,
     pub(super) state: State,

@@ -31,6 +31,16 @@ impl Origin {
             Self::Repair => b"repair",
         }
     }
+
+    /// From what `SUREPLUG_ORIGIN` has. Whatever is none of these words did not come from the kernel, either.
+    #[must_use]
+    pub const fn from_bytes(bytes: &[u8]) -> Self {
+        match bytes {
+            b"kernel" => Self::Kernel,
+            b"scan" => Self::Scan,
+            _ => Self::Repair,
+        }
+    }
 }
 
 /// What something that is told does to the set of devices of whoever hears it.

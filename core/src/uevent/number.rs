@@ -20,7 +20,7 @@ impl Product {
 }
 
 /// A decimal number of digits alone: no sign, no blank.
-pub(super) fn decimal<N: TryFrom<u64>>(value: &[u8]) -> Option<N> {
+pub(crate) fn decimal<N: TryFrom<u64>>(value: &[u8]) -> Option<N> {
     N::try_from(digits(value, 10)?).ok()
 }
 

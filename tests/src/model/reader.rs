@@ -169,6 +169,7 @@ impl Reader {
                     self.differs = true;
                 }
             }
+            Some(Told::Current) => panic!("nobody asked for that"),
             Some(Told::Reset) => {
                 self.uncounted += after - before;
                 self.rule.believed.clear();

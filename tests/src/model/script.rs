@@ -125,6 +125,7 @@ fn line(told: &Told<'_>) -> String {
     let entry = match told {
         Told::Event(entry) => entry,
         Told::Missed { steps } => return format!("missed {steps}"),
+        Told::Current => return "current".to_owned(),
         Told::Reset => return "reset".to_owned(),
     };
     let origin = entry.origin.as_bytes().escape_ascii();

@@ -1,0 +1,139 @@
+use core::fmt;
+
+use crate::selection::{Selection, SelectionError};
+
+/// Bytes of a request at most.
+pub const MAX_REQUEST_BYTES: usize = 1_024;
+
+/// What a client asks for, in its one packet: lines that end with a line feed, of which the last may lack it.
+///
+/// ```
+/// use sureplug_core::protocol::Request;
+/// use sureplug_core::selection::Selection;
+///
+/// let request = Request::parse(b"SUBSYSTEM=usb\nSUBSYSTEM=block\nSNAPSHOT=no\n")?;
+/// let selection = Selection::of([&b"usb"[..], b"block"])?;
+/// assert_eq!(request, Request::Stream { selection, snapshot: false });
+/// assert_eq!(Request::parse(b"STATUS")?, Request::Status);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Events, until one of the two goes.
+    Stream {
+        /// Of which subsystems.
+        selection: Selection,
+        /// Whether what is present is told first.
+        snapshot: bool,
+    },
+    /// What is present, and the end.
+    List {
+        /// Of which subsystems.
+        selection: Selection,
+    },
+    /// How the daemon is, and the end.
+    Status,
+}
+
+impl Request {
+    /// What a client gets that asks for nothing.
+    pub const ALL: Self = Self::Stream { selection: Selection::ALL, snapshot: true };
+
+    /// Reads a packet.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], with the number of the line from 1.
+    pub fn parse(packet: &[u8]) -> Result<Self, RequestError> {
+        if packet.len() > MAX_REQUEST_BYTES {
+            return Err(RequestError::TooLong { length: packet.len() });
+        }
+        let text = packet.strip_suffix(b"\n").unwrap_or(packet);
+        let mut asked = Asked::default();
+        for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+            asked.line(line).ok_or(RequestError::UnknownLine { line: number })?;
+        }
+        let names = || text.split(|byte| *byte == b'\n').filter_map(subsystem);
+        let selection = match names().next() {
+            None => Selection::ALL,
+            Some(_) => Selection::of(names()).map_err(RequestError::Selection)?,
+        };
+        match asked {
+            Asked { status: true, list: false, selects: false, snapshot: None } => Ok(Self::Status),
+            Asked { status: false, list: true, snapshot: None, .. } => Ok(Self::List { selection }),
+            Asked { status: false, list: false, snapshot, .. } => {
+                Ok(Self::Stream { selection, snapshot: snapshot.unwrap_or(true) })
+            }
+            _ => Err(RequestError::Contradiction),
+        }
+    }
+}
+
+/// Which lines there were.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    status: bool,
+    list: bool,
+    selects: bool,
+    snapshot: Option<bool>,
+}
+
+impl Asked {
+    fn line(&mut self, line: &[u8]) -> Option<()> {
+        match line {
+            b"STATUS" => self.status = true,
+            b"LIST" => self.list = true,
+            b"SNAPSHOT=no" => self.snapshot = Some(false),
+            b"SNAPSHOT=yes" => self.snapshot = Some(true),
+            other => {
+                subsystem(other)?;
+                self.selects = true;
+            }
+        }
+        Some(())
+    }
+}
+
+fn subsystem(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(b"SUBSYSTEM=").filter(|name| !name.contains(&0))
+}
+
+/// Why a request is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum RequestError {
+    /// More bytes than a request may have.
+    TooLong {
+        /// Bytes that it has.
+        length: usize,
+    },
+    /// A line that says nothing known.
+    UnknownLine {
+        /// Which, from 1.
+        line: usize,
+    },
+    /// Lines that cannot stand together.
+    Contradiction,
+    /// The subsystems are no selection.
+    Selection(SelectionError),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { length } => {
+                write!(f, "a request of {length} bytes: it has {MAX_REQUEST_BYTES} at most")
+            }
+            Self::UnknownLine { line } => {
+                write!(f, "line {line}: write SUBSYSTEM=name, SNAPSHOT=no, LIST or STATUS")
+            }
+            Self::Contradiction => {
+                f.write_str("STATUS stands alone, and LIST beside SUBSYSTEM lines only: send one of them")
+            }
+            Self::Selection(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for RequestError {}

@@ -1,0 +1,191 @@
+use core::fmt::{self, Write};
+
+use super::{DEVPATH, MAX_PACKET_BYTES, PREFIX, SUBSYSTEM, VERSION};
+use crate::journal::Entry;
+use crate::uevent::Property;
+
+/// Says that the kernel's properties did not all fit.
+const TRUNCATED: &[u8] = b"SUREPLUG_TRUNCATED=yes\0";
+
+/// Bytes of the longest number, with its NUL.
+const NUMBER_BYTES: usize = 21;
+
+/// Why a client is not served, as the property `SUREPLUG_ERROR` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Refusal {
+    /// As many are served as can be.
+    Busy,
+    /// What it sent is no request.
+    BadRequest,
+    /// It sent more than one packet.
+    SecondRequest,
+    /// The daemon ends.
+    Ending,
+}
+
+impl Refusal {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::BadRequest => "bad-request",
+            Self::SecondRequest => "second-request",
+            Self::Ending => "ending",
+        }
+    }
+}
+
+/// Writes an event as a client is told it; `monotonic_us` is its time, `seq` the packet's number for that client.
+pub fn event<'b>(
+    buffer: &'b mut [u8; MAX_PACKET_BYTES],
+    entry: &Entry<'_>,
+    monotonic_us: u64,
+    seq: u64,
+) -> &'b [u8] {
+    let numbers = [(&b"SUREPLUG_MONOTONIC_US"[..], monotonic_us), (b"SUREPLUG_SEQ", seq)];
+    let own: usize = entry.added_properties().map(|p| p.key.len() + p.value.len() + 2).sum();
+    let own =
+        own + numbers.iter().map(|(key, _)| key.len() + 1 + NUMBER_BYTES).sum::<usize>() + TRUNCATED.len();
+    let mut packet = Packet::new(buffer);
+    let datagram = entry.uevent.datagram();
+    let properties = entry.uevent.property_bytes();
+    packet.bytes(&datagram[..datagram.len() - properties.len()]);
+    let mut is_whole = true;
+    for property in properties.split_inclusive(|byte| *byte == 0).filter(|p| !p.starts_with(PREFIX)) {
+        is_whole &= packet.length + property.len() + own <= MAX_PACKET_BYTES;
+        if is_whole {
+            packet.bytes(property);
+        }
+    }
+    for Property { key, value } in entry.added_properties() {
+        packet.property(key, value);
+    }
+    if !is_whole {
+        packet.bytes(TRUNCATED);
+    }
+    for (key, number) in numbers {
+        packet.number(key, number);
+    }
+    packet.finish()
+}
+
+/// Writes what stands before all else: the protocol's version, and whether the client's own request is answered.
+pub fn begin(buffer: &mut [u8; MAX_PACKET_BYTES], requested: bool, seq: u64) -> &[u8] {
+    let mut packet = Packet::marker(buffer, b"begin", DEVPATH);
+    packet.number(b"SUREPLUG_PROTOCOL", VERSION.into());
+    packet.property(b"SUREPLUG_REQUESTED", if requested { b"yes" } else { b"no" });
+    packet.end(seq)
+}
+
+/// Writes that all which is present was told.
+pub fn end(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
+    Packet::marker(buffer, b"end", DEVPATH).end(seq)
+}
+
+/// Writes that so many events are gone, and that the difference follows.
+pub fn missed(buffer: &mut [u8; MAX_PACKET_BYTES], events: u64, seq: u64) -> &[u8] {
+    let mut packet = Packet::marker(buffer, b"missed", DEVPATH);
+    packet.number(b"SUREPLUG_MISSED", events);
+    packet.end(seq)
+}
+
+/// Writes that all devices must be forgotten.
+pub fn reset(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
+    Packet::marker(buffer, b"reset", DEVPATH).end(seq)
+}
+
+/// Writes why the client is not served.
+pub fn error<'b>(
+    buffer: &'b mut [u8; MAX_PACKET_BYTES],
+    refusal: Refusal,
+    message: &dyn fmt::Display,
+    seq: u64,
+) -> &'b [u8] {
+    let mut packet = Packet::marker(buffer, b"error", DEVPATH);
+    packet.property(b"SUREPLUG_ERROR", refusal.as_str().as_bytes());
+    packet.display(b"SUREPLUG_MESSAGE", message);
+    packet.end(seq)
+}
+
+/// Writes figures of one part of the daemon, whose devpath is below [`DEVPATH`] or that itself.
+pub fn status<'b>(
+    buffer: &'b mut [u8; MAX_PACKET_BYTES],
+    devpath: &[u8],
+    figures: &[(&str, &dyn fmt::Display)],
+    seq: u64,
+) -> &'b [u8] {
+    let mut packet = Packet::marker(buffer, b"status", devpath);
+    for (key, value) in figures {
+        packet.display(key.as_bytes(), value);
+    }
+    packet.end(seq)
+}
+
+/// A packet that is being written.
+struct Packet<'b> {
+    buffer: &'b mut [u8; MAX_PACKET_BYTES],
+    length: usize,
+}
+
+impl<'b> Packet<'b> {
+    const fn new(buffer: &'b mut [u8; MAX_PACKET_BYTES]) -> Self {
+        Self { buffer, length: 0 }
+    }
+
+    fn marker(buffer: &'b mut [u8; MAX_PACKET_BYTES], action: &[u8], devpath: &[u8]) -> Self {
+        let mut packet = Self::new(buffer);
+        for part in [action, b"@", devpath, b"\0"] {
+            packet.bytes(part);
+        }
+        packet.property(b"ACTION", action);
+        packet.property(b"DEVPATH", devpath);
+        packet.property(b"SUBSYSTEM", SUBSYSTEM);
+        packet
+    }
+
+    fn end(mut self, seq: u64) -> &'b [u8] {
+        self.number(b"SUREPLUG_SEQ", seq);
+        self.finish()
+    }
+
+    fn finish(self) -> &'b [u8] {
+        &self.buffer[..self.length]
+    }
+
+    fn property(&mut self, key: &[u8], value: &[u8]) {
+        for part in [key, b"=", value, b"\0"] {
+            self.bytes(part);
+        }
+    }
+
+    fn number(&mut self, key: &[u8], number: u64) {
+        self.display(key, &number);
+    }
+
+    /// A value without its NULs, if it has any.
+    fn display(&mut self, key: &[u8], value: &dyn fmt::Display) {
+        self.bytes(key);
+        self.bytes(b"=");
+        // It fails only if the value does.
+        let _ = write!(self, "{value}");
+        self.bytes(b"\0");
+    }
+
+    /// What does not fit is left out: the callers write less.
+    fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.buffer.get_mut(self.length..self.length + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.length += bytes.len();
+        }
+    }
+}
+
+impl Write for Packet<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.split('\0').for_each(|part| self.bytes(part.as_bytes()));
+        Ok(())
+    }
+}
