@@ -36,8 +36,18 @@ pub const TABLE_BYTES: usize = SLOTS * BYTES_PER_SLOT;
 /// Bytes of the journal: some 300 events of usual length: more than the worst burst of a port.
 pub const JOURNAL_BYTES: usize = 96 * 1024;
 
-/// Those who read the journal: the console.
-pub const CONSUMERS: usize = 1;
+/// Applications that get the stream at the same time.
+pub const MAX_CLIENTS: usize = 16;
+
+/// Connections at the same time: applications, and who only asks what is present or how the daemon is.
+pub(crate) const CONNECTIONS: usize = MAX_CLIENTS + 2;
+
+/// Bytes that the kernel keeps at most for an application that does not read, and one packet more. The kernel's default,
+/// 212,992, would be 3.4 MB for all of them.
+pub const CLIENT_SEND_BYTES: u32 = 64 * 1024;
+
+/// Those who read the journal: the console, all connections, and a hook.
+pub const CONSUMERS: usize = 1 + CONNECTIONS + 1;
 
 /// The stream as the daemon has it.
 pub type BoardStream = Stream<SLOTS, TABLE_BYTES, JOURNAL_BYTES, CONSUMERS>;

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+pub mod broker;
 pub mod capacity;
 pub mod cli;
+pub mod client;
 pub mod doorbell;
 pub mod intake;
 mod json;

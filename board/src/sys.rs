@@ -4,10 +4,11 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem::{offset_of, size_of_val};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::socket::{SockFlag, accept4};
 use sureplug_core::filter::Instruction;
 
 /// Words of `SO_MEMINFO` (`include/uapi/linux/sock_diag.h`, `SK_MEMINFO_VARS`).
@@ -152,6 +153,32 @@ pub fn read_link(directory: impl AsFd, path: &CStr, buffer: &mut [u8]) -> nix::R
         )
     };
     Ok(usize::try_from(Errno::result(result)?).unwrap_or_default())
+}
+
+/// Accepts a connection, which does not block and is closed by `execve`.
+///
+/// # Errors
+///
+/// What `accept4(2)` says; `EAGAIN` if nobody waits and the socket does not block.
+pub fn accept(socket: impl AsFd) -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let descriptor = accept4(socket.as_fd().as_raw_fd(), flags)?;
+    // SAFETY: the call has just made the descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Bytes that are charged for what was sent by a Unix socket and not received by its peer (`SIOCOUTQ`, `unix_outq_len`
+/// in `net/unix/af_unix.c`).
+///
+/// # Errors
+///
+/// What `ioctl(2)` says.
+pub fn unread_bytes(socket: impl AsFd) -> nix::Result<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes an int to `bytes`, which outlives the call.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    Errno::result(result)?;
+    Ok(u32::try_from(bytes).unwrap_or_default())
 }
 
 /// A length of a few bytes.

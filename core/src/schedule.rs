@@ -76,6 +76,12 @@ impl Schedule {
         self.lossy
     }
 
+    /// Whether the first scan has begun.
+    #[must_use]
+    pub const fn has_started(&self) -> bool {
+        self.started
+    }
+
     /// A scan begins.
     pub const fn began(&mut self, kind: ScanKind, now: Duration) {
         self.begun = now;

@@ -7,6 +7,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, SizingError, USB_PORTS, parse_u32};
 use sureplug_core::selection::Selection;
 
+use super::group;
 use super::suggest::nearest;
 use crate::profile::{Profile, SUBSYSTEMS};
 
@@ -44,6 +45,10 @@ pub(super) struct RunOptions {
     pub(super) board: BoardOptions,
     pub(super) verbose: bool,
     pub(super) allow_undersized: bool,
+    /// Where applications are served; the usual place if nobody says.
+    pub(super) socket: Option<PathBuf>,
+    /// By number: the group that may connect beside the owner.
+    pub(super) socket_group: Option<u32>,
 }
 
 /// What `size` takes.
@@ -65,6 +70,8 @@ const OPTIONS: &[&str] = &[
     "--version",
     "--verbose",
     "--allow-undersized",
+    "--socket",
+    "--socket-group",
 ];
 
 /// The command line is wrong: what is, and what it should be.
@@ -102,6 +109,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         },
         verbose: false,
         allow_undersized: false,
+        socket: None,
+        socket_group: None,
     };
     let mut subsystems = String::new();
     while let Some(argument) = parser.next()? {
@@ -128,6 +137,13 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             }
             Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
             Arg::Long("allow-undersized") => options.allow_undersized = true,
+            Arg::Long("socket") => options.socket = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("socket-group") => {
+                let name = parser.value()?.string()?;
+                let unknown =
+                    || UsageError(format!("--socket-group {name}: no group of /etc/group, and no number"));
+                options.socket_group = Some(group::number(&name).ok_or_else(unknown)?);
+            }
             Arg::Value(word) if topic == Topic::Sureplug => match word.to_str() {
                 Some("run") => topic = Topic::Run,
                 Some("size") => topic = Topic::Size,

@@ -1,6 +1,7 @@
 //! The commands of `sureplug`.
 
 mod args;
+mod group;
 mod help;
 mod output;
 mod run;

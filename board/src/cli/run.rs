@@ -1,4 +1,5 @@
 use std::io;
+use std::path::Path;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -6,9 +7,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use super::args::RunOptions;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
+use crate::broker::{Broker, OpenError};
+use crate::client::DEFAULT_PATH;
 use crate::intake::Intake;
 use crate::netlink::{Filtering, Shortfall, UeventSocket};
-use crate::profile::{Mismatch, Sizing};
+use crate::profile::{Mismatch, Profile, Sizing};
 use crate::sinks::{Console, Line, Start, Style, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
@@ -44,13 +47,27 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
-    match watch(options, &sizing, filtering, socket, undersized, &ending) {
+    let broker = serve(options);
+    if let Err(error) = &broker {
+        if options.socket.is_some() || Profile::BUILD.is_fixed() {
+            complain(error);
+            return Exit::Refused;
+        }
+    }
+    match watch(options, &sizing, filtering, socket, undersized, broker, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             complain(&error);
             Exit::Refused
         }
     }
+}
+
+/// Opens the door for applications. An image without one would look well and serve nobody; a developer's machine may
+/// have a daemon that serves already.
+fn serve(options: &RunOptions) -> Result<Broker, OpenError> {
+    let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    Broker::open(path, options.socket_group)
 }
 
 /// A longer devpath than stated is only warned of: it makes events longer, not more.
@@ -64,6 +81,7 @@ fn watch(
     filtering: Filtering,
     socket: UeventSocket,
     undersized: Undersized,
+    broker: Result<Broker, OpenError>,
     ending: &SigSet,
 ) -> io::Result<()> {
     let signals = SignalFd::with_flags(ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
@@ -75,11 +93,19 @@ fn watch(
     if undersized.is_any() {
         console.say(&Line::Undersized(&undersized));
     }
+    if let Err(error) = &broker {
+        console.say(&Line::Unserved(error));
+    }
     console.flush();
     let totals =
         Totals { effective: effective.0, max_stall_ms: sizing.profile.max_stall_ms, ..Totals::default() };
     let intake = Intake::start(socket)?;
     let sysfs = &options.board.sysfs;
-    Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?.run()?;
+    let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
+    let worker = match broker {
+        Ok(broker) => worker.serving(broker),
+        Err(_) => worker,
+    };
+    worker.run()?;
     Ok(())
 }

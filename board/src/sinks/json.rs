@@ -24,6 +24,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
+        Line::Unserved(reason) => Object::begin(out, "unserved")?.display("message", &reason)?.end(),
         Line::Event(entry) => event(out, &entry),
         Line::Missed { events } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
         Line::Reset => Object::begin(out, "reset")?.end(),

@@ -29,12 +29,14 @@ pub enum Style {
 }
 
 /// One thing to say. `at` is when the intake read the socket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Line<'a> {
     /// How the buffer was sized, and what the kernel gave; comes first.
     Start(&'a Start<'a>),
     /// The buffer or the profile is too small, and we run all the same.
     Undersized(&'a Undersized),
+    /// Applications are not served, and we run all the same.
+    Unserved(&'a dyn Display),
     /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
     /// made.
     Event(Entry<'a>),

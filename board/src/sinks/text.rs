@@ -21,6 +21,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         Line::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
+        Line::Unserved(reason) => writeln!(out, "sureplug: warning: applications are not served: {reason}"),
         Line::Event(entry) => {
             event(out, &entry)?;
             if verbose { properties(out, &entry) } else { Ok(()) }

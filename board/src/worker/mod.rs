@@ -1,5 +1,6 @@
 //! The loop: ring → uevent → loss → presence → journal → sinks, and the scans that make it true.
 
+mod figures;
 mod pump;
 mod scan;
 mod tracker;
@@ -15,6 +16,7 @@ use sureplug_core::journal::{ConsumerId, Lag, Packet};
 use sureplug_core::presence::ScanKind;
 use sureplug_core::selection::Selection;
 
+use crate::broker::Broker;
 use crate::doorbell::poll_in;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
@@ -36,9 +38,12 @@ pub struct Worker {
     /// Without one, events are only counted.
     console: Option<Console>,
     consumer: Option<ConsumerId>,
+    /// Without one, no application is served.
+    broker: Option<Broker>,
     packet: Box<Packet>,
     signals: SignalFd,
     undersized: Undersized,
+    started: Monotonic,
     reminded: Monotonic,
     /// When lines were tried again that could not be written.
     restarted: Monotonic,
@@ -79,12 +84,21 @@ impl Worker {
             devices: Devices::open(sysfs, selection)?,
             console,
             consumer,
+            broker: None,
             packet: Box::new(Packet::new()),
             signals,
             undersized,
+            started: now,
             reminded: now,
             restarted: now,
         })
+    }
+
+    /// Serves applications as well.
+    #[must_use]
+    pub fn serving(mut self, broker: Broker) -> Self {
+        self.broker = Some(broker);
+        self
     }
 
     /// Runs until a signal comes or the reader of the output is gone, and returns what was counted.
@@ -119,7 +133,7 @@ impl Worker {
 
     /// Sleeps until there is something to do; looks at the signals in any case.
     fn wait(&mut self) -> io::Result<Option<End>> {
-        let until_next_scan = self.until_next_scan();
+        let until_due = self.until_due();
         let bell = self.intake.doorbell();
         bell.arm();
         let mut is_idle = self.intake.is_empty() && !self.intake.has_ended();
@@ -128,11 +142,14 @@ impl Worker {
             is_idle &= !console.has_become_ready() && !console.is_closed();
             console.room()
         });
-        let timeout = if is_idle { until_next_scan } else { PollTimeout::ZERO };
-        let [signalled, rung, has_room] =
-            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd()], timeout)?;
+        is_idle &= !self.broker.as_ref().is_some_and(Broker::is_busy);
+        let served = self.broker.as_ref().map_or(bell.as_fd(), AsFd::as_fd);
+        let timeout = if is_idle { until_due } else { PollTimeout::ZERO };
+        let [signalled, rung, has_room, has_client] =
+            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd(), served], timeout)?;
         bell.disarm(rung);
         room.disarm(has_room);
+        self.hear_clients(has_client);
         if signalled {
             if let Some(signal) = self.signals.read_signal()? {
                 return Ok(Some(if signal.ssi_signo == SIGINT { End::SigInt } else { End::SigTerm }));
@@ -144,9 +161,12 @@ impl Worker {
         Ok(self.intake.has_ended().then_some(End::IntakeFailed))
     }
 
-    /// Time until a scan is due if nothing happens, in whole milliseconds and not less.
-    fn until_next_scan(&self) -> PollTimeout {
-        let Some(at) = self.tracker.schedule.wake_at() else { return PollTimeout::NONE };
+    /// Time until something is due if nothing happens, in whole milliseconds and not less.
+    fn until_due(&self) -> PollTimeout {
+        let broker = self.broker.as_ref().and_then(Broker::wake_at).map(Monotonic::since_boot);
+        let Some(at) = self.tracker.schedule.wake_at().into_iter().chain(broker).min() else {
+            return PollTimeout::NONE;
+        };
         let left = at.saturating_sub(Monotonic::now().since_boot());
         PollTimeout::try_from(left.saturating_add(Duration::from_micros(999))).unwrap_or(PollTimeout::MAX)
     }
@@ -172,18 +192,16 @@ impl Worker {
 
     fn finish(&mut self, end: &End) {
         self.say_the_rest();
-        let counters = self.intake.counters();
-        let totals = &mut self.tracker.totals;
-        totals.ended_by = match end {
+        if let Some(broker) = self.broker.take() {
+            broker.close();
+        }
+        self.tracker.totals = self.totals();
+        self.tracker.totals.ended_by = match end {
             End::SigInt => "SIGINT",
             End::SigTerm => "SIGTERM",
             End::OutputClosed => "the closed output",
             End::IntakeFailed => "the socket's failure",
         };
-        totals.foreign = counters.foreign();
-        totals.peak_queued = counters.peak_queued();
-        totals.longest_stall_us = counters.longest_stall_us();
-        totals.devices = self.tracker.stream.presence().devices() as u64;
         if let Some(console) = self.console.take() {
             let [waiting, missing] = self.tracker.unsaid_notices();
             let left = self.unsaid_steps() + waiting + u64::from(console.has_part_of_a_line());

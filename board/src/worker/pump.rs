@@ -6,6 +6,7 @@ use std::time::Duration;
 use sureplug_core::journal::Told;
 
 use super::Worker;
+use crate::broker::Broker;
 use crate::monotonic::Monotonic;
 use crate::sinks::Line;
 
@@ -18,6 +19,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 impl Worker {
     /// Says what is to be said, as long as there is room for it; whether that is all.
     pub(super) fn pump(&mut self) -> bool {
+        self.serve();
         let Self { console: Some(console), consumer: Some(consumer), .. } = self else { return true };
         let consumer = *consumer;
         let now = Monotonic::now();
@@ -44,6 +46,8 @@ impl Worker {
                         self.tracker.totals.output_missed += steps;
                         console.say(&Line::Missed { events: steps });
                     }
+                    // Nobody asked for that.
+                    Some(Told::Current) => {}
                     Some(Told::Reset) => console.say(&Line::Reset),
                     None => {
                         // Tombstones that waited for this reader may have made room.
@@ -58,6 +62,31 @@ impl Worker {
         }
         console.flush();
         is_all
+    }
+
+    /// Tells clients what is to be told, as far as each of them takes it.
+    fn serve(&mut self) {
+        let is_asked = self.broker.as_ref().is_some_and(Broker::is_asked);
+        let figures = is_asked.then(|| self.figures());
+        let Self { broker: Some(broker), tracker, packet, .. } = self else { return };
+        let now = Monotonic::now();
+        let has_told = broker.tell(&mut tracker.stream, now, packet);
+        if let Some(figures) = figures {
+            broker.answer(&mut tracker.stream, &figures);
+        }
+        // Tombstones that waited for them may have made room.
+        if has_told && tracker.stream.presence().is_overflowing() {
+            tracker.schedule.event(now.since_boot());
+        }
+    }
+
+    /// Lets clients in, and hears what they ask for.
+    pub(super) fn hear_clients(&mut self, has_news: bool) {
+        let Self { broker: Some(broker), tracker, .. } = self else { return };
+        let now = Monotonic::now();
+        if has_news || broker.wake_at().is_some_and(|at| at <= now) {
+            broker.listen(&mut tracker.stream, now);
+        }
     }
 
     /// Says again, once in a while, that events can be lost.

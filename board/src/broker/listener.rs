@@ -1,0 +1,114 @@
+//! The door: a socket in the file system that one daemon alone has.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
+use nix::sys::stat::{Mode, umask};
+
+use super::error::OpenError;
+use crate::sys;
+
+/// Clients that may wait to be let in; each takes some hundred bytes of the kernel's memory.
+const BACKLOG: i32 = 64;
+
+/// What is taken from 0777: owner and group may connect, for which they need to write.
+const MASK: Mode = Mode::from_bits_truncate(0o117);
+
+/// A bound socket, and the lock that keeps its path for this process.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: OwnedFd,
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Listener {
+    /// Binds a path, whose directory is made if only that is missing. Changes the umask for a moment, which is for the
+    /// time before there are threads.
+    pub(super) fn bind(path: &Path, group: Option<u32>) -> Result<Self, OpenError> {
+        let address = UnixAddr::new(path).map_err(|errno| OpenError::failed(path, errno))?;
+        if let Some(directory) = path.parent() {
+            // It may be there already; if nobody may make it, the lock says so.
+            let _ = fs::create_dir(directory);
+        }
+        let lock = lock(path)?;
+        clear_away(path, &address)?;
+        let socket = seqpacket().map_err(|errno| OpenError::failed(path, errno))?;
+        let before = umask(MASK);
+        let bound = bind(socket.as_raw_fd(), &address);
+        umask(before);
+        bound.map_err(|errno| OpenError::failed(path, errno))?;
+        // From here on the file is ours to remove.
+        let listener = Self { socket, path: path.to_owned(), _lock: lock };
+        listener.open(group).map_err(|error| OpenError::failed(path, error))?;
+        Ok(listener)
+    }
+
+    fn open(&self, group: Option<u32>) -> io::Result<()> {
+        if group.is_some() {
+            chown(&self.path, None, group)?;
+        }
+        listen(&self.socket, Backlog::new(BACKLOG)?)?;
+        Ok(())
+    }
+
+    /// The next one who waits.
+    pub(super) fn accept(&self) -> nix::Result<OwnedFd> {
+        sys::accept(&self.socket)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // While the lock is held.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Whoever has the lock may remove the socket of one who had it before.
+fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name);
+    let file = file.map_err(|error| OpenError::failed(path, error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => OpenError::taken(path),
+        errno => OpenError::failed(path, errno),
+    })
+}
+
+/// Removes what a daemon has left that was killed.
+fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), OpenError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(OpenError::failed(path, error)),
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(OpenError::NotASocket { path: path.to_owned() });
+        }
+        Ok(_) => {}
+    }
+    let probe = seqpacket().map_err(|errno| OpenError::failed(path, errno))?;
+    match connect(probe.as_raw_fd(), address) {
+        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(|error| OpenError::failed(path, error)),
+        // Accepted, or of another type, or too many wait: somebody is there.
+        _ => Err(OpenError::taken(path)),
+    }
+}
+
+fn seqpacket() -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
+}

@@ -1,0 +1,257 @@
+//! One client.
+
+use std::fmt::Display;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
+use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Refusal, Request, RequestError};
+
+use super::outlet::Outlet;
+use super::{Buffer, Counts};
+use crate::capacity::{BoardStream, MAX_CLIENTS};
+use crate::monotonic::Monotonic;
+
+/// For how long a client may take to send its request before it gets what one without a request gets.
+const REQUEST_WITHIN: Duration = Duration::from_millis(100);
+
+/// Packets that a client gets before it is the next one's turn.
+const PACKETS_A_TURN: usize = 512;
+
+/// Packets that are taken from one who sends more than its request, so that it hears why it is not served and not
+/// only that the connection is gone.
+const PACKETS_TO_DISCARD: usize = 8;
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    outlet: Outlet,
+    state: State,
+    has_asked: bool,
+    /// Whether nothing can come from it any more.
+    is_mute: bool,
+    missed: u64,
+}
+
+/// What it is being told.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Nothing yet: until then it may send its request.
+    Waiting { until: Monotonic },
+    /// It reads the journal: the stream, or what is present.
+    Reading { consumer: ConsumerId, has_begun: bool, ends_when_current: bool },
+    /// It has asked how the daemon is.
+    Asking,
+    /// Nothing more.
+    Over,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It knows all, or has something to say first.
+    Rests,
+    /// There is more to tell it at once.
+    GoesOn,
+    /// Its send buffer is full.
+    Blocked,
+    /// It is to be let go.
+    Over,
+    /// It is to be let go, since it is not served.
+    Refused,
+}
+
+impl Session {
+    /// One who has just come.
+    pub(super) fn new(socket: OwnedFd, now: Monotonic) -> nix::Result<Self> {
+        Ok(Self {
+            outlet: Outlet::new(socket)?,
+            state: State::Waiting { until: now.after(REQUEST_WITHIN) },
+            has_asked: false,
+            is_mute: false,
+            missed: 0,
+        })
+    }
+
+    /// Until when it may send its request.
+    pub(super) const fn waits_until(&self) -> Option<Monotonic> {
+        match self.state {
+            State::Waiting { until } => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Whether it gets the stream, for as long as it likes.
+    pub(super) const fn is_streaming(&self) -> bool {
+        matches!(self.state, State::Reading { ends_when_current: false, .. })
+    }
+
+    /// Whether it has asked how the daemon is.
+    pub(super) const fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking)
+    }
+
+    /// Whether something may still come from it.
+    pub(super) const fn may_speak(&self) -> bool {
+        !self.is_mute
+    }
+
+    /// Packets that it was sent.
+    pub(super) const fn sent(&self) -> u64 {
+        self.outlet.sent()
+    }
+
+    /// Events that it missed.
+    pub(super) const fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Takes what it has sent. `others` is how many others get the stream.
+    pub(super) fn listen(&mut self, stream: &mut BoardStream, others: usize, buffer: &mut Buffer) -> Turn {
+        let mut packet = [0; MAX_REQUEST_BYTES];
+        let length = match self.outlet.receive(&mut packet) {
+            Err(Errno::EAGAIN) => return Turn::Rests,
+            Err(_) => return Turn::Over,
+            Ok(0) => {
+                self.is_mute = true;
+                return Turn::Rests;
+            }
+            Ok(length) => length,
+        };
+        if std::mem::replace(&mut self.has_asked, true) {
+            return self.refuse(
+                Refusal::SecondRequest,
+                &"one request is all: connect again for another",
+                buffer,
+            );
+        }
+        let packet = packet.get(..length).ok_or(RequestError::TooLong { length });
+        match packet.and_then(Request::parse) {
+            Ok(request) => self.begin(&request, stream, others, buffer),
+            Err(error) => self.refuse(Refusal::BadRequest, &error, buffer),
+        }
+    }
+
+    /// Begins to answer a request, or the lack of one. What was told before is void.
+    pub(super) fn begin(
+        &mut self,
+        request: &Request,
+        stream: &mut BoardStream,
+        others: usize,
+        buffer: &mut Buffer,
+    ) -> Turn {
+        self.leave(stream);
+        let (selection, snapshot, ends_when_current) = match request {
+            Request::Status => {
+                self.state = State::Asking;
+                return Turn::Rests;
+            }
+            Request::List { selection } => (selection, true, true),
+            Request::Stream { selection, snapshot } => (selection, *snapshot, false),
+        };
+        let has_place = ends_when_current || others < MAX_CLIENTS;
+        let consumer = if has_place { stream.join(selection.clone(), Lag::Reset) } else { None };
+        let Some(consumer) = consumer else {
+            let limit = format_args!("{MAX_CLIENTS} clients are served already: end one of them");
+            return self.refuse(Refusal::Busy, &limit, buffer);
+        };
+        stream.mark_current(consumer);
+        if !snapshot {
+            stream.take_as_told(consumer);
+        }
+        self.state = State::Reading { consumer, has_begun: false, ends_when_current };
+        Turn::GoesOn
+    }
+
+    /// Sends what is to be told, as long as there is room for it.
+    pub(super) fn tell(
+        &mut self,
+        stream: &mut BoardStream,
+        now: Monotonic,
+        packet: &mut Packet,
+        buffer: &mut Buffer,
+        counts: &mut Counts,
+    ) -> Turn {
+        let State::Reading { consumer, has_begun, ends_when_current } = &mut self.state else {
+            return Turn::Rests;
+        };
+        for _ in 0..PACKETS_A_TURN {
+            if !self.outlet.has_room() {
+                return Turn::Blocked;
+            }
+            let seq = self.outlet.next_seq();
+            let mut is_last = false;
+            let bytes = if std::mem::replace(has_begun, true) {
+                match stream.next(*consumer, now.as_nanos(), packet) {
+                    None => return Turn::Rests,
+                    Some(Told::Event(entry)) => {
+                        let at = Monotonic::from_nanos(entry.stamp).as_micros();
+                        protocol::event(buffer, &entry, at, seq)
+                    }
+                    Some(Told::Missed { steps }) => {
+                        self.missed += steps;
+                        counts.missed += steps;
+                        protocol::missed(buffer, steps, seq)
+                    }
+                    Some(Told::Current) => {
+                        is_last = *ends_when_current;
+                        protocol::end(buffer, seq)
+                    }
+                    Some(Told::Reset) => protocol::reset(buffer, seq),
+                }
+            } else {
+                protocol::begin(buffer, self.has_asked, seq)
+            };
+            if !self.outlet.send(bytes) || is_last {
+                return Turn::Over;
+            }
+        }
+        Turn::GoesOn
+    }
+
+    /// Answers the question how the daemon is: `part` writes one packet after the other, until there is none. They are
+    /// few, and an answer's buffer is empty.
+    pub(super) fn answer(
+        &mut self,
+        buffer: &mut Buffer,
+        part: impl for<'b> Fn(usize, &'b mut Buffer, u64) -> Option<&'b [u8]>,
+    ) {
+        let Self { outlet, .. } = self;
+        let mut goes_on = outlet.send(protocol::begin(buffer, true, outlet.next_seq()));
+        for number in 0.. {
+            if !goes_on || !outlet.has_room() {
+                return;
+            }
+            let Some(packet) = part(number, buffer, outlet.next_seq()) else { break };
+            goes_on = outlet.send(packet);
+        }
+        outlet.send(protocol::end(buffer, outlet.next_seq()));
+    }
+
+    /// Says why it is not served.
+    pub(super) fn refuse(&mut self, refusal: Refusal, why: &dyn Display, buffer: &mut Buffer) -> Turn {
+        for _ in 0..PACKETS_TO_DISCARD {
+            if matches!(self.outlet.receive(&mut []), Err(_) | Ok(0)) {
+                break;
+            }
+        }
+        if self.outlet.has_room() {
+            self.outlet.send(protocol::error(buffer, refusal, why, self.outlet.next_seq()));
+        }
+        Turn::Refused
+    }
+
+    /// The stream need not remember it any more.
+    pub(super) fn leave(&mut self, stream: &mut BoardStream) {
+        if let State::Reading { consumer, .. } = std::mem::replace(&mut self.state, State::Over) {
+            stream.leave(consumer);
+        }
+    }
+}
+
+impl AsFd for Session {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.outlet.as_fd()
+    }
+}

@@ -1,0 +1,157 @@
+//! An application's end: reads what a running daemon's broker tells.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use sureplug_board::client::{Client, DEFAULT_PATH};
+//! use sureplug_core::protocol::Kind;
+//!
+//! let mut client = Client::stream(Path::new(DEFAULT_PATH), &["usb"], true)?;
+//! while let Some(message) = client.receive()? {
+//!     if let Kind::Event(entry) = message.kind() {
+//!         println!("{}", entry.uevent);
+//!     }
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
+use sureplug_core::protocol::{MAX_PACKET_BYTES, Message, MessageError};
+
+/// Where the daemon's socket is if nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/run/sureplug/events";
+
+/// A connection to the broker.
+///
+/// As an iterator it blocks for each packet, and ends when the broker hangs up.
+#[derive(Debug)]
+pub struct Client {
+    socket: OwnedFd,
+    buffer: Box<[u8; MAX_PACKET_BYTES]>,
+}
+
+impl Client {
+    /// Asks for the events of these subsystems, or of all if none is named, and with `snapshot` for what is present
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// What `connect(2)` or `send(2)` says: nobody listens there, or it is not for this user.
+    pub fn stream(path: &Path, subsystems: &[&str], snapshot: bool) -> io::Result<Self> {
+        Self::connect(path, if snapshot { "SNAPSHOT=yes" } else { "SNAPSHOT=no" }, subsystems)
+    }
+
+    /// Asks for what is present of these subsystems, or of all if none is named; then the broker hangs up.
+    ///
+    /// # Errors
+    ///
+    /// As [`stream`](Self::stream).
+    pub fn list(path: &Path, subsystems: &[&str]) -> io::Result<Self> {
+        Self::connect(path, "LIST", subsystems)
+    }
+
+    /// Asks how the daemon is; then the broker hangs up.
+    ///
+    /// # Errors
+    ///
+    /// As [`stream`](Self::stream).
+    pub fn status(path: &Path) -> io::Result<Self> {
+        Self::connect(path, "STATUS", &[])
+    }
+
+    fn connect(path: &Path, what: &str, subsystems: &[&str]) -> io::Result<Self> {
+        let mut request = String::from(what);
+        for name in subsystems {
+            request.push_str("\nSUBSYSTEM=");
+            request.push_str(name);
+        }
+        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        match send(socket.as_raw_fd(), request.as_bytes(), MsgFlags::MSG_NOSIGNAL) {
+            // It has hung up already, and has said why.
+            Ok(_) | Err(Errno::EPIPE) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        Ok(Self { socket, buffer: Box::new([0; MAX_PACKET_BYTES]) })
+    }
+
+    /// Waits for the next packet; `None` when the broker has hung up.
+    ///
+    /// # Errors
+    ///
+    /// What `recv(2)` says, and `InvalidData` for a packet that no broker sends.
+    pub fn receive(&mut self) -> io::Result<Option<Message<'_>>> {
+        self.read(MsgFlags::empty())
+    }
+
+    /// Takes the next packet, if one is there; `None` when the broker has hung up.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive), and `WouldBlock` if there is none: [poll](AsFd::as_fd) for the next.
+    pub fn try_receive(&mut self) -> io::Result<Option<Message<'_>>> {
+        self.read(MsgFlags::MSG_DONTWAIT)
+    }
+
+    fn read(&mut self, flags: MsgFlags) -> io::Result<Option<Message<'_>>> {
+        let length = self.fill(flags)?;
+        match &self.buffer[..length] {
+            [] => Ok(None),
+            packet => Message::parse(packet).map(Some).map_err(invalid),
+        }
+    }
+
+    fn fill(&mut self, flags: MsgFlags) -> io::Result<usize> {
+        loop {
+            match recv(self.socket.as_raw_fd(), &mut self.buffer[..], flags) {
+                // The second: it did not take all that was sent to it. What it has said comes all the same.
+                Err(Errno::EINTR | Errno::ECONNRESET) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Iterator for Client {
+    type Item = io::Result<OwnedMessage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let length = match self.fill(MsgFlags::empty()) {
+            Ok(0) => return None,
+            Ok(length) => length,
+            Err(error) => return Some(Err(error)),
+        };
+        let packet = &self.buffer[..length];
+        Some(Message::parse(packet).map(|_| OwnedMessage(packet.into())).map_err(invalid))
+    }
+}
+
+/// A packet that was kept.
+#[derive(Clone, Debug)]
+pub struct OwnedMessage(Box<[u8]>);
+
+impl OwnedMessage {
+    /// What it says.
+    ///
+    /// # Panics
+    ///
+    /// Never: it was read before.
+    #[must_use]
+    pub fn as_message(&self) -> Message<'_> {
+        Message::parse(&self.0).expect("a packet that was read before")
+    }
+}
+
+fn invalid(error: MessageError) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error.to_string())
+}

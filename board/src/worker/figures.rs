@@ -1,0 +1,31 @@
+//! What the worker can say of itself.
+
+use super::Worker;
+use crate::broker::Figures;
+use crate::totals::Totals;
+
+impl Worker {
+    /// What was counted up to now.
+    pub(super) fn totals(&self) -> Totals {
+        let counters = self.intake.counters();
+        Totals {
+            foreign: counters.foreign(),
+            peak_queued: counters.peak_queued(),
+            longest_stall_us: counters.longest_stall_us(),
+            devices: self.tracker.stream.presence().devices() as u64,
+            ..self.tracker.totals
+        }
+    }
+
+    /// For those who ask.
+    pub(super) fn figures(&self) -> Figures {
+        let schedule = &self.tracker.schedule;
+        let state = match (schedule.has_started(), schedule.is_lossy()) {
+            (false, _) => "starting",
+            (true, true) => "repairing",
+            (true, false) => "steady",
+        };
+        let totals = self.totals();
+        Figures { state, totals, unacknowledged: totals.lost, started: self.started }
+    }
+}
