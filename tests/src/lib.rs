@@ -1,6 +1,7 @@
 //! What the tests of Sureplug share: the captured uevents, a naive parser to compare with, and
 //! the generator of the plug profiles.
 
+pub mod application;
 pub mod captured;
 pub mod cbpf;
 pub mod daemon;
@@ -11,6 +12,7 @@ pub mod model;
 pub mod oracle;
 pub mod privilege;
 pub mod profiles;
+pub mod served;
 pub mod stand_in;
 pub mod sysfs_truth;
 pub mod timing;

@@ -1,0 +1,25 @@
+//! Prints what comes and goes: `cargo run --example events [PATH [SUBSYSTEM...]]`.
+
+use std::path::Path;
+
+use sureplug_board::client::{Client, DEFAULT_PATH};
+use sureplug_core::protocol::Kind;
+
+fn main() -> std::io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let path = arguments.first().map_or(DEFAULT_PATH, String::as_str);
+    let subsystems: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    for message in Client::stream(Path::new(path), &subsystems, true)? {
+        let message = message?;
+        match message.as_message().kind() {
+            Kind::Event(entry) => println!("{}", entry.uevent),
+            Kind::Missed { events } => println!("missed {events}"),
+            Kind::Begin { .. } => println!("begin"),
+            Kind::End => println!("end"),
+            Kind::Reset => println!("reset"),
+            Kind::Error { message, .. } => eprintln!("{}", String::from_utf8_lossy(message)),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! An application as `PROTOCOL.md` describes it, written from that alone.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
+use serde_json::{Value, json};
+
+use crate::fold::Fold;
+
+/// How long an application waits for what must come.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A connection, and what it has learned.
+pub struct Application {
+    socket: OwnedFd,
+    /// Whether it is told all that is present.
+    has_snapshot: bool,
+    /// The devices that it knows to be present, if it is told all of them.
+    pub fold: Fold,
+    /// The number of the last packet.
+    pub seq: u64,
+    /// Events that it was told to have missed.
+    pub missed: u64,
+    /// Whether all that is present was told.
+    pub is_current: bool,
+}
+
+/// A packet in its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The header's action.
+    pub action: String,
+    /// The header's devpath.
+    pub devpath: String,
+    /// The first of each key.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl Told {
+    /// Takes a packet apart.
+    ///
+    /// # Panics
+    ///
+    /// If it is not as it must be.
+    #[must_use]
+    pub fn of(packet: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(packet);
+        let mut parts = text.strip_suffix('\0').expect("a NUL at the end").split('\0');
+        let (action, devpath) = parts.next().and_then(|header| header.split_once('@')).expect("a header");
+        let mut properties = BTreeMap::new();
+        for part in parts {
+            let (key, value) = part.split_once('=').unwrap_or_else(|| panic!("no property: {part}"));
+            properties.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        let told = Self { action: action.to_owned(), devpath: devpath.to_owned(), properties };
+        assert_eq!((told.get("ACTION"), told.get("DEVPATH")), (action, devpath), "{told:?}");
+        told
+    }
+
+    /// A property, or nothing.
+    #[must_use]
+    pub fn get(&self, key: &str) -> &str {
+        self.properties.get(key).map_or("", String::as_str)
+    }
+
+    /// A property that is a number.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    #[must_use]
+    pub fn number(&self, key: &str) -> u64 {
+        self.get(key).parse().unwrap_or_else(|_| panic!("no number {key}: {self:?}"))
+    }
+
+    /// Whether the daemon says it on its own behalf.
+    #[must_use]
+    pub fn is_marker(&self) -> bool {
+        self.get("SUBSYSTEM") == "sureplug" && !self.properties.contains_key("SUREPLUG_ORIGIN")
+    }
+}
+
+impl Application {
+    /// Connects and sends a request, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What `connect(2)` says.
+    pub fn connect(path: &Path, request: &str) -> Result<Self, Errno> {
+        let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        let has_snapshot = !request.contains("SNAPSHOT=no");
+        let application =
+            Self { socket, has_snapshot, fold: Fold::default(), seq: 0, missed: 0, is_current: false };
+        if !request.is_empty() {
+            application.send(request.as_bytes())?;
+        }
+        Ok(application)
+    }
+
+    /// Sends a packet.
+    ///
+    /// # Errors
+    ///
+    /// What `send(2)` says.
+    pub fn send(&self, packet: &[u8]) -> Result<(), Errno> {
+        send(self.socket.as_raw_fd(), packet, MsgFlags::MSG_NOSIGNAL).map(|_| ())
+    }
+
+    /// The next packet that is there already: `Some(None)` if there is none, `None` at the end.
+    ///
+    /// # Panics
+    ///
+    /// If it breaks a rule of the protocol.
+    pub fn take(&mut self) -> Option<Option<Told>> {
+        let mut packet = [0; 4_097];
+        loop {
+            match recv(self.socket.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return None,
+                Ok(length) => {
+                    assert!(length <= 4_096, "too long");
+                    let told = Told::of(&packet[..length]);
+                    self.note(&told);
+                    return Some(Some(told));
+                }
+                Err(Errno::EAGAIN) => return Some(None),
+                Err(Errno::EINTR | Errno::ECONNRESET) => {}
+                Err(errno) => panic!("{errno}"),
+            }
+        }
+    }
+
+    /// Waits for the next packet; `None` at the end.
+    ///
+    /// # Panics
+    ///
+    /// If nothing comes.
+    pub fn receive(&mut self) -> Option<Told> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match self.take() {
+                None => return None,
+                Some(Some(told)) => return Some(told),
+                Some(None) => {}
+            }
+            assert!(Instant::now() < end, "nothing came behind packet {}", self.seq);
+            let _ =
+                poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(100u8));
+        }
+    }
+
+    /// The next packets, up to the one for which it holds.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come.
+    pub fn receive_until(&mut self, mut holds: impl FnMut(&Told) -> bool) -> Vec<Told> {
+        let mut all = Vec::new();
+        loop {
+            let told = self.receive().unwrap_or_else(|| panic!("it hung up behind {:?}", all.last()));
+            let is_it = holds(&told);
+            all.push(told);
+            if is_it {
+                return all;
+            }
+        }
+    }
+
+    /// The next packets, up to a marker.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come.
+    pub fn receive_until_marker(&mut self, action: &str) -> Vec<Told> {
+        self.receive_until(|told| told.is_marker() && told.action == action)
+    }
+
+    /// All that comes until the broker hangs up.
+    pub fn receive_all(&mut self) -> Vec<Told> {
+        std::iter::from_fn(|| self.receive()).collect()
+    }
+
+    /// Holds the rules against a packet.
+    fn note(&mut self, told: &Told) {
+        self.seq += 1;
+        assert_eq!(told.number("SUREPLUG_SEQ"), self.seq, "{told:?}");
+        let kind = if told.is_marker() { told.action.as_str() } else { "event" };
+        match kind {
+            "begin" | "reset" | "missed" => self.is_current = false,
+            "end" => self.is_current = true,
+            _ => {}
+        }
+        if kind == "missed" {
+            self.missed += told.number("SUREPLUG_MISSED");
+        }
+        if kind == "event" {
+            let origin = told.get("SUREPLUG_ORIGIN");
+            assert!(matches!(origin, "kernel" | "scan" | "repair"), "{told:?}");
+            assert_eq!(origin == "kernel", told.properties.contains_key("SEQNUM"), "{told:?}");
+        }
+        if !self.has_snapshot {
+            return;
+        }
+        let kind = if kind == "begin" { "reset" } else { kind };
+        self.fold.take(&line(kind, told)).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+impl AsFd for Application {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// As a line of the daemon has it.
+fn line(kind: &str, told: &Told) -> Value {
+    json!({
+        "kind": kind, "action": told.action, "devpath": told.devpath, "subsystem": told.get("SUBSYSTEM"),
+        "properties": told.properties,
+    })
+}
