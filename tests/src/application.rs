@@ -149,9 +149,14 @@ impl Application {
                 Some(None) => {}
             }
             assert!(Instant::now() < end, "nothing came behind packet {}", self.seq);
-            let _ =
-                poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(100u8));
+            self.wait(Duration::from_millis(100));
         }
+    }
+
+    /// Waits until there is something to receive, for a while.
+    pub fn wait(&self, at_most: Duration) {
+        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX);
+        let _ = poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], timeout);
     }
 
     /// The next packets, up to the one for which it holds.

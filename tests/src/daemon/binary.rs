@@ -59,12 +59,30 @@ pub fn build(mut command: Command) -> Result<PathBuf, String> {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     let messages = String::from_utf8(output.stdout).expect("messages are UTF-8");
-    let program = messages.lines().find_map(|line| {
+    Ok(executable(&messages, "sureplug").expect("cargo builds the daemon"))
+}
+
+/// Where a target's program is, by the messages of the `cargo` that built it.
+fn executable(messages: &str, target: &str) -> Option<PathBuf> {
+    messages.lines().find_map(|line| {
         let message: Value = serde_json::from_str(line).expect("a message is JSON");
-        let is_it = message["target"]["name"] == "sureplug";
+        let is_it = message["target"]["name"] == target;
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
-    });
-    Ok(program.expect("cargo builds the daemon"))
+    })
+}
+
+/// Builds an example of the board's crate, and finds the program.
+///
+/// # Panics
+///
+/// If that fails.
+#[must_use]
+pub fn build_example(name: &str) -> PathBuf {
+    let mut command = cargo("build");
+    command.args(["--package", "sureplug-board", "--example", name]);
+    let output = command.arg("--message-format=json-render-diagnostics").output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    executable(&String::from_utf8_lossy(&output.stdout), name).expect("cargo builds the example")
 }
 
 /// The daemon as an image has it, built once.

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 pub use binary::{
-    PROFILE_VARIABLES, build, cargo, hears_all, root, sureplug, unprivileged, unprivileged_program,
+    PROFILE_VARIABLES, build, build_example, cargo, hears_all, root, sureplug, unprivileged, unprivileged_program,
 };
 use capture::Capture;
 pub use events::{marked, now_us, raise_number, stamp};
@@ -179,6 +179,11 @@ impl Daemon {
     /// If it has ended already.
     pub fn signal(&self, signal: Signal) {
         kill(pid(&self.child), signal).expect("it is running");
+    }
+
+    /// Sends it `SIGTERM`, if it has not ended already.
+    pub fn end(&self) {
+        let _ = kill(pid(&self.child), Signal::SIGTERM);
     }
 
     /// Ends it with `SIGTERM`.

@@ -1,0 +1,130 @@
+//! The socket in the file system: whose it is, and who may have it.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Uid;
+use sureplug_tests::application::Application;
+use sureplug_tests::daemon::{Daemon, Output, run, sureplug};
+use sureplug_tests::served::Served;
+
+fn refused(path: &Path, further: &str) -> Output {
+    let mut command = sureplug(&format!("run {further} --socket"));
+    command.arg(path);
+    let output = run(command);
+    assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:?}");
+    output
+}
+
+#[test]
+fn only_owner_and_group_may_connect_and_the_socket_goes_with_the_daemon() {
+    let served = Served::start("");
+    let file = fs::metadata(served.path()).expect("a socket");
+    assert!(file.file_type().is_socket());
+    assert_eq!((file.permissions().mode() & 0o7777, file.uid()), (0o660, Uid::effective().as_raw()));
+    let path = served.path();
+    served.finish().assert_fine();
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_group_is_by_name_or_number() {
+    if !Uid::effective().is_root() {
+        return sureplug_tests::privilege::not_run("the socket's group", "it needs root");
+    }
+    for (group, number) in [("tty", 5), ("4711", 4711)] {
+        let served = Served::start(&format!("--socket-group {group}"));
+        let file = fs::metadata(served.path()).expect("a socket");
+        assert_eq!((file.gid(), file.permissions().mode() & 0o7777), (number, 0o660));
+    }
+    let output = run(sureplug("run --socket-group nobody-has-this-name"));
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr[0].contains("no group of /etc/group"), "{output:?}");
+}
+
+#[test]
+fn a_stale_socket_is_replaced() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    let start = || {
+        let mut command = sureplug("run --socket");
+        command.arg(&path);
+        let daemon = Daemon::start(command);
+        daemon.wait_until_scanned();
+        daemon
+    };
+    let killed = start();
+    killed.signal(Signal::SIGKILL);
+    let _ = killed.wait();
+    assert!(path.exists(), "a killed daemon leaves its socket");
+    let daemon = start();
+    let mut application = Application::connect(&path, "LIST").expect("the new one listens");
+    application.receive_until_marker("end");
+    daemon.finish().assert_fine();
+}
+
+#[test]
+fn a_live_socket_is_not_replaced() {
+    let served = Served::start("");
+    let mut application = served.connect("");
+    application.receive_until_marker("end");
+    for _ in 0..2 {
+        let output = refused(&served.path(), "");
+        assert!(output.stderr[0].contains("another daemon serves it"), "{output:?}");
+    }
+    served.connect("LIST").receive_until_marker("end");
+    // Neither is that of another program, of whatever type.
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    let _listener = UnixListener::bind(&path).expect("a socket");
+    assert!(refused(&path, "").stderr[0].contains("another daemon serves it"));
+    assert!(path.exists());
+}
+
+#[test]
+fn of_many_that_start_together_one_gets_the_path() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    // A stale one, which each of them may want to replace.
+    drop(UnixListener::bind(&path).expect("a socket"));
+    let daemons: Vec<_> = (0..8)
+        .map(|_| {
+            let mut command = sureplug("run --socket");
+            command.arg(&path);
+            Daemon::start(command)
+        })
+        .collect();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    Application::connect(&path, "LIST").expect("one of them listens").receive_until_marker("end");
+    let mut refusals = 0;
+    for daemon in daemons {
+        daemon.end();
+        let output = daemon.wait();
+        refusals += usize::from(output.code == Some(3));
+    }
+    assert_eq!(refusals, 7);
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    fs::write(&path, "precious").expect("a file");
+    assert!(refused(&path, "").stderr[0].contains("no socket; remove it"));
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "precious");
+    let nowhere = directory.path().join("no/such/directory/events");
+    assert!(refused(&nowhere, "").stderr[0].contains("--socket"));
+    let long = directory.path().join("x".repeat(108));
+    assert!(refused(&long, "").stderr[0].contains("no socket for applications"));
+    // A directory that is missing alone is made.
+    let made = directory.path().join("made/events");
+    let mut command = sureplug("run --socket");
+    command.arg(&made);
+    let daemon = Daemon::start(command);
+    daemon.wait_until_scanned();
+    assert!(made.exists());
+    daemon.finish().assert_fine();
+}

@@ -1,0 +1,121 @@
+//! Clients that are slow, stopped or dying: neither the reading of the socket nor another client notices.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use sureplug_tests::daemon::{Daemon, json, number};
+use sureplug_tests::kernel::devices::{NetDevice, delete_together};
+use sureplug_tests::kernel::{mark, own_sysfs, raise};
+use sureplug_tests::served::{LARGE, Served};
+use sureplug_tests::sysfs_truth::assert_true;
+
+/// For how long a client is stopped.
+const STOPPED: Duration = Duration::from_secs(60);
+
+/// Events a second of the storm meanwhile: as many as 15 readers that check every packet take on two processors.
+const STORM_RATE: u32 = 500;
+
+/// An application in a process of its own.
+fn application(served: &Served, request: &str) -> Daemon {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_application"));
+    command.arg(served.path()).arg(request);
+    Daemon::start(command)
+}
+
+fn learned(application: &Daemon, from: usize, holds: impl Fn(&Value) -> bool) -> (usize, Value) {
+    let (line, text) = application.wait_for_line_from(from, |line| holds(&json(line)));
+    (line, json(&text))
+}
+
+#[test]
+fn i5_a_stopped_client_delays_nobody_and_is_true_again_when_it_goes_on() {
+    let Some(_turn) = own_sysfs("a client that is stopped in a storm") else { return };
+    let served = Served::start(LARGE);
+    let others: Vec<_> = (0..15).map(|_| application(&served, "SNAPSHOT=yes")).collect();
+    let stopped = application(&served, "SNAPSHOT=yes");
+    for client in others.iter().chain([&stopped]) {
+        learned(client, 0, |line| line["current"] == true);
+    }
+    stopped.signal(Signal::SIGSTOP);
+    let mark = mark();
+    let begun = Instant::now();
+    let mut raised = 0u32;
+    let mut taps = Vec::new();
+    while begun.elapsed() < STOPPED {
+        if raised % 500 == 0 {
+            taps.push(NetDevice::tap(&format!("slow{}", raised / 500)).expect("a tap"));
+        }
+        if raised % 1_000 == 999 {
+            taps.remove(0).destroy().expect("it goes");
+        }
+        raise("change", &mark, "");
+        raised += 1;
+        let ahead = (Duration::from_secs(1) * raised / STORM_RATE).saturating_sub(begun.elapsed());
+        thread::sleep(ahead);
+    }
+    // All of it, in order, and nothing missed; the packets themselves were checked by each.
+    let truth = learned(&others[0], 0, |line| number(line, "events") >= u64::from(raised)).1;
+    for client in &others[1..] {
+        let last =
+            learned(client, 0, |line| line["hash"] == truth["hash"] && line["events"] == truth["events"]).1;
+        assert_eq!(number(&last, "missed"), 0, "{last}");
+    }
+    assert_eq!(number(&truth, "missed"), 0, "{truth}");
+    stopped.signal(Signal::SIGCONT);
+    let last = learned(&stopped, 0, |line| line["hash"] == truth["hash"] && line["current"] == true).1;
+    println!("{raised} events; the stopped one missed {}", number(&last, "missed"));
+    assert!(number(&last, "missed") > 0, "{last}");
+    assert_eq!(number(&last, "devices"), number(&truth, "devices"));
+    // One that dies in the midst of it all.
+    stopped.signal(Signal::SIGKILL);
+    raise("change", &mark, "");
+    let mut fresh = served.connect("SNAPSHOT=yes");
+    fresh.receive_until_marker("end");
+    assert_true(&fresh.fold, "/sys".as_ref(), "afterwards");
+    served.finish().assert_fine();
+}
+
+#[test]
+fn one_that_reads_slowly_gets_its_snapshot_of_512_devices_while_events_go_on() {
+    let Some(_turn) = own_sysfs("a slow snapshot") else { return };
+    let names: Vec<String> = (0..512).map(|number| format!("many{number}")).collect();
+    for name in &names {
+        NetDevice::tap(name).expect("a tap").leave().expect("it stays");
+    }
+    let served = Served::start("--ports 127 --max-stall-ms 60000 --port-device keyboard --json");
+    let mut slow = served.connect("SUBSYSTEM=net\nSUBSYSTEM=mem");
+    let mark = mark();
+    let done = AtomicBool::new(false);
+    let seen = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                raise("change", &mark, "");
+                thread::sleep(Duration::from_micros(500));
+            }
+        });
+        // A packet in 10 ms stands for one in a second: no clock runs for a client. What comes meanwhile is more than
+        // the journal keeps.
+        let mut seen = 0;
+        while slow.fold.names("net").len() <= names.len() || !slow.is_current {
+            let told = slow.receive().expect("it is served");
+            seen += usize::from(told.get("SUBSYSTEM") == "net");
+            if seen == 40 {
+                done.store(true, Ordering::Relaxed);
+            }
+            thread::sleep(Duration::from_millis(10));
+            assert!(slow.seq < 20_000, "no end");
+        }
+        done.store(true, Ordering::Relaxed);
+        seen
+    });
+    println!("{seen} packets of net devices, {} events missed", slow.missed);
+    let mut fresh = served.connect("LIST\nSUBSYSTEM=net");
+    fresh.receive_all();
+    assert_eq!(slow.fold.names("net"), fresh.fold.names("net"));
+    delete_together(&names).expect("they are gone");
+    served.finish().assert_fine();
+}
