@@ -6,6 +6,7 @@ pub mod capacity;
 pub mod cli;
 pub mod client;
 pub mod doorbell;
+pub mod hooks;
 pub mod intake;
 mod json;
 pub mod monotonic;

@@ -1,6 +1,8 @@
 //! The system calls that `nix` has no safe call for, or none that does without allocating: the only module
 //! with `unsafe`.
 
+mod spawn;
+
 use std::ffi::CStr;
 use std::io;
 use std::mem::{offset_of, size_of_val};
@@ -10,6 +12,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{SockFlag, accept4};
 use sureplug_core::filter::Instruction;
+
+pub use spawn::{STACK_BYTES, spawn};
 
 /// Words of `SO_MEMINFO` (`include/uapi/linux/sock_diag.h`, `SK_MEMINFO_VARS`).
 const MEMINFO_WORDS: usize = 9;

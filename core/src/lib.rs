@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod filter;
+pub mod hook;
 pub mod journal;
 pub mod limits;
 pub mod loss;

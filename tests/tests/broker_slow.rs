@@ -17,7 +17,7 @@ use sureplug_tests::sysfs_truth::assert_true;
 const STOPPED: Duration = Duration::from_secs(60);
 
 /// Events a second of the storm meanwhile: as many as 15 readers that check every packet take on two processors.
-const STORM_RATE: u32 = 500;
+const STORM_RATE: u32 = 200;
 
 /// An application in a process of its own.
 fn application(served: &Served, request: &str) -> Daemon {
@@ -46,7 +46,7 @@ fn i5_a_stopped_client_delays_nobody_and_is_true_again_when_it_goes_on() {
     let mut raised = 0u32;
     let mut taps = Vec::new();
     while begun.elapsed() < STOPPED {
-        if raised % 500 == 0 {
+        if raised.is_multiple_of(500) {
             taps.push(NetDevice::tap(&format!("slow{}", raised / 500)).expect("a tap"));
         }
         if raised % 1_000 == 999 {

@@ -9,7 +9,11 @@ use sureplug_core::selection::Selection;
 
 use super::group;
 use super::suggest::nearest;
+use crate::hooks::DEFAULT_TIMEOUT_MS;
 use crate::profile::{Profile, SUBSYSTEMS};
+
+/// Milliseconds that a run of a hook may be allowed.
+const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 
 /// What the arguments ask for.
 #[derive(Debug)]
@@ -49,6 +53,9 @@ pub(super) struct RunOptions {
     pub(super) socket: Option<PathBuf>,
     /// By number: the group that may connect beside the owner.
     pub(super) socket_group: Option<u32>,
+    /// The program that is run for each event.
+    pub(super) hook: Option<PathBuf>,
+    pub(super) hook_timeout_ms: u32,
 }
 
 /// What `size` takes.
@@ -72,6 +79,8 @@ const OPTIONS: &[&str] = &[
     "--allow-undersized",
     "--socket",
     "--socket-group",
+    "--hook",
+    "--hook-timeout-ms",
 ];
 
 /// The command line is wrong: what is, and what it should be.
@@ -111,6 +120,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         allow_undersized: false,
         socket: None,
         socket_group: None,
+        hook: None,
+        hook_timeout_ms: DEFAULT_TIMEOUT_MS,
     };
     let mut subsystems = String::new();
     while let Some(argument) = parser.next()? {
@@ -138,6 +149,10 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
             Arg::Long("allow-undersized") => options.allow_undersized = true,
             Arg::Long("socket") => options.socket = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("hook") => options.hook = Some(PathBuf::from(parser.value()?)),
+            Arg::Long("hook-timeout-ms") => {
+                options.hook_timeout_ms = number(&mut parser, "--hook-timeout-ms", &HOOK_TIMEOUT_MS)?;
+            }
             Arg::Long("socket-group") => {
                 let name = parser.value()?.string()?;
                 let unknown =

@@ -9,6 +9,7 @@ use super::output::complain;
 use super::{Exit, Prepared, prepare};
 use crate::broker::{Broker, OpenError};
 use crate::client::DEFAULT_PATH;
+use crate::hooks::Hook;
 use crate::intake::Intake;
 use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Profile, Sizing};
@@ -47,6 +48,15 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
+    let hook = match options.hook.as_deref().map(|path| Hook::open(path, options.hook_timeout_ms)).transpose()
+    {
+        Ok(hook) => hook,
+        Err(error) => {
+            let path = options.hook.as_deref().unwrap_or(Path::new("")).to_string_lossy();
+            complain(&format_args!("--hook {path}: no program to run: {error}"));
+            return Exit::Refused;
+        }
+    };
     let broker = serve(options);
     if let Err(error) = &broker {
         if options.socket.is_some() || Profile::BUILD.is_fixed() {
@@ -54,7 +64,7 @@ pub(super) fn run(options: &RunOptions) -> Exit {
             return Exit::Refused;
         }
     }
-    match watch(options, &sizing, filtering, socket, undersized, broker, &ending) {
+    match watch(options, &sizing, filtering, socket, undersized, broker, hook, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             complain(&error);
@@ -82,6 +92,7 @@ fn watch(
     socket: UeventSocket,
     undersized: Undersized,
     broker: Result<Broker, OpenError>,
+    hook: Option<Hook>,
     ending: &SigSet,
 ) -> io::Result<()> {
     let signals = SignalFd::with_flags(ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
@@ -105,6 +116,10 @@ fn watch(
     let worker = match broker {
         Ok(broker) => worker.serving(broker),
         Err(_) => worker,
+    };
+    let worker = match hook {
+        Some(hook) => worker.running(hook),
+        None => worker,
     };
     worker.run()?;
     Ok(())

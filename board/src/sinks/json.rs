@@ -12,6 +12,7 @@ use sureplug_core::uevent::Property;
 use super::line::{Line, Start};
 use super::text::DeviceName;
 use crate::capacity::{SLOTS, TABLE_BYTES};
+use crate::hooks::Report;
 use crate::json::{Object, string};
 use crate::monotonic::{Monotonic, micros};
 use crate::netlink::Filtering;
@@ -25,6 +26,11 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             .reasons()
             .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
         Line::Unserved(reason) => Object::begin(out, "unserved")?.display("message", &reason)?.end(),
+        Line::Hook(Report { at, ending, header, output, dropped_bytes, dropped_reports }) => {
+            let figures = [time(at), ("dropped_bytes", dropped_bytes), ("dropped_reports", dropped_reports)];
+            let object = Object::begin(out, "hook")?.numbers(&figures)?.display("ending", &ending)?;
+            object.bytes("event", header)?.bytes("output", output)?.end()
+        }
         Line::Event(entry) => event(out, &entry),
         Line::Missed { events } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
         Line::Reset => Object::begin(out, "reset")?.end(),

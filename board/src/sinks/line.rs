@@ -11,6 +11,7 @@ use sureplug_core::sender::Sender;
 use sureplug_core::uevent::ParseError;
 
 use super::{json, text};
+use crate::hooks::Report;
 use crate::monotonic::Monotonic;
 use crate::netlink::{Filtering, Shortfall};
 use crate::profile::{Mismatch, Sizing};
@@ -37,6 +38,8 @@ pub enum Line<'a> {
     Undersized(&'a Undersized),
     /// Applications are not served, and we run all the same.
     Unserved(&'a dyn Display),
+    /// A hook's run that failed, or that wrote something.
+    Hook(Report<'a>),
     /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
     /// made.
     Event(Entry<'a>),

@@ -10,6 +10,7 @@ use sureplug_core::uevent::Escaped;
 
 use super::line::{Line, Shortage, Start};
 use crate::capacity::{SLOTS, TABLE_BYTES};
+use crate::hooks::Report;
 use crate::monotonic::{Monotonic, micros};
 use crate::netlink::Filtering;
 use crate::profile::Sizing;
@@ -22,6 +23,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
         Line::Unserved(reason) => writeln!(out, "sureplug: warning: applications are not served: {reason}"),
+        Line::Hook(report) => hook(out, &report),
         Line::Event(entry) => {
             event(out, &entry)?;
             if verbose { properties(out, &entry) } else { Ok(()) }
@@ -209,6 +211,21 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
         "sureplug: peak {peak_queued} of {effective} B queued, longest stall {} ms (profile: {max_stall_ms} ms)",
         longest_stall_us / 1_000
     )
+}
+
+fn hook(out: &mut dyn Write, report: &Report<'_>) -> fmt::Result {
+    let Report { at, ending, header, output, dropped_bytes, dropped_reports } = report;
+    write!(out, "{at} hook: {ending}: {}", Escaped(header))?;
+    if !output.is_empty() {
+        write!(out, ": {}", Escaped(output.trim_ascii_end()))?;
+    }
+    if *dropped_bytes > 0 {
+        write!(out, ", and {dropped_bytes} B more")?;
+    }
+    if *dropped_reports > 0 {
+        write!(out, "; nothing was said of {dropped_reports} runs before it")?;
+    }
+    out.write_char('\n')
 }
 
 /// As it is written in `SUREPLUG_PORT_DEVICE`.

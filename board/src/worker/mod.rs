@@ -18,6 +18,7 @@ use sureplug_core::selection::Selection;
 
 use crate::broker::Broker;
 use crate::doorbell::poll_in;
+use crate::hooks::Hook;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
 use crate::sinks::{Console, Line, Undersized};
@@ -40,6 +41,8 @@ pub struct Worker {
     consumer: Option<ConsumerId>,
     /// Without one, no application is served.
     broker: Option<Broker>,
+    /// Without one, no program is run.
+    hook: Option<Hook>,
     packet: Box<Packet>,
     signals: SignalFd,
     undersized: Undersized,
@@ -85,6 +88,7 @@ impl Worker {
             console,
             consumer,
             broker: None,
+            hook: None,
             packet: Box::new(Packet::new()),
             signals,
             undersized,
@@ -98,6 +102,14 @@ impl Worker {
     #[must_use]
     pub fn serving(mut self, broker: Broker) -> Self {
         self.broker = Some(broker);
+        self
+    }
+
+    /// Runs a program for each event as well.
+    #[must_use]
+    pub fn running(mut self, mut hook: Hook) -> Self {
+        hook.join(&mut self.tracker.stream);
+        self.hook = Some(hook);
         self
     }
 
@@ -144,12 +156,14 @@ impl Worker {
         });
         is_idle &= !self.broker.as_ref().is_some_and(Broker::is_busy);
         let served = self.broker.as_ref().map_or(bell.as_fd(), AsFd::as_fd);
+        let hooked = self.hook.as_ref().map_or(bell.as_fd(), AsFd::as_fd);
         let timeout = if is_idle { until_due } else { PollTimeout::ZERO };
-        let [signalled, rung, has_room, has_client] =
-            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd(), served], timeout)?;
+        let [signalled, rung, has_room, has_client, has_run] =
+            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd(), served, hooked], timeout)?;
         bell.disarm(rung);
         room.disarm(has_room);
         self.hear_clients(has_client);
+        self.hear_hook(has_run);
         if signalled {
             if let Some(signal) = self.signals.read_signal()? {
                 return Ok(Some(if signal.ssi_signo == SIGINT { End::SigInt } else { End::SigTerm }));
@@ -163,8 +177,10 @@ impl Worker {
 
     /// Time until something is due if nothing happens, in whole milliseconds and not less.
     fn until_due(&self) -> PollTimeout {
-        let broker = self.broker.as_ref().and_then(Broker::wake_at).map(Monotonic::since_boot);
-        let Some(at) = self.tracker.schedule.wake_at().into_iter().chain(broker).min() else {
+        let broker = self.broker.as_ref().and_then(Broker::wake_at);
+        let hook = self.hook.as_ref().and_then(Hook::wake_at);
+        let others = broker.into_iter().chain(hook).map(Monotonic::since_boot);
+        let Some(at) = self.tracker.schedule.wake_at().into_iter().chain(others).min() else {
             return PollTimeout::NONE;
         };
         let left = at.saturating_sub(Monotonic::now().since_boot());

@@ -7,6 +7,7 @@ use sureplug_core::journal::Told;
 
 use super::Worker;
 use crate::broker::Broker;
+use crate::hooks::Hook;
 use crate::monotonic::Monotonic;
 use crate::sinks::Line;
 
@@ -36,6 +37,8 @@ impl Worker {
                 console.say(&notice);
             } else if let Some(trouble) = self.devices.take_trouble() {
                 console.say(&Line::Unreadable { path: trouble.path, error: trouble.error.kind() });
+            } else if let Some(report) = self.hook.as_mut().and_then(Hook::take_report) {
+                console.say(&Line::Hook(report));
             } else {
                 match self.tracker.stream.next(consumer, now.as_nanos(), &mut self.packet) {
                     Some(Told::Event(entry)) => {
@@ -64,20 +67,27 @@ impl Worker {
         is_all
     }
 
-    /// Tells clients what is to be told, as far as each of them takes it.
+    /// Tells hook and clients what is to be told, as far as each of them takes it.
     fn serve(&mut self) {
+        let now = Monotonic::now();
+        let Self { hook, tracker, packet, .. } = self;
+        let mut has_told = hook.as_mut().is_some_and(|hook| hook.tell(&mut tracker.stream, now, packet));
+        has_told |= self.serve_clients(now);
+        // Tombstones that waited for them may have made room.
+        if has_told && self.tracker.stream.presence().is_overflowing() {
+            self.tracker.schedule.event(now.since_boot());
+        }
+    }
+
+    fn serve_clients(&mut self, now: Monotonic) -> bool {
         let is_asked = self.broker.as_ref().is_some_and(Broker::is_asked);
         let figures = is_asked.then(|| self.figures());
-        let Self { broker: Some(broker), tracker, packet, .. } = self else { return };
-        let now = Monotonic::now();
+        let Self { broker: Some(broker), tracker, packet, .. } = self else { return false };
         let has_told = broker.tell(&mut tracker.stream, now, packet);
         if let Some(figures) = figures {
             broker.answer(&mut tracker.stream, &figures);
         }
-        // Tombstones that waited for them may have made room.
-        if has_told && tracker.stream.presence().is_overflowing() {
-            tracker.schedule.event(now.since_boot());
-        }
+        has_told
     }
 
     /// Lets clients in, and hears what they ask for.
@@ -86,6 +96,15 @@ impl Worker {
         let now = Monotonic::now();
         if has_news || broker.wake_at().is_some_and(|at| at <= now) {
             broker.listen(&mut tracker.stream, now);
+        }
+    }
+
+    /// Hears of a hook's run.
+    pub(super) fn hear_hook(&mut self, has_news: bool) {
+        let Some(hook) = &mut self.hook else { return };
+        let now = Monotonic::now();
+        if has_news || hook.wake_at().is_some_and(|at| at <= now) {
+            hook.listen(now);
         }
     }
 

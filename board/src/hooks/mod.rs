@@ -1,0 +1,211 @@
+//! A program that is run for each event, one at a time, as the kernel's old hotplug helper was.
+//!
+//! It is a consumer like any other: one that is slow falls behind, and gets the difference, lost removals included.
+//! Nothing waits for it, and nothing is allocated to start it.
+
+mod report;
+
+use std::ffi::{CString, NulError};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::Mode;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{AccessFlags, Pid, access, pipe2, read};
+use sureplug_core::hook::{MAX_ENVIRONMENT_BYTES, environment};
+use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
+use sureplug_core::selection::Selection;
+
+use crate::capacity::BoardStream;
+use crate::monotonic::Monotonic;
+use crate::sys::{self, STACK_BYTES};
+use report::Draft;
+pub use report::{Ending, Report};
+
+/// Milliseconds that a run may take if nobody says otherwise.
+pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
+
+/// Bytes of a subsystem's name at most that is handed over, with its NUL.
+const ARGUMENT_BYTES: usize = 64;
+
+/// A program and its run.
+#[derive(Debug)]
+pub struct Hook {
+    program: CString,
+    timeout: Duration,
+    /// What it reads the journal as; none before it was let in.
+    consumer: Option<ConsumerId>,
+    run: Option<Run>,
+    /// Events that it was run for.
+    runs: u64,
+    /// Events that it missed, before it was told the difference.
+    missed: u64,
+    /// Polls the two below.
+    epoll: Epoll,
+    children: SignalFd,
+    output: OwnedFd,
+    /// The other end, for the program.
+    writer: OwnedFd,
+    null: OwnedFd,
+    draft: Draft,
+    memory: Box<Memory>,
+}
+
+/// What is needed while a program is started.
+#[derive(Debug)]
+struct Memory {
+    environment: [u8; MAX_ENVIRONMENT_BYTES],
+    stack: [u8; STACK_BYTES],
+}
+
+/// A run that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    pid: Pid,
+    until: Monotonic,
+    has_timed_out: bool,
+}
+
+impl Hook {
+    /// Prepares everything. Blocks `SIGCHLD` in this thread: this is for the time before there are others.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the program, if it cannot be run, or when no descriptor is left.
+    pub fn open(program: &Path, timeout_ms: u32) -> io::Result<Self> {
+        access(program, AccessFlags::X_OK)?;
+        if program.is_dir() {
+            return Err(Errno::EISDIR.into());
+        }
+        let children = SigSet::from_iter([Signal::SIGCHLD]);
+        children.thread_block()?;
+        let children = SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let (output, writer) = pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&children, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        epoll.add(&output, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        Ok(Self {
+            program: CString::new(program.as_os_str().as_bytes()).map_err(|_: NulError| Errno::EINVAL)?,
+            timeout: Duration::from_millis(timeout_ms.into()),
+            consumer: None,
+            run: None,
+            runs: 0,
+            missed: 0,
+            epoll,
+            children,
+            output,
+            writer,
+            null: open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?,
+            draft: Draft::new(),
+            memory: Box::new(Memory { environment: [0; MAX_ENVIRONMENT_BYTES], stack: [0; STACK_BYTES] }),
+        })
+    }
+
+    /// Lets it hear the stream, from what is present on.
+    pub fn join(&mut self, stream: &mut BoardStream) {
+        self.consumer = stream.join(Selection::ALL, Lag::Hold);
+    }
+
+    /// When something is due if nothing happens.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Monotonic> {
+        self.run.filter(|run| !run.has_timed_out).map(|run| run.until)
+    }
+
+    /// Events that it was run for, and those that it missed.
+    #[must_use]
+    pub const fn counts(&self) -> [u64; 2] {
+        [self.runs, self.missed]
+    }
+
+    /// What there is to say of runs that have ended; each is said once.
+    pub fn take_report(&mut self) -> Option<Report<'_>> {
+        self.draft.take()
+    }
+
+    /// Hears of a run that has ended, takes what it writes, and ends one that takes too long: to be called when there [is
+    /// something to read](AsFd::as_fd), or when something [is due](Self::wake_at).
+    pub fn listen(&mut self, now: Monotonic) {
+        self.take_output();
+        while let Ok(Some(_)) = self.children.read_signal() {}
+        let Some(run) = &mut self.run else { return };
+        let ending = match waitpid(run.pid, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => Ending::Exited(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Ending::Killed(signal as i32),
+            // Somebody else has waited for it.
+            Err(Errno::ECHILD) => Ending::Exited(0),
+            _ => {
+                if run.until <= now && !run.has_timed_out {
+                    run.has_timed_out = true;
+                    // Its own group, of which it is the first: what it has started goes with it.
+                    let _ = killpg(run.pid, Signal::SIGKILL);
+                }
+                return;
+            }
+        };
+        let ending = if run.has_timed_out { Ending::TimedOut(self.timeout) } else { ending };
+        self.run = None;
+        self.take_output();
+        self.draft.finish(now, ending);
+    }
+
+    /// Runs the program for the next event if it does not run already; whether the stream has told anything.
+    pub fn tell(&mut self, stream: &mut BoardStream, now: Monotonic, packet: &mut Packet) -> bool {
+        let Some(consumer) = self.consumer else { return false };
+        let mut has_told = false;
+        while self.run.is_none() {
+            match stream.next(consumer, now.as_nanos(), packet) {
+                None => break,
+                Some(Told::Missed { steps }) => self.missed += steps,
+                Some(Told::Current | Told::Reset) => {}
+                Some(Told::Event(entry)) => {
+                    has_told = true;
+                    self.runs += 1;
+                    let mut argument = [0; ARGUMENT_BYTES];
+                    let name = entry.uevent.subsystem().unwrap_or_default();
+                    let length = name.len().min(ARGUMENT_BYTES - 1);
+                    argument[..length].copy_from_slice(&name[..length]);
+                    let Memory { environment: buffer, stack } = &mut *self.memory;
+                    let variables = environment(buffer, &entry, self.runs);
+                    self.draft.begin(&entry.uevent);
+                    let argument = std::ffi::CStr::from_bytes_until_nul(&argument).unwrap_or_default();
+                    match sys::spawn(&self.program, argument, variables, &self.null, &self.writer, stack) {
+                        Ok(pid) => {
+                            let until = Monotonic::now().after(self.timeout);
+                            self.run = Some(Run { pid, until, has_timed_out: false });
+                        }
+                        Err(errno) => self.draft.finish(now, Ending::NotStarted(errno)),
+                    }
+                }
+            }
+        }
+        has_told
+    }
+
+    /// Takes what programs have written, so that none of them waits for that.
+    fn take_output(&mut self) {
+        let mut buffer = [0; 1_024];
+        loop {
+            match read(&self.output, &mut buffer) {
+                Ok(length) if length > 0 => self.draft.write(&buffer[..length]),
+                Err(Errno::EINTR) => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+impl AsFd for Hook {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
