@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::application::Application;
-use crate::daemon::{Daemon, Output, sureplug};
+use crate::daemon::{Daemon, Output, hears_all};
 
 /// A running daemon and where it listens.
 pub struct Served {
@@ -19,7 +19,7 @@ pub struct Served {
 pub const LARGE: &str = "--ports 127 --max-stall-ms 60000 --port-device keyboard --json";
 
 impl Served {
-    /// Starts it with further arguments, and waits until it knows all devices.
+    /// Starts it for all subsystems with further arguments, and waits until it knows all devices.
     ///
     /// # Panics
     ///
@@ -27,7 +27,7 @@ impl Served {
     #[must_use]
     pub fn start(arguments: &str) -> Self {
         Self::start_with(|path| {
-            let mut command = sureplug(arguments);
+            let mut command = hears_all(arguments);
             command.arg("--socket").arg(path);
             command
         })

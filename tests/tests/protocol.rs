@@ -109,7 +109,10 @@ fn what_no_broker_sends_is_an_error() {
 
 #[test]
 fn requests() {
-    let of = |names: &[&str]| Selection::of(names.iter().map(|name| name.as_bytes())).expect("a selection");
+    let of = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| name.as_bytes()).collect();
+        Selection::of(&names).expect("a selection")
+    };
     let all = || Selection::ALL;
     for (packet, wanted) in [
         ("SNAPSHOT=yes", Request::ALL),

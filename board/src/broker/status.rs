@@ -27,13 +27,14 @@ impl Figures {
     pub(super) fn write<'b>(&self, clients: &Clients, buffer: &'b mut Buffer, seq: u64) -> &'b [u8] {
         let Self { state, totals, unacknowledged, started } = self;
         let now = Monotonic::now();
-        let figures: [(&str, &dyn Display); 27] = [
+        let figures: [(&str, &dyn Display); 28] = [
             ("VERSION", &env!("CARGO_PKG_VERSION")),
             ("PID", &std::process::id()),
             ("STATE", state),
             ("UPTIME_US", &now.as_micros().saturating_sub(started.as_micros())),
             ("MONOTONIC_US", &now.as_micros()),
             ("RECEIVED", &totals.received),
+            ("UNSELECTED", &totals.unselected),
             ("LOST", &totals.lost),
             ("MALFORMED", &totals.malformed),
             ("TRUNCATED", &totals.truncated),

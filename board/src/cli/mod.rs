@@ -3,6 +3,7 @@
 mod args;
 mod group;
 mod help;
+mod outlets;
 mod output;
 mod run;
 mod size;

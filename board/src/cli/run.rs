@@ -1,18 +1,15 @@
 use std::io;
-use std::path::Path;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::args::RunOptions;
+use super::outlets::Outlets;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
-use crate::broker::{Broker, OpenError};
-use crate::client::DEFAULT_PATH;
-use crate::hooks::Hook;
 use crate::intake::Intake;
 use crate::netlink::{Filtering, Shortfall, UeventSocket};
-use crate::profile::{Mismatch, Profile, Sizing};
+use crate::profile::{Mismatch, Sizing};
 use crate::sinks::{Console, Line, Start, Style, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
@@ -48,36 +45,14 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
-    let hook = match options.hook.as_deref().map(|path| Hook::open(path, options.hook_timeout_ms)).transpose()
-    {
-        Ok(hook) => hook,
-        Err(error) => {
-            let path = options.hook.as_deref().unwrap_or(Path::new("")).to_string_lossy();
-            complain(&format_args!("--hook {path}: no program to run: {error}"));
-            return Exit::Refused;
-        }
-    };
-    let broker = serve(options);
-    if let Err(error) = &broker {
-        if options.socket.is_some() || Profile::BUILD.is_fixed() {
-            complain(error);
-            return Exit::Refused;
-        }
-    }
-    match watch(options, &sizing, filtering, socket, undersized, broker, hook, &ending) {
+    let Some(outlets) = Outlets::open(options) else { return Exit::Refused };
+    match watch(options, &sizing, filtering, socket, undersized, outlets, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             complain(&error);
             Exit::Refused
         }
     }
-}
-
-/// Opens the door for applications. An image without one would look well and serve nobody; a developer's machine may
-/// have a daemon that serves already.
-fn serve(options: &RunOptions) -> Result<Broker, OpenError> {
-    let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
-    Broker::open(path, options.socket_group)
 }
 
 /// A longer devpath than stated is only warned of: it makes events longer, not more.
@@ -91,8 +66,7 @@ fn watch(
     filtering: Filtering,
     socket: UeventSocket,
     undersized: Undersized,
-    broker: Result<Broker, OpenError>,
-    hook: Option<Hook>,
+    outlets: Outlets,
     ending: &SigSet,
 ) -> io::Result<()> {
     let signals = SignalFd::with_flags(ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
@@ -104,7 +78,7 @@ fn watch(
     if undersized.is_any() {
         console.say(&Line::Undersized(&undersized));
     }
-    if let Err(error) = &broker {
+    if let Some(error) = outlets.unserved() {
         console.say(&Line::Unserved(error));
     }
     console.flush();
@@ -113,14 +87,6 @@ fn watch(
     let intake = Intake::start(socket)?;
     let sysfs = &options.board.sysfs;
     let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
-    let worker = match broker {
-        Ok(broker) => worker.serving(broker),
-        Err(_) => worker,
-    };
-    let worker = match hook {
-        Some(hook) => worker.running(hook),
-        None => worker,
-    };
-    worker.run()?;
+    outlets.attach(worker).run()?;
     Ok(())
 }

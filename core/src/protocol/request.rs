@@ -1,6 +1,8 @@
 use core::fmt;
 
-use crate::selection::{Selection, SelectionError};
+use heapless::Vec;
+
+use crate::selection::{MAX_SUBSYSTEMS, Selection, SelectionError};
 
 /// Bytes of a request at most.
 pub const MAX_REQUEST_BYTES: usize = 1_024;
@@ -12,7 +14,7 @@ pub const MAX_REQUEST_BYTES: usize = 1_024;
 /// use sureplug_core::selection::Selection;
 ///
 /// let request = Request::parse(b"SUBSYSTEM=usb\nSUBSYSTEM=block\nSNAPSHOT=no\n")?;
-/// let selection = Selection::of([&b"usb"[..], b"block"])?;
+/// let selection = Selection::of(&[b"usb", b"block"])?;
 /// assert_eq!(request, Request::Stream { selection, snapshot: false });
 /// assert_eq!(Request::parse(b"STATUS")?, Request::Status);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -53,10 +55,14 @@ impl Request {
         for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
             asked.line(line).ok_or(RequestError::UnknownLine { line: number })?;
         }
-        let names = || text.split(|byte| *byte == b'\n').filter_map(subsystem);
-        let selection = match names().next() {
-            None => Selection::ALL,
-            Some(_) => Selection::of(names()).map_err(RequestError::Selection)?,
+        let mut names = Vec::<_, MAX_SUBSYSTEMS>::new();
+        for name in text.split(|byte| *byte == b'\n').filter_map(subsystem) {
+            let too_many = SelectionError::TooMany { limit: MAX_SUBSYSTEMS };
+            names.push(name).map_err(|_| RequestError::Selection(too_many))?;
+        }
+        let selection = match &names[..] {
+            [] => Selection::ALL,
+            names => Selection::of(names).map_err(RequestError::Selection)?,
         };
         match asked {
             Asked { status: true, list: false, selects: false, snapshot: None } => Ok(Self::Status),
