@@ -21,6 +21,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
 use sureplug_core::protocol::{MAX_PACKET_BYTES, Message, MessageError};
+use sureplug_core::selection::Selection;
 
 /// Where the daemon's socket is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/run/sureplug/events";
@@ -61,6 +62,13 @@ impl Client {
     /// As [`stream`](Self::stream).
     pub fn status(path: &Path) -> io::Result<Self> {
         Self::connect(path, "STATUS", &[])
+    }
+
+    /// The same for a selection, as the commands have it.
+    pub(crate) fn select(path: &Path, what: &str, selection: &Selection) -> io::Result<Self> {
+        let names: Vec<_> = selection.names().map(String::from_utf8_lossy).collect();
+        let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+        Self::connect(path, what, &names)
     }
 
     fn connect(path: &Path, what: &str, subsystems: &[&str]) -> io::Result<Self> {

@@ -89,7 +89,7 @@ fn an_unknown_word_is_named_and_the_nearest_suggested() {
 #[test]
 fn options_of_run_are_none_of_size() {
     for line in ["size -v", "size --verbose", "size --allow-undersized", "--verbose size", "-v size --json"] {
-        assert_usage_error(line, "`--verbose` and `--allow-undersized` are options of `run`");
+        assert_usage_error(line, "is an option of `run`");
     }
 }
 

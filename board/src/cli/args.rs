@@ -20,6 +20,8 @@ const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 pub(super) enum Command {
     Run(RunOptions),
     Size(SizeOptions),
+    Monitor(RunOptions),
+    List(RunOptions),
     Help(Topic),
     Version,
 }
@@ -30,6 +32,8 @@ pub(super) enum Topic {
     Sureplug,
     Run,
     Size,
+    Monitor,
+    List,
 }
 
 /// What both commands take.
@@ -43,10 +47,14 @@ pub(super) struct BoardOptions {
     pub(super) json: bool,
 }
 
-/// What `run` takes.
+/// What `run`, `monitor` and `list` take.
 #[derive(Debug)]
 pub(super) struct RunOptions {
     pub(super) board: BoardOptions,
+    /// The subsystems that were named, for who asks a daemon; all if none was.
+    pub(super) named: Selection,
+    /// Opens a socket of its own although a daemon may be running.
+    pub(super) direct: bool,
     pub(super) verbose: bool,
     pub(super) allow_undersized: bool,
     /// Where applications are served; the usual place if nobody says.
@@ -64,7 +72,7 @@ pub(super) struct SizeOptions {
     pub(super) board: BoardOptions,
 }
 
-const COMMANDS: &[&str] = &["run", "size", "help"];
+const COMMANDS: &[&str] = &["run", "size", "monitor", "list", "help"];
 const OPTIONS: &[&str] = &[
     "--ports",
     "--port-device",
@@ -77,6 +85,7 @@ const OPTIONS: &[&str] = &[
     "--version",
     "--verbose",
     "--allow-undersized",
+    "--direct",
     "--socket",
     "--socket-group",
     "--hook",
@@ -116,6 +125,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             sysfs: PathBuf::from("/sys"),
             json: false,
         },
+        named: Selection::ALL,
+        direct: false,
         verbose: false,
         allow_undersized: false,
         socket: None,
@@ -124,6 +135,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         hook_timeout_ms: DEFAULT_TIMEOUT_MS,
     };
     let mut subsystems = String::new();
+    let mut used = Vec::new();
     while let Some(argument) = parser.next()? {
         let board = &mut options.board;
         match argument {
@@ -145,15 +157,34 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             }
             Arg::Long("subsystem") => {
                 board.selection = one_more_subsystem(&mut subsystems, &parser.value()?.string()?)?;
+                options.named = board.selection.clone();
             }
-            Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
-            Arg::Long("allow-undersized") => options.allow_undersized = true,
-            Arg::Long("socket") => options.socket = Some(PathBuf::from(parser.value()?)),
-            Arg::Long("hook") => options.hook = Some(PathBuf::from(parser.value()?)),
+            Arg::Short('v') | Arg::Long("verbose") => {
+                used.push(VERBOSE);
+                options.verbose = true;
+            }
+            Arg::Long("allow-undersized") => {
+                used.push(ALLOW_UNDERSIZED);
+                options.allow_undersized = true;
+            }
+            Arg::Long("direct") => {
+                used.push(DIRECT);
+                options.direct = true;
+            }
+            Arg::Long("socket") => {
+                used.push(SOCKET);
+                options.socket = Some(PathBuf::from(parser.value()?));
+            }
+            Arg::Long("hook") => {
+                used.push(HOOK);
+                options.hook = Some(PathBuf::from(parser.value()?));
+            }
             Arg::Long("hook-timeout-ms") => {
+                used.push(HOOK_TIMEOUT);
                 options.hook_timeout_ms = number(&mut parser, "--hook-timeout-ms", &HOOK_TIMEOUT_MS)?;
             }
             Arg::Long("socket-group") => {
+                used.push(SOCKET_GROUP);
                 let name = parser.value()?.string()?;
                 let unknown =
                     || UsageError(format!("--socket-group {name}: no group of /etc/group, and no number"));
@@ -162,6 +193,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Value(word) if topic == Topic::Sureplug => match word.to_str() {
                 Some("run") => topic = Topic::Run,
                 Some("size") => topic = Topic::Size,
+                Some("monitor") => topic = Topic::Monitor,
+                Some("list") => topic = Topic::List,
                 Some("help") => return help(&mut parser),
                 _ => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
             },
@@ -172,16 +205,49 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Arg::Long(name) => return Err(unknown("option", &format!("--{name}"), OPTIONS)),
         }
     }
+    if let Some(option) = used.iter().find(|option| !option.is_of(topic)) {
+        return Err(UsageError(format!("`{}` is an option of {}", option.name, option.of)));
+    }
     Ok(match topic {
-        Topic::Size if options.verbose || options.allow_undersized => {
-            return Err(UsageError(String::from(
-                "`--verbose` and `--allow-undersized` are options of `run`",
-            )));
-        }
         Topic::Size => Command::Size(SizeOptions { board: options.board }),
+        Topic::Monitor => Command::Monitor(options),
+        Topic::List => Command::List(options),
         Topic::Sureplug | Topic::Run => Command::Run(options),
     })
 }
+
+/// An option that not every command has.
+#[derive(Clone, Copy)]
+struct Special {
+    name: &'static str,
+    /// The commands, as a person is told them.
+    of: &'static str,
+    topics: &'static [Topic],
+}
+
+impl Special {
+    fn is_of(&self, topic: Topic) -> bool {
+        // Without a command it is `run`.
+        self.topics.contains(&if topic == Topic::Sureplug { Topic::Run } else { topic })
+    }
+
+    const fn of_run(name: &'static str) -> Self {
+        Self { name, of: "`run`", topics: &[Topic::Run] }
+    }
+}
+
+const VERBOSE: Special =
+    Special { name: "--verbose", of: "`run` and `monitor`", topics: &[Topic::Run, Topic::Monitor] };
+const DIRECT: Special = Special { name: "--direct", of: "`monitor`", topics: &[Topic::Monitor] };
+const SOCKET: Special = Special {
+    name: "--socket",
+    of: "`run`, `monitor` and `list`",
+    topics: &[Topic::Run, Topic::Monitor, Topic::List],
+};
+const ALLOW_UNDERSIZED: Special = Special::of_run("--allow-undersized");
+const SOCKET_GROUP: Special = Special::of_run("--socket-group");
+const HOOK: Special = Special::of_run("--hook");
+const HOOK_TIMEOUT: Special = Special::of_run("--hook-timeout-ms");
 
 /// The selection of all names up to this one.
 fn one_more_subsystem(names: &mut String, name: &str) -> Result<Selection, UsageError> {
@@ -198,6 +264,8 @@ fn help(parser: &mut Parser) -> Result<Command, UsageError> {
         None => Topic::Sureplug,
         Some(Arg::Value(word)) if word == "run" => Topic::Run,
         Some(Arg::Value(word)) if word == "size" => Topic::Size,
+        Some(Arg::Value(word)) if word == "monitor" => Topic::Monitor,
+        Some(Arg::Value(word)) if word == "list" => Topic::List,
         Some(Arg::Value(word)) => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
         Some(other) => return Err(other.unexpected().into()),
     };
@@ -314,8 +382,10 @@ mod tests {
             ("--subsystem usb --subsystem a/b", "--subsystem a/b: name 0, byte 1: a subsystem has no"),
             ("--subsystem usb --subsystem all", "--subsystem all: `all` stands alone"),
             ("size --subsystem=", "--subsystem : no subsystem is named"),
-            ("size --allow-undersized", "are options of `run`"),
-            ("-v size", "are options of `run`"),
+            ("size --allow-undersized", "`--allow-undersized` is an option of `run`"),
+            ("-v size", "`--verbose` is an option of `run` and `monitor`"),
+            ("monitor --hook /bin/true", "`--hook` is an option of `run`"),
+            ("list --direct", "`--direct` is an option of `monitor`"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(wanted), "{line}: {error}");

@@ -5,6 +5,8 @@ pub(super) const fn text(topic: Topic) -> &'static str {
         Topic::Sureplug => SUREPLUG,
         Topic::Run => RUN,
         Topic::Size => SIZE,
+        Topic::Monitor => MONITOR,
+        Topic::List => LIST,
     }
 }
 
@@ -13,9 +15,11 @@ sureplug: USB hotplug events that an embedded Linux board cannot lose
 
 Usage: sureplug [run] [OPTIONS]    watch the kernel's uevents, in the foreground
        sureplug size [OPTIONS]     how large the receive buffer must be, and whether it can be
+       sureplug monitor [OPTIONS]  show what a running daemon tells applications
+       sureplug list [OPTIONS]     show the devices that are present, as a tree
        sureplug help [COMMAND]
 
-Options of both commands:
+Options of all commands:
   --ports N             USB ports of the board, 1 to 127 (the image's, else counted in sysfs, at least 4)
   --port-device CLASS   the worst device in each: hub, mouse, keyboard, storage, card-reader, serial,
                         audio, ethernet, uas, hub8 (a hub with 8 sticks), or
@@ -39,6 +43,11 @@ Usage: sureplug [run] [OPTIONS]
 
   --allow-undersized    start although the buffer or the stated ports are too few, and keep saying so
   -v, --verbose         all properties of each event, on lines of their own
+  --socket PATH         where applications are served (/run/sureplug/events)
+  --socket-group GROUP  the group that may connect, by name or number (that of this process)
+  --hook PATH           a program that is run for each event, one run at a time, with the subsystem as its
+                        argument and the properties as its environment
+  --hook-timeout-ms MS  for how long a run may take, 1 to 600000 (10000)
   and all options of `sureplug --help`
 
 It begins with the devices that are present. What is lost is repaired from sysfs: for each device path,
@@ -46,6 +55,33 @@ add and remove alternate whatever happens. SIGTERM and SIGINT end it with the to
 not keep up is told how many events it missed, and then the difference; the socket is read all the same.
 
 Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start.
+";
+
+const MONITOR: &str = "\
+sureplug monitor: show what a running daemon tells applications
+
+Usage: sureplug monitor [OPTIONS]
+
+  --subsystem NAME      only this subsystem; up to 16, an option each (all that the daemon watches)
+  --socket PATH         where the daemon serves applications (/run/sureplug/events)
+  --direct              open a socket of its own, as `sureplug run` does; so it does where no daemon runs
+  -v, --verbose         all properties of each event, on lines of their own
+  --json                one JSON object a line
+
+Exit codes: 0 ended by its reader, 2 wrong usage, 3 refused, or the daemon has hung up.
+";
+
+const LIST: &str = "\
+sureplug list: show the devices that are present, as a tree
+
+Usage: sureplug list [OPTIONS]
+
+  --subsystem NAME      only this subsystem; up to 16, an option each (all that the daemon watches)
+  --socket PATH         where the daemon serves applications (/run/sureplug/events)
+  --sysfs DIR           where sysfs is (/sys): where no daemon runs, that is read, and said
+  --json                one JSON object a line
+
+Exit codes: 0 fine, 2 wrong usage, 3 refused.
 ";
 
 const SIZE: &str = "\

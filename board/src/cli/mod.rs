@@ -3,6 +3,8 @@
 mod args;
 mod group;
 mod help;
+mod list;
+mod monitor;
 mod outlets;
 mod output;
 mod run;
@@ -37,6 +39,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match args::parse(arguments) {
         Ok(Command::Run(options)) => run::run(&options),
         Ok(Command::Size(options)) => size::size(&options),
+        Ok(Command::Monitor(options)) => monitor::monitor(&options),
+        Ok(Command::List(options)) => list::list(&options),
         Ok(Command::Help(topic)) => output::print(help::text(topic)),
         Ok(Command::Version) => output::print(concat!("sureplug ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {

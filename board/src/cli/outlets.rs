@@ -12,11 +12,16 @@ use crate::worker::Worker;
 
 /// Applications, and a program for each event.
 pub(super) struct Outlets {
-    broker: Result<Broker, OpenError>,
+    broker: Option<Result<Broker, OpenError>>,
     hook: Option<Hook>,
 }
 
 impl Outlets {
+    /// Nothing.
+    pub(super) const fn none() -> Self {
+        Self { broker: None, hook: None }
+    }
+
     /// Opens all that is asked for, before there are threads; says why where that is impossible.
     pub(super) fn open(options: &RunOptions) -> Option<Self> {
         let hook = options.hook.as_deref().map(|program| {
@@ -35,18 +40,18 @@ impl Outlets {
                 complain(error);
                 None
             }
-            _ => Some(Self { broker, hook }),
+            _ => Some(Self { broker: Some(broker), hook }),
         }
     }
 
     /// Why no application is served, if so.
     pub(super) fn unserved(&self) -> Option<&OpenError> {
-        self.broker.as_ref().err()
+        self.broker.as_ref()?.as_ref().err()
     }
 
     /// Gives them to a worker.
     pub(super) fn attach(self, mut worker: Worker) -> Worker {
-        if let Ok(broker) = self.broker {
+        if let Some(Ok(broker)) = self.broker {
             worker = worker.serving(broker);
         }
         if let Some(hook) = self.hook {

@@ -14,8 +14,17 @@ use crate::sinks::{Console, Line, Start, Style, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
 
-/// Watches in the foreground until a signal comes.
+/// Watches in the foreground until a signal comes, and serves applications.
 pub(super) fn run(options: &RunOptions) -> Exit {
+    watching(options, Outlets::open)
+}
+
+/// The same for nobody else.
+pub(super) fn alone(options: &RunOptions) -> Exit {
+    watching(options, |_| Some(Outlets::none()))
+}
+
+fn watching(options: &RunOptions, open: impl FnOnce(&RunOptions) -> Option<Outlets>) -> Exit {
     // Before the first event is queued and before any thread starts, so that none of them takes a signal
     // and no event goes without the totals.
     let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
@@ -45,7 +54,7 @@ pub(super) fn run(options: &RunOptions) -> Exit {
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
-    let Some(outlets) = Outlets::open(options) else { return Exit::Refused };
+    let Some(outlets) = open(options) else { return Exit::Refused };
     match watch(options, &sizing, filtering, socket, undersized, outlets, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {

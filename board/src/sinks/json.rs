@@ -34,6 +34,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Event(entry) => event(out, &entry),
         Line::Missed { events } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
         Line::Reset => Object::begin(out, "reset")?.end(),
+        Line::Current => Object::begin(out, "current")?.end(),
         Line::Scanned { at, devices, took } => {
             let figures = [time(at), ("devices", devices as u64), ("took_us", micros(took))];
             Object::begin(out, "scanned")?.numbers(&figures)?.end()

@@ -50,6 +50,8 @@ pub enum Line<'a> {
     },
     /// Whoever reads this must forget all devices: those that are present follow.
     Reset,
+    /// All that is present was told; what follows is live.
+    Current,
     /// The first scan has ended.
     Scanned {
         /// When.
@@ -169,7 +171,7 @@ impl Undersized {
 
 impl Line<'_> {
     /// Writes it, its line end included.
-    pub(super) fn write(&self, out: &mut dyn Write, style: Style) -> fmt::Result {
+    pub(crate) fn write(&self, out: &mut dyn Write, style: Style) -> fmt::Result {
         match style {
             Style::Text { verbose } => text::write(out, self, verbose),
             Style::Json => json::write(out, self),

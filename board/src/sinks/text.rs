@@ -36,6 +36,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         Line::Reset => {
             writeln!(out, "sureplug: forget all devices: lines of this output are gone; those present follow")
         }
+        Line::Current => out.write_str("sureplug: all that is present was told; what follows is live\n"),
         Line::Scanned { at, devices, took } => {
             writeln!(out, "{at} scanned: {devices} devices in sysfs, in {}", Millis(took))
         }

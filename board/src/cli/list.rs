@@ -1,0 +1,149 @@
+use std::fmt::{self, Write};
+use std::io;
+use std::path::Path;
+
+use sureplug_core::protocol::Kind;
+use sureplug_core::uevent::{Action, Escaped, Uevent};
+
+use super::Exit;
+use super::args::RunOptions;
+use super::monitor::is_nobody;
+use super::output::{complain, print};
+use crate::client::{Client, DEFAULT_PATH};
+use crate::json::Object;
+use crate::sysfs::{Devices, Reading};
+
+/// Shows the devices that a daemon knows, or that sysfs shows where none runs.
+pub(super) fn list(options: &RunOptions) -> Exit {
+    let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    let (source, devices) = match of_daemon(path, options) {
+        Err(error) if is_nobody(&error) => {
+            complain(&format_args!("no daemon serves {}: read from sysfs", path.to_string_lossy()));
+            ("sysfs", of_sysfs(options))
+        }
+        other => ("daemon", other),
+    };
+    match devices {
+        Ok(mut devices) => {
+            // A parent before its children, and these before its next brother.
+            let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+            devices.sort_by(|a, b| a.devpath.iter().map(key).cmp(b.devpath.iter().map(key)));
+            let mut text = String::new();
+            // A String takes whatever is written.
+            let _ = if options.board.json {
+                json(&mut text, source, &devices)
+            } else {
+                tree(&mut text, &devices)
+            };
+            print(&text)
+        }
+        Err(error) => {
+            complain(&format_args!("{}: {error}", path.to_string_lossy()));
+            Exit::Refused
+        }
+    }
+}
+
+/// What is shown of a device.
+struct Device {
+    devpath: Vec<u8>,
+    subsystem: Vec<u8>,
+    /// Vendor and product of a USB device.
+    id: Option<[u16; 2]>,
+    driver: Option<Vec<u8>>,
+    /// Below `/dev`.
+    node: Option<Vec<u8>>,
+}
+
+impl Device {
+    fn of(uevent: &Uevent<'_>) -> Self {
+        let id = uevent.product().filter(|_| uevent.devtype() == Some(b"usb_device"));
+        Self {
+            devpath: uevent.devpath().into(),
+            subsystem: uevent.subsystem().unwrap_or_default().into(),
+            id: id.map(|id| [id.vendor, id.product]),
+            driver: uevent.driver().map(Into::into),
+            node: uevent.devname().map(Into::into),
+        }
+    }
+}
+
+fn of_daemon(path: &Path, options: &RunOptions) -> io::Result<Vec<Device>> {
+    let mut client = Client::select(path, "LIST", &options.named)?;
+    let mut devices: Vec<Device> = Vec::new();
+    let mut is_whole = false;
+    while let Some(message) = client.receive()? {
+        match message.kind() {
+            Kind::Event(entry) if entry.tracked => {
+                let is_it = |device: &Device| device.devpath == entry.uevent.devpath();
+                match (entry.uevent.action(), devices.iter().position(is_it)) {
+                    (Action::Remove, Some(place)) => drop(devices.swap_remove(place)),
+                    (Action::Remove, None) => {}
+                    (_, Some(place)) => devices[place] = Device::of(&entry.uevent),
+                    (_, None) => devices.push(Device::of(&entry.uevent)),
+                }
+            }
+            Kind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
+            Kind::End => is_whole = true,
+            _ => {}
+        }
+    }
+    if is_whole { Ok(devices) } else { Err(io::Error::other("the daemon has hung up")) }
+}
+
+fn of_sysfs(options: &RunOptions) -> io::Result<Vec<Device>> {
+    let mut sysfs = Devices::open(&options.board.sysfs, options.named.clone())?;
+    let mut devices: Vec<Device> = Vec::new();
+    while sysfs.advance().is_some() {
+        let Reading::Present { uevent, .. } = sysfs.read() else { continue };
+        // A class and a bus may both list it.
+        if devices.iter().all(|device| device.devpath != uevent.devpath()) {
+            devices.push(Device::of(&uevent));
+        }
+    }
+    Ok(devices)
+}
+
+/// Each device below the nearest one above it, which need not be its parent.
+fn tree(out: &mut String, devices: &[Device]) -> fmt::Result {
+    let mut above: Vec<&[u8]> = Vec::new();
+    for Device { devpath, subsystem, id, driver, node } in devices {
+        let below = |above: &&[u8]| devpath.strip_prefix(*above).and_then(|rest| rest.strip_prefix(b"/"));
+        while above.last().is_some_and(|last| below(last).is_none()) {
+            above.pop();
+        }
+        let name = above.last().and_then(below).unwrap_or(devpath);
+        write!(out, "{:indent$}{} {}", "", Escaped(name), Escaped(subsystem), indent = 2 * above.len())?;
+        if let Some([vendor, product]) = id {
+            write!(out, " {vendor:04x}:{product:04x}")?;
+        }
+        if let Some(driver) = driver {
+            write!(out, " ({})", Escaped(driver))?;
+        }
+        if let Some(node) = node {
+            write!(out, " /dev/{}", Escaped(node))?;
+        }
+        out.push('\n');
+        above.push(devpath);
+    }
+    Ok(())
+}
+
+fn json(out: &mut String, source: &str, devices: &[Device]) -> fmt::Result {
+    for Device { devpath, subsystem, id, driver, node } in devices {
+        let mut object = Object::begin(out, "device")?
+            .display("source", &source)?
+            .bytes("devpath", devpath)?
+            .bytes("subsystem", subsystem)?;
+        if let Some([vendor, product]) = id {
+            object = object.display("id", &format_args!("{vendor:04x}:{product:04x}"))?;
+        }
+        for (key, value) in [("driver", driver), ("node", node)] {
+            if let Some(value) = value {
+                object = object.bytes(key, value)?;
+            }
+        }
+        object.end()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use sureplug_core::protocol::Kind;
+use sureplug_core::uevent::Escaped;
+
+use super::args::RunOptions;
+use super::output::complain;
+use super::{Exit, run};
+use crate::client::{Client, DEFAULT_PATH};
+use crate::sinks::{Line, Output, Style};
+
+/// Shows what a daemon tells, or what a socket of its own hears.
+pub(super) fn monitor(options: &RunOptions) -> Exit {
+    if options.direct {
+        return run::alone(options);
+    }
+    let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    match Client::select(path, "SNAPSHOT=yes", &options.named) {
+        Ok(client) => show(client, options).unwrap_or_else(|error| {
+            complain(&error);
+            Exit::Refused
+        }),
+        Err(error) if is_nobody(&error) => {
+            complain(&format_args!(
+                "no daemon serves {}: opening a socket of its own",
+                path.to_string_lossy()
+            ));
+            run::alone(options)
+        }
+        Err(error) => {
+            complain(&format_args!("{}: {error}", path.to_string_lossy()));
+            Exit::Refused
+        }
+    }
+}
+
+/// Whether nobody listens on a path, and not that somebody does and refuses.
+pub(super) fn is_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}
+
+fn show(mut client: Client, options: &RunOptions) -> io::Result<Exit> {
+    let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
+    let mut output = Output::standard()?;
+    let mut text = String::new();
+    while let Some(message) = client.receive()? {
+        let line = match message.kind() {
+            Kind::Event(entry) => Line::Event(entry),
+            Kind::Missed { events } => Line::Missed { events },
+            Kind::Reset => Line::Reset,
+            Kind::End => Line::Current,
+            Kind::Error { message, .. } => {
+                complain(&Escaped(message));
+                continue;
+            }
+            _ => continue,
+        };
+        text.clear();
+        // A String takes whatever is written.
+        let _ = line.write(&mut text, style);
+        let mut bytes = text.as_bytes();
+        while !bytes.is_empty() {
+            match output.write(bytes) {
+                Ok(length) => bytes = &bytes[length..],
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Fine),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    complain(&"the daemon has hung up");
+    Ok(Exit::Refused)
+}

@@ -1,0 +1,315 @@
+//! A program for each event, one at a time, and in nobody's way.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sureplug_tests::daemon::{Daemon, Output, hears_all, json, number, run, sureplug};
+use sureplug_tests::fold::Fold;
+use sureplug_tests::kernel::devices::{NetDevice, delete_together};
+use sureplug_tests::kernel::{mark, own_sysfs, raise};
+use sureplug_tests::stand_in::StandIn;
+use sureplug_tests::sysfs_truth::net_devices;
+use tempfile::TempDir;
+
+/// A hook's script, and what it writes.
+struct Script(TempDir);
+
+impl Script {
+    /// `$LOG` in the text is a file of its own.
+    fn new(text: &str) -> Self {
+        let script = Self(tempfile::tempdir().expect("a directory"));
+        let log = script.log();
+        fs::write(script.path(), format!("#!/bin/sh\nLOG={}\n{text}", log.display())).expect("a script");
+        fs::set_permissions(script.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
+        script
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("hook")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.0.path().join("log")
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = fs::read(self.log()).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+    }
+
+    fn daemon(&self, sysfs: &Path, further: &str) -> Daemon {
+        let mut command = hears_all(&format!("--json --ports 127 {further}"));
+        command.arg("--sysfs").arg(sysfs).arg("--hook").arg(self.path());
+        command.arg("--socket").arg(self.0.path().join("events"));
+        Daemon::start(command)
+    }
+
+    /// Waits until it holds of the lines.
+    fn wait_until(&self, what: &str, holds: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let lines = self.lines();
+            if holds(&lines) {
+                return lines;
+            }
+            assert!(Instant::now() < end, "waited in vain until {what}: {lines:#?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A sysfs with a few devices, so that not each test runs a program for hundreds.
+fn few(count: usize) -> StandIn {
+    let sysfs = StandIn::new();
+    for number in 0..count {
+        let name = format!("few{number}");
+        sysfs.plug(
+            &format!("class/net/{name}"),
+            &format!("/devices/virtual/net/{name}"),
+            &format!("INTERFACE={name}\nIFINDEX={}\n", 9_000 + number),
+        );
+    }
+    sysfs
+}
+
+fn finish(daemon: Daemon) -> Output {
+    let output = daemon.finish();
+    output.assert_fine();
+    output
+}
+
+#[test]
+fn it_gets_the_subsystem_and_the_properties_and_nothing_else() {
+    let Some(_turn) = own_sysfs("a hook's environment") else { return };
+    let script =
+        Script::new("{ echo \"arguments=$# $1\"; tr '\\0' '\\n' </proc/$$/environ; echo end; } >>$LOG\n");
+    let sysfs = few(2);
+    let mut command = hears_all("--json --ports 127");
+    command.arg("--sysfs").arg(sysfs.path()).arg("--hook").arg(script.path());
+    command.arg("--socket").arg(script.0.path().join("events"));
+    command.env("LD_LIBRARY_PATH", "/nowhere").env("SECRET", "of the daemon");
+    let daemon = Daemon::start(command);
+    let lines =
+        script.wait_until("it ran twice", |lines| lines.iter().filter(|line| *line == "end").count() == 2);
+    let wanted = |number: usize| {
+        vec![
+            "arguments=1 net".to_owned(),
+            "PATH=/sbin:/bin:/usr/sbin:/usr/bin".to_owned(),
+            "HOME=/".to_owned(),
+            format!("SEQNUM={number}"),
+            "SUREPLUG_ORIGIN=scan".to_owned(),
+            "ACTION=add".to_owned(),
+        ]
+    };
+    assert_eq!(lines[..6], wanted(1)[..], "{lines:#?}");
+    assert!(lines.iter().all(|line| !line.contains("SECRET") && !line.contains("nowhere")), "{lines:#?}");
+    let second = lines.iter().position(|line| line == "end").expect("an end") + 1;
+    assert_eq!(lines[second..second + 6], wanted(2)[..], "{lines:#?}");
+    assert!(lines[second..].iter().any(|line| line.starts_with("DEVPATH=/devices/virtual/net/few")));
+    // The kernel's own number is beside it.
+    let mark = mark();
+    raise("change", &mark, "NUMBER=1");
+    script.wait_until("the event", |lines| {
+        let seqnum = |line: &String| line.starts_with("SUREPLUG_KERNEL_SEQNUM=");
+        lines.iter().any(seqnum) && lines.contains(&format!("SYNTH_UUID={mark}"))
+    });
+    finish(daemon);
+}
+
+#[test]
+fn runs_come_one_at_a_time_in_order_without_a_gap_in_their_number() {
+    let Some(_turn) = own_sysfs("a hook's order") else { return };
+    let script = Script::new("echo begin $SEQNUM >>$LOG\nsleep 0.02\necho end $SEQNUM >>$LOG\n");
+    let sysfs = few(5);
+    let daemon = script.daemon(sysfs.path(), "");
+    daemon.wait_until_scanned();
+    let mark = mark();
+    (0..50).for_each(|_| raise("change", &mark, ""));
+    let lines = script.wait_until("all have run", |lines| lines.len() == 110);
+    let wanted: Vec<_> = (1..=55).flat_map(|n| [format!("begin {n}"), format!("end {n}")]).collect();
+    assert_eq!(lines, wanted);
+    finish(daemon);
+}
+
+#[test]
+fn i5_a_slow_hook_falls_behind_and_gets_the_difference_lost_removals_included() {
+    let Some(_turn) = own_sysfs("a slow hook") else { return };
+    let script = Script::new(
+        "echo \"$ACTION $DEVPATH $SUBSYSTEM $SUREPLUG_TRACKED\" >>$LOG\n[ ! -e ${LOG}.slow ] || sleep 1\n",
+    );
+    let names: Vec<String> = (0..30).map(|number| format!("hooked{number}")).collect();
+    let daemon = script.daemon("/sys".as_ref(), "--max-stall-ms 60000 --port-device keyboard");
+    daemon.wait_until_scanned();
+    let kept: Vec<_> =
+        names.iter().map(|name| NetDevice::tap(name).expect("a tap").leave().expect("it stays")).collect();
+    assert_eq!(kept.len(), 30);
+    let last = format!("add /devices/virtual/net/{} net ", names[29]);
+    script.wait_until("it knows them all", |lines| lines.contains(&last));
+    fs::write(script.0.path().join("log.slow"), "").expect("a file");
+    delete_together(&names).expect("they are gone");
+    let mark = mark();
+    (0..2_000).for_each(|_| raise("change", &mark, ""));
+    let tap = NetDevice::tap("fresh").expect("a tap");
+    (0..2_000).for_each(|_| raise("change", &mark, ""));
+    fs::remove_file(script.0.path().join("log.slow")).expect("a file");
+    let lines = script.wait_until("the difference", |lines| {
+        lines.iter().filter(|line| line.starts_with("remove /devices/virtual/net/hooked")).count() == 30
+            && lines.contains(&"add /devices/virtual/net/fresh net ".to_owned())
+    });
+    // What it was told, and that was not each of 4,000 events, makes the truth.
+    assert!(lines.iter().filter(|line| line.starts_with("change")).count() < 2_500);
+    let mut present = BTreeMap::new();
+    for line in &lines {
+        let fields: Vec<_> = line.split(' ').collect();
+        let [action, devpath, subsystem, tracked] = fields[..] else { panic!("{line}") };
+        match action {
+            _ if tracked == "no" => {}
+            "add" => assert!(present.insert(devpath, subsystem).is_none(), "{line}"),
+            "remove" => assert!(present.remove(devpath).is_some(), "{line}"),
+            _ => assert!(present.contains_key(devpath), "{line}"),
+        }
+    }
+    let names: Vec<_> =
+        present.iter().filter(|(_, s)| **s == "net").filter_map(|(p, _)| p.rsplit('/').next()).collect();
+    let mut truth: Vec<_> = net_devices("/sys".as_ref()).into_keys().collect();
+    let mut names: Vec<_> = names.into_iter().map(str::to_owned).collect();
+    names.sort_unstable();
+    truth.sort_unstable();
+    assert_eq!(names, truth);
+    drop(tap);
+    // Nobody else noticed.
+    let output = finish(daemon);
+    assert_eq!((number(&output.totals(), "lost"), number(&output.totals(), "output_missed_events")), (0, 0));
+    assert!(Fold::of(&output.stdout).is_ok());
+}
+
+#[test]
+fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
+    let Some(_turn) = own_sysfs("a hook that hangs") else { return };
+    // Ignoring what can be ignored.
+    let script = Script::new("trap '' TERM INT HUP\nsleep 1000 &\necho $! >>$LOG\nwait\nsleep 1000\n");
+    let sysfs = few(2);
+    let daemon = script.daemon(sysfs.path(), "--hook-timeout-ms 300");
+    let reports: Vec<_> = (0..2)
+        .map(|nth| {
+            let mut left = nth;
+            let line = daemon.wait_for_line(|line| {
+                let is_it = json(line)["kind"] == "hook";
+                left -= i32::from(is_it);
+                is_it && left < 0
+            });
+            json(&line)
+        })
+        .collect();
+    for report in &reports {
+        assert_eq!(report["ending"], "killed, since it took more than 300 ms", "{report}");
+        assert!(report["event"].as_str().expect("a header").starts_with("add@/devices/virtual/net/few"));
+    }
+    let children = script.lines();
+    assert_eq!(children.len(), 2);
+    for child in children {
+        script.wait_until("the child is gone", |_| {
+            fs::read_to_string(format!("/proc/{child}/stat")).map_or(true, |stat| stat.contains(") Z "))
+        });
+    }
+    finish(daemon);
+}
+
+#[test]
+fn how_it_ends_and_what_it_writes_is_said_within_bounds() {
+    let Some(_turn) = own_sysfs("a hook's output") else { return };
+    let script = Script::new(
+        "case $INTERFACE in few0) exit 3;; few1) echo said; echo \"on both\" >&2;; few2) kill -9 $$;; \
+         few3) yes flood | head -c 300000;; few4) exit 0;; esac\n",
+    );
+    let sysfs = few(5);
+    let daemon = script.daemon(sysfs.path(), "");
+    daemon.wait_until_scanned();
+    daemon.wait_for_line(|line| line.contains("few3") && json(line)["kind"] == "hook");
+    thread::sleep(Duration::from_millis(300));
+    let output = finish(daemon);
+    let reports = output.objects("hook");
+    let of = |name: &str| {
+        reports.iter().find(|report| report["event"].as_str().is_some_and(|e| e.ends_with(name)))
+    };
+    assert_eq!(of("few0").expect("a report")["ending"], "exit code 3");
+    assert_eq!(of("few1").expect("a report")["output"], "said\non both\n");
+    assert_eq!(of("few2").expect("a report")["ending"], "killed by signal 9");
+    let flood = of("few3").expect("a report");
+    assert_eq!(
+        (flood["output"].as_str().expect("text").len(), number(flood, "dropped_bytes")),
+        (512, 300_000 - 512)
+    );
+    assert!(of("few4").is_none(), "nothing to say");
+}
+
+#[test]
+fn what_cannot_be_run_is_said_before_anything_else() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("not-executable");
+    fs::write(&file, "").expect("a file");
+    for path in [Path::new("/no/such/program"), &file, Path::new("/tmp")] {
+        let mut command = sureplug("run --hook");
+        let output = run({
+            command.arg(path).arg("--socket").arg(directory.path().join("events"));
+            command
+        });
+        assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:?}");
+        assert!(output.stderr[0].contains("no program to run"), "{output:?}");
+    }
+    assert_eq!(run(sureplug("run --hook-timeout-ms 0")).code, Some(2));
+}
+
+#[test]
+fn a_program_that_vanishes_is_said_and_ends_nothing() {
+    let Some(_turn) = own_sysfs("a hook that vanishes") else { return };
+    let script = Script::new("exit 0\n");
+    let sysfs = few(1);
+    let daemon = script.daemon(sysfs.path(), "");
+    daemon.wait_until_scanned();
+    fs::remove_file(script.path()).expect("a file");
+    raise("change", &mark(), "");
+    let line = daemon.wait_for_line(|line| json(line)["kind"] == "hook");
+    assert_eq!(json(&line)["ending"], "not started: errno 2");
+    finish(daemon);
+}
+
+#[test]
+fn modules_are_loaded_for_what_appears_and_has_an_alias() {
+    let Some(_turn) = own_sysfs("the hook for modules") else { return };
+    // A stand-in of modprobe, where the hook finds it: its PATH is the kernel helper's.
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log");
+    let bin = directory.path().join("bin");
+    fs::create_dir(&bin).expect("a directory");
+    let modprobe = bin.join("modprobe");
+    fs::write(&modprobe, format!("#!/bin/sh\necho \"$@\" >>{}\nexit 1\n", log.display())).expect("a script");
+    fs::set_permissions(&modprobe, fs::Permissions::from_mode(0o755)).expect("its mode");
+    let sysfs = few(1);
+    sysfs.plug("bus/usb/devices/1-1", "/devices/usb1/1-1", "MODALIAS=usb:v46F4p0001d0000dc00\nBUSNUM=001\n");
+    let shipped = sureplug_tests::daemon::root().join("board/hooks/modprobe");
+    let script = Script::new(&format!("PATH={}:$PATH\n. {}\n", bin.display(), shipped.display()));
+    let daemon = script.daemon(sysfs.path(), "");
+    daemon.wait_until_scanned();
+    let injector = sureplug_tests::kernel::Injector::new();
+    for action in ["add", "change"] {
+        let text = format!(
+            "{action}@/devices/usb1/1-1/1-1:1.0\0ACTION={action}\0DEVPATH=/devices/usb1/1-1/1-1:1.0\0SUBSYSTEM=usb\0MODALIAS=usb:v46F4p0001ic08\0"
+        );
+        injector.send(text.as_bytes());
+    }
+    let end = Instant::now() + Duration::from_secs(20);
+    let wanted = "-q -b -- usb:v46F4p0001d0000dc00\n-q -b -- usb:v46F4p0001ic08\n";
+    while fs::read_to_string(&log).unwrap_or_default() != wanted {
+        assert!(Instant::now() < end, "{:?}", fs::read_to_string(&log));
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(fs::read_to_string(&log).expect("a log"), wanted);
+    // An alias without a module is nothing to speak of.
+    assert!(finish(daemon).objects("hook").is_empty());
+}
