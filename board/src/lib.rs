@@ -7,12 +7,14 @@ pub mod cli;
 pub mod client;
 pub mod doorbell;
 pub mod hooks;
+pub mod indicator;
 pub mod intake;
 mod json;
 pub mod monotonic;
 pub mod netlink;
 pub mod profile;
 pub mod sinks;
+pub mod supervisor;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod sysctl;

@@ -27,6 +27,12 @@ impl Monotonic {
         Self { nanos }
     }
 
+    /// From the time since boot.
+    #[must_use]
+    pub const fn from_since_boot(since_boot: Duration) -> Self {
+        Self { nanos: nanos(since_boot) }
+    }
+
     /// Nanoseconds since boot; 64 bits last for 584 years.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {

@@ -171,6 +171,19 @@ pub fn accept(socket: impl AsFd) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Takes a descriptor that this process was started with, so that no child of it has it.
+///
+/// # Errors
+///
+/// What `fcntl(2)` says: `EBADF` if there is none of that number.
+pub fn take_descriptor(number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers.
+    let result = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    Errno::result(result)?;
+    // SAFETY: it is open, and as the caller says nobody else's: it was handed over for this use.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
 /// Bytes that are charged for what was sent by a Unix socket and not received by its peer (`SIOCOUTQ`, `unix_outq_len`
 /// in `net/unix/af_unix.c`).
 ///

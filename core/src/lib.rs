@@ -4,6 +4,7 @@
 
 pub mod filter;
 pub mod hook;
+pub mod indicator;
 pub mod journal;
 pub mod limits;
 pub mod loss;

@@ -87,10 +87,19 @@ fn an_unknown_word_is_named_and_the_nearest_suggested() {
 }
 
 #[test]
-fn options_of_run_are_none_of_size() {
-    for line in ["size -v", "size --verbose", "size --allow-undersized", "--verbose size", "-v size --json"] {
-        assert_usage_error(line, "is an option of `run`");
+fn options_of_one_command_are_none_of_another() {
+    let verbose = "`--verbose` is an option of `run` and `monitor`";
+    for line in ["size -v", "size --verbose", "--verbose size", "-v size --json", "list -v"] {
+        assert_usage_error(line, verbose);
     }
+    for option in ["--allow-undersized", "--socket-group 7", "--hook /bin/true", "--led x", "--ready-fd 3"] {
+        let name = option.split(' ').next().expect("a name");
+        for command in ["size", "monitor", "list"] {
+            assert_usage_error(&format!("{command} {option}"), &format!("`{name}` is an option of `run`"));
+        }
+    }
+    assert_usage_error("--direct", "`--direct` is an option of `monitor`");
+    assert_usage_error("size --socket /x", "`--socket` is an option of `run`, `monitor` and `list`");
 }
 
 #[test]

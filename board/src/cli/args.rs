@@ -7,13 +7,10 @@ use lexopt::{Arg, Parser, ValueExt};
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, SizingError, USB_PORTS, parse_u32};
 use sureplug_core::selection::Selection;
 
-use super::group;
+use super::special;
 use super::suggest::nearest;
 use crate::hooks::DEFAULT_TIMEOUT_MS;
 use crate::profile::{Profile, SUBSYSTEMS};
-
-/// Milliseconds that a run of a hook may be allowed.
-const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 
 /// What the arguments ask for.
 #[derive(Debug)]
@@ -64,6 +61,13 @@ pub(super) struct RunOptions {
     /// The program that is run for each event.
     pub(super) hook: Option<PathBuf>,
     pub(super) hook_timeout_ms: u32,
+    /// The name of an LED in sysfs.
+    pub(super) led: Option<String>,
+    /// A chip and the number of its line.
+    #[cfg(feature = "gpio")]
+    pub(super) led_gpio: Option<(PathBuf, u32)>,
+    /// A descriptor on which readiness is said.
+    pub(super) ready_fd: Option<i32>,
 }
 
 /// What `size` takes.
@@ -90,11 +94,15 @@ const OPTIONS: &[&str] = &[
     "--socket-group",
     "--hook",
     "--hook-timeout-ms",
+    "--led",
+    #[cfg(feature = "gpio")]
+    "--led-gpio",
+    "--ready-fd",
 ];
 
 /// The command line is wrong: what is, and what it should be.
 #[derive(Debug)]
-pub(super) struct UsageError(String);
+pub(super) struct UsageError(pub(super) String);
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +141,10 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         socket_group: None,
         hook: None,
         hook_timeout_ms: DEFAULT_TIMEOUT_MS,
+        led: None,
+        #[cfg(feature = "gpio")]
+        led_gpio: None,
+        ready_fd: None,
     };
     let mut subsystems = String::new();
     let mut used = Vec::new();
@@ -159,37 +171,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 board.selection = one_more_subsystem(&mut subsystems, &parser.value()?.string()?)?;
                 options.named = board.selection.clone();
             }
-            Arg::Short('v') | Arg::Long("verbose") => {
-                used.push(VERBOSE);
-                options.verbose = true;
-            }
-            Arg::Long("allow-undersized") => {
-                used.push(ALLOW_UNDERSIZED);
-                options.allow_undersized = true;
-            }
-            Arg::Long("direct") => {
-                used.push(DIRECT);
-                options.direct = true;
-            }
-            Arg::Long("socket") => {
-                used.push(SOCKET);
-                options.socket = Some(PathBuf::from(parser.value()?));
-            }
-            Arg::Long("hook") => {
-                used.push(HOOK);
-                options.hook = Some(PathBuf::from(parser.value()?));
-            }
-            Arg::Long("hook-timeout-ms") => {
-                used.push(HOOK_TIMEOUT);
-                options.hook_timeout_ms = number(&mut parser, "--hook-timeout-ms", &HOOK_TIMEOUT_MS)?;
-            }
-            Arg::Long("socket-group") => {
-                used.push(SOCKET_GROUP);
-                let name = parser.value()?.string()?;
-                let unknown =
-                    || UsageError(format!("--socket-group {name}: no group of /etc/group, and no number"));
-                options.socket_group = Some(group::number(&name).ok_or_else(unknown)?);
-            }
+            Arg::Short('v') => options.verbose = special::note(&special::VERBOSE, &mut used),
             Arg::Value(word) if topic == Topic::Sureplug => match word.to_str() {
                 Some("run") => topic = Topic::Run,
                 Some("size") => topic = Topic::Size,
@@ -202,12 +184,16 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 return Err(UsageError(format!("unexpected argument `{}`", word.to_string_lossy())));
             }
             Arg::Short(letter) => return Err(UsageError(format!("unknown option `-{letter}`"))),
-            Arg::Long(name) => return Err(unknown("option", &format!("--{name}"), OPTIONS)),
+            Arg::Long(name) => match special::find(name) {
+                Some(option) => {
+                    special::note(option, &mut used);
+                    option.take(&mut parser, &mut options)?;
+                }
+                None => return Err(unknown("option", &format!("--{name}"), OPTIONS)),
+            },
         }
     }
-    if let Some(option) = used.iter().find(|option| !option.is_of(topic)) {
-        return Err(UsageError(format!("`{}` is an option of {}", option.name, option.of)));
-    }
+    special::check(&used, topic)?;
     Ok(match topic {
         Topic::Size => Command::Size(SizeOptions { board: options.board }),
         Topic::Monitor => Command::Monitor(options),
@@ -215,39 +201,6 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Topic::Sureplug | Topic::Run => Command::Run(options),
     })
 }
-
-/// An option that not every command has.
-#[derive(Clone, Copy)]
-struct Special {
-    name: &'static str,
-    /// The commands, as a person is told them.
-    of: &'static str,
-    topics: &'static [Topic],
-}
-
-impl Special {
-    fn is_of(&self, topic: Topic) -> bool {
-        // Without a command it is `run`.
-        self.topics.contains(&if topic == Topic::Sureplug { Topic::Run } else { topic })
-    }
-
-    const fn of_run(name: &'static str) -> Self {
-        Self { name, of: "`run`", topics: &[Topic::Run] }
-    }
-}
-
-const VERBOSE: Special =
-    Special { name: "--verbose", of: "`run` and `monitor`", topics: &[Topic::Run, Topic::Monitor] };
-const DIRECT: Special = Special { name: "--direct", of: "`monitor`", topics: &[Topic::Monitor] };
-const SOCKET: Special = Special {
-    name: "--socket",
-    of: "`run`, `monitor` and `list`",
-    topics: &[Topic::Run, Topic::Monitor, Topic::List],
-};
-const ALLOW_UNDERSIZED: Special = Special::of_run("--allow-undersized");
-const SOCKET_GROUP: Special = Special::of_run("--socket-group");
-const HOOK: Special = Special::of_run("--hook");
-const HOOK_TIMEOUT: Special = Special::of_run("--hook-timeout-ms");
 
 /// The selection of all names up to this one.
 fn one_more_subsystem(names: &mut String, name: &str) -> Result<Selection, UsageError> {
@@ -282,7 +235,11 @@ fn unknown(what: &str, found: &str, candidates: &[&str]) -> UsageError {
     })
 }
 
-fn number(parser: &mut Parser, option: &str, range: &RangeInclusive<u32>) -> Result<u32, UsageError> {
+pub(super) fn number(
+    parser: &mut Parser,
+    option: &str,
+    range: &RangeInclusive<u32>,
+) -> Result<u32, UsageError> {
     value(parser, option, |text| parse_u32(text, range))
 }
 

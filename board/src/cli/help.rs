@@ -48,6 +48,9 @@ Usage: sureplug [run] [OPTIONS]
   --hook PATH           a program that is run for each event, one run at a time, with the subsystem as its
                         argument and the properties as its environment
   --hook-timeout-ms MS  for how long a run may take, 1 to 600000 (10000)
+  --led NAME            an LED of /sys/class/leds: on, blinking while a loss is repaired, and slowly after
+                        it, until SIGUSR1
+  --ready-fd N          a descriptor on which a line is written when all devices are known
   and all options of `sureplug --help`
 
 It begins with the devices that are present. What is lost is repaired from sysfs: for each device path,

@@ -9,6 +9,7 @@ mod outlets;
 mod output;
 mod run;
 mod size;
+mod special;
 mod suggest;
 
 use std::ffi::OsString;

@@ -7,23 +7,48 @@ use super::output::complain;
 use crate::broker::{Broker, OpenError};
 use crate::client::DEFAULT_PATH;
 use crate::hooks::Hook;
+use crate::indicator::StatusLed;
 use crate::profile::Profile;
+use crate::supervisor::Supervisor;
 use crate::worker::Worker;
 
-/// Applications, and a program for each event.
+/// Applications, a program for each event, an LED, and who started it.
 pub(super) struct Outlets {
     broker: Option<Result<Broker, OpenError>>,
     hook: Option<Hook>,
+    led: Option<StatusLed>,
+    supervisor: Option<Supervisor>,
 }
 
 impl Outlets {
     /// Nothing.
     pub(super) const fn none() -> Self {
-        Self { broker: None, hook: None }
+        Self { broker: None, hook: None, led: None, supervisor: None }
     }
 
-    /// Opens all that is asked for, before there are threads; says why where that is impossible.
+    /// Opens all that is asked for, before anything else is opened and before there are threads; says why where that is
+    /// impossible.
     pub(super) fn open(options: &RunOptions) -> Option<Self> {
+        let supervisor = Supervisor::find(options.ready_fd).map_err(|error| {
+            complain(&format_args!(
+                "the supervisor cannot be told: {error}; look at --ready-fd and NOTIFY_SOCKET"
+            ));
+        });
+        let supervisor = supervisor.ok()?;
+        let led = options.led.as_deref().map(|name| {
+            StatusLed::of_sysfs(&options.board.sysfs, name).map_err(|error| {
+                complain(&format_args!("--led {name}: {error}; class/leds of sysfs has the names"));
+            })
+        });
+        let led = led.transpose().ok()?;
+        #[cfg(feature = "gpio")]
+        let led = match &options.led_gpio {
+            None => led,
+            Some((chip, line)) => {
+                let led = StatusLed::of_gpio(chip, *line);
+                led.map_err(|error| complain(&format_args!("--led-gpio: {error}"))).map(Some).ok()?
+            }
+        };
         let hook = options.hook.as_deref().map(|program| {
             Hook::open(program, options.hook_timeout_ms).map_err(|error| {
                 let program = program.to_string_lossy();
@@ -40,7 +65,7 @@ impl Outlets {
                 complain(error);
                 None
             }
-            _ => Some(Self { broker: Some(broker), hook }),
+            _ => Some(Self { broker: Some(broker), hook, led, supervisor: Some(supervisor) }),
         }
     }
 
@@ -57,6 +82,6 @@ impl Outlets {
         if let Some(hook) = self.hook {
             worker = worker.running(hook);
         }
-        worker
+        worker.showing(self.led).supervised(self.supervisor)
     }
 }

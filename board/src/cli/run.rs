@@ -27,13 +27,14 @@ pub(super) fn alone(options: &RunOptions) -> Exit {
 fn watching(options: &RunOptions, open: impl FnOnce(&RunOptions) -> Option<Outlets>) -> Exit {
     // Before the first event is queued and before any thread starts, so that none of them takes a signal
     // and no event goes without the totals.
-    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1]);
     // For a write these stop or kill the whole process; blocked, it goes through or fails.
     let of_writes = SigSet::from_iter([Signal::SIGTTOU, Signal::SIGXFSZ]);
     if let Err(errno) = ending.thread_block().and_then(|()| of_writes.thread_block()) {
         complain(&io::Error::from(errno));
         return Exit::Refused;
     }
+    let Some(outlets) = open(options) else { return Exit::Refused };
     let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
@@ -54,7 +55,6 @@ fn watching(options: &RunOptions, open: impl FnOnce(&RunOptions) -> Option<Outle
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
-    let Some(outlets) = open(options) else { return Exit::Refused };
     match watch(options, &sizing, filtering, socket, undersized, outlets, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {

@@ -26,6 +26,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             .reasons()
             .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
         Line::Unserved(reason) => Object::begin(out, "unserved")?.display("message", &reason)?.end(),
+        Line::LedFailed { error } => Object::begin(out, "led_failed")?.display("message", &error)?.end(),
         Line::Hook(Report { at, ending, header, output, dropped_bytes, dropped_reports }) => {
             let figures = [time(at), ("dropped_bytes", dropped_bytes), ("dropped_reports", dropped_reports)];
             let object = Object::begin(out, "hook")?.numbers(&figures)?.display("ending", &ending)?;

@@ -38,6 +38,11 @@ pub enum Line<'a> {
     Undersized(&'a Undersized),
     /// Applications are not served, and we run all the same.
     Unserved(&'a dyn Display),
+    /// The status LED cannot be switched; said once.
+    LedFailed {
+        /// Why.
+        error: io::ErrorKind,
+    },
     /// A hook's run that failed, or that wrote something.
     Hook(Report<'a>),
     /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was

@@ -23,6 +23,9 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
         Line::Unserved(reason) => writeln!(out, "sureplug: warning: applications are not served: {reason}"),
+        Line::LedFailed { error } => {
+            writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
+        }
         Line::Hook(report) => hook(out, &report),
         Line::Event(entry) => {
             event(out, &entry)?;

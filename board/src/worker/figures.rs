@@ -26,6 +26,6 @@ impl Worker {
             (true, false) => "steady",
         };
         let totals = self.totals();
-        Figures { state, totals, unacknowledged: totals.lost, started: self.started }
+        Figures { state, totals, unacknowledged: self.unacknowledged(), started: self.started }
     }
 }

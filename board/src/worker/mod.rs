@@ -1,6 +1,7 @@
 //! The loop: ring → uevent → loss → presence → journal → sinks, and the scans that make it true.
 
 mod figures;
+mod health;
 mod pump;
 mod scan;
 mod tracker;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use nix::poll::PollTimeout;
 use nix::sys::signalfd::SignalFd;
+use sureplug_core::indicator::Condition;
 use sureplug_core::journal::{ConsumerId, Lag, Packet};
 use sureplug_core::presence::ScanKind;
 use sureplug_core::selection::Selection;
@@ -19,14 +21,17 @@ use sureplug_core::selection::Selection;
 use crate::broker::Broker;
 use crate::doorbell::poll_in;
 use crate::hooks::Hook;
+use crate::indicator::StatusLed;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
 use crate::sinks::{Console, Line, Undersized};
+use crate::supervisor::Supervisor;
 use crate::sysfs::{Devices, Subsystems};
 use crate::totals::Totals;
 use tracker::Tracker;
 
 const SIGINT: u32 = nix::libc::SIGINT.cast_unsigned();
+const SIGUSR1: u32 = nix::libc::SIGUSR1.cast_unsigned();
 
 /// Records that are taken before the signals are looked at again.
 const RECORDS_A_TURN: usize = 256;
@@ -43,6 +48,10 @@ pub struct Worker {
     broker: Option<Broker>,
     /// Without one, no program is run.
     hook: Option<Hook>,
+    led: Option<StatusLed>,
+    supervisor: Option<Supervisor>,
+    /// Events that were lost when somebody last acknowledged that.
+    acknowledged: u64,
     packet: Box<Packet>,
     signals: SignalFd,
     undersized: Undersized,
@@ -89,6 +98,9 @@ impl Worker {
             consumer,
             broker: None,
             hook: None,
+            led: None,
+            supervisor: None,
+            acknowledged: 0,
             packet: Box::new(Packet::new()),
             signals,
             undersized,
@@ -113,6 +125,20 @@ impl Worker {
         self
     }
 
+    /// Shows on an LED how the stream is.
+    #[must_use]
+    pub fn showing(mut self, led: Option<StatusLed>) -> Self {
+        self.led = led;
+        self
+    }
+
+    /// Tells whoever started it that it is ready, and that it is well.
+    #[must_use]
+    pub fn supervised(mut self, supervisor: Option<Supervisor>) -> Self {
+        self.supervisor = supervisor;
+        self
+    }
+
     /// Runs until a signal comes or the reader of the output is gone, and returns what was counted.
     ///
     /// # Errors
@@ -122,13 +148,19 @@ impl Worker {
         let end = loop {
             self.drain();
             if let Some(kind) = self.tracker.schedule.due(Monotonic::now().since_boot()) {
+                self.show(Condition::Repairing, kind);
                 self.scan(kind)?;
+                self.tell_supervisor(kind);
             }
+            self.look_after();
             self.pump();
             if let Some(end) = self.wait()? {
                 break end;
             }
         };
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stopping();
+        }
         self.read_the_rest()?;
         let socket_error = self.intake.join();
         self.finish(&end);
@@ -166,7 +198,11 @@ impl Worker {
         self.hear_hook(has_run);
         if signalled {
             if let Some(signal) = self.signals.read_signal()? {
-                return Ok(Some(if signal.ssi_signo == SIGINT { End::SigInt } else { End::SigTerm }));
+                match signal.ssi_signo {
+                    SIGUSR1 => self.acknowledge(),
+                    SIGINT => return Ok(Some(End::SigInt)),
+                    _ => return Ok(Some(End::SigTerm)),
+                }
             }
         }
         if self.console.as_ref().is_some_and(Console::is_closed) {
@@ -179,7 +215,9 @@ impl Worker {
     fn until_due(&self) -> PollTimeout {
         let broker = self.broker.as_ref().and_then(Broker::wake_at);
         let hook = self.hook.as_ref().and_then(Hook::wake_at);
-        let others = broker.into_iter().chain(hook).map(Monotonic::since_boot);
+        let led = self.led.as_ref().and_then(StatusLed::wake_at);
+        let supervisor = self.supervisor.as_ref().and_then(Supervisor::wake_at);
+        let others = [broker, hook, led, supervisor].into_iter().flatten().map(Monotonic::since_boot);
         let Some(at) = self.tracker.schedule.wake_at().into_iter().chain(others).min() else {
             return PollTimeout::NONE;
         };
@@ -207,6 +245,9 @@ impl Worker {
     }
 
     fn finish(&mut self, end: &End) {
+        if let Some(led) = self.led.take() {
+            led.end();
+        }
         self.say_the_rest();
         if let Some(broker) = self.broker.take() {
             broker.close();

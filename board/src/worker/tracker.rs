@@ -172,7 +172,7 @@ impl Tracker {
         }
     }
 
-    fn note(&mut self, notice: Line<'static>) {
+    pub(super) fn note(&mut self, notice: Line<'static>) {
         if self.notices.len() < MAX_NOTICES {
             self.notices.push_back((self.stream.journal().steps(), notice));
         } else {

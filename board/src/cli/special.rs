@@ -1,0 +1,105 @@
+//! Options that not every command has.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use lexopt::{Parser, ValueExt};
+
+use super::args::{RunOptions, Topic, UsageError, number};
+use super::group;
+
+/// Milliseconds that a run of a hook may be allowed.
+const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
+
+/// Descriptors on which a supervisor may want to hear something: not the standard ones.
+const READY_FDS: RangeInclusive<u32> = 3..=65_535;
+
+/// Such an option.
+pub(super) struct Special {
+    name: &'static str,
+    topics: &'static [Topic],
+    /// The same, as a person is told it.
+    of: &'static str,
+}
+
+pub(super) static VERBOSE: Special =
+    Special { name: "verbose", topics: &[Topic::Run, Topic::Monitor], of: "`run` and `monitor`" };
+
+static OTHERS: &[Special] = &[
+    Special { name: "direct", topics: &[Topic::Monitor], of: "`monitor`" },
+    Special {
+        name: "socket",
+        topics: &[Topic::Run, Topic::Monitor, Topic::List],
+        of: "`run`, `monitor` and `list`",
+    },
+    Special::of_run("allow-undersized"),
+    Special::of_run("socket-group"),
+    Special::of_run("hook"),
+    Special::of_run("hook-timeout-ms"),
+    Special::of_run("led"),
+    #[cfg(feature = "gpio")]
+    Special::of_run("led-gpio"),
+    Special::of_run("ready-fd"),
+];
+
+/// The one of that name, without the dashes.
+pub(super) fn find(name: &str) -> Option<&'static Special> {
+    [&VERBOSE].into_iter().chain(OTHERS).find(|option| option.name == name)
+}
+
+/// Notes that it was used.
+pub(super) fn note(option: &'static Special, used: &mut Vec<&'static Special>) -> bool {
+    used.push(option);
+    true
+}
+
+/// Checks that a command has all that were used.
+pub(super) fn check(used: &[&Special], topic: Topic) -> Result<(), UsageError> {
+    // Without a command it is `run`.
+    let topic = if topic == Topic::Sureplug { Topic::Run } else { topic };
+    match used.iter().find(|option| !option.topics.contains(&topic)) {
+        Some(Special { name, of, .. }) => Err(UsageError(format!("`--{name}` is an option of {of}"))),
+        None => Ok(()),
+    }
+}
+
+impl Special {
+    const fn of_run(name: &'static str) -> Self {
+        Self { name, topics: &[Topic::Run], of: "`run`" }
+    }
+
+    /// Takes its value, if it has one.
+    pub(super) fn take(&self, parser: &mut Parser, options: &mut RunOptions) -> Result<(), UsageError> {
+        match self.name {
+            "verbose" => options.verbose = true,
+            "direct" => options.direct = true,
+            "allow-undersized" => options.allow_undersized = true,
+            "socket" => options.socket = Some(PathBuf::from(parser.value()?)),
+            "hook" => options.hook = Some(PathBuf::from(parser.value()?)),
+            "led" => options.led = Some(parser.value()?.string()?),
+            "hook-timeout-ms" => {
+                options.hook_timeout_ms = number(parser, "--hook-timeout-ms", &HOOK_TIMEOUT_MS)?;
+            }
+            "ready-fd" => {
+                options.ready_fd = i32::try_from(number(parser, "--ready-fd", &READY_FDS)?).ok();
+            }
+            "socket-group" => {
+                let name = parser.value()?.string()?;
+                let unknown =
+                    || UsageError(format!("--socket-group {name}: no group of /etc/group, and no number"));
+                options.socket_group = Some(group::number(&name).ok_or_else(unknown)?);
+            }
+            #[cfg(feature = "gpio")]
+            "led-gpio" => {
+                let text = parser.value()?.string()?;
+                let parts = text.rsplit_once(':');
+                let line = parts.and_then(|(chip, line)| Some((PathBuf::from(chip), line.parse().ok()?)));
+                let wrong =
+                    || UsageError(format!("--led-gpio {text}: write CHIP:LINE, as /dev/gpiochip0:17"));
+                options.led_gpio = Some(line.ok_or_else(wrong)?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! How it is: for the LED, for whoever started it, and for who acknowledges a loss.
+
+use sureplug_core::indicator::Condition;
+use sureplug_core::presence::ScanKind;
+
+use super::Worker;
+use crate::monotonic::Monotonic;
+use crate::sinks::Line;
+use crate::totals::Totals;
+
+impl Worker {
+    /// Events lost or damaged since somebody acknowledged that.
+    pub(super) const fn unacknowledged(&self) -> u64 {
+        lost(&self.tracker.totals) - self.acknowledged
+    }
+
+    /// Somebody has seen what was lost.
+    pub(super) const fn acknowledge(&mut self) {
+        self.acknowledged = lost(&self.tracker.totals);
+    }
+
+    /// Does what is due for the LED and the supervisor.
+    pub(super) fn look_after(&mut self) {
+        let condition = match (self.tracker.schedule.is_lossy(), self.unacknowledged()) {
+            (true, _) => Condition::Repairing,
+            (false, 0) => Condition::Steady,
+            (false, _) => Condition::Lossy,
+        };
+        self.show_condition(condition);
+        if let Some(supervisor) = &mut self.supervisor {
+            supervisor.beat(Monotonic::now());
+        }
+    }
+
+    /// Shows a repair before it begins.
+    pub(super) fn show(&mut self, condition: Condition, kind: ScanKind) {
+        if kind == ScanKind::Repair {
+            self.show_condition(condition);
+        }
+    }
+
+    /// The first scan makes it ready.
+    pub(super) fn tell_supervisor(&mut self, kind: ScanKind) {
+        if let (ScanKind::Start, Some(supervisor)) = (kind, &mut self.supervisor) {
+            supervisor.ready();
+        }
+    }
+
+    fn show_condition(&mut self, condition: Condition) {
+        let Some(led) = &mut self.led else { return };
+        if let Some(error) = led.show(condition, Monotonic::now()) {
+            self.tracker.note(Line::LedFailed { error });
+        }
+    }
+}
+
+const fn lost(totals: &Totals) -> u64 {
+    totals.lost + totals.malformed + totals.truncated
+}
