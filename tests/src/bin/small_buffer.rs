@@ -1,5 +1,5 @@
 //! The daemon with a receive buffer that no board of ours would start with:
-//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR]`. It asks for BYTES with `SO_RCVBUF` and writes JSON. With
+//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR] [--led NAME] [--socket PATH] [--hook PATH]`. It asks for BYTES with `SO_RCVBUF` and writes JSON. With
 //! `--hide`, no event of a virtual net device whose name begins with that letter reaches the socket, and no
 //! counter says so.
 
@@ -8,6 +8,9 @@ use std::{env, io};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use sureplug_board::broker::Broker;
+use sureplug_board::hooks::{DEFAULT_TIMEOUT_MS, Hook};
+use sureplug_board::indicator::StatusLed;
 use sureplug_board::intake::Intake;
 use sureplug_board::netlink::UeventSocket;
 use sureplug_board::sinks::{Console, Style, Undersized};
@@ -21,14 +24,18 @@ fn main() -> io::Result<()> {
     let bytes = arguments.next().and_then(|bytes| bytes.parse().ok()).expect("BYTES");
     let listener = Listener::unbound();
     let mut sysfs = PathBuf::from("/sys");
+    let (mut led, mut broker, mut hook) = (None, None, None);
     while let (Some(option), Some(value)) = (arguments.next(), arguments.next()) {
         match option.as_str() {
             "--hide" => listener.hide_net_devices(value.as_bytes()[0]),
             "--sysfs" => sysfs = PathBuf::from(value),
+            "--led" => led = Some(value),
+            "--socket" => broker = Some(Broker::open(value.as_ref(), None).expect("a broker")),
+            "--hook" => hook = Some(Hook::open(value.as_ref(), DEFAULT_TIMEOUT_MS)?),
             other => panic!("{other}"),
         }
     }
-    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1]);
     ending.thread_block()?;
     let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     listener.set_rcvbuf(bytes);
@@ -38,6 +45,15 @@ fn main() -> io::Result<()> {
     let console = Console::start(Style::Json)?;
     let intake = Intake::start(socket)?;
     let undersized = Undersized::default();
-    Worker::new(intake, &sysfs, Some(console), signals, undersized, totals, Selection::ALL)?.run()?;
+    let led = led.map(|name| StatusLed::of_sysfs(&sysfs, &name)).transpose()?;
+    let mut worker =
+        Worker::new(intake, &sysfs, Some(console), signals, undersized, totals, Selection::ALL)?.showing(led);
+    if let Some(broker) = broker {
+        worker = worker.serving(broker);
+    }
+    if let Some(hook) = hook {
+        worker = worker.running(hook);
+    }
+    worker.run()?;
     Ok(())
 }
