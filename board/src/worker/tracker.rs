@@ -117,7 +117,10 @@ impl Tracker {
                 self.totals.repairs += 1;
                 self.tell_loss(scan.shortage, Some((outcome, took)));
             }
-            ScanKind::Settle if outcome.has_repaired() => self.note(Line::Unreported { at, outcome, took }),
+            // What was lost since it began is told with the repair that follows.
+            ScanKind::Settle if outcome.has_repaired() && self.shortage.is_none() => {
+                self.note(Line::Unreported { at, outcome, took });
+            }
             ScanKind::Settle => {}
         }
     }

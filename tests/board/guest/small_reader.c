@@ -1,5 +1,5 @@
 /* The application that Sureplug exists for: it copied SO_RCVBUF 1024 from an example, reads one event at a time, and
- * does something with each. It says at once what recv(2) told it, and ends on SIGTERM. */
+ * works a hundredth of a second on each. It says what recv(2) told it, and ends on SIGTERM. */
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdio.h>
@@ -21,9 +21,11 @@ int main(void)
 	puts("listening");
 	for (;;) {
 		ssize_t length = recv(fd, buffer, sizeof(buffer), 0);
-		if (length >= 0)
+		if (length >= 0) {
+			usleep(10000);
 			puts("event");
-		else
+		} else {
 			printf("errno %d\n", errno);
+		}
 	}
 }

@@ -3,12 +3,15 @@
 //! default), `bullseye` (5.10), `trixie` (6.12).
 
 mod plug;
+mod serial;
+mod sized;
+mod stopped;
 
 use std::process::ExitCode;
 
 use sureplug_board_tests::run_all;
 
 fn main() -> ExitCode {
-    let lists = [plug::SCENARIOS];
+    let lists = [plug::SCENARIOS, stopped::SCENARIOS, sized::SCENARIOS, serial::SCENARIOS];
     run_all(&lists.concat())
 }

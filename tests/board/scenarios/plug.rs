@@ -1,5 +1,8 @@
 //! Devices are plugged in and unplugged while the daemon listens: it tells of each, from the kernel's own events.
 
+use std::thread;
+use std::time::Duration;
+
 use sureplug_board_tests::{Board, Scenario, Usb};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -13,6 +16,49 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "plug::serial", run: |board| one(board, Usb::Serial) },
     Scenario { name: "plug::audio", run: |board| one(board, Usb::Audio) },
     Scenario { name: "plug::ethernet", run: |board| one(board, Usb::Ethernet) },
+    Scenario { name: "plug::hub_with_8", run: |board| many(board, &HUB_WITH_8) },
+    Scenario { name: "plug::nested_hubs_with_21", run: |board| many(board, &NESTED_HUBS_WITH_21) },
+    Scenario { name: "plug::flap", run: flap },
+];
+
+/// QEMU's hub is too slow for UAS.
+const HUB_WITH_8: [(&str, Usb); 9] = [
+    ("3", Usb::Hub),
+    ("3.1", Usb::Stick(4)),
+    ("3.2", Usb::Keyboard),
+    ("3.3", Usb::Mouse),
+    ("3.4", Usb::Stick(4)),
+    ("3.5", Usb::Serial),
+    ("3.6", Usb::Audio),
+    ("3.7", Usb::Ethernet),
+    ("3.8", Usb::Stick(2)),
+];
+
+const NESTED_HUBS_WITH_21: [(&str, Usb); 24] = [
+    ("3", Usb::Hub),
+    ("3.1", Usb::Stick(4)),
+    ("3.2", Usb::Keyboard),
+    ("3.3", Usb::Mouse),
+    ("3.4", Usb::Stick(4)),
+    ("3.5", Usb::Serial),
+    ("3.6", Usb::Keyboard),
+    ("3.7", Usb::Ethernet),
+    ("3.8", Usb::Hub),
+    ("3.8.1", Usb::Stick(4)),
+    ("3.8.2", Usb::Keyboard),
+    ("3.8.3", Usb::Mouse),
+    ("3.8.4", Usb::Stick(2)),
+    ("3.8.5", Usb::Serial),
+    ("3.8.6", Usb::Audio),
+    ("3.8.7", Usb::Mouse),
+    ("3.8.8", Usb::Hub),
+    ("3.8.8.1", Usb::Stick(4)),
+    ("3.8.8.2", Usb::Keyboard),
+    ("3.8.8.3", Usb::Mouse),
+    ("3.8.8.4", Usb::Stick(2)),
+    ("3.8.8.5", Usb::Serial),
+    ("3.8.8.6", Usb::Keyboard),
+    ("3.8.8.7", Usb::Mouse),
 ];
 
 /// The first daemon was started by its init script, and told all that was there.
@@ -32,5 +78,38 @@ fn one(board: &mut Board, usb: Usb) {
     assert_eq!(added, with.at_port("2").count(), "{usb}");
     board.unplug("2");
     assert_eq!(board.settle(), before, "{usb}");
+    board.log.assert_lost_nothing(start);
+}
+
+/// They come at once, and go at once.
+fn many(board: &mut Board, devices: &[(&str, Usb)]) {
+    let before = board.settle();
+    let start = board.listen();
+    board.plug_at_once(devices);
+    let with = board.settle();
+    let added = board.log.at_port(start, "3").filter(|event| event["action"] == "add").count();
+    assert_eq!(added, with.at_port("3").count());
+    board.unplug_all();
+    assert_eq!(board.settle(), before);
+    board.log.assert_lost_nothing(start);
+}
+
+/// It comes and goes faster than anyone looks.
+fn flap(board: &mut Board) {
+    let before = board.settle();
+    let start = board.listen();
+    for _ in 0..10 {
+        board.plug("2", Usb::Keyboard);
+        thread::sleep(Duration::from_millis(800));
+        board.unplug("2");
+        thread::sleep(Duration::from_millis(300));
+    }
+    assert_eq!(board.settle(), before);
+    let events = |action: &str| {
+        let events = board.log.at_port(start, "2").filter(|event| event["action"] == action);
+        events.filter(|event| event["properties"]["DEVTYPE"] == "usb_device").count()
+    };
+    assert_eq!(events("add"), events("remove"));
+    assert!(events("add") >= 8, "the board saw {} of 10", events("add"));
     board.log.assert_lost_nothing(start);
 }

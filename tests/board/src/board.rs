@@ -103,6 +103,20 @@ impl Board {
         self.wait_for_kind("scanned");
     }
 
+    /// Starts the daemon without capabilities, with those arguments behind `run --json`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start_daemon_as_nobody(&mut self, arguments: &str) {
+        self.log = Log::starting_at(self.console.count());
+        self.shell.run(&format!(
+            "chmod a+rw /dev/console; start-stop-daemon -S -b -m -p /run/sureplug.pid -c nobody:nogroup -x /bin/sh -- \
+             -c 'exec sureplug run --json {arguments} </dev/null >/dev/console 2>&1'"
+        ));
+        self.wait_for_kind("scanned");
+    }
+
     /// Ends the daemon by its init script and returns its last line.
     ///
     /// # Panics

@@ -33,6 +33,8 @@ impl Initramfs {
         }
         let list: String = order.iter().map(|(name, _)| format!("{name}\n")).collect();
         initramfs.entry("modules/order", FILE, list.as_bytes());
+        initramfs.entry("etc/passwd", FILE, b"root::0:0::/:/bin/sh\nnobody:*:65534:65534::/:/bin/false\n");
+        initramfs.entry("etc/group", FILE, b"root:x:0:\nnogroup:x:65534:\n");
         initramfs.entry("etc/inittab", FILE, &read(&guest.join("inittab")));
         initramfs.entry("bin/agent", PROGRAM, &read(&guest.join("agent")));
         for script in ["rcS", "S30sureplug"] {

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod board;
+mod charge;
 mod initramfs;
 mod lines;
 mod log;
@@ -17,10 +18,10 @@ mod shell;
 mod storage;
 mod truth;
 mod usb;
-mod wire;
 
 pub use architecture::Architecture;
 pub use board::Board;
+pub use charge::kernels_charge;
 pub use lines::Lines;
 pub use log::Log;
 pub use qemu::Extra;
@@ -28,4 +29,3 @@ pub use scenario::{Scenario, run_all};
 pub use shell::Shell;
 pub use truth::{Device, Truth};
 pub use usb::Usb;
-pub use wire::{charge, datagram_bytes};

@@ -28,6 +28,14 @@ struct State {
     ended: bool,
 }
 
+impl State {
+    /// The last lines, as far as they are worth reading.
+    fn tail(&self) -> String {
+        let tail = &self.lines[self.lines.len().saturating_sub(8)..];
+        tail.iter().map(|line| line.chars().take(200).chain(['\n']).collect::<String>()).collect()
+    }
+}
+
 /// How often a slow line is read.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -95,12 +103,17 @@ impl Lines {
             }
             let left = end.saturating_duration_since(Instant::now());
             if state.ended || left.is_zero() {
-                let tail = &state.lines[state.lines.len().saturating_sub(20)..];
                 let begun = String::from_utf8_lossy(&state.begun);
-                return Err(format!("the line did not come; the last are:\n{}\n{begun}", tail.join("\n")));
+                return Err(format!("the line did not come; the last are:\n{}{begun}", state.tail()));
             }
             state = self.shared.changed.wait_timeout(state, left).expect("no other thread panicked").0;
         }
+    }
+
+    /// The last lines, shortened.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.lock().tail()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -9,6 +9,8 @@ use crate::truth::is_at_port;
 pub struct Log {
     /// The next line of the console that was not looked at.
     pub(crate) next: usize,
+    /// The first.
+    start: usize,
     /// The devices that are present, as it told.
     pub fold: Fold,
     /// Its JSON objects.
@@ -21,7 +23,12 @@ impl Log {
     /// Begins with a line of the console.
     #[must_use]
     pub(crate) fn starting_at(next: usize) -> Self {
-        Self { next, ..Self::default() }
+        Self { next, start: next, ..Self::default() }
+    }
+
+    /// The first line of the console that is the daemon's.
+    pub(crate) fn started_at(&self) -> usize {
+        self.start
     }
 
     /// Takes what has come, and returns how many lines that were.

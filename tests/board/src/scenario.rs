@@ -77,14 +77,13 @@ fn run_on(architecture: Architecture, scenarios: &[(String, Scenario)]) -> (usiz
         } else {
             println!("test {name} ... FAILED ({took:.1} s)");
             if let Some(board) = board.take() {
-                let lines = board.console.since(board.console.count().saturating_sub(10));
+                let said = board.console.since(board.log.started_at());
+                let notices: Vec<String> =
+                    said.into_iter().filter(|line| !line.contains("\"kind\":\"event\"")).collect();
                 println!(
-                    "the console's last lines:\n{}",
-                    lines
-                        .iter()
-                        .map(|line| line.chars().take(300).collect())
-                        .collect::<Vec<String>>()
-                        .join("\n")
+                    "beside events the console said:\n{}\nand at last:\n{}",
+                    notices.join("\n"),
+                    board.console.tail()
                 );
             }
             failed.push(name.clone());

@@ -1,0 +1,169 @@
+//! The daemon is stopped while devices come and go: nothing is lost with the budget for them, and what is lost with
+//! less is repaired.
+
+use serde_json::Value;
+use sureplug_board_tests::{Board, Scenario, Usb, kernels_charge};
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "stopped::stick_is_replaced",
+        run: |board| replaced(board, Usb::Stick(4), Usb::Stick(4)),
+    },
+    Scenario {
+        name: "stopped::stick_by_a_smaller",
+        run: |board| replaced(board, Usb::Stick(4), Usb::Stick(2)),
+    },
+    Scenario {
+        name: "stopped::keyboard_is_replaced",
+        run: |board| replaced(board, Usb::Keyboard, Usb::Keyboard),
+    },
+    Scenario { name: "stopped::replaced_and_lost", run: replaced_and_lost },
+    Scenario { name: "stopped::i1_sticks_in_every_port", run: sticks_in_every_port },
+    Scenario { name: "stopped::i3_a_smaller_buffer_overruns", run: smaller_buffer },
+    Scenario { name: "stopped::small_reader_beside", run: small_reader_beside },
+];
+
+/// Ports of the emulated controller.
+const PORTS: usize = 15;
+
+/// Another device comes into the same port: all of the first go, and all of the second come.
+fn replaced(board: &mut Board, first: Usb, second: Usb) {
+    replace(board, first, second);
+    board.log.assert_lost_nothing(board.log.objects.len());
+    board.unplug("2");
+    board.settle();
+}
+
+/// The same with a buffer that does not hold it: sysfs says what became of it.
+fn replaced_and_lost(board: &mut Board) {
+    start_with_small_buffer(board);
+    let start = replace(board, Usb::Stick(4), Usb::Stick(4));
+    assert_overrun(board, start);
+    board.unplug("2");
+    board.settle();
+    end_small_buffer(board);
+}
+
+/// It says how much was lost, behind all that makes it good.
+fn assert_overrun(board: &mut Board, start: usize) {
+    if board.log.of_kind(start, "overrun").count() == 0 {
+        board.wait_for_kind("overrun");
+    }
+    let overrun = board.log.of_kind(start, "overrun").next().expect("an overrun");
+    assert!(overrun["repaired"] == true && overrun["dropped"].as_u64() > Some(0), "{overrun}");
+    assert_eq!(board.log.of_kind(start, "unreported").count(), 0, "the counter shows it");
+}
+
+/// Returns the number of the first object after the first device had come.
+fn replace(board: &mut Board, first: Usb, second: Usb) -> usize {
+    board.settle();
+    board.plug("2", first);
+    let before = board.settle();
+    let start = board.listen();
+    board.signal_daemon("STOP");
+    board.unplug("2");
+    board.wait_for_sysfs();
+    board.plug("2", second);
+    board.wait_for_sysfs();
+    board.signal_daemon("CONT");
+    let after = board.settle();
+    let told = |action: &str, devpath: &str| {
+        board.log.at_port(start, "2").any(|event| event["action"] == action && event["devpath"] == devpath)
+    };
+    for (devpath, _) in before.at_port("2") {
+        assert!(told("remove", devpath), "{devpath} was not removed");
+    }
+    for (devpath, _) in after.at_port("2") {
+        assert!(told("add", devpath), "{devpath} was not added");
+    }
+    start
+}
+
+/// A stick in each of the board's ports comes and goes, from before the first to after the last. What the model
+/// charges for it is told by another socket, which knows the length of each event.
+fn sticks_in_every_port(board: &mut Board) {
+    board.restart_daemon(&format!("--ports {PORTS} --port-device storage"));
+    board.settle();
+    board.shell.run("bare_reader lengths >/tmp/lengths 2>&1 & echo $! >/run/bare_reader.pid");
+    board.signal_daemon("STOP");
+    let ports: Vec<String> = (1..=PORTS).map(|port| port.to_string()).collect();
+    let sticks: Vec<_> = ports.iter().map(|port| (port.as_str(), Usb::Stick(4))).collect();
+    board.plug_at_once(&sticks);
+    board.wait_for_sysfs();
+    board.unplug_all();
+    board.wait_for_sysfs();
+    let lengths = board.shell.run("kill $(cat /run/bare_reader.pid); cat /tmp/lengths");
+    board.signal_daemon("CONT");
+    board.settle();
+    let totals = board.stop_daemon();
+    for key in ["lost", "malformed", "truncated", "repairs"] {
+        assert_eq!(totals[key], 0, "{key} of {totals}");
+    }
+    let abi = kernels_charge(board.architecture);
+    let charge: u64 =
+        lengths.lines().map(|line| u64::from(abi.truesize(line.parse().expect("a length")))).sum();
+    let peak = totals["peak_queued_bytes"].as_u64().expect("a number");
+    println!(
+        "{}: {} events of {PORTS} sticks: peak {peak} B, by the model {charge} B, buffer {} B",
+        board.architecture.name(),
+        lengths.lines().count(),
+        totals["effective_bytes"]
+    );
+    assert!(peak <= charge && peak * 10 >= charge * 9, "peak {peak}, by the model {charge}");
+    board.start_daemon("");
+}
+
+/// It overruns, says so, and is repaired.
+fn smaller_buffer(board: &mut Board) {
+    start_with_small_buffer(board);
+    board.settle();
+    let start = board.listen();
+    board.signal_daemon("STOP");
+    board.plug_at_once(&[("1", Usb::Stick(4)), ("2", Usb::Stick(4)), ("4", Usb::Keyboard)]);
+    board.wait_for_sysfs();
+    board.unplug("1");
+    board.wait_for_sysfs();
+    board.signal_daemon("CONT");
+    board.settle();
+    assert_overrun(board, start);
+    let repairs =
+        board.log.of_kind(start, "event").filter(|event| event["properties"]["SUREPLUG_ORIGIN"] == "repair");
+    assert!(repairs.count() > 0);
+    board.unplug_all();
+    board.settle();
+    let totals = end_small_buffer(board);
+    assert!(totals["lost"].as_u64() > Some(0), "{totals}");
+}
+
+/// The application that many boards have: the kernel gives it errno 105, and us everything.
+fn small_reader_beside(board: &mut Board) {
+    board.settle();
+    let start = board.listen();
+    board.shell.run("small_reader >/tmp/small_reader 2>&1 & echo $! >/run/small_reader.pid");
+    board.plug("2", Usb::Stick(4));
+    board.settle();
+    board.unplug("2");
+    board.settle();
+    board.shell.run("kill $(cat /run/small_reader.pid)");
+    let said = board.shell.run("cat /tmp/small_reader");
+    let (errors, events) = (said.matches("errno 105").count(), said.matches("event").count());
+    assert!(errors > 0, "{said}");
+    let ours = board.log.of_kind(start, "event").count();
+    assert!(events < ours, "it received {events}, we {ours}");
+    board.log.assert_lost_nothing(start);
+}
+
+/// Eight kilobytes: less than a stick's events. Without `CAP_NET_ADMIN` the kernel gives no more.
+fn start_with_small_buffer(board: &mut Board) {
+    board.stop_daemon();
+    board.shell.run("echo 4096 >/proc/sys/net/core/rmem_max; echo 4096 >/proc/sys/net/core/rmem_default");
+    board.start_daemon_as_nobody("--allow-undersized");
+    assert_eq!(board.log.of_kind(0, "undersized").count(), 1);
+}
+
+fn end_small_buffer(board: &mut Board) -> Value {
+    let totals = board.stop_daemon();
+    board.shell.run("echo 212992 >/proc/sys/net/core/rmem_max; echo 212992 >/proc/sys/net/core/rmem_default");
+    board.start_daemon("");
+    totals
+}
