@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+pub mod audit;
 pub mod broker;
 pub mod capacity;
+pub mod charge;
 pub mod cli;
 pub mod client;
 pub mod doorbell;
@@ -12,6 +14,7 @@ pub mod intake;
 mod json;
 pub mod monotonic;
 pub mod netlink;
+mod order;
 pub mod profile;
 pub mod sinks;
 pub mod supervisor;

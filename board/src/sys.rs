@@ -198,6 +198,14 @@ pub fn unread_bytes(socket: impl AsFd) -> nix::Result<u32> {
     Ok(u32::try_from(bytes).unwrap_or_default())
 }
 
+/// Reads how many rows and columns a terminal has; `None` of what is no terminal. One that does not know says 0.
+pub fn window_size(terminal: impl AsFd) -> Option<(u16, u16)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one `winsize` (ioctl_tty(2)), for which `size` is valid; it outlives the call.
+    let result = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0).then_some((size.ws_row, size.ws_col))
+}
+
 /// A length of a few bytes.
 #[allow(clippy::cast_possible_truncation)]
 const fn libc_len(length: usize) -> libc::socklen_t {
@@ -211,7 +219,7 @@ mod tests {
     use nix::errno::Errno;
     use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, getsockopt, socket, sockopt};
 
-    use super::{mem_info, read_directory, read_link, set_no_enobufs};
+    use super::{mem_info, read_directory, read_link, set_no_enobufs, window_size};
 
     fn uevent_socket() -> std::os::fd::OwnedFd {
         let protocol = SockProtocol::NetlinkKObjectUEvent;
@@ -237,6 +245,15 @@ mod tests {
     fn no_enobufs_is_accepted_by_a_netlink_socket() {
         set_no_enobufs(uevent_socket()).unwrap();
     }
+
+    #[test]
+    fn only_a_terminal_has_a_size() {
+        assert_eq!(window_size(File::open("/dev/null").unwrap()), None);
+        if let Ok(terminal) = File::options().read(true).write(true).open("/dev/ptmx") {
+            assert_eq!(window_size(terminal), Some((0, 0)));
+        }
+    }
+
     #[test]
     fn a_directory_is_read_to_its_end() {
         let directory = File::open("/proc/self/task").unwrap();

@@ -2,6 +2,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod filter;
 pub mod hook;
 pub mod indicator;
@@ -9,6 +10,9 @@ pub mod journal;
 pub mod limits;
 pub mod loss;
 mod maybe;
+pub mod measure;
+pub mod metrics;
+pub mod pcap;
 pub mod presence;
 pub mod protocol;
 pub mod rcvbuf;

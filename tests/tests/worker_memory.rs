@@ -18,7 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, dup2_stdout};
 use sureplug_board::intake::Intake;
 use sureplug_board::netlink::UeventSocket;
-use sureplug_board::sinks::{Console, Style, Undersized};
+use sureplug_board::sinks::{Console, Metrics, Style, Undersized};
 use sureplug_board::totals::Totals;
 use sureplug_board::worker::Worker;
 use sureplug_core::selection::Selection;
@@ -167,11 +167,18 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let (undersized, totals) = (Undersized::default(), Totals::default());
     let worker =
         Worker::new(intake, Path::new("/sys"), Some(console), signals, undersized, totals, Selection::ALL);
-    let totals = worker.expect("a worker").run().expect("an end by the signal");
+    let begun = std::time::SystemTime::now();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("sureplug.prom");
+    let metrics = Metrics::start(&file, Duration::from_secs(1), 0, totals).expect("a thread");
+    let worker = worker.expect("a worker").publishing(Some(metrics));
+    let totals = worker.run().expect("an end by the signal");
     let overruns = feeding.join().expect("it was fed");
     dup2_stdout(stderr()).expect("an output");
     reading.join().expect("it was read");
     let allocations = ALLOCATIONS.load(Ordering::Relaxed);
+    let written = fs::metadata(&file).expect("the metrics").modified().expect("a time");
+    assert!(begun + Duration::from_secs(1) < written, "the metrics were not written again");
     let Totals { received, lost, repairs, .. } = totals;
     println!(
         "{received} events, {lost} lost, {overruns} overruns, {repairs} repairs: {allocations} allocations"

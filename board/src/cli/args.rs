@@ -1,7 +1,8 @@
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, SizingError, USB_PORTS, parse_u32};
@@ -19,6 +20,10 @@ pub(super) enum Command {
     Size(SizeOptions),
     Monitor(RunOptions),
     List(RunOptions),
+    Audit(RunOptions),
+    Measure(RunOptions),
+    Record(RunOptions),
+    Decode(RunOptions),
     Help(Topic),
     Version,
 }
@@ -31,6 +36,32 @@ pub(super) enum Topic {
     Size,
     Monitor,
     List,
+    Audit,
+    Measure,
+    Record,
+    Decode,
+}
+
+impl Topic {
+    /// Whether it is about a capture.
+    fn has_file(self) -> bool {
+        matches!(self, Self::Record | Self::Decode)
+    }
+
+    /// That of a command's name.
+    fn of(command: &OsStr) -> Option<Self> {
+        Some(match command.to_str()? {
+            "run" => Self::Run,
+            "size" => Self::Size,
+            "monitor" => Self::Monitor,
+            "list" => Self::List,
+            "audit" => Self::Audit,
+            "measure" => Self::Measure,
+            "record" => Self::Record,
+            "decode" => Self::Decode,
+            _ => return None,
+        })
+    }
 }
 
 /// What both commands take.
@@ -46,6 +77,8 @@ pub(super) struct BoardOptions {
 
 /// What `run`, `monitor` and `list` take.
 #[derive(Debug)]
+// Each is a flag that a person gives.
+#[expect(clippy::struct_excessive_bools)]
 pub(super) struct RunOptions {
     pub(super) board: BoardOptions,
     /// The subsystems that were named, for who asks a daemon; all if none was.
@@ -68,6 +101,17 @@ pub(super) struct RunOptions {
     pub(super) led_gpio: Option<(PathBuf, u32)>,
     /// A descriptor on which readiness is said.
     pub(super) ready_fd: Option<i32>,
+    /// Where figures are written.
+    pub(super) metrics: Option<PathBuf>,
+    pub(super) metrics_interval: Duration,
+    /// Looks again and again.
+    pub(super) watch: bool,
+    /// The capture that a command is about.
+    pub(super) file: PathBuf,
+    /// How large it may become.
+    pub(super) max_bytes: u32,
+    /// One that is measured, instead of what happens.
+    pub(super) pcap: Option<PathBuf>,
 }
 
 /// What `size` takes.
@@ -76,7 +120,13 @@ pub(super) struct SizeOptions {
     pub(super) board: BoardOptions,
 }
 
-const COMMANDS: &[&str] = &["run", "size", "monitor", "list", "help"];
+/// How often figures are written where nothing else is said: as often as they are usually collected.
+const DEFAULT_METRICS_INTERVAL: Duration = Duration::from_secs(15);
+
+/// How large a recording becomes where nothing else is said, in bytes.
+const DEFAULT_MAX_BYTES: u32 = 16 * 1024 * 1024;
+
+const COMMANDS: &[&str] = &["run", "size", "monitor", "list", "audit", "measure", "record", "decode", "help"];
 const OPTIONS: &[&str] = &[
     "--ports",
     "--port-device",
@@ -98,6 +148,11 @@ const OPTIONS: &[&str] = &[
     #[cfg(feature = "gpio")]
     "--led-gpio",
     "--ready-fd",
+    "--metrics",
+    "--metrics-interval-s",
+    "--watch",
+    "--max-bytes",
+    "--pcap",
 ];
 
 /// The command line is wrong: what is, and what it should be.
@@ -145,6 +200,12 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         #[cfg(feature = "gpio")]
         led_gpio: None,
         ready_fd: None,
+        metrics: None,
+        metrics_interval: DEFAULT_METRICS_INTERVAL,
+        watch: false,
+        file: PathBuf::new(),
+        max_bytes: DEFAULT_MAX_BYTES,
+        pcap: None,
     };
     let mut subsystems = String::new();
     let mut used = Vec::new();
@@ -172,14 +233,14 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 options.named = board.selection.clone();
             }
             Arg::Short('v') => options.verbose = special::note(&special::VERBOSE, &mut used),
-            Arg::Value(word) if topic == Topic::Sureplug => match word.to_str() {
-                Some("run") => topic = Topic::Run,
-                Some("size") => topic = Topic::Size,
-                Some("monitor") => topic = Topic::Monitor,
-                Some("list") => topic = Topic::List,
-                Some("help") => return help(&mut parser),
-                _ => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
+            Arg::Value(word) if topic == Topic::Sureplug => match Topic::of(&word) {
+                Some(command) => topic = command,
+                None if word == "help" => return help(&mut parser),
+                None => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
             },
+            Arg::Value(word) if topic.has_file() && options.file.as_os_str().is_empty() => {
+                options.file = PathBuf::from(word);
+            }
             Arg::Value(word) => {
                 return Err(UsageError(format!("unexpected argument `{}`", word.to_string_lossy())));
             }
@@ -194,10 +255,20 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         }
     }
     special::check(&used, topic)?;
+    if topic.has_file() && options.file.as_os_str().is_empty() {
+        return Err(UsageError(String::from("no file: name the capture, such as plug.pcap")));
+    }
     Ok(match topic {
         Topic::Size => Command::Size(SizeOptions { board: options.board }),
         Topic::Monitor => Command::Monitor(options),
         Topic::List => Command::List(options),
+        Topic::Audit => Command::Audit(options),
+        Topic::Measure => Command::Measure(options),
+        Topic::Record => {
+            options.board.selection = options.named.clone();
+            Command::Record(options)
+        }
+        Topic::Decode => Command::Decode(options),
         Topic::Sureplug | Topic::Run => Command::Run(options),
     })
 }
@@ -215,11 +286,10 @@ fn one_more_subsystem(names: &mut String, name: &str) -> Result<Selection, Usage
 fn help(parser: &mut Parser) -> Result<Command, UsageError> {
     let topic = match parser.next()? {
         None => Topic::Sureplug,
-        Some(Arg::Value(word)) if word == "run" => Topic::Run,
-        Some(Arg::Value(word)) if word == "size" => Topic::Size,
-        Some(Arg::Value(word)) if word == "monitor" => Topic::Monitor,
-        Some(Arg::Value(word)) if word == "list" => Topic::List,
-        Some(Arg::Value(word)) => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
+        Some(Arg::Value(word)) => match Topic::of(&word) {
+            Some(topic) => topic,
+            None => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
+        },
         Some(other) => return Err(other.unexpected().into()),
     };
     match parser.next()? {
@@ -340,8 +410,16 @@ mod tests {
             ("--subsystem usb --subsystem all", "--subsystem all: `all` stands alone"),
             ("size --subsystem=", "--subsystem : no subsystem is named"),
             ("size --allow-undersized", "`--allow-undersized` is an option of `run`"),
-            ("-v size", "`--verbose` is an option of `run` and `monitor`"),
+            ("-v size", "`--verbose` is an option of `run`, `monitor` and `decode`"),
             ("monitor --hook /bin/true", "`--hook` is an option of `run`"),
+            ("audit -v", "`--verbose` is an option of `run`"),
+            ("--watch", "`--watch` is an option of `audit`"),
+            ("size --metrics x", "`--metrics` is an option of `run`"),
+            ("--metrics x --metrics-interval-s 0", "out of range: write a number from 1 to 86400"),
+            ("record", "no file: name the capture"),
+            ("record a.pcap b.pcap", "unexpected argument `b.pcap`"),
+            ("record a.pcap --max-bytes 4095", "out of range: write a number from 4096"),
+            ("decode a.pcap --max-bytes 4096", "`--max-bytes` is an option of `record`"),
             ("list --direct", "`--direct` is an option of `monitor`"),
         ] {
             let error = parsed(line).unwrap_err();

@@ -7,6 +7,10 @@ pub(super) const fn text(topic: Topic) -> &'static str {
         Topic::Size => SIZE,
         Topic::Monitor => MONITOR,
         Topic::List => LIST,
+        Topic::Audit => AUDIT,
+        Topic::Measure => MEASURE,
+        Topic::Record => RECORD,
+        Topic::Decode => DECODE,
     }
 }
 
@@ -17,6 +21,10 @@ Usage: sureplug [run] [OPTIONS]    watch the kernel's uevents, in the foreground
        sureplug size [OPTIONS]     how large the receive buffer must be, and whether it can be
        sureplug monitor [OPTIONS]  show what a running daemon tells applications
        sureplug list [OPTIONS]     show the devices that are present, as a tree
+       sureplug audit [OPTIONS]    who else listens to uevents, and who of them loses some
+       sureplug measure [OPTIONS]  what a device raises: plug it in and out; for the image's profile
+       sureplug record FILE        the kernel's datagrams into a capture that Wireshark reads too
+       sureplug decode FILE        what is in such a capture
        sureplug help [COMMAND]
 
 Options of all commands:
@@ -51,6 +59,8 @@ Usage: sureplug [run] [OPTIONS]
   --led NAME            an LED of /sys/class/leds: on, blinking while a loss is repaired, and slowly after
                         it, until SIGUSR1
   --ready-fd N          a descriptor on which a line is written when all devices are known
+  --metrics FILE        figures for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it
+  --metrics-interval-s S  how often, 1 to 86400 (15)
   and all options of `sureplug --help`
 
 It begins with the devices that are present. What is lost is repaired from sysfs: for each device path,
@@ -93,4 +103,50 @@ sureplug size: how large the receive buffer must be, and whether the kernel give
 Usage: sureplug size [OPTIONS], with all options of `sureplug --help`
 
 Exit codes: 0 it fits, 1 it does not, 2 wrong usage, 3 the system refused.
+";
+
+const AUDIT: &str = "\
+sureplug audit: every uevent socket of this network namespace, who has it, and a verdict on its buffer
+
+Usage: sureplug audit [OPTIONS]
+
+  --watch               look again each second, until SIGINT or SIGTERM; with drops per second
+  and all options of `sureplug --help`
+
+As root it knows all owners. Exit codes: 0 nothing wrong, 1 a buffer below the budget, or drops, 2 wrong
+usage, 3 the system refused.
+";
+
+const RECORD: &str = "\
+sureplug record: the kernel's datagrams, as they come, into a capture in the format of libpcap
+
+Usage: sureplug record FILE [OPTIONS]
+
+  --subsystem NAME      only its events; all if no subsystem is named here
+  --max-bytes BYTES     end when the file would become larger, 4096 to 4294967295 (16777216)
+  and all options of `sureplug --help`
+
+SIGTERM and SIGINT end it. Exit codes: 0 ended, 1 ended and events were lost, 2 wrong usage, 3 the system
+refused, or the disk is full: the file ends with the last whole event.
+";
+
+const DECODE: &str = "\
+sureplug decode: the events of a capture, with the time in seconds after 1970
+
+Usage: sureplug decode FILE [--json] [-v]
+
+  -v, --verbose         all properties of each event, on lines of their own
+
+Exit codes: 0 all is whole, 1 damaged: all before the damage is shown, 2 wrong usage, 3 the system refused.
+";
+
+const MEASURE: &str = "\
+sureplug measure: what one device raises when it is plugged and unplugged, and the profile that follows
+
+Usage: sureplug measure [OPTIONS]
+
+  --pcap FILE           from a capture of one plug and one unplug, instead of what happens
+  and all options of `sureplug --help`
+
+Exit codes: 0 measured, 1 no plug and unplug were seen, 2 wrong usage, 3 the system refused.
 ";

@@ -1,12 +1,16 @@
 //! The commands of `sureplug`.
 
 mod args;
+mod audit;
+mod decode;
 mod group;
 mod help;
 mod list;
+mod measure;
 mod monitor;
 mod outlets;
 mod output;
+mod record;
 mod run;
 mod size;
 mod special;
@@ -35,6 +39,13 @@ enum Exit {
     Refused = 3,
 }
 
+impl Exit {
+    /// This, or the other one if this is fine.
+    fn and(self, other: Self) -> Self {
+        if self == Self::Fine { other } else { self }
+    }
+}
+
 /// Runs the command that the arguments ask for; they begin behind the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match args::parse(arguments) {
@@ -42,6 +53,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Size(options)) => size::size(&options),
         Ok(Command::Monitor(options)) => monitor::monitor(&options),
         Ok(Command::List(options)) => list::list(&options),
+        Ok(Command::Audit(options)) => audit::audit(&options),
+        Ok(Command::Measure(options)) => measure::measure(&options),
+        Ok(Command::Record(options)) => record::record(&options),
+        Ok(Command::Decode(options)) => decode::decode(&options),
         Ok(Command::Help(topic)) => output::print(help::text(topic)),
         Ok(Command::Version) => output::print(concat!("sureplug ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {

@@ -6,12 +6,18 @@ use crate::sinks::Output;
 
 /// Prints a whole text. A reader that has closed its end has seen what it wanted.
 pub(super) fn print(text: &str) -> Exit {
+    keep_printing(text).unwrap_or(Exit::Fine)
+}
+
+/// Prints a text after which more may follow; how it ends if nothing can.
+pub(super) fn keep_printing(text: &str) -> Option<Exit> {
     match write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+        Ok(()) => None,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Some(Exit::Fine),
+        Err(error) => {
             complain(&format_args!("cannot write to standard output: {error}"));
-            Exit::Refused
+            Some(Exit::Refused)
         }
-        _ => Exit::Fine,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Exit, Prepared, prepare};
 use crate::intake::Intake;
 use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
-use crate::sinks::{Console, Line, Start, Style, Undersized};
+use crate::sinks::{Console, Line, Metrics, Start, Style, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
 
@@ -93,9 +93,17 @@ fn watch(
     console.flush();
     let totals =
         Totals { effective: effective.0, max_stall_ms: sizing.profile.max_stall_ms, ..Totals::default() };
+    let metrics = match &options.metrics {
+        Some(path) => Some(
+            Metrics::start(path, options.metrics_interval, sizing.rcvbuf.effective().0, totals).map_err(
+                |error| io::Error::other(format!("cannot write the metrics {}: {error}", path.display())),
+            )?,
+        ),
+        None => None,
+    };
     let intake = Intake::start(socket)?;
     let sysfs = &options.board.sysfs;
     let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
-    outlets.attach(worker).run()?;
+    outlets.attach(worker).publishing(metrics).run()?;
     Ok(())
 }

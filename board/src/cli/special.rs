@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::{Parser, ValueExt};
 
@@ -14,6 +15,12 @@ const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 /// Descriptors on which a supervisor may want to hear something: not the standard ones.
 const READY_FDS: RangeInclusive<u32> = 3..=65_535;
 
+/// Seconds between two files of figures; up to a day.
+const METRICS_INTERVAL_S: RangeInclusive<u32> = 1..=86_400;
+
+/// Bytes of a recording: from some events to what 32 bits count.
+const MAX_BYTES: RangeInclusive<u32> = 4_096..=u32::MAX;
+
 /// Such an option.
 pub(super) struct Special {
     name: &'static str,
@@ -22,8 +29,11 @@ pub(super) struct Special {
     of: &'static str,
 }
 
-pub(super) static VERBOSE: Special =
-    Special { name: "verbose", topics: &[Topic::Run, Topic::Monitor], of: "`run` and `monitor`" };
+pub(super) static VERBOSE: Special = Special {
+    name: "verbose",
+    topics: &[Topic::Run, Topic::Monitor, Topic::Decode],
+    of: "`run`, `monitor` and `decode`",
+};
 
 static OTHERS: &[Special] = &[
     Special { name: "direct", topics: &[Topic::Monitor], of: "`monitor`" },
@@ -40,6 +50,11 @@ static OTHERS: &[Special] = &[
     #[cfg(feature = "gpio")]
     Special::of_run("led-gpio"),
     Special::of_run("ready-fd"),
+    Special::of_run("metrics"),
+    Special::of_run("metrics-interval-s"),
+    Special { name: "watch", topics: &[Topic::Audit], of: "`audit`" },
+    Special { name: "max-bytes", topics: &[Topic::Record], of: "`record`" },
+    Special { name: "pcap", topics: &[Topic::Measure], of: "`measure`" },
 ];
 
 /// The one of that name, without the dashes.
@@ -73,6 +88,14 @@ impl Special {
         match self.name {
             "verbose" => options.verbose = true,
             "direct" => options.direct = true,
+            "watch" => options.watch = true,
+            "metrics" => options.metrics = Some(PathBuf::from(parser.value()?)),
+            "metrics-interval-s" => {
+                let seconds = number(parser, "--metrics-interval-s", &METRICS_INTERVAL_S)?;
+                options.metrics_interval = Duration::from_secs(seconds.into());
+            }
+            "max-bytes" => options.max_bytes = number(parser, "--max-bytes", &MAX_BYTES)?,
+            "pcap" => options.pcap = Some(PathBuf::from(parser.value()?)),
             "allow-undersized" => options.allow_undersized = true,
             "socket" => options.socket = Some(PathBuf::from(parser.value()?)),
             "hook" => options.hook = Some(PathBuf::from(parser.value()?)),

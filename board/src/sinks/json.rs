@@ -32,7 +32,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             let object = Object::begin(out, "hook")?.numbers(&figures)?.display("ending", &ending)?;
             object.bytes("event", header)?.bytes("output", output)?.end()
         }
-        Line::Event(entry) => event(out, &entry),
+        Line::Event(entry) => event(out, &entry, "monotonic_us"),
         Line::Missed { events } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
         Line::Reset => Object::begin(out, "reset")?.end(),
         Line::Current => Object::begin(out, "current")?.end(),
@@ -150,10 +150,11 @@ fn counts(outcome: &Outcome, took: Duration) -> [(&'static str, u64); 5] {
     ]
 }
 
-fn event(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+/// `clock` is what the stamp is called.
+pub(super) fn event(out: &mut dyn Write, entry: &Entry<'_>, clock: &str) -> fmt::Result {
     let uevent = entry.uevent;
     let at = Monotonic::from_nanos(entry.stamp);
-    let object = Object::begin(out, "event")?.numbers(&[("monotonic_us", at.as_micros())])?;
+    let object = Object::begin(out, "event")?.numbers(&[(clock, at.as_micros())])?;
     let object = object.bytes("action", uevent.action().as_bytes())?.bytes("devpath", uevent.devpath())?;
     let object = match uevent.subsystem() {
         Some(subsystem) => object.bytes("subsystem", subsystem)?,
@@ -225,7 +226,7 @@ mod tests {
         let datagram =
             b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0K=\0K=2\0K=3\0SEQNUM=7\0";
         let mut out = String::new();
-        event(&mut out, &entry(datagram)).unwrap();
+        event(&mut out, &entry(datagram), "monotonic_us").unwrap();
         assert_eq!(
             out,
             concat!(
@@ -242,7 +243,7 @@ mod tests {
         let mut out = String::new();
         let kernel_action = Some(Action::Move);
         let told = Entry { tracked: false, kernel_action, ..entry(b"add@/x\0SUREPLUG_ORIGIN=forged\0") };
-        event(&mut out, &told).unwrap();
+        event(&mut out, &told, "monotonic_us").unwrap();
         let wanted = concat!(
             r#""subsystem":null,"seqnum":null,"properties":{"SUREPLUG_ORIGIN":"kernel","#,
             r#""SUREPLUG_ACTION":"move","SUREPLUG_TRACKED":"no"},"repeated":[["SUREPLUG_ORIGIN","forged"]]}"#,

@@ -9,12 +9,12 @@ use nix::sys::stat::Mode;
 use nix::unistd;
 
 /// Opens what is at a path below a directory.
-pub(super) fn open(directory: BorrowedFd<'_>, path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
+pub(crate) fn open(directory: BorrowedFd<'_>, path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
     again(|| openat(directory, path, flags | OFlag::O_CLOEXEC, Mode::empty()))
 }
 
 /// Reads a file to its end, or until the buffer is full.
-pub(super) fn read_to_end(file: impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
+pub(crate) fn read_to_end(file: impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match again(|| unistd::read(file.as_fd(), &mut buffer[filled..]))? {
@@ -26,7 +26,7 @@ pub(super) fn read_to_end(file: impl AsFd, buffer: &mut [u8]) -> nix::Result<usi
 }
 
 /// Calls once more as long as a signal came first.
-pub(super) fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+pub(crate) fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
     loop {
         match call() {
             Err(Errno::EINTR) => {}

@@ -27,7 +27,7 @@ const NAME_AT: usize = 19;
 struct Buffer([u8; BUFFER_BYTES]);
 
 /// A directory that is being read, or none.
-pub(super) struct Listing {
+pub(crate) struct Listing {
     directory: Option<OwnedFd>,
     buffer: Box<Buffer>,
     /// Bytes of the buffer that are read.
@@ -37,7 +37,7 @@ pub(super) struct Listing {
 }
 
 /// What stands in a directory.
-pub(super) struct Entry<'l> {
+pub(crate) struct Entry<'l> {
     directory: BorrowedFd<'l>,
     name: &'l CStr,
     kind: u8,
@@ -45,24 +45,24 @@ pub(super) struct Entry<'l> {
 
 impl Listing {
     /// Of no directory.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: None, buffer: Box::new(Buffer([0; BUFFER_BYTES])), filled: 0, at: 0 }
     }
 
     /// Begins with the first entry of a directory below `root`. After an error there is none.
-    pub(super) fn open(&mut self, root: BorrowedFd<'_>, path: &CStr) -> nix::Result<()> {
+    pub(crate) fn open(&mut self, root: BorrowedFd<'_>, path: &CStr) -> nix::Result<()> {
         self.close();
         self.directory = Some(open(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?);
         Ok(())
     }
 
     /// Ends it.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         (self.directory, self.filled, self.at) = (None, 0, 0);
     }
 
     /// Moves to the next entry; `None` at the end. After an error it is to be closed.
-    pub(super) fn next(&mut self) -> nix::Result<Option<Entry<'_>>> {
+    pub(crate) fn next(&mut self) -> nix::Result<Option<Entry<'_>>> {
         self.fill()?;
         let Some(directory) = &self.directory else { return Ok(None) };
         let (name, kind, length) = parse(&self.buffer.0[self.at..self.filled]).ok_or(Errno::EBADMSG)?;
@@ -83,17 +83,17 @@ impl Listing {
 }
 
 impl Entry<'_> {
-    pub(super) fn name(&self) -> &[u8] {
+    pub(crate) fn name(&self) -> &[u8] {
         self.name.to_bytes()
     }
 
     /// Whether it is the directory itself or the one above.
-    pub(super) fn is_dots(&self) -> bool {
+    pub(crate) fn is_dots(&self) -> bool {
         matches!(self.name(), b"." | b"..")
     }
 
     /// Reads where it points to; no bytes if it is no link.
-    pub(super) fn read_target(&self, buffer: &mut [u8]) -> nix::Result<usize> {
+    pub(crate) fn read_target(&self, buffer: &mut [u8]) -> nix::Result<usize> {
         // Not every file system says the kind.
         if !matches!(self.kind, libc::DT_LNK | libc::DT_UNKNOWN) {
             return Ok(0);

@@ -11,6 +11,8 @@ mod subsystems;
 mod trouble;
 
 pub use devices::Devices;
+pub(crate) use files::{again, open, read_to_end};
+pub(crate) use listing::Listing;
 pub use lookup::Subsystems;
 pub use ports::BoardPorts;
 pub use reading::Reading;

@@ -17,6 +17,13 @@ impl Worker {
         }
     }
 
+    /// For who collects figures.
+    pub(super) fn publish(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.publish(&self.totals());
+        }
+    }
+
     /// For those who ask.
     pub(super) fn figures(&self) -> Figures {
         let schedule = &self.tracker.schedule;

@@ -24,7 +24,7 @@ use crate::hooks::Hook;
 use crate::indicator::StatusLed;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
-use crate::sinks::{Console, Line, Undersized};
+use crate::sinks::{Console, Line, Metrics, Undersized};
 use crate::supervisor::Supervisor;
 use crate::sysfs::{Devices, Subsystems};
 use crate::totals::Totals;
@@ -52,6 +52,8 @@ pub struct Worker {
     supervisor: Option<Supervisor>,
     /// Events that were lost when somebody last acknowledged that.
     acknowledged: u64,
+    /// Without them, nothing is published.
+    metrics: Option<Metrics>,
     packet: Box<Packet>,
     signals: SignalFd,
     undersized: Undersized,
@@ -101,6 +103,7 @@ impl Worker {
             led: None,
             supervisor: None,
             acknowledged: 0,
+            metrics: None,
             packet: Box::new(Packet::new()),
             signals,
             undersized,
@@ -122,6 +125,13 @@ impl Worker {
     pub fn running(mut self, mut hook: Hook) -> Self {
         hook.join(&mut self.tracker.stream);
         self.hook = Some(hook);
+        self
+    }
+
+    /// Publishes what is counted as well.
+    #[must_use]
+    pub fn publishing(mut self, metrics: Option<Metrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -154,6 +164,7 @@ impl Worker {
             }
             self.look_after();
             self.pump();
+            self.publish();
             if let Some(end) = self.wait()? {
                 break end;
             }

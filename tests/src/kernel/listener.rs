@@ -85,6 +85,26 @@ impl Listener {
         bind(self.0.as_raw_fd(), &NetlinkAddr::new(0, groups)).expect("bind");
     }
 
+    /// Joins one group without a bind, so that it has no port (`NETLINK_ADD_MEMBERSHIP`).
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses.
+    pub fn join(&self, group: libc::c_int) {
+        let length = libc::socklen_t::try_from(size_of_val(&group)).expect("a small number");
+        // SAFETY: `group` is valid for reads of its own size and outlives the call.
+        let result = unsafe {
+            libc::setsockopt(
+                self.0.as_raw_fd(),
+                libc::SOL_NETLINK,
+                libc::NETLINK_ADD_MEMBERSHIP,
+                (&raw const group).cast(),
+                length,
+            )
+        };
+        assert_eq!(result, 0, "NETLINK_ADD_MEMBERSHIP: {}", Errno::last());
+    }
+
     /// Receives one message; `EAGAIN` if there is none.
     ///
     /// # Errors

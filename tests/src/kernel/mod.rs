@@ -1,6 +1,7 @@
 //! The running kernel as a test partner: uevents raised and injected, sockets of other programs, and a
 //! network namespace for each test, so that none sees the events of another.
 
+mod culprit;
 pub mod devices;
 mod inject;
 mod listener;
@@ -16,6 +17,7 @@ use sureplug_board::intake::{Intake, Record};
 
 use crate::privilege::{Turn, not_run, turn_to_raise};
 
+pub use culprit::Culprit;
 pub use inject::{Injector, without_seqnum};
 pub use listener::{Listener, multicast};
 pub use namespace::own_sysfs;

@@ -1,0 +1,158 @@
+//! `--metrics`: what a node exporter collects.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use sureplug_tests::daemon::{Daemon, number, run, sureplug};
+use sureplug_tests::kernel::{Injector, own_network_namespace, own_sysfs};
+use sureplug_tests::privilege::not_run;
+
+const EVENT: &[u8] = b"change@/devices/x\0ACTION=change\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0";
+
+fn start(file: &Path, interval_s: u32) -> Daemon {
+    let mut command = sureplug(&format!("--json --metrics-interval-s {interval_s} --metrics"));
+    command.arg(file);
+    let mut daemon = Daemon::start(command);
+    daemon.wait_until_it_reads();
+    daemon.wait_until_scanned();
+    daemon
+}
+
+/// Each figure of the text, whose lines are all there.
+fn figures(text: &str) -> BTreeMap<&str, f64> {
+    assert!(text.ends_with('\n') && text.lines().count() % 3 == 0, "cut off: {text}");
+    let values = text.lines().filter(|line| !line.starts_with('#'));
+    values
+        .map(|line| line.rsplit_once(' ').expect("a value"))
+        .map(|(name, value)| (name, value.parse().expect("a number")))
+        .collect()
+}
+
+fn wait_for(file: &Path, holds: impl Fn(&BTreeMap<&str, f64>) -> bool) -> String {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = fs::read_to_string(file).expect("the file");
+        if holds(&figures(&text)) {
+            return text;
+        }
+        assert!(Instant::now() < end, "{text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn promtool_has_nothing_to_say_about_them() {
+    let test = "promtool on the metrics";
+    let Some(_turn) = own_network_namespace(test) else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("sureplug.prom");
+    let daemon = start(&file, 1);
+    let text = fs::read_to_string(&file).expect("the file");
+    daemon.finish().assert_fine();
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = promtool else { return not_run(test, "there is no promtool") };
+    promtool.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
+    let output = promtool.wait_with_output().expect("it ends");
+    assert!(
+        output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+        "{output:?}\n{text}"
+    );
+}
+
+#[test]
+fn what_was_counted_is_in_them() {
+    let Some(_turn) = own_sysfs("the metrics of a run") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("sureplug.prom");
+    let daemon = start(&file, 1);
+    let injector = Injector::new();
+    for _ in 0..50 {
+        injector.send(EVENT);
+    }
+    let text = wait_for(&file, |figures| figures["sureplug_uevents_received_total"] >= 50.0);
+    let found = figures(&text);
+    let output = daemon.finish();
+    let totals = output.totals();
+    let size = run(sureplug("size --json")).object();
+    for (name, wanted) in [
+        ("sureplug_uevents_received_total", number(&totals, "received")),
+        ("sureplug_uevents_lost_total", 0),
+        ("sureplug_messages_foreign_total", 0),
+        ("sureplug_rcvbuf_bytes", number(&totals, "effective_bytes")),
+        ("sureplug_rcvbuf_wanted_bytes", number(&size, "wanted_bytes")),
+        ("sureplug_devices", number(&totals, "devices")),
+        ("sureplug_max_stall_seconds", number(&totals, "max_stall_ms") / 1_000),
+        ("sureplug_build_info{version=\"0.1.0\"}", 1),
+    ] {
+        assert!((found[name] - wanted as f64).abs() < 1e-9, "{name}: {} and {wanted}", found[name]);
+    }
+}
+
+/// A reader at any time finds a whole file, and not more new ones than there are intervals.
+#[test]
+fn the_file_is_replaced_whole_and_not_too_often() {
+    let Some(_turn) = own_network_namespace("the file of the metrics") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("sureplug.prom");
+    let begun = Instant::now();
+    let daemon = start(&file, 1);
+    let injector = Injector::new();
+    let mut inodes = Vec::new();
+    while begun.elapsed() < Duration::from_millis(3_500) {
+        injector.send(EVENT);
+        let opened = fs::File::open(&file).expect("the file");
+        let text = std::io::read_to_string(&opened).expect("text");
+        assert_eq!(figures(&text).len(), 16);
+        let metadata = opened.metadata().expect("metadata");
+        let version = (metadata.ino(), metadata.mtime_nsec());
+        if inodes.last() != Some(&version) {
+            inodes.push(version);
+        }
+    }
+    let intervals = usize::try_from(begun.elapsed().as_secs()).expect("seconds");
+    assert!((2..=intervals + 1).contains(&inodes.len()), "{} files in {intervals} s", inodes.len());
+    daemon.finish().assert_fine();
+    let left: Vec<_> =
+        fs::read_dir(&directory).expect("the directory").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["sureplug.prom"]);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_refused_and_one_that_fills_up_is_said() {
+    let Some(_turn) = own_network_namespace("metrics without a place") else { return };
+    let output = run(sureplug("--metrics /nonexistent/sureplug.prom"));
+    assert_eq!(output.code, Some(3));
+    assert!(
+        output.stderr[0].contains("cannot write the metrics /nonexistent/sureplug.prom: No such file"),
+        "{output:#?}"
+    );
+
+    unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
+    let nothing = None::<&str>;
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("private mounts");
+    let directory = tempfile::tempdir().expect("a directory");
+    mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some("size=16k"))
+        .expect("a disk");
+    let file = directory.path().join("sureplug.prom");
+    let daemon = start(&file, 1);
+    let whole = fs::read_to_string(&file).expect("the file");
+    fs::write(directory.path().join("other"), [0; 16 * 1024]).expect_err("a full disk");
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert_eq!(figures(&fs::read_to_string(&file).expect("the file")).len(), figures(&whole).len());
+    let output = daemon.finish();
+    let said: Vec<_> =
+        output.stderr.iter().filter(|line| line.contains("cannot write the metrics")).collect();
+    assert_eq!((output.code, said.len()), (Some(0), 1), "once: {output:#?}");
+}
