@@ -28,6 +28,12 @@ pub struct Totals {
     pub max_stall_ms: u32,
     /// Scans after a loss.
     pub repairs: u64,
+    /// When the last loss was noticed, in microseconds since boot; 0 if there was none.
+    pub last_loss_us: u64,
+    /// How much was lost then.
+    pub last_loss_events: u64,
+    /// How long the scan took that made it good, in microseconds.
+    pub last_repair_us: u64,
     /// Devices that are present.
     pub devices: u64,
     /// Devices that had no place in the table, each time that they were met.

@@ -13,6 +13,7 @@ mod maybe;
 pub mod measure;
 pub mod metrics;
 pub mod pcap;
+pub mod ports;
 pub mod presence;
 pub mod protocol;
 pub mod rcvbuf;

@@ -176,7 +176,8 @@ impl Broker {
             };
             place.session.answer(buffer, |part, buffer, seq| match part {
                 0 => Some(figures.write(&clients, buffer, seq)),
-                part => clients.write(part - 1, buffer, seq),
+                part if part <= clients.len() => clients.write(part - 1, buffer, seq),
+                part => figures.write_port(part - 1 - clients.len(), buffer, seq),
             });
             self.settle(number, Turn::Over, stream);
         }

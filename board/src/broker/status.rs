@@ -3,15 +3,21 @@
 use std::fmt::Display;
 
 use nix::sys::socket::{getsockopt, sockopt};
+use sureplug_core::ports::PortWatch;
 use sureplug_core::protocol;
+use sureplug_core::uevent::Escaped;
 
 use super::{Broker, Buffer, Counts};
 use crate::capacity::{CONNECTIONS, MAX_CLIENTS, SLOTS, TABLE_BYTES};
 use crate::monotonic::Monotonic;
+use crate::profile::Sizing;
+use crate::sinks::DeviceName;
 use crate::totals::Totals;
 
+const DAEMON: &[u8] = b"/sureplug/daemon";
+
 /// What the worker knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Figures {
     /// `starting`, `repairing` or `steady`.
     pub state: &'static str,
@@ -21,13 +27,17 @@ pub struct Figures {
     pub unacknowledged: u64,
     /// When the daemon began.
     pub started: Monotonic,
+    /// How the buffer was sized.
+    pub sizing: Option<Sizing>,
+    /// What happened at each port.
+    pub ports: PortWatch,
 }
 
 impl Figures {
     pub(super) fn write<'b>(&self, clients: &Clients, buffer: &'b mut Buffer, seq: u64) -> &'b [u8] {
-        let Self { state, totals, unacknowledged, started } = self;
+        let Self { state, totals, unacknowledged, started, sizing, .. } = self;
         let now = Monotonic::now();
-        let figures: [(&str, &dyn Display); 28] = [
+        let figures: [(&str, &dyn Display); 31] = [
             ("VERSION", &env!("CARGO_PKG_VERSION")),
             ("PID", &std::process::id()),
             ("STATE", state),
@@ -41,6 +51,9 @@ impl Figures {
             ("FOREIGN", &totals.foreign),
             ("UNACKNOWLEDGED", unacknowledged),
             ("REPAIRS", &totals.repairs),
+            ("LAST_LOSS_MONOTONIC_US", &totals.last_loss_us),
+            ("LAST_LOSS_EVENTS", &totals.last_loss_events),
+            ("LAST_REPAIR_US", &totals.last_repair_us),
             ("PEAK_QUEUED_BYTES", &totals.peak_queued),
             ("EFFECTIVE_BYTES", &totals.effective),
             ("LONGEST_STALL_US", &totals.longest_stall_us),
@@ -57,7 +70,35 @@ impl Figures {
             ("REFUSED_CONNECTIONS", &clients.counts.refused),
             ("CLIENTS_MISSED_EVENTS", &clients.counts.missed),
         ];
-        protocol::status(buffer, b"/sureplug/daemon", &figures, seq)
+        let Some(Sizing { profile, topology, devpath_max, rcvbuf, .. }) = sizing else {
+            return protocol::status(buffer, DAEMON, &figures, seq);
+        };
+        let stated = if profile.is_fixed() { "stated" } else { "counted" };
+        let (ports, wanted, device) =
+            (topology.ports(), rcvbuf.effective().0, DeviceName(&profile.port_device));
+        let of_profile: [(&str, &dyn Display); 5] = [
+            ("WANTED_BYTES", &wanted),
+            ("PROFILE", &stated),
+            ("PORTS", &ports),
+            ("PORT_DEVICE", &device),
+            ("DEVPATH_MAX_BYTES", devpath_max),
+        ];
+        let mut all = [of_profile[0]; 36];
+        all[..31].copy_from_slice(&figures);
+        all[31..].copy_from_slice(&of_profile);
+        protocol::status(buffer, DAEMON, &all, seq)
+    }
+
+    /// Of the port in that order.
+    pub(super) fn write_port<'b>(&self, order: usize, buffer: &'b mut Buffer, seq: u64) -> Option<&'b [u8]> {
+        let port = self.ports.ports().get(order)?;
+        let figures: [(&str, &dyn Display); 4] = [
+            ("PORT", &Escaped(port.name())),
+            ("PLUGS", &port.plugs),
+            ("FLAPS", &port.flaps),
+            ("OVER_CURRENTS", &port.over_currents),
+        ];
+        Some(protocol::status(buffer, b"/sureplug/port", &figures, seq))
     }
 }
 
@@ -89,6 +130,11 @@ impl Clients {
             });
         }
         Self { count: broker.clients(), counts: broker.counts, each }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.each.iter().flatten().count()
     }
 
     /// Of the client in that order.

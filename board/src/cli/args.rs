@@ -20,6 +20,7 @@ pub(super) enum Command {
     Size(SizeOptions),
     Monitor(RunOptions),
     List(RunOptions),
+    Status(RunOptions),
     Audit(RunOptions),
     Measure(RunOptions),
     Record(RunOptions),
@@ -36,6 +37,7 @@ pub(super) enum Topic {
     Size,
     Monitor,
     List,
+    Status,
     Audit,
     Measure,
     Record,
@@ -55,6 +57,7 @@ impl Topic {
             "size" => Self::Size,
             "monitor" => Self::Monitor,
             "list" => Self::List,
+            "status" => Self::Status,
             "audit" => Self::Audit,
             "measure" => Self::Measure,
             "record" => Self::Record,
@@ -126,7 +129,8 @@ const DEFAULT_METRICS_INTERVAL: Duration = Duration::from_secs(15);
 /// How large a recording becomes where nothing else is said, in bytes.
 const DEFAULT_MAX_BYTES: u32 = 16 * 1024 * 1024;
 
-const COMMANDS: &[&str] = &["run", "size", "monitor", "list", "audit", "measure", "record", "decode", "help"];
+const COMMANDS: &[&str] =
+    &["run", "size", "monitor", "list", "status", "audit", "measure", "record", "decode", "help"];
 const OPTIONS: &[&str] = &[
     "--ports",
     "--port-device",
@@ -262,6 +266,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Topic::Size => Command::Size(SizeOptions { board: options.board }),
         Topic::Monitor => Command::Monitor(options),
         Topic::List => Command::List(options),
+        Topic::Status => Command::Status(options),
         Topic::Audit => Command::Audit(options),
         Topic::Measure => Command::Measure(options),
         Topic::Record => {

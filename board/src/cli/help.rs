@@ -7,6 +7,7 @@ pub(super) const fn text(topic: Topic) -> &'static str {
         Topic::Size => SIZE,
         Topic::Monitor => MONITOR,
         Topic::List => LIST,
+        Topic::Status => STATUS,
         Topic::Audit => AUDIT,
         Topic::Measure => MEASURE,
         Topic::Record => RECORD,
@@ -21,6 +22,7 @@ Usage: sureplug [run] [OPTIONS]    watch the kernel's uevents, in the foreground
        sureplug size [OPTIONS]     how large the receive buffer must be, and whether it can be
        sureplug monitor [OPTIONS]  show what a running daemon tells applications
        sureplug list [OPTIONS]     show the devices that are present, as a tree
+       sureplug status [OPTIONS]   how a running daemon is
        sureplug audit [OPTIONS]    who else listens to uevents, and who of them loses some
        sureplug measure [OPTIONS]  what a device raises: plug it in and out; for the image's profile
        sureplug record FILE        the kernel's datagrams into a capture that Wireshark reads too
@@ -149,4 +151,14 @@ Usage: sureplug measure [OPTIONS]
   and all options of `sureplug --help`
 
 Exit codes: 0 measured, 1 no plug and unplug were seen, 2 wrong usage, 3 the system refused.
+";
+
+const STATUS: &str = "\
+sureplug status: how a running daemon is: what it counted, its buffer, its clients, and what happened at each port
+
+Usage: sureplug status [--socket PATH] [--json]
+
+  --socket PATH         where it serves applications (/run/sureplug/events)
+
+Exit codes: 0 it answered, 2 wrong usage, 3 nobody answers.
 ";

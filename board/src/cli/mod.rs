@@ -14,6 +14,7 @@ mod record;
 mod run;
 mod size;
 mod special;
+mod status;
 mod suggest;
 
 use std::ffi::OsString;
@@ -53,6 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Command::Size(options)) => size::size(&options),
         Ok(Command::Monitor(options)) => monitor::monitor(&options),
         Ok(Command::List(options)) => list::list(&options),
+        Ok(Command::Status(options)) => status::status(&options),
         Ok(Command::Audit(options)) => audit::audit(&options),
         Ok(Command::Measure(options)) => measure::measure(&options),
         Ok(Command::Record(options)) => record::record(&options),

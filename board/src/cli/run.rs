@@ -104,6 +104,6 @@ fn watch(
     let intake = Intake::start(socket)?;
     let sysfs = &options.board.sysfs;
     let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
-    outlets.attach(worker).publishing(metrics).run()?;
+    outlets.attach(worker).publishing(metrics).sized(*sizing).run()?;
     Ok(())
 }

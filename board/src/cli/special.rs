@@ -39,8 +39,8 @@ static OTHERS: &[Special] = &[
     Special { name: "direct", topics: &[Topic::Monitor], of: "`monitor`" },
     Special {
         name: "socket",
-        topics: &[Topic::Run, Topic::Monitor, Topic::List],
-        of: "`run`, `monitor` and `list`",
+        topics: &[Topic::Run, Topic::Monitor, Topic::List, Topic::Status],
+        of: "`run`, `monitor`, `list` and `status`",
     },
     Special::of_run("allow-undersized"),
     Special::of_run("socket-group"),

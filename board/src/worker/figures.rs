@@ -33,6 +33,13 @@ impl Worker {
             (true, false) => "steady",
         };
         let totals = self.totals();
-        Figures { state, totals, unacknowledged: self.unacknowledged(), started: self.started }
+        Figures {
+            state,
+            totals,
+            unacknowledged: self.unacknowledged(),
+            started: self.started,
+            sizing: self.sizing,
+            ports: self.tracker.ports.clone(),
+        }
     }
 }

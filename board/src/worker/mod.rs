@@ -24,6 +24,7 @@ use crate::hooks::Hook;
 use crate::indicator::StatusLed;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
+use crate::profile::Sizing;
 use crate::sinks::{Console, Line, Metrics, Undersized};
 use crate::supervisor::Supervisor;
 use crate::sysfs::{Devices, Subsystems};
@@ -52,6 +53,8 @@ pub struct Worker {
     supervisor: Option<Supervisor>,
     /// Events that were lost when somebody last acknowledged that.
     acknowledged: u64,
+    /// How the buffer was sized, for those who ask.
+    sizing: Option<Sizing>,
     /// Without them, nothing is published.
     metrics: Option<Metrics>,
     packet: Box<Packet>,
@@ -103,6 +106,7 @@ impl Worker {
             led: None,
             supervisor: None,
             acknowledged: 0,
+            sizing: None,
             metrics: None,
             packet: Box::new(Packet::new()),
             signals,
@@ -125,6 +129,13 @@ impl Worker {
     pub fn running(mut self, mut hook: Hook) -> Self {
         hook.join(&mut self.tracker.stream);
         self.hook = Some(hook);
+        self
+    }
+
+    /// Knows how its buffer was sized.
+    #[must_use]
+    pub const fn sized(mut self, sizing: Sizing) -> Self {
+        self.sizing = Some(sizing);
         self
     }
 

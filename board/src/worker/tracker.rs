@@ -3,6 +3,7 @@ use std::io;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
+use sureplug_core::ports::PortWatch;
 use sureplug_core::presence::{Outcome, ScanKind, Scope};
 use sureplug_core::schedule::Schedule;
 use sureplug_core::selection::Selection;
@@ -10,7 +11,7 @@ use sureplug_core::uevent::Uevent;
 
 use crate::capacity::{BoardStream, take_stream};
 use crate::intake::{Noticed, Record};
-use crate::monotonic::Monotonic;
+use crate::monotonic::{Monotonic, micros};
 use crate::sinks::{Line, Shortage};
 use crate::sysfs::Subsystems;
 use crate::totals::Totals;
@@ -33,6 +34,8 @@ pub(super) struct Tracker {
     pub(super) dropped_notices: u64,
     unsaid: u64,
     table_full_said: bool,
+    /// What happens at each port.
+    pub(super) ports: PortWatch,
 }
 
 impl Tracker {
@@ -48,6 +51,7 @@ impl Tracker {
             dropped_notices: 0,
             unsaid: 0,
             table_full_said: false,
+            ports: PortWatch::new(),
         })
     }
 
@@ -58,6 +62,7 @@ impl Tracker {
             Noticed::Event(datagram) => match Uevent::from_kernel(datagram) {
                 Ok(uevent) => {
                     self.totals.received += 1;
+                    self.ports.event(at.as_nanos(), &uevent);
                     if !self.selection.admits(uevent.subsystem()) {
                         self.totals.unselected += 1;
                         return;
@@ -163,6 +168,9 @@ impl Tracker {
 
     fn tell_loss(&mut self, shortage: Option<(Monotonic, Shortage)>, repair: Option<(Outcome, Duration)>) {
         if let Some((at, loss)) = shortage {
+            self.totals.last_loss_us = at.as_micros();
+            self.totals.last_loss_events = u64::from(loss.lost.dropped()) + u64::from(loss.lost.damaged());
+            self.totals.last_repair_us = repair.map_or(0, |(_, took)| micros(took));
             self.note(Line::Loss { at, loss, repair });
         }
     }

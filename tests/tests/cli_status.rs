@@ -1,0 +1,93 @@
+//! `sureplug status`: what a running daemon says of itself.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use sureplug_board::client::Client;
+use sureplug_tests::daemon::{Daemon, Output, number, run, sureplug};
+use sureplug_tests::kernel::{Injector, own_sysfs};
+
+fn command(line: &str, socket: &Path) -> Command {
+    let mut command = sureplug(line);
+    command.arg("--socket").arg(socket);
+    command
+}
+
+fn part(output: &Output, name: &str) -> Vec<Value> {
+    let parts = output.objects("status").into_iter();
+    parts.filter(|part| part["part"] == name).collect()
+}
+
+#[test]
+fn a_daemon_says_what_it_counted_and_what_happened_at_its_ports() {
+    let Some(_turn) = own_sysfs("the status of a daemon") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("events");
+    let mut daemon =
+        Daemon::start(command("run --json --ports 3 --port-device uas --max-stall-ms 700", &socket));
+    daemon.wait_until_it_reads();
+    daemon.wait_until_scanned();
+    let injector = Injector::new();
+    let usb = |action: &str, more: &str| {
+        let path = "/devices/pci0000:00/usb1/1-4";
+        format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0{more}")
+    };
+    for _ in 0..3 {
+        injector.send(usb("add", "").as_bytes());
+        injector.send(usb("remove", "").as_bytes());
+    }
+    injector.send(
+        usb("change", "OVER_CURRENT_PORT=/devices/usb1/1-0:1.0/usb1-port2\0OVER_CURRENT_COUNT=5\0")
+            .as_bytes(),
+    );
+    let mut client = Client::stream(&socket, &["usb"], false).expect("a client");
+    client.receive().expect("it is served");
+    daemon.wait_for_line(|line| line.contains("OVER_CURRENT_COUNT"));
+
+    let output = run(command("status --json", &socket));
+    output.assert_fine();
+    let size = run(sureplug("size --json --ports 3 --port-device uas --max-stall-ms 700")).object();
+    let [found] = &part(&output, "daemon")[..] else { panic!("{output:#?}") };
+    for (key, wanted) in [
+        ("received", 7),
+        ("lost", 0),
+        ("last_loss_events", 0),
+        ("max_stall_ms", 700),
+        ("ports", 3),
+        ("clients", 1),
+        ("pid", daemon.pid().into()),
+        ("wanted_bytes", number(&size, "wanted_bytes")),
+    ] {
+        assert!(
+            number(found, key) >= wanted && (wanted == 0 || number(found, key) < wanted + 100),
+            "{key}: {found}"
+        );
+    }
+    assert_eq!((&found["state"], &found["profile"]), (&"steady".into(), &"stated".into()));
+    assert_eq!(
+        (&found["port_device"], &found["version"]),
+        (&"uas".into(), &env!("CARGO_PKG_VERSION").into())
+    );
+    let [client_part] = &part(&output, "client")[..] else { panic!("{output:#?}") };
+    assert_eq!(number(client_part, "pid"), u64::from(std::process::id()));
+    assert_eq!(number(client_part, "missed_events"), 0);
+    let ports = part(&output, "port");
+    let at = |name: &str| ports.iter().find(|port| port["port"] == name).expect("a port");
+    assert_eq!([number(at("1-4"), "plugs"), number(at("1-4"), "flaps")], [3, 3]);
+    assert_eq!(number(at("1-2"), "over_currents"), 5);
+
+    let text = run(command("status", &socket)).stdout;
+    assert_eq!(text[0], "daemon");
+    assert!(text.contains(&format!("  {:<24} {}", "max_stall_ms", 700)), "{text:#?}");
+    drop(client);
+    daemon.finish().assert_fine();
+}
+
+#[test]
+fn where_nobody_serves_that_is_said() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = run(command("status --json", &directory.path().join("events")));
+    assert_eq!((output.code, output.stdout.len()), (Some(3), 0));
+    assert!(output.stderr[0].contains("no daemon serves there: start `sureplug run`"), "{output:#?}");
+}
