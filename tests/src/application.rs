@@ -135,6 +135,11 @@ impl Application {
         }
     }
 
+    /// Waits for a packet that is only copied, and returns its length: for who counts them by itself.
+    pub fn receive_bytes(&self, into: &mut [u8]) -> usize {
+        recv(self.socket.as_raw_fd(), into, MsgFlags::empty()).unwrap_or_default()
+    }
+
     /// Waits for the next packet; `None` at the end.
     ///
     /// # Panics

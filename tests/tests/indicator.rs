@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use embedded_hal::digital::{OutputPin, PinState};
@@ -140,9 +142,20 @@ fn blinking(sysfs: &TempDir, name: &str) -> Daemon {
     daemon
 }
 
-fn overrun() {
+/// Raises events until some are lost.
+fn overrun(daemon: &Daemon, from: usize) -> usize {
     let mark = mark();
-    (0..3_000).for_each(|_| raise("change", &mark, ""));
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(Ordering::Relaxed) {
+                raise("change", &mark, "");
+            }
+        });
+        let (line, _) = daemon.wait_for_line_from(from, |line| json(line)["kind"] == "overrun");
+        end.store(true, Ordering::Relaxed);
+        line + 1
+    })
 }
 
 #[test]
@@ -160,22 +173,21 @@ fn the_daemon_shows_a_loss_until_it_is_acknowledged() {
             let now = is_on();
             changes += usize::from(now != before);
             before = now;
-            std::thread::sleep(ms(5));
+            thread::sleep(ms(5));
         }
         changes
     };
     daemon.wait_until("it is on", |_| is_on());
     assert_eq!(changes(1_000), 0, "steady");
-    overrun();
-    daemon.wait_for_line(|line| json(line)["kind"] == "overrun");
-    std::thread::sleep(ms(2_000));
+    let seen = overrun(&daemon, 0);
+    thread::sleep(ms(2_000));
     let lossy = changes(3_000);
     assert!((4..=8).contains(&lossy), "once a second: {lossy} changes in 3 s");
     daemon.signal(Signal::SIGUSR1);
-    std::thread::sleep(ms(100));
+    thread::sleep(ms(100));
     assert_eq!((changes(1_500), is_on()), (0, true), "acknowledged");
-    overrun();
-    std::thread::sleep(ms(1_700));
+    overrun(&daemon, seen);
+    thread::sleep(ms(1_700));
     assert!(changes(2_000) > 1, "lost again");
     let output = daemon.finish();
     output.assert_fine();
@@ -191,9 +203,8 @@ fn an_led_that_fails_is_said_once_and_ends_nothing() {
     fs::remove_file(directory.join("brightness")).expect("a file");
     std::os::unix::fs::symlink("/dev/full", directory.join("brightness")).expect("a link");
     let daemon = blinking(&sysfs, "broken");
-    overrun();
-    daemon.wait_for_line(|line| json(line)["kind"] == "overrun");
-    std::thread::sleep(ms(2_500));
+    overrun(&daemon, 0);
+    thread::sleep(ms(2_500));
     let output = daemon.finish();
     output.assert_fine();
     assert_eq!(output.objects("led_failed").len(), 1, "{:?}", output.objects("led_failed"));

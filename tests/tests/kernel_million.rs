@@ -1,27 +1,16 @@
 //! A million events in one run: each is received or counted as lost, and no memory grows.
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
-use sureplug_tests::daemon::{Daemon, hears_all};
+use sureplug_tests::daemon::{Daemon, hears_all, private_kb};
 use sureplug_tests::kernel::{Injector, Listener, own_sysfs};
 
 const EVENTS: u32 = 1_000_000;
 
 /// More events than the daemon's buffer takes while it is stopped.
 const OVERRUN: u32 = 10_000;
-
-/// Memory that the process alone has, in kB.
-fn private_kb(pid: u32) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a running process");
-    let of = |key: &str| -> u64 {
-        let line = rollup.lines().find_map(|line| line.strip_prefix(key)).expect("a line of that name");
-        line.trim_end_matches("kB").trim().parse().expect("a number")
-    };
-    of("Private_Clean:") + of("Private_Dirty:")
-}
 
 /// Devices that sysfs does not show, of a class that it has, and things that are no devices.
 fn event(number: u32) -> Vec<u8> {

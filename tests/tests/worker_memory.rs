@@ -3,6 +3,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write, pipe, stderr};
 use std::os::fd::OwnedFd;
@@ -16,12 +17,15 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, dup2_stdout};
+use sureplug_board::broker::Broker;
+use sureplug_board::hooks::{DEFAULT_TIMEOUT_MS, Hook};
 use sureplug_board::intake::Intake;
 use sureplug_board::netlink::UeventSocket;
 use sureplug_board::sinks::{Console, Metrics, Style, Undersized};
 use sureplug_board::totals::Totals;
 use sureplug_board::worker::Worker;
 use sureplug_core::selection::Selection;
+use sureplug_tests::application::{Application, Told};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
 use sureplug_tests::kernel::{Injector, Listener, own_sysfs};
 
@@ -101,6 +105,23 @@ fn storm() {
     }
 }
 
+/// Applications come and go meanwhile: some read all, some nothing, some ask how it is, and some for what is wrong.
+fn come_and_go(path: &Path, until: &AtomicBool) -> u64 {
+    let deaf = Application::connect(path, "SNAPSHOT=yes").expect("somebody listens");
+    let mut answers = 0;
+    while !until.load(Ordering::Relaxed) {
+        for request in ["SUBSYSTEM=net", "STATUS", "LIST\nSUBSYSTEM=mem", "NONSENSE", "SNAPSHOT=no"] {
+            let Ok(mut application) = Application::connect(path, request) else { continue };
+            let is_last = |told: &Told| matches!(told.action.as_str(), "end" | "error");
+            while application.receive().is_some_and(|told| !is_last(&told)) {}
+            answers += 1;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(deaf);
+    answers
+}
+
 /// What the stream has shown so far.
 #[derive(Default)]
 struct Seen {
@@ -132,6 +153,8 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
 
 fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let ending = SigSet::from_iter([Signal::SIGTERM]);
+    // In all threads: else one of ours would take the hook's ends.
+    SigSet::from_iter([Signal::SIGCHLD]).thread_block().expect("a signal that can be blocked");
     ending.thread_block().expect("a signal that can be blocked");
     let signals =
         SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).expect("a signalfd");
@@ -149,17 +172,30 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
             seen.read(File::from(OwnedFd::from(reader)));
         })
     };
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    let broker = Broker::open(&path, None).expect("a broker");
+    let hook = Hook::open(Path::new("/bin/true"), DEFAULT_TIMEOUT_MS).expect("a program");
     let feeding = thread::spawn(move || {
         IS_OURS.set(true);
         wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));
         COUNTING.store(true, Ordering::Relaxed);
-        storm();
-        wait_until("it was repaired", || seen.overruns.load(Ordering::Relaxed) > 0);
-        // The scan behind the burst as well.
-        thread::sleep(Duration::from_millis(2_500));
+        let is_over = AtomicBool::new(false);
+        let answers = thread::scope(|scope| {
+            let clients = scope.spawn(|| {
+                IS_OURS.set(true);
+                come_and_go(&path, &is_over)
+            });
+            storm();
+            wait_until("it was repaired", || seen.overruns.load(Ordering::Relaxed) > 0);
+            // The scan behind the burst as well.
+            thread::sleep(Duration::from_millis(2_500));
+            is_over.store(true, Ordering::Relaxed);
+            clients.join().expect("they were served")
+        });
         COUNTING.store(false, Ordering::Relaxed);
         kill(Pid::this(), Signal::SIGTERM).expect("it ends");
-        seen.overruns.load(Ordering::Relaxed)
+        (seen.overruns.load(Ordering::Relaxed), answers)
     });
     // As the program itself does it, in its first thread.
     let console = Console::start(Style::Json).expect("a thread");
@@ -171,9 +207,9 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("sureplug.prom");
     let metrics = Metrics::start(&file, Duration::from_secs(1), 0, totals).expect("a thread");
-    let worker = worker.expect("a worker").publishing(Some(metrics));
+    let worker = worker.expect("a worker").serving(broker).running(hook).publishing(Some(metrics));
     let totals = worker.run().expect("an end by the signal");
-    let overruns = feeding.join().expect("it was fed");
+    let (overruns, answers) = feeding.join().expect("it was fed");
     dup2_stdout(stderr()).expect("an output");
     reading.join().expect("it was read");
     let allocations = ALLOCATIONS.load(Ordering::Relaxed);
@@ -181,8 +217,10 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     assert!(begun + Duration::from_secs(1) < written, "the metrics were not written again");
     let Totals { received, lost, repairs, .. } = totals;
     println!(
-        "{received} events, {lost} lost, {overruns} overruns, {repairs} repairs: {allocations} allocations"
+        "{received} events, {lost} lost, {overruns} overruns, {repairs} repairs, {answers} clients: {allocations} \
+         allocations"
     );
+    assert!(answers > 50, "few clients came");
     assert!(received > 100 && lost > 100 && repairs > 0, "nothing to speak of happened");
     assert_eq!(allocations, 0);
 }
@@ -191,19 +229,26 @@ fn nothing_is_mapped_through_storm_overrun_and_repair() {
     let trace = tempfile::NamedTempFile::new().expect("a file");
     let mut command = Command::new("strace");
     command
-        .args(["-f", "-e", "trace=brk,mmap,mremap,write,exit_group", "-s", "5000", "-o"])
+        .args(["-f", "-e", "trace=brk,mmap,mremap,write,exit_group,execve", "-s", "5000", "-o"])
         .arg(trace.path());
-    command.args([env!("CARGO_BIN_EXE_small_buffer"), "1024"]).stdout(Stdio::piped());
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    command.args([env!("CARGO_BIN_EXE_small_buffer"), "1024", "--hook", "/bin/true", "--socket"]).arg(&path);
+    command.stdout(Stdio::piped());
     let mut child = command.spawn().expect("strace, of the package of that name");
     let output = File::from(OwnedFd::from(child.stdout.take().expect("it was piped")));
     let child = Traced(child);
     let seen = Seen::default();
+    let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let child = child;
         scope.spawn(|| seen.read(output));
         wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));
+        let clients = scope.spawn(|| come_and_go(&path, &is_over));
         storm();
         wait_until("it was repaired", || seen.overruns.load(Ordering::Relaxed) > 0);
+        is_over.store(true, Ordering::Relaxed);
+        assert!(clients.join().expect("they were served") > 10);
         drop(child);
     });
     let trace = fs::read_to_string(trace.path()).expect("what strace saw");
@@ -211,7 +256,13 @@ fn nothing_is_mapped_through_storm_overrun_and_repair() {
     let start = trace.find("\\\"scanned\\\"").expect("the first scan");
     let (before, behind) = trace.split_at(start);
     let count = |text: &str| text.lines().filter(is_call).count();
-    let calls: Vec<_> = behind.lines().filter(is_call).collect();
+    // What a hook's program does is its own.
+    let pid = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let hooks: HashSet<_> =
+        trace.lines().skip(1).filter(|line| line.contains("execve(")).filter_map(pid).collect();
+    assert!(hooks.len() > 10, "no program was run");
+    let is_daemons = |line: &&str| pid(line).is_some_and(|pid| !hooks.contains(&pid));
+    let calls: Vec<_> = behind.lines().filter(is_call).filter(is_daemons).collect();
     let overruns = seen.overruns.load(Ordering::Relaxed);
     println!("{} calls at the start, {} behind it, {overruns} overruns", count(before), calls.len());
     assert!(count(before) > 10, "strace saw nothing");

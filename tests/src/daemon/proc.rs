@@ -57,3 +57,18 @@ pub(super) fn context_switches(pid: u32) -> u64 {
         })
         .sum()
 }
+
+/// Memory that the process alone has, in kB.
+///
+/// # Panics
+///
+/// If it does not run.
+#[must_use]
+pub fn private_kb(pid: u32) -> u64 {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a running process");
+    let of = |key: &str| -> u64 {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(key)).expect("a line of that name");
+        line.trim_end_matches("kB").trim().parse().expect("a number")
+    };
+    of("Private_Clean:") + of("Private_Dirty:")
+}

@@ -2,6 +2,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, sendto, setsockopt,
     socket, sockopt,
@@ -57,6 +58,23 @@ impl Listener {
     /// If the kernel refuses.
     pub fn set_rcvbuf(&self, bytes: usize) {
         setsockopt(&self.0, sockopt::RcvBuf, &bytes).expect("SO_RCVBUF");
+    }
+
+    /// Waits for a datagram, and returns its length.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel reports an error, such as an overrun.
+    pub fn wait_and_receive(&self, into: &mut [u8]) -> usize {
+        loop {
+            match recv(self.0.as_raw_fd(), into, MsgFlags::empty()) {
+                Ok(length) => return length,
+                Err(Errno::EAGAIN) => {
+                    let _ = poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+                }
+                Err(errno) => panic!("{errno}"),
+            }
+        }
     }
 
     /// Receives and counts all that is queued.

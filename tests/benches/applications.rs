@@ -1,0 +1,224 @@
+//! From the kernel's send to an application's receive: the time that an event takes through the daemon, against that to
+//! a bare netlink reader and to `udevadm monitor --kernel`, one after the other in each round. Fails if the median of
+//! one application is more times the bare reader's than is promised, or if anything is lost.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use std::{array, thread};
+
+use sureplug_tests::application::Application;
+use sureplug_tests::daemon::now_us;
+use sureplug_tests::kernel::{Injector, Listener, own_network_namespace};
+use sureplug_tests::served::{LARGE, Served};
+use sureplug_tests::timing::median;
+
+/// Times the bare reader's median, at most, with one application.
+const LIMIT: f64 = 3.0;
+
+const ROUNDS: usize = 7;
+
+/// Events of a round, and how many a second.
+const PACED: u64 = 1_000;
+const RATE: u32 = 1_000;
+
+/// Events of a storm.
+const STORM: u32 = 20_000;
+
+/// Those who are measured.
+const NAMES: [&str; 4] = ["bare netlink reader", "udevadm monitor", "1 application", "16 applications"];
+
+fn main() -> ExitCode {
+    let Some(_turn) = own_network_namespace("the bench of applications") else { return ExitCode::SUCCESS };
+    let has_udevadm = Command::new("udevadm").arg("--version").output().is_ok();
+    let mut rounds: Vec<[[f64; 2]; 4]> = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(array::from_fn(|who| {
+            let mut latencies = match who {
+                0 => bare(),
+                1 if has_udevadm => udevadm(),
+                1 => vec![f64::NAN],
+                2 => applications(1),
+                _ => applications(16),
+            };
+            latencies.sort_by(f64::total_cmp);
+            [50, 99].map(|percent| latencies[(latencies.len() - 1) * percent / 100])
+        }));
+    }
+    let of = |who: usize, which: usize| median(rounds.iter().map(|round| round[who][which]).collect());
+    let ratio = |who: usize, which: usize, to: usize| {
+        median(rounds.iter().map(|round| round[who][which] / round[to][which]).collect())
+    };
+    println!("{RATE} events a second, medians of {ROUNDS} rounds, in microseconds and as ratios");
+    for (who, name) in NAMES.iter().enumerate() {
+        println!(
+            "{name:<20} p50 {:>6.0}  p99 {:>6.0}   {:.2} and {:.2} times the bare reader's, {:.2} and {:.2} times udevadm's",
+            of(who, 0),
+            of(who, 1),
+            ratio(who, 0, 0),
+            ratio(who, 1, 0),
+            ratio(who, 0, 1),
+            ratio(who, 1, 1)
+        );
+    }
+    if !has_udevadm {
+        println!("NOT RUN: udevadm monitor: it needs the package udev");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "udevadm must run here");
+    }
+    let storms: Vec<[f64; 2]> = (0..ROUNDS).map(|_| [storm_bare(), storm_application()]).collect();
+    let of = |who: usize| median(storms.iter().map(|storm| storm[who]).collect());
+    let share = median(storms.iter().map(|storm| storm[1] / storm[0]).collect());
+    println!(
+        "a storm of {STORM}: {:.0} events a second to the bare reader, {:.0} through the daemon: {share:.2} of it, none lost",
+        of(0),
+        of(1)
+    );
+    let worst = ratio(2, 0, 0);
+    println!("one application: {worst:.2} times the bare reader's median (at most {LIMIT} is promised)");
+    if worst <= LIMIT { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn event(number: u64) -> Vec<u8> {
+    let path = "/devices/virtual/net/lo";
+    // As long as one of a USB interface.
+    let filler = "usb:v46F4p0001d0000dc00dsc00dp00ic08isc06ip50in00";
+    format!(
+        "change@{path}\0ACTION=change\0DEVPATH={path}\0SUBSYSTEM=net\0INTERFACE=lo\0IFINDEX=1\0MODALIAS={filler}\0\
+         NUMBER={number}\0SENT_US={}\0",
+        now_us()
+    )
+    .into_bytes()
+}
+
+/// Sends the events of a round, evenly.
+fn send_paced() {
+    let injector = Injector::new();
+    let begun = Instant::now();
+    for number in 0..PACED {
+        let due = Duration::from_secs(1) * u32::try_from(number).expect("few") / RATE;
+        thread::sleep(due.saturating_sub(begun.elapsed()));
+        injector.send(&event(number));
+    }
+}
+
+/// A number of a datagram or packet.
+fn number(packet: &[u8], key: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(packet, key)? + key.len();
+    let digits = packet[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    Some(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+/// Notes when each event comes, until all have.
+fn receive(mut next: impl FnMut(&mut [u8]) -> usize, events: u64) -> Vec<f64> {
+    let mut latencies = Vec::with_capacity(usize::try_from(events).expect("few"));
+    let mut packet = [0; 4_096];
+    while (latencies.len() as u64) < events {
+        let length = next(&mut packet);
+        let now = now_us();
+        assert!(length > 0, "it hung up");
+        if let Some(sent) = number(&packet[..length], b"\0SENT_US=") {
+            assert_eq!(number(&packet[..length], b"\0NUMBER="), Some(latencies.len() as u64), "in order");
+            latencies.push(f64::from(u32::try_from(now.saturating_sub(sent)).unwrap_or(u32::MAX)));
+        }
+    }
+    latencies
+}
+
+fn bare() -> Vec<f64> {
+    let listener = Listener::of_everything();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| receive(|into| listener.wait_and_receive(into), PACED));
+        send_paced();
+        reader.join().expect("no panic")
+    })
+}
+
+fn applications(count: usize) -> Vec<f64> {
+    let served = Served::start(LARGE);
+    let clients: Vec<Application> = (0..count)
+        .map(|_| {
+            let mut client = served.connect("SNAPSHOT=no\nSUBSYSTEM=net");
+            client.receive_until_marker("end");
+            client
+        })
+        .collect();
+    thread::scope(|scope| {
+        let readers: Vec<_> = clients
+            .iter()
+            .map(|client| scope.spawn(|| receive(|into| client.receive_bytes(into), PACED)))
+            .collect();
+        send_paced();
+        readers.into_iter().flat_map(|reader| reader.join().expect("no panic")).collect()
+    })
+}
+
+/// Killed when it goes out of scope.
+struct Udevadm(Child);
+
+impl Drop for Udevadm {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn udevadm() -> Vec<f64> {
+    let mut command = Command::new("udevadm");
+    command.args(["monitor", "--kernel", "--property"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = Udevadm(command.spawn().expect("udevadm"));
+    let lines = BufReader::new(child.0.stdout.take().expect("a pipe")).lines();
+    let ready = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut latencies = Vec::new();
+            let mut received: f64 = 0.0;
+            for line in lines.map_while(Result::ok) {
+                ready.store(true, Ordering::Relaxed);
+                // When it has received it, by its own clock, which is this one: KERNEL[24230.757985] change …
+                if let Some(text) = line.strip_prefix("KERNEL[") {
+                    let stamp = text.split(']').next().unwrap_or_default().replace('.', "");
+                    received = stamp.parse().expect("a time");
+                } else if let Some(sent) = line.strip_prefix("SENT_US=") {
+                    latencies.push((received - sent.parse::<f64>().expect("a time")).max(0.0));
+                    if latencies.len() as u64 == PACED {
+                        break;
+                    }
+                }
+            }
+            latencies
+        });
+        // Its first lines say that it listens.
+        while !ready.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(50));
+        send_paced();
+        reader.join().expect("no panic")
+    })
+}
+
+/// Sends all without a pause while the other reads; events a second until all have come.
+fn storm(receive_all: impl FnOnce() + Send) -> f64 {
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(receive_all);
+        let injector = Injector::new();
+        (0..STORM).for_each(|number| injector.send(&event(number.into())));
+    });
+    f64::from(STORM) / begun.elapsed().as_secs_f64()
+}
+
+fn storm_bare() -> f64 {
+    let listener = Listener::of_everything();
+    storm(|| drop(receive(|into| listener.wait_and_receive(into), STORM.into())))
+}
+
+fn storm_application() -> f64 {
+    let served = Served::start(LARGE);
+    let mut client = served.connect("SNAPSHOT=no\nSUBSYSTEM=net");
+    client.receive_until_marker("end");
+    let rate = storm(|| drop(receive(|into| client.receive_bytes(into), STORM.into())));
+    assert_eq!((served.figure("LOST"), served.figure("CLIENTS_MISSED_EVENTS")), (0, 0), "something was lost");
+    rate
+}

@@ -1,0 +1,147 @@
+//! The real thing as a hook: `busybox mdev`, beside `mdev -d` on the same devices of this kernel. Each has a `/dev` of
+//! its own, in a mount namespace.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use sureplug_tests::daemon::{Daemon, hears_all};
+use sureplug_tests::kernel::devices::LoopDevice;
+use sureplug_tests::kernel::own_sysfs;
+use tempfile::TempDir;
+
+/// Moves some nodes, links them, and gives them to a group.
+const CONF: &str = "loop17[0-9] 0:6 0640 >disks/\nloop18[0-9] 3:4 0600 =hidden/\nloop19[0-9] 0:0 0660 !\nnull 0:0 0666\n.* 0:0 0660\n";
+
+/// More events than fit into the buffer of either, of 2 MiB with `mdev -d`.
+const OVERRUN: usize = 8_000;
+
+/// What a directory holds: of each name what it is, and whose.
+type Nodes = BTreeMap<String, String>;
+
+fn nodes(directory: &Path) -> Nodes {
+    let mut nodes = Nodes::new();
+    let mut left = vec![PathBuf::new()];
+    while let Some(below) = left.pop() {
+        for entry in fs::read_dir(directory.join(&below)).into_iter().flatten().flatten() {
+            let name = below.join(entry.file_name());
+            let Ok(file) = fs::symlink_metadata(directory.join(&name)) else { continue };
+            let kind = file.file_type();
+            if kind.is_dir() {
+                left.push(name);
+                continue;
+            }
+            let what = if kind.is_symlink() {
+                fs::read_link(directory.join(&name)).expect("a link").display().to_string()
+            } else {
+                let kind = if kind.is_block_device() { "block" } else { "char" };
+                format!("{kind} {:x} {:o} {}:{}", file.rdev(), file.mode() & 0o7777, file.uid(), file.gid())
+            };
+            nodes.insert(name.display().to_string(), what);
+        }
+    }
+    // `mdev -d` and `mdev -s` make a link to the root's disk, which the hook's contract does not know.
+    nodes.remove("root");
+    nodes
+}
+
+/// A program in a mount namespace with a `/dev` and an `/etc` of its own.
+fn beside(directory: &TempDir, program: &Command) -> Command {
+    fs::write(directory.path().join("mdev.conf"), CONF).expect("a file");
+    let script =
+        "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && cp /etc/passwd /etc/group \"$0\" &&
+        mount -t tmpfs none /etc && cp \"$0\"/mdev.conf \"$0\"/passwd \"$0\"/group /etc && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script]).arg(directory.path());
+    command.arg(program.get_program()).args(program.get_args());
+    command
+}
+
+fn dev(daemon: &Daemon) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root/dev", daemon.pid()))
+}
+
+/// Waits until it holds of what both have, and returns that.
+fn wait_until(what: &str, of: [&Daemon; 2], holds: impl Fn(&Nodes, &Nodes) -> bool) -> [Nodes; 2] {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let [hook, daemon] = of.map(|of| nodes(&dev(of)));
+        if holds(&hook, &daemon) {
+            return [hook, daemon];
+        }
+        let [left, right] = [present(&hook), present(&daemon)];
+        assert!(Instant::now() < end, "waited in vain until {what}: {left:#?} and {right:#?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn create(numbers: std::ops::Range<u32>) -> Vec<LoopDevice> {
+    numbers.map(|number| LoopDevice::create(number).expect("a loop device")).collect()
+}
+
+fn present(nodes: &Nodes) -> Vec<&str> {
+    nodes.keys().map(String::as_str).filter(|name| name.contains("loop1")).collect()
+}
+
+#[test]
+fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun() {
+    let Some(_turn) = own_sysfs("busybox mdev as a hook") else { return };
+    let directories = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+    let mdev = directories[0].path().join("mdev");
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
+    symlink(busybox.expect("busybox, of the package of that name"), &mdev).expect("a link");
+    let mut ours = hears_all("--json --ports 4");
+    ours.arg("--hook").arg(&mdev).arg("--socket").arg(directories[0].path().join("events"));
+    let ours = Daemon::start(beside(&directories[0], &ours));
+    let mut theirs = Command::new("busybox");
+    theirs.args(["mdev", "-df"]);
+    let theirs = Daemon::start(beside(&directories[1], &theirs));
+    let both = [&ours, &theirs];
+
+    // What is present.
+    let [before, _] =
+        wait_until("both have all nodes", both, |hook, daemon| hook.len() > 20 && hook == daemon);
+    assert!(before.contains_key("null") && before.contains_key("zero"), "{before:#?}");
+
+    // What comes, under the rules of mdev.conf.
+    let devices = create(170..196);
+    let [after, _] = wait_until("both have the new ones", both, |hook, daemon| {
+        hook == daemon && hook.contains_key("disks/loop175") && hook.contains_key("hidden/loop189")
+    });
+    assert_eq!(after["loop170"], "disks/loop170", "a link");
+    assert!(after["disks/loop170"].ends_with(" 640 0:6"), "{}", after["disks/loop170"]);
+    assert!(after["hidden/loop180"].ends_with(" 600 3:4"), "{}", after["hidden/loop180"]);
+    assert!(!after.contains_key("loop190") && !after.contains_key("loop180"));
+    drop(devices);
+    wait_until("both have them no more", both, |hook, daemon| hook == daemon && present(hook).is_empty());
+
+    // Neither reads for a while, and some vanish: their events are lost to both.
+    let devices = create(170..180);
+    wait_until("both have them", both, |hook, daemon| hook == daemon && present(hook).len() == 20);
+    both.iter().for_each(|daemon| daemon.signal(Signal::SIGSTOP));
+    for _ in 0..OVERRUN {
+        fs::write("/sys/class/mem/zero/uevent", "change").expect("an event");
+    }
+    drop(devices);
+    both.iter().for_each(|daemon| daemon.signal(Signal::SIGCONT));
+    ours.wait_for_line(|line| line.starts_with(r#"{"kind":"overrun""#));
+    wait_until("the hook has heard of the removals", both, |hook, _| present(hook).is_empty());
+    // One more event, so that it is past all that was queued.
+    let last = LoopDevice::create(185).expect("a loop device");
+    let [hook, daemon] = wait_until("both go on", both, |hook, daemon| {
+        [hook, daemon].iter().all(|nodes| nodes.contains_key("hidden/loop185"))
+    });
+    println!("mdev as a hook: {:?}\nmdev -d: {:?}", present(&hook), present(&daemon));
+    assert_eq!(present(&hook), ["hidden/loop185"]);
+    assert_eq!(present(&daemon).len(), 21, "without the hook, stale nodes stay");
+    drop(last);
+    ours.end();
+    theirs.end();
+    assert_eq!(ours.wait().code, Some(0));
+    let _ = theirs.wait();
+}
