@@ -1,0 +1,328 @@
+"""Buildroot's external tree: its options with kconfiglib, its package's make code with make, and the style it asks for."""
+
+import json
+import os
+import re
+import stat
+import unittest
+from functools import cache
+
+import kconfiglib
+
+from project import LAYER, PACKAGE, ROOT, expect, program, released, run, scratch, version
+
+TREE = ROOT / "buildroot"
+PREFIX = "BR2_PACKAGE_SUREPLUG"
+# What Buildroot itself defines, as far as the package asks for it: package/rustc/Config.in.host, arch/Config.in,
+# package/busybox/Config.in.
+KCONFIG = """
+config BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS
+	bool "rust"
+	default y
+
+config BR2_USE_MMU
+	bool "mmu"
+	default y
+
+config BR2_PACKAGE_HOST_RUSTC
+	bool
+
+config BR2_PACKAGE_BUSYBOX
+	bool "busybox"
+	default y
+
+source "$BR2_EXTERNAL_SUREPLUG_PATH/Config.in"
+"""
+# What Buildroot's make defines, as far as the package uses it: package/Makefile.in, package/pkg-utils.mk,
+# package/pkg-generic.mk.
+MAKEFILE = """
+include $(CONFIG)
+qstrip = $(strip $(subst ",,$(1)))
+INSTALL = install
+KCONFIG_ENABLE_OPT = @echo $(1)
+SUREPLUG_PKGDIR = $(BR2_EXTERNAL_SUREPLUG_PATH)/package/sureplug
+cargo-package =
+include $(BR2_EXTERNAL_SUREPLUG_PATH)/external.mk
+install:
+	$(foreach hook,$(SUREPLUG_POST_INSTALL_TARGET_HOOKS),$(call $(hook))$(newline))
+	$(SUREPLUG_INSTALL_INIT_$(INIT))
+install: override @D = $(SOURCE)
+print-%:
+	$(info $($*))@:
+fixups:
+	$(SUREPLUG_LINUX_CONFIG_FIXUPS)
+define newline
+
+
+endef
+"""
+SYSV = """
+-rw-r--r-- /etc/default/sureplug
+-rwxr-xr-x /etc/init.d/S30sureplug
+"""
+SYSTEMD = """
+-rw-r--r-- /etc/default/sureplug
+-rw-r--r-- /usr/lib/systemd/system/sureplug.service
+-rw-r--r-- /usr/lib/tmpfiles.d/sureplug.conf
+"""
+
+
+def listed(text):
+    return sorted(tuple(line.split()) for line in text.strip().splitlines())
+
+
+def configuration(**values):
+    """The options as Kconfig leaves them, with these set."""
+    (scratch() / "Kconfig").write_text(KCONFIG)
+    os.environ["BR2_EXTERNAL_SUREPLUG_PATH"] = str(TREE)
+    options = kconfiglib.Kconfig(str(scratch() / "Kconfig"), warn_to_stderr=False)
+    for name, value in {"BR2_PACKAGE_SUREPLUG": "y", **values}.items():
+        options.syms[name if name.startswith("BR2_") else f"{PREFIX}_{name}"].set_value(value)
+    return options
+
+
+def make(target, init="SYSV", image="image", tree=None, **values):
+    """Runs a target with the package's make code under these options; its output and the image."""
+    folder = scratch() / "make" / image
+    folder.mkdir(parents=True, exist_ok=True)
+    # As Kconfig of the Linux kernel writes it with CONFIG_= set empty, which Buildroot does.
+    options = configuration(**values)
+    lines = [symbol.config_string.removeprefix("CONFIG_") for symbol in options.unique_defined_syms]
+    (folder / "config").write_text("".join(lines))
+    (folder / "Makefile").write_text(MAKEFILE)
+    output = expect("make", "--no-print-directory", "-s", "-C", folder, f"CONFIG={folder}/config", f"INIT={init}", f"SOURCE={ROOT}",
+                    f"TARGET_DIR={folder}/target", f"BR2_EXTERNAL_SUREPLUG_PATH={tree or TREE}", target)
+    return output, folder / "target"
+
+
+def installed(**arguments):
+    _, target = make("install", **arguments)
+    return sorted((stat.filemode(path.stat().st_mode), "/" + str(path.relative_to(target)))
+                  for path in target.rglob("*") if not path.is_dir())
+
+
+def cargo_environment(**values):
+    """What SUREPLUG_CARGO_ENV puts before cargo, as the shell gives it to cargo."""
+    output, _ = make("print-SUREPLUG_CARGO_ENV", image="environment", **values)
+    shown = expect("sh", "-c", f"env -i {output.strip()} /usr/bin/env")
+    return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line and not line.startswith(("PWD", "SHLVL", "_=")))
+
+
+class Options(unittest.TestCase):
+    def symbol(self, options, name):
+        return options.syms[f"{PREFIX}_{name}"]
+
+    def test_defaults_are_the_programs(self):
+        options = configuration()
+        defaults = {name: self.symbol(options, name).str_value
+                    for name in ("USB_PORTS", "PORT_DEVICE", "MAX_STALL_MS", "DEVPATH_MAX", "SUBSYSTEMS", "ARGS", "GPIO")}
+        self.assertEqual(defaults, {"USB_PORTS": "0", "PORT_DEVICE": "storage", "MAX_STALL_MS": "1000",
+                                    "DEVPATH_MAX": "96", "SUBSYSTEMS": "", "ARGS": "", "GPIO": "n"})
+        size = json.loads(run(program(), "size", "--json").stdout)
+        self.assertEqual((size["port_device"], size["max_stall_ms"]), ("storage", 1000))
+
+    def test_ranges_are_the_programs(self):
+        options = configuration()
+        ranges = {name: [bound.str_value for bound in self.symbol(options, name).ranges[0][:2]]
+                  for name in ("USB_PORTS", "MAX_STALL_MS", "DEVPATH_MAX")}
+        self.assertEqual(ranges, {"USB_PORTS": ["0", "127"], "MAX_STALL_MS": ["1", "600000"], "DEVPATH_MAX": ["16", "1000"]})
+        flags = {"USB_PORTS": "--ports", "MAX_STALL_MS": "--max-stall-ms", "DEVPATH_MAX": "--devpath-max"}
+        for name, (low, high) in ranges.items():
+            for value, accepted in [(int(low) or 1, True), (high, True), (int(low) - 1 if int(low) else 0, False), (int(high) + 1, False)]:
+                code = run(program(), "size", "--max-stall-ms", "1", "--port-device", "hub", flags[name], value).returncode
+                self.assertEqual(code in (0, 1), accepted, f"{flags[name]} {value}")
+                symbol = self.symbol(configuration(**{name: str(value)}), name)
+                self.assertEqual(symbol.str_value == str(value), accepted or (name, value) == ("USB_PORTS", 0), f"{name}={value}")
+
+    def test_every_device_of_the_choice_is_one_of_the_program(self):
+        options = configuration()
+        choice = [symbol.name for symbol in options.unique_defined_syms if f"{PREFIX}_PORT_DEVICE_" in symbol.name and symbol.choice]
+        self.assertEqual(len(choice), 11)
+        for name in choice:
+            output, _ = make("print-SUREPLUG_PORT_DEVICE", image="device", **{name: "y"})
+            code = run(program(), "size", "--port-device", output.strip()).returncode
+            self.assertIn(code, (0, 1), output)
+
+    def test_dependencies(self):
+        options = configuration(BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS="n")
+        self.assertEqual(options.syms[PREFIX].str_value, "n")
+        options = configuration(BR2_USE_MMU="n")
+        self.assertEqual(options.syms[PREFIX].str_value, "n")
+        options = configuration()
+        self.assertEqual(options.syms["BR2_PACKAGE_HOST_RUSTC"].str_value, "y")
+        options = configuration(BR2_PACKAGE_BUSYBOX="n", HOOK_MDEV="y")
+        self.assertEqual(options.syms[f"{PREFIX}_HOOK_MDEV"].str_value, "n")
+        self.assertEqual(options.syms[f"{PREFIX}_PORT_DEVICE_FIGURES"].visibility, 0)
+
+    def test_every_option_has_help(self):
+        for symbol in configuration().unique_defined_syms:
+            for node in symbol.nodes:
+                if symbol.name.startswith(PREFIX) and node.prompt and not symbol.name.endswith("HOOK_NONE"):
+                    self.assertTrue(node.help, symbol.name)
+
+    def test_warnings(self):
+        self.assertEqual(configuration().warnings, [])
+
+    def test_defconfigs_set_only_what_there_is(self):
+        options = configuration()
+        for path in (TREE / "configs").iterdir():
+            lines = path.read_text().splitlines()
+            self.assertIn("BR2_DOWNLOAD_FORCE_CHECK_HASHES=y", lines, path)
+            for line in lines:
+                name, _, value = line.partition("=")
+                if not name.startswith(PREFIX):
+                    continue
+                self.assertIn(name, options.syms, path)
+                options.syms[name].set_value(value)
+                self.assertEqual(options.syms[name].str_value, value, line)
+            self.assertIn(f"{PREFIX}=y", lines)
+
+
+class Image(unittest.TestCase):
+    maxDiff = None
+
+    def test_with_an_init_script(self):
+        self.assertEqual(installed(image="sysv"), listed(SYSV))
+
+    def test_with_systemd(self):
+        self.assertEqual(installed(image="systemd", init="SYSTEMD"), listed(SYSTEMD))
+
+    def test_hooks(self):
+        self.assertEqual(installed(image="modprobe", HOOK_MODPROBE="y"),
+                         listed(SYSV + "-rw-r--r-- /etc/default/sureplug-modprobe\n-rwxr-xr-x /usr/lib/sureplug/modprobe"))
+        self.assertEqual(installed(image="mdev", init="SYSTEMD", HOOK_MDEV="y"),
+                         listed(SYSTEMD + "-rw-r--r-- /etc/default/sureplug-mdev\n-rwxr-xr-x /usr/lib/sureplug/mdev\n"
+                                "-rw-r--r-- /usr/lib/systemd/system/sureplug.service.d/mdev.conf"))
+
+    def test_sysctl(self):
+        self.assertEqual(installed(image="sysctl", SYSCTL="y"), listed(SYSV + "-rw-r--r-- /etc/sysctl.d/50-sureplug.conf"))
+
+    def test_flags_of_the_image(self):
+        flags = "--max-stall-ms 2000 --port-device custom:21x520+20x520@1400"
+        _, target = make("install", image="flags", ARGS=flags)
+        self.assertEqual(expect("sh", "-c", f'. {target}/etc/default/sureplug; echo "$SUREPLUG_ARGS"').strip(), flags)
+
+    def test_a_missing_file_is_seen(self):
+        """What the tests above must see, once."""
+        makefile = released() / PACKAGE / "sureplug.mk"
+        text = makefile.read_text()
+        try:
+            makefile.write_text(text.replace("/etc/init.d/S30sureplug", "/etc/init.d/S30sureplugd"))
+            self.assertNotEqual(installed(image="broken", tree=released() / "buildroot"), listed(SYSV))
+        finally:
+            makefile.write_text(text)
+
+    def test_the_group_is_the_one_that_the_daemon_is_given(self):
+        output, _ = make("print-SUREPLUG_USERS", image="users")
+        self.assertEqual(output.split()[:4], ["-", "-", "sureplug", "-1"])
+        self.assertEqual(output.split()[4:8], ["*", "-", "-", "-"])
+
+    def test_the_kernels_options_are_the_same_as_in_yocto(self):
+        output, _ = make("fixups", image="fixups")
+        fragment = (ROOT / LAYER / "recipes-kernel/linux/files/sureplug.cfg").read_text()
+        self.assertEqual(output.split(), re.findall(r"^(CONFIG_\w+)=y$", fragment, re.MULTILINE))
+
+
+class Build(unittest.TestCase):
+    def test_the_release_profile_is_ours_again(self):
+        import tomllib
+        environment = cargo_environment()
+        ours = tomllib.loads((ROOT / "Cargo.toml").read_text())["profile"]["release"]
+        restored = {name: environment[f"CARGO_PROFILE_RELEASE_{name.upper().replace('-', '_')}"]
+                    for name in ("opt-level", "lto", "codegen-units")}
+        self.assertEqual(restored, {name: str(ours[name]) for name in restored})
+        # Buildroot sets no others of ours: these are the manifest's.
+        self.assertEqual(set(ours) - set(restored), {"panic", "strip"})
+
+    def test_the_board(self):
+        environment = cargo_environment(USB_PORTS="7", PORT_DEVICE_CUSTOM="y", PORT_DEVICE_FIGURES="9x400@700",
+                                        MAX_STALL_MS="2500", DEVPATH_MAX="120", SUBSYSTEMS="usb block")
+        board = {name: value for name, value in environment.items() if name.startswith("SUREPLUG_")}
+        self.assertEqual(board, {"SUREPLUG_USB_PORTS": "7", "SUREPLUG_PORT_DEVICE": "custom:9x400@700",
+                                 "SUREPLUG_MAX_STALL_MS": "2500", "SUREPLUG_DEVPATH_MAX": "120", "SUREPLUG_SUBSYSTEMS": "usb block"})
+
+    def test_what_is_not_stated_is_not_there(self):
+        self.assertEqual({"SUREPLUG_USB_PORTS", "SUREPLUG_SUBSYSTEMS"} & set(cargo_environment()), set())
+
+    def test_features(self):
+        for name in "BUILD", "INSTALL":
+            self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="plain")[0].split(), [])
+            self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="gpio", GPIO="y")[0].split(), ["--features", "gpio"])
+
+
+class Style(unittest.TestCase):
+    """What `check-package` asks for, as far as it can be asked without it."""
+
+    @staticmethod
+    @cache
+    def files():
+        return [path for path in TREE.rglob("*") if path.is_file() and path.name != "README.md"]
+
+    def test_lines(self):
+        for path in self.files():
+            text = path.read_text()
+            self.assertTrue(text.endswith("\n") and not text.endswith("\n\n"), path)
+            self.assertNotIn("\n\n\n", text, path)
+            for number, line in enumerate(text.splitlines(), 1):
+                self.assertEqual(line, line.rstrip(), f"{path}:{number}")
+                if path.suffix in (".mk", ".hash") or path.name == "Config.in":
+                    self.assertNotRegex(line, r"^ +", f"{path}:{number}")
+
+    def test_nothing_is_executable(self):
+        for path in self.files():
+            if not path.suffix == ".py":
+                self.assertFalse(os.access(path, os.X_OK) and path.stat().st_mode & 0o111, path)
+
+    def test_help_is_indented_by_a_tab_and_two_blanks_and_short(self):
+        inside = False
+        for number, line in enumerate((TREE / "package/sureplug/Config.in").read_text().splitlines(), 1):
+            if line.strip() == "help":
+                inside = True
+            elif line and not line.startswith("\t"):
+                inside = False
+            elif inside and line:
+                self.assertRegex(line, r"^\t  .{1,62}$", f"Config.in:{number}")
+
+    def test_attributes_are_in_their_order(self):
+        order = ["bool", "string", "int", "prompt", "default", "range", "depends", "select", "help"]
+        last = 0
+        for number, line in enumerate((TREE / "package/sureplug/Config.in").read_text().splitlines(), 1):
+            word = line.strip().split(" ")[0]
+            if not line.startswith("\t"):
+                last = 0
+            elif word in order and not line.startswith("\t  "):
+                self.assertGreaterEqual(order.index(word), last, f"Config.in:{number}")
+                last = order.index(word)
+
+    def test_the_makefile_begins_with_its_name(self):
+        lines = (TREE / "package/sureplug/sureplug.mk").read_text().splitlines()
+        self.assertEqual(lines[:6], ["#" * 80, "#", "# sureplug", "#", "#" * 80, ""])
+        for line in lines:
+            self.assertNotRegex(line, r"^(ifdef|ifndef)")
+            for name in re.findall(r"^(\w+) [:+?]?=", line):
+                self.assertTrue(name.startswith("SUREPLUG_"), name)
+
+    def test_hashes(self):
+        for line in (TREE / "package/sureplug/sureplug.hash").read_text().splitlines():
+            if not line.startswith("#"):
+                self.assertRegex(line, r"^sha256  [0-9a-f]{64}  \S+$")
+
+    def test_the_init_script(self):
+        path = TREE / "package/sureplug/S30sureplug"
+        text = path.read_text()
+        self.assertIn('\nDAEMON="sureplug"\nPIDFILE="/var/run/$DAEMON.pid"\n', text)
+        for line in text.splitlines():
+            self.assertNotRegex(line, r"^\t* ")
+        expect("shellcheck", path)
+        expect("busybox", "ash", "-n", path)
+
+    def test_the_runtime_test_is_python(self):
+        for path in TREE.rglob("*.py"):
+            compile(path.read_text(), str(path), "exec")
+
+    def test_external_desc(self):
+        self.assertRegex((TREE / "external.desc").read_text(), r"^name: SUREPLUG\ndesc: .*\n$")
+
+
+if __name__ == "__main__":
+    unittest.main()

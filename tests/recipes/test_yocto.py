@@ -1,0 +1,283 @@
+"""The layer's recipe, run by BitBake's own parser, fetcher and task functions for this machine's architecture."""
+
+import fnmatch
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import unittest
+from functools import cache
+
+from project import LAYER, RECIPE, ROOT, expect, program, released, run, scratch, version
+
+BITBAKE = ROOT / "tests/recipes/bitbake.py"
+OELINT = {
+    # Rule: why it may stay.
+    "oelint.vars.homepageping": "it asks the network",
+    "oelint.var.bbclassextend": "a daemon for a board is of no use on the build machine",
+    "oelint.var.mandatoryvar.HOMEPAGE": "there is no page yet",
+    "oelint.var.suggestedvar.BUGTRACKER": "there is no page yet",
+    "oelint.vars.noncoreoverride": "the kernel's append does nothing unless an image sets SUREPLUG_KERNEL_CONFIG",
+    "oelint.vars.multilineident": "four spaces, as the layer has them everywhere",
+}
+# The image by package: mode, owner and group, path. `-` is no package, and so a mistake.
+COMMON = """
+sureplug          -rw-r--r-- root root /etc/default/sureplug
+sureplug          -rwxr-xr-x root root /usr/bin/sureplug
+sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/CHANGELOG.md
+sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/PROTOCOL.md
+sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/README.md
+sureplug-mdev     -rw-r--r-- root root /etc/default/sureplug-mdev
+sureplug-modprobe -rw-r--r-- root root /etc/default/sureplug-modprobe
+sureplug-mdev     -rwxr-xr-x root root /usr/lib/sureplug/mdev
+sureplug-modprobe -rwxr-xr-x root root /usr/lib/sureplug/modprobe
+sureplug-sysctl   -rw-r--r-- root root /usr/lib/sysctl.d/50-sureplug.conf
+"""
+SYSTEMD = COMMON + """
+sureplug          -rw-r--r-- root root /usr/lib/systemd/system/sureplug.service
+sureplug          -rw-r--r-- root root /usr/lib/tmpfiles.d/sureplug.conf
+sureplug-mdev     -rw-r--r-- root root /usr/lib/systemd/system/sureplug.service.d/mdev.conf
+sureplug-modprobe -rw-r--r-- root root /usr/lib/systemd/system/sureplug.service.d/modprobe.conf
+"""
+SYSVINIT = COMMON + """
+sureplug          -rw-r--r-- root root /etc/default/volatiles/50_sureplug
+sureplug          -rwxr-xr-x root root /etc/init.d/sureplug
+"""
+
+
+def bitbake(*tasks, layer=None, topdir="bitbake", show=(), **variables):
+    """Runs tasks of the recipe; its result, and the variables to show."""
+    layer = layer or released() / LAYER
+    recipe = layer / f"recipes-support/sureplug/sureplug_{version()}.bb"
+    variables = {"DL_DIR": released() / "downloads", "DISTRO_FEATURES": "systemd"} | variables
+    assignments = [word for name, value in variables.items() for word in ("--set", f"{name}={value}")]
+    prints = [word for name in show for word in ("--print", name)]
+    result = run(sys.executable, BITBAKE, "--topdir", scratch() / topdir, "--layer", layer, "--recipe", recipe,
+                 *assignments, *prints, *tasks, env=os.environ | {"LC_ALL": "en_US.UTF-8"})
+    return result, json.loads(result.stdout.splitlines()[-1]) if result.returncode == 0 else None
+
+
+def changed_layer(name, change):
+    """A copy of the layer with a change to the text of its recipe, or of a file beside it."""
+    layer = scratch() / f"layer-{name}"
+    shutil.rmtree(layer, ignore_errors=True)
+    shutil.copytree(released() / LAYER, layer)
+    changed = 0
+    for path in (layer / "recipes-support/sureplug").iterdir():
+        text = change(path.name, path.read_text())
+        changed += text != path.read_text()
+        path.write_text(text)
+    assert changed, f"{name} changes nothing"
+    return layer
+
+
+def split(image, shown):
+    """The installed files by package, as OpenEmbedded-Core's packaging splits them: the first whose FILES fit."""
+    packages = shown["PACKAGES"].split()
+    # What the class `systemd` adds: the units that SYSTEMD_SERVICE names.
+    units = {name: shown.get(f"SYSTEMD_SERVICE:{name}") or "" for name in packages}
+    lines = []
+    for path in sorted(image.rglob("*")):
+        if path.is_dir():
+            continue
+        name = "/" + str(path.relative_to(image))
+        package = "-"
+        for candidate in packages:
+            patterns = (shown[f"FILES:{candidate}"] or "").split()
+            patterns += [f"/usr/lib/systemd/system/{unit}" for unit in units[candidate].split()]
+            if any(fnmatch.fnmatch(name, pattern) or name.startswith(pattern.rstrip("/") + "/") for pattern in patterns):
+                package = candidate
+                break
+        status = path.lstat()
+        owner = {0: "root"}.get(status.st_uid, str(status.st_uid)), {0: "root"}.get(status.st_gid, str(status.st_gid))
+        lines.append((package, stat.filemode(status.st_mode), *owner, name))
+    return lines
+
+
+def listed(text):
+    return sorted(tuple(line.split()) for line in text.strip().splitlines() if line)
+
+
+def files_shown(layer=None, **variables):
+    _, shown = bitbake(layer=layer, show=["PACKAGES"], **variables)
+    names = [f"{what}:{package}" for package in shown["PACKAGES"].split() for what in ("FILES", "SYSTEMD_SERVICE")]
+    return bitbake(layer=layer, show=["PACKAGES", *names], **variables)[1]
+
+
+@cache
+def built():
+    """The recipe built with systemd; its folder."""
+    result, _ = bitbake("do_fetch", "do_unpack", "do_configure", "do_compile", "do_install")
+    assert result.returncode == 0, result.stdout
+    return scratch() / "bitbake/tmp/work/sureplug"
+
+
+def installed(layer=None, **variables):
+    """What do_install leaves of what is built, split by package; the folder is the next one's as well."""
+    built()
+    result, _ = bitbake("do_install", layer=layer, **variables)
+    assert result.returncode == 0, result.stdout
+    return sorted(split(built() / "image", files_shown(layer, **variables)))
+
+
+def image(name, *packages, **variables):
+    """A folder with the files of these packages alone."""
+    folder = scratch() / name
+    for package, *_, path in installed(**variables):
+        if package in packages:
+            (folder / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(built() / "image" / path[1:], folder / path[1:])
+    return folder
+
+
+class Installed(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid():
+            from project import not_run
+            not_run("the owners of installed files", "installing for root needs root")
+
+    def test_with_systemd(self):
+        self.assertEqual(installed(DISTRO_FEATURES="systemd"), listed(SYSTEMD))
+
+    def test_with_sysvinit(self):
+        self.assertEqual(installed(DISTRO_FEATURES="sysvinit"), listed(SYSVINIT))
+
+    def test_the_units_that_the_recipe_names_are_there(self):
+        installed(DISTRO_FEATURES="systemd")
+        self.assertEqual(missing_units(), [])
+
+    def test_flags_of_the_image(self):
+        installed(SUREPLUG_ARGS="--max-stall-ms 2000 --port-device custom:21x520+20x520@1400")
+        text = (built() / "image/etc/default/sureplug").read_text()
+        self.assertEqual(text.count("SUREPLUG_ARGS="), 1)
+        wanted = "--max-stall-ms 2000 --port-device custom:21x520+20x520@1400"
+        self.assertEqual(expect("sh", "-c", f'. {built()}/image/etc/default/sureplug; echo "$SUREPLUG_ARGS"').strip(), wanted)
+
+
+def missing_units(layer=None):
+    shown = bitbake(layer=layer, show=["SYSTEMD_SERVICE:sureplug"])[1]
+    return [unit for unit in shown["SYSTEMD_SERVICE:sureplug"].split()
+            if not (built() / "image/usr/lib/systemd/system" / unit).exists()]
+
+
+class Broken(unittest.TestCase):
+    """What the tests above must see: each once."""
+
+    @classmethod
+    def setUpClass(cls):
+        Installed.setUpClass()
+
+    def test_files(self):
+        layer = changed_layer("files", lambda _, text: text.replace("    ${nonarch_libdir}/sureplug/modprobe \\\n", ""))
+        self.assertNotEqual(installed(layer), listed(SYSTEMD))
+        layer = changed_layer("no-files", lambda _, text: text.replace('FILES:${PN} += "${nonarch_libdir}/tmpfiles.d"', ""))
+        self.assertIn("-", {line[0] for line in installed(layer)})
+
+    def test_checksum_of_the_archive(self):
+        self.fetch_fails(lambda _, text: re.sub(r'(SRC_URI\[sha256sum\] = ")[0-9a-f]{4}', r"\g<1>0000", text), "archive")
+
+    def test_checksum_of_a_crate(self):
+        self.fetch_fails(lambda _, text: re.sub(r'(nix-[\d.]*\.sha256sum\] = ")[0-9a-f]{4}', r"\g<1>0000", text), "crate")
+
+    def fetch_fails(self, change, name):
+        downloads = scratch() / f"downloads-{name}"
+        shutil.copytree(released() / "downloads", downloads, ignore=shutil.ignore_patterns("*.done"))
+        result, _ = bitbake("do_fetch", layer=changed_layer(name, change), topdir=f"bitbake-{name}", DL_DIR=downloads)
+        self.assertNotEqual(result.returncode, 0)
+        # BitBake puts what it does not trust aside, and would fetch it again.
+        self.assertEqual(len(list(downloads.glob("*_bad-checksum_*"))), 1, result.stdout)
+
+    def test_name_of_the_unit(self):
+        layer = changed_layer("unit", lambda _, text: text.replace('= "sureplug.service"', '= "sureplugd.service"'))
+        installed()
+        self.assertEqual(missing_units(layer), ["sureplugd.service"])
+
+    def test_crate_list(self):
+        layer = changed_layer("crates", lambda _, text: re.sub(r".*rtrb[/-].*\n", "", text))
+        result, _ = bitbake("do_fetch", "do_unpack", "do_configure", "do_compile", layer=layer, topdir="bitbake-crates")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("rtrb", result.stdout)
+
+    def test_value(self):
+        """A bad value ends the build with a sentence that names it."""
+        for name, value, sentence in [
+            ("USB_PORTS", "none", "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
+            ("PORT_DEVICE", "floppy", "SUREPLUG_PORT_DEVICE must be hub, mouse"),
+            ("MAX_STALL_MS", "0", "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
+            ("DEVPATH_MAX", "9999", "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
+        ]:
+            built()
+            result, _ = bitbake("do_compile", **{f"SUREPLUG_{name}": value})
+            self.assertNotEqual(result.returncode, 0, name)
+            self.assertIn(sentence, result.stdout)
+
+
+class Board(unittest.TestCase):
+    def test_an_image_states_its_board(self):
+        built()
+        result, _ = bitbake("do_compile", SUREPLUG_USB_PORTS="7", SUREPLUG_PORT_DEVICE="keyboard",
+                            SUREPLUG_MAX_STALL_MS="2500", SUREPLUG_DEVPATH_MAX="120")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        size = json.loads(run(built() / "build/target/release/sureplug", "size", "--json").stdout)
+        stated = {name: size[name] for name in ("ports_stated", "ports", "port_device", "max_stall_ms", "devpath_max_bytes")}
+        self.assertEqual(stated, {"ports_stated": True, "ports": 7, "port_device": "keyboard", "max_stall_ms": 2500,
+                                  "devpath_max_bytes": 120})
+
+    def test_an_image_that_states_nothing(self):
+        built()
+        result, _ = bitbake("do_compile")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        size = json.loads(run(built() / "build/target/release/sureplug", "size", "--json").stdout)
+        self.assertEqual((size["ports_stated"], size["port_device"]), (False, "storage"))
+
+    def test_features(self):
+        shown = bitbake(PACKAGECONFIG="gpio", show=["PACKAGECONFIG_CONFARGS"])[1]
+        self.assertEqual(shown["PACKAGECONFIG_CONFARGS"], "--features gpio")
+        features = json.loads(expect("cargo", "metadata", "--locked", "--no-deps", "--format-version", "1", cwd=ROOT))
+        board = next(package for package in features["packages"] if package["name"] == "sureplug-board")
+        self.assertIn("gpio", board["features"])
+
+
+class Style(unittest.TestCase):
+    def test_oelint(self):
+        files = [path for path in (ROOT / LAYER).rglob("*") if path.suffix in (".bb", ".bbappend") or path.name == "layer.conf"]
+        constants = ROOT / "tests/recipes/yocto/oelint.json"
+        result = run(shutil.which("oelint-adv") or (os.path.dirname(sys.executable) + "/oelint-adv"), "--quiet",
+                     "--release", "wrynose", f"--constantmods=+{constants}",
+                     *[word for rule in OELINT for word in ("--suppress", rule)], *files)
+        # The list of crates is generated, in the style of its generator.
+        findings = [line for line in result.stdout.splitlines() if "sureplug-crates.inc" not in line and line.strip()]
+        self.assertEqual(findings, [])
+
+    def test_oelint_sees_a_mistake(self):
+        layer = changed_layer("oelint", lambda _, text: text.replace('SECTION = "base"', 'SECTON = "base"'))
+        result = run(os.path.dirname(sys.executable) + "/oelint-adv", "--quiet", "--release", "wrynose",
+                     layer / f"recipes-support/sureplug/sureplug_{version()}.bb")
+        self.assertIn("SECTON", result.stdout)
+
+    def test_licence_files_are_those_that_the_recipe_knows(self):
+        checksums = bitbake(show=["LIC_FILES_CHKSUM"])[1]["LIC_FILES_CHKSUM"].split()
+        self.assertEqual(len(checksums), 2)
+        for entry in checksums:
+            name, md5 = re.fullmatch(r"file://(.*);md5=(.*)", entry).groups()
+            self.assertEqual(hashlib.md5((ROOT / name).read_bytes()).hexdigest(), md5, name)
+
+    def test_the_group_is_the_one_that_the_daemon_is_given(self):
+        shown = bitbake(show=["GROUPADD_PARAM:sureplug", "USERADD_PACKAGES"])[1]
+        self.assertEqual(shown, {"GROUPADD_PARAM:sureplug": "--system sureplug", "USERADD_PACKAGES": "sureplug"})
+
+    def test_variables_are_documented(self):
+        recipe = (ROOT / RECIPE / f"sureplug_{version()}.bb").read_text()
+        readme = (ROOT / LAYER / "README.md").read_text()
+        for name in re.findall(r"^(SUREPLUG_\w+) \?=", recipe, re.MULTILINE):
+            self.assertIn(f"`{name}`", readme)
+
+
+if __name__ == "__main__":
+    unittest.main()

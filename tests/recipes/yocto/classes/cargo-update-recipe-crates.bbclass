@@ -1,0 +1,1 @@
+# OpenEmbedded-Core's adds a task that nothing here runs.

@@ -1,0 +1,3 @@
+"""See the package."""
+
+Client = ClientPool = create_client = None

@@ -1,0 +1,8 @@
+"""See the package."""
+
+
+class PRServiceConfigError(Exception):
+    pass
+
+
+auto_start = auto_shutdown = None
