@@ -130,11 +130,16 @@ impl Broker {
     pub fn listen(&mut self, stream: &mut BoardStream, now: Monotonic) {
         let mut events = [EpollEvent::empty(); CONNECTIONS + 1];
         let count = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or_default();
+        let mut knocks = false;
         for event in &events[..count] {
             match usize::try_from(event.data()) {
                 Ok(number) if number < CONNECTIONS => self.hear(number, event.events(), stream),
-                _ => self.let_in(stream, now),
+                _ => knocks = true,
             }
+        }
+        // Last, so that whoever has gone makes room for them.
+        if knocks {
+            self.let_in(stream, now);
         }
         for number in 0..CONNECTIONS {
             let waits = self.places[number].as_ref().and_then(|place| place.session.waits_until());

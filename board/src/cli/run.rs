@@ -34,7 +34,6 @@ fn watching(options: &RunOptions, open: impl FnOnce(&RunOptions) -> Option<Outle
         complain(&io::Error::from(errno));
         return Exit::Refused;
     }
-    let Some(outlets) = open(options) else { return Exit::Refused };
     let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
@@ -55,6 +54,7 @@ fn watching(options: &RunOptions, open: impl FnOnce(&RunOptions) -> Option<Outle
         complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
         return Exit::Refused;
     }
+    let Some(outlets) = open(options) else { return Exit::Refused };
     match watch(options, &sizing, filtering, socket, undersized, outlets, &ending) {
         Ok(()) => Exit::Fine,
         Err(error) => {
