@@ -16,6 +16,7 @@ pub mod pcap;
 pub mod ports;
 pub mod presence;
 pub mod protocol;
+pub mod rate;
 pub mod rcvbuf;
 mod same;
 pub mod schedule;

@@ -12,6 +12,7 @@ use super::special;
 use super::suggest::nearest;
 use crate::hooks::DEFAULT_TIMEOUT_MS;
 use crate::profile::{Profile, SUBSYSTEMS};
+use crate::sinks::LogKind;
 
 /// What the arguments ask for.
 #[derive(Debug)]
@@ -104,6 +105,8 @@ pub(super) struct RunOptions {
     pub(super) led_gpio: Option<(PathBuf, u32)>,
     /// A descriptor on which readiness is said.
     pub(super) ready_fd: Option<i32>,
+    /// Where what matters is said as well.
+    pub(super) system_log: Option<LogKind>,
     /// Where figures are written.
     pub(super) metrics: Option<PathBuf>,
     pub(super) metrics_interval: Duration,
@@ -152,6 +155,7 @@ const OPTIONS: &[&str] = &[
     #[cfg(feature = "gpio")]
     "--led-gpio",
     "--ready-fd",
+    "--log",
     "--metrics",
     "--metrics-interval-s",
     "--watch",
@@ -204,6 +208,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         #[cfg(feature = "gpio")]
         led_gpio: None,
         ready_fd: None,
+        system_log: None,
         metrics: None,
         metrics_interval: DEFAULT_METRICS_INTERVAL,
         watch: false,
@@ -421,6 +426,7 @@ mod tests {
             ("--watch", "`--watch` is an option of `audit`"),
             ("size --metrics x", "`--metrics` is an option of `run`"),
             ("--metrics x --metrics-interval-s 0", "out of range: write a number from 1 to 86400"),
+            ("--log journal", "--log journal: write kmsg or syslog"),
             ("record", "no file: name the capture"),
             ("record a.pcap b.pcap", "unexpected argument `b.pcap`"),
             ("record a.pcap --max-bytes 4095", "out of range: write a number from 4096"),

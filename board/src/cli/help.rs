@@ -61,6 +61,7 @@ Usage: sureplug [run] [OPTIONS]
   --led NAME            an LED of /sys/class/leds: on, blinking while a loss is repaired, and slowly after
                         it, until SIGUSR1
   --ready-fd N          a descriptor on which a line is written when all devices are known
+  --log kmsg|syslog     losses and warnings into the kernel's log or the system's as well, ten lines in 5 s
   --metrics FILE        figures for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it
   --metrics-interval-s S  how often, 1 to 86400 (15)
   and all options of `sureplug --help`

@@ -10,7 +10,7 @@ use super::{Exit, Prepared, prepare};
 use crate::intake::Intake;
 use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
-use crate::sinks::{Console, Line, Metrics, Start, Style, Undersized};
+use crate::sinks::{Console, Line, Metrics, Start, Style, SystemLog, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
 
@@ -90,6 +90,16 @@ fn watch(
     if let Some(error) = outlets.unserved() {
         console.say(&Line::Unserved(error));
     }
+    let mut log = match options.system_log {
+        Some(kind) => {
+            let opened = SystemLog::open(kind);
+            Some(opened.map_err(|error| io::Error::other(format!("cannot open the log: {error}")))?)
+        }
+        None => None,
+    };
+    if let (Some(log), true) = (&mut log, undersized.is_any()) {
+        log.say(&Line::Undersized(&undersized));
+    }
     console.flush();
     let totals =
         Totals { effective: effective.0, max_stall_ms: sizing.profile.max_stall_ms, ..Totals::default() };
@@ -104,6 +114,6 @@ fn watch(
     let intake = Intake::start(socket)?;
     let sysfs = &options.board.sysfs;
     let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
-    outlets.attach(worker).publishing(metrics).sized(*sizing).run()?;
+    outlets.attach(worker).publishing(metrics).sized(*sizing).logging(log).run()?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use lexopt::{Parser, ValueExt};
 
 use super::args::{RunOptions, Topic, UsageError, number};
 use super::group;
+use crate::sinks::LogKind;
 
 /// Milliseconds that a run of a hook may be allowed.
 const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
@@ -50,6 +51,7 @@ static OTHERS: &[Special] = &[
     #[cfg(feature = "gpio")]
     Special::of_run("led-gpio"),
     Special::of_run("ready-fd"),
+    Special::of_run("log"),
     Special::of_run("metrics"),
     Special::of_run("metrics-interval-s"),
     Special { name: "watch", topics: &[Topic::Audit], of: "`audit`" },
@@ -88,6 +90,13 @@ impl Special {
         match self.name {
             "verbose" => options.verbose = true,
             "direct" => options.direct = true,
+            "log" => {
+                options.system_log = Some(match parser.value()?.string()?.as_str() {
+                    "kmsg" => LogKind::Kmsg,
+                    "syslog" => LogKind::Syslog,
+                    other => return Err(UsageError(format!("--log {other}: write kmsg or syslog"))),
+                });
+            }
             "watch" => options.watch = true,
             "metrics" => options.metrics = Some(PathBuf::from(parser.value()?)),
             "metrics-interval-s" => {

@@ -5,6 +5,7 @@ mod json;
 mod line;
 mod metrics;
 mod output;
+mod system_log;
 mod text;
 
 pub use console::Console;
@@ -12,6 +13,7 @@ pub(crate) use json::subsystems;
 pub use line::{Line, Shortage, Start, Style, Undersized};
 pub use metrics::Metrics;
 pub(crate) use output::Output;
+pub use system_log::{LogKind, SystemLog};
 pub(crate) use text::DeviceName;
 
 use std::fmt::{self, Write};

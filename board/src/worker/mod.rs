@@ -25,7 +25,7 @@ use crate::indicator::StatusLed;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
 use crate::profile::Sizing;
-use crate::sinks::{Console, Line, Metrics, Undersized};
+use crate::sinks::{Console, Line, Metrics, SystemLog, Undersized};
 use crate::supervisor::Supervisor;
 use crate::sysfs::{Devices, Subsystems};
 use crate::totals::Totals;
@@ -136,6 +136,13 @@ impl Worker {
     #[must_use]
     pub const fn sized(mut self, sizing: Sizing) -> Self {
         self.sizing = Some(sizing);
+        self
+    }
+
+    /// Says what matters to the system's log as well.
+    #[must_use]
+    pub fn logging(mut self, log: Option<SystemLog>) -> Self {
+        self.tracker.log = log;
         self
     }
 

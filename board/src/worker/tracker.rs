@@ -12,7 +12,7 @@ use sureplug_core::uevent::Uevent;
 use crate::capacity::{BoardStream, take_stream};
 use crate::intake::{Noticed, Record};
 use crate::monotonic::{Monotonic, micros};
-use crate::sinks::{Line, Shortage};
+use crate::sinks::{Line, Shortage, SystemLog};
 use crate::sysfs::Subsystems;
 use crate::totals::Totals;
 
@@ -34,6 +34,8 @@ pub(super) struct Tracker {
     pub(super) dropped_notices: u64,
     unsaid: u64,
     table_full_said: bool,
+    /// Where what matters is said as well, at once.
+    pub(super) log: Option<SystemLog>,
     /// What happens at each port.
     pub(super) ports: PortWatch,
 }
@@ -51,6 +53,7 @@ impl Tracker {
             dropped_notices: 0,
             unsaid: 0,
             table_full_said: false,
+            log: None,
             ports: PortWatch::new(),
         })
     }
@@ -184,6 +187,9 @@ impl Tracker {
     }
 
     pub(super) fn note(&mut self, notice: Line<'static>) {
+        if let Some(log) = &mut self.log {
+            log.say(&notice);
+        }
         if self.notices.len() < MAX_NOTICES {
             self.notices.push_back((self.stream.journal().steps(), notice));
         } else {

@@ -1,0 +1,136 @@
+//! `--log kmsg` and `--log syslog`: what matters, and not too much of it, beside the system's own lines.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+use sureplug_board::monotonic::Monotonic;
+use sureplug_board::sinks::{Line, LogKind, SystemLog};
+use sureplug_tests::daemon::{Daemon, run, sureplug};
+use sureplug_tests::kernel::{Injector, own_network_namespace};
+
+/// Cut short, as another process's filter does it: it has no last NUL.
+const DAMAGED: &[u8] = b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0=broken\0";
+
+fn start(log: &str) -> Daemon {
+    let mut daemon = Daemon::start(sureplug(&format!("--json --log {log}")));
+    daemon.wait_until_it_reads();
+    daemon.wait_until_scanned();
+    daemon
+}
+
+/// The records of the kernel's log from now on: as they come, without waiting.
+struct Kmsg(fs::File);
+
+impl Kmsg {
+    fn from_here() -> Self {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open("/dev/kmsg")
+            .expect("the kernel's log");
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).expect("its end");
+        Self(file)
+    }
+
+    fn ours(&mut self) -> Vec<String> {
+        let mut records = Vec::new();
+        let mut record = [0; 8_192];
+        while let Ok(length) = self.0.read(&mut record) {
+            records.push(String::from_utf8_lossy(&record[..length]).into_owned());
+        }
+        records.retain(|record| record.contains("sureplug: "));
+        records
+    }
+}
+
+#[test]
+fn a_loss_stands_in_the_kernels_log() {
+    let Some(_turn) = own_network_namespace("a loss in the kernel's log") else { return };
+    let mut kmsg = Kmsg::from_here();
+    let daemon = start("kmsg");
+    Injector::new().send(DAMAGED);
+    daemon.wait_for_line(|line| line.contains(r#"{"kind":"damaged","#));
+    daemon.finish().assert_fine();
+    let records = kmsg.ours();
+    // The priority: facility daemon, severity warning.
+    let record = records.iter().find(|record| record.contains("malformed: an event of the kernel"));
+    assert!(record.is_some_and(|record| record.starts_with("28,")), "{records:#?}");
+    assert!(
+        records.iter().any(|record| record.contains("damaged: ") && record.contains("repaired: ")),
+        "{records:#?}"
+    );
+    assert!(records.iter().all(|record| !record.contains("sureplug: sureplug: ")), "{records:#?}");
+}
+
+#[test]
+fn a_flood_is_held_back_and_counted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let reader = UnixDatagram::bind(&path).expect("a syslog");
+    reader.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    let mut log = SystemLog::open_at(LogKind::Syslog, &path).expect("a log");
+    let flood =
+        |log: &mut SystemLog| (0..500).for_each(|_| log.say(&Line::Truncated { at: Monotonic::now() }));
+    let lines = || {
+        let mut lines = Vec::new();
+        let mut line = [0; 2_000];
+        while let Ok(length) = reader.recv(&mut line) {
+            lines.push(String::from_utf8_lossy(&line[..length]).into_owned());
+        }
+        lines
+    };
+    flood(&mut log);
+    let first = lines();
+    assert_eq!(first.len(), 10, "{first:#?}");
+    assert!(
+        first.iter().all(|line| line.starts_with("<28>sureplug: [") && line.contains("] truncated: ")),
+        "{first:#?}"
+    );
+    std::thread::sleep(Duration::from_millis(5_100));
+    flood(&mut log);
+    let second = lines();
+    assert_eq!((second.len(), &*second[0]), (11, "<28>sureplug: 490 lines held back"));
+    // A log whose reader has gone is no trouble.
+    drop(reader);
+    flood(&mut log);
+}
+
+#[test]
+fn the_systems_log_takes_it_or_nobody_waits() {
+    let Some(_turn) = own_network_namespace("a loss in the system's log") else { return };
+    unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
+    let nothing = None::<&str>;
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("private mounts");
+    let directory = tempfile::tempdir().expect("a directory");
+    mount(Some("tmpfs"), "/dev", Some("tmpfs"), MsFlags::empty(), nothing).expect("a /dev of its own");
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    mknod("/dev/null", SFlag::S_IFCHR, mode, makedev(1, 3)).expect("what is started reads from it");
+    let reader = UnixDatagram::bind("/dev/log").expect("a syslog");
+    reader.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+    let daemon = start("syslog");
+    let injector = Injector::new();
+    injector.send(DAMAGED);
+    let mut line = [0; 2_000];
+    let length = loop {
+        let length = reader.recv(&mut line).expect("a line");
+        if String::from_utf8_lossy(&line[..length]).contains("malformed: ") {
+            break length;
+        }
+    };
+    assert!(line[..length].starts_with(b"<28>sureplug: ["), "{}", line[..length].escape_ascii());
+    // Nobody reads any more: it goes on all the same.
+    for _ in 0..2_000 {
+        injector.send(DAMAGED);
+    }
+    daemon.finish().assert_fine();
+    drop(directory);
+    let output = run(sureplug("--log kmsg"));
+    assert_eq!(output.code, Some(3));
+    assert!(output.stderr[0].contains("cannot open the log: "), "{output:#?}");
+}
