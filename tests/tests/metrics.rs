@@ -27,7 +27,7 @@ fn start(file: &Path, interval_s: u32) -> Daemon {
 
 /// Each figure of the text, whose lines are all there.
 fn figures(text: &str) -> BTreeMap<&str, f64> {
-    assert!(text.ends_with('\n') && text.lines().count() % 3 == 0, "cut off: {text}");
+    assert!(text.ends_with('\n') && text.lines().count().is_multiple_of(3), "cut off: {text}");
     let values = text.lines().filter(|line| !line.starts_with('#'));
     values
         .map(|line| line.rsplit_once(' ').expect("a value"))
@@ -49,8 +49,8 @@ fn wait_for(file: &Path, holds: impl Fn(&BTreeMap<&str, f64>) -> bool) -> String
 
 #[test]
 fn promtool_has_nothing_to_say_about_them() {
-    let test = "promtool on the metrics";
-    let Some(_turn) = own_network_namespace(test) else { return };
+    let name = "promtool on the metrics";
+    let Some(_turn) = own_network_namespace(name) else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("sureplug.prom");
     let daemon = start(&file, 1);
@@ -62,7 +62,7 @@ fn promtool_has_nothing_to_say_about_them() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    let Ok(mut promtool) = promtool else { return not_run(test, "there is no promtool") };
+    let Ok(mut promtool) = promtool else { return not_run(name, "there is no promtool") };
     promtool.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
     let output = promtool.wait_with_output().expect("it ends");
     assert!(
@@ -96,7 +96,8 @@ fn what_was_counted_is_in_them() {
         ("sureplug_max_stall_seconds", number(&totals, "max_stall_ms") / 1_000),
         ("sureplug_build_info{version=\"0.1.0\"}", 1),
     ] {
-        assert!((found[name] - wanted as f64).abs() < 1e-9, "{name}: {} and {wanted}", found[name]);
+        let wanted = f64::from(u32::try_from(wanted).expect("a small number"));
+        assert!((found[name] - wanted).abs() < 1e-9, "{name}: {} and {wanted}", found[name]);
     }
 }
 

@@ -83,7 +83,7 @@ impl SystemLog {
         if held_back > 0 {
             self.text.length = 0;
             // What is too long is cut.
-            let _ = write!(self.text, "{PRIORITY}sureplug: {held_back} lines held back\n");
+            let _ = writeln!(self.text, "{PRIORITY}sureplug: {held_back} lines held back");
             self.send();
         }
         self.text.length = 0;
@@ -94,7 +94,10 @@ impl SystemLog {
     }
 
     /// A log that does not take it loses it.
-    fn send(&self) {
+    fn send(&mut self) {
+        if let (MAX_BYTES, Some(last)) = (self.text.length, self.text.bytes.last_mut()) {
+            *last = b'\n';
+        }
         let line = &self.text.bytes[..self.text.length];
         let _ = match self.kind {
             // Its line end with it: without one the kernel waits for more (`vprintk_store` in `kernel/printk/printk.c`).
