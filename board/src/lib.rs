@@ -17,6 +17,7 @@ pub mod netlink;
 mod order;
 pub mod profile;
 pub mod sinks;
+pub mod standing;
 pub mod supervisor;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -206,6 +206,22 @@ pub fn window_size(terminal: impl AsFd) -> Option<(u16, u16)> {
     (result == 0).then_some((size.ws_row, size.ws_col))
 }
 
+/// Gives the calling thread a real-time priority (1 to 99, `SCHED_FIFO`), or with 0 that of usual threads.
+/// By system call, since musl's function of that name refuses everything.
+///
+/// # Errors
+///
+/// What `sched_setscheduler(2)` says.
+pub fn set_realtime_priority(priority: u32) -> io::Result<()> {
+    let policy = if priority > 0 { libc::SCHED_FIFO } else { libc::SCHED_OTHER };
+    let priority = libc::c_int::try_from(priority).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the kernel reads a `struct sched_param`, which is one int (`include/uapi/linux/sched/types.h`), from an
+    // int that outlives the call.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
+    Errno::result(result)?;
+    Ok(())
+}
+
 /// A length of a few bytes.
 #[allow(clippy::cast_possible_truncation)]
 const fn libc_len(length: usize) -> libc::socklen_t {
@@ -219,7 +235,7 @@ mod tests {
     use nix::errno::Errno;
     use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, getsockopt, socket, sockopt};
 
-    use super::{mem_info, read_directory, read_link, set_no_enobufs, window_size};
+    use super::{mem_info, read_directory, read_link, set_no_enobufs, set_realtime_priority, window_size};
 
     fn uevent_socket() -> std::os::fd::OwnedFd {
         let protocol = SockProtocol::NetlinkKObjectUEvent;
@@ -281,5 +297,11 @@ mod tests {
         assert_eq!(read_link(&directory, c"exe", &mut buffer[..4]), Ok(4));
         assert_eq!(read_link(&directory, c"status", &mut buffer), Err(Errno::EINVAL));
         assert_eq!(read_link(&directory, c"nothing", &mut buffer), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_priority_that_no_thread_can_have_is_refused() {
+        assert_eq!(set_realtime_priority(100).unwrap_err().raw_os_error(), Some(nix::libc::EINVAL));
+        set_realtime_priority(0).unwrap();
     }
 }

@@ -13,6 +13,7 @@ use super::suggest::nearest;
 use crate::hooks::DEFAULT_TIMEOUT_MS;
 use crate::profile::{Profile, SUBSYSTEMS};
 use crate::sinks::LogKind;
+use crate::standing::Standing;
 
 /// What the arguments ask for.
 #[derive(Debug)]
@@ -118,6 +119,9 @@ pub(super) struct RunOptions {
     pub(super) max_bytes: u32,
     /// One that is measured, instead of what happens.
     pub(super) pcap: Option<PathBuf>,
+    /// Where the lines go instead of to standard output.
+    pub(super) log: Option<PathBuf>,
+    pub(super) standing: Standing,
 }
 
 /// What `size` takes.
@@ -161,6 +165,9 @@ const OPTIONS: &[&str] = &[
     "--watch",
     "--max-bytes",
     "--pcap",
+    "--lock-memory",
+    "--intake-priority",
+    "--oom-score-adj",
 ];
 
 /// The command line is wrong: what is, and what it should be.
@@ -215,6 +222,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         file: PathBuf::new(),
         max_bytes: DEFAULT_MAX_BYTES,
         pcap: None,
+        log: None,
+        standing: Standing::default(),
     };
     let mut subsystems = String::new();
     let mut used = Vec::new();
@@ -426,12 +435,16 @@ mod tests {
             ("--watch", "`--watch` is an option of `audit`"),
             ("size --metrics x", "`--metrics` is an option of `run`"),
             ("--metrics x --metrics-interval-s 0", "out of range: write a number from 1 to 86400"),
-            ("--log journal", "--log journal: write kmsg or syslog"),
             ("record", "no file: name the capture"),
             ("record a.pcap b.pcap", "unexpected argument `b.pcap`"),
             ("record a.pcap --max-bytes 4095", "out of range: write a number from 4096"),
             ("decode a.pcap --max-bytes 4096", "`--max-bytes` is an option of `record`"),
             ("list --direct", "`--direct` is an option of `monitor`"),
+            ("--intake-priority 0", "--intake-priority 0: 0 is out of range: write a number from 1 to 99"),
+            ("--oom-score-adj low", "--oom-score-adj low: write a whole number from -1000 to 1000"),
+            ("--oom-score-adj -1001", "--oom-score-adj -1001: write a whole number"),
+            ("size --log /dev/ttyS1", "`--log` is an option of `run`"),
+            ("--lock-memory size", "`--lock-memory` is an option of `run`"),
         ] {
             let error = parsed(line).unwrap_err();
             assert!(error.contains(wanted), "{line}: {error}");

@@ -1,4 +1,5 @@
 use std::io;
+use std::path::Path;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -10,7 +11,7 @@ use super::{Exit, Prepared, prepare};
 use crate::intake::Intake;
 use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
-use crate::sinks::{Console, Line, Metrics, Start, Style, SystemLog, Undersized};
+use crate::sinks::{Console, Line, Metrics, Output, Start, Style, SystemLog, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
 
@@ -32,6 +33,10 @@ fn watching(options: &RunOptions, open: impl FnOnce(&RunOptions) -> Option<Outle
     let of_writes = SigSet::from_iter([Signal::SIGTTOU, Signal::SIGXFSZ]);
     if let Err(errno) = ending.thread_block().and_then(|()| of_writes.thread_block()) {
         complain(&io::Error::from(errno));
+        return Exit::Refused;
+    }
+    if let Err(error) = options.standing.apply() {
+        complain(&error);
         return Exit::Refused;
     }
     let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
@@ -80,7 +85,7 @@ fn watch(
 ) -> io::Result<()> {
     let signals = SignalFd::with_flags(ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
-    let mut console = Console::start(style)?;
+    let mut console = Console::start_on(style, open_log(options.log.as_deref())?)?;
     let effective = socket.effective();
     let selection = &options.board.selection;
     console.say(&Line::Start(&Start { sizing, effective, selection, filtering }));
@@ -111,9 +116,19 @@ fn watch(
         ),
         None => None,
     };
-    let intake = Intake::start(socket)?;
+    let intake = options.standing.with_priority(|| Intake::start(socket)).map_err(io::Error::other)??;
     let sysfs = &options.board.sysfs;
     let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
     outlets.attach(worker).publishing(metrics).sized(*sizing).logging(log).run()?;
     Ok(())
+}
+
+/// What is not there now may come later, as a terminal that is plugged in: the log begins then.
+fn open_log(path: Option<&Path>) -> io::Result<Output> {
+    let Some(path) = path else { return Output::standard() };
+    let (output, opened) = Output::to(path)?;
+    if let Err(error) = opened {
+        complain(&format_args!("warning: cannot open the log {}: {error}; tried again", path.display()));
+    }
+    Ok(output)
 }

@@ -22,6 +22,9 @@ const METRICS_INTERVAL_S: RangeInclusive<u32> = 1..=86_400;
 /// Bytes of a recording: from some events to what 32 bits count.
 const MAX_BYTES: RangeInclusive<u32> = 4_096..=u32::MAX;
 
+/// Real-time priorities (`sched(7)`).
+const INTAKE_PRIORITY: RangeInclusive<u32> = 1..=99;
+
 /// Such an option.
 pub(super) struct Special {
     name: &'static str,
@@ -54,6 +57,9 @@ static OTHERS: &[Special] = &[
     Special::of_run("log"),
     Special::of_run("metrics"),
     Special::of_run("metrics-interval-s"),
+    Special::of_run("lock-memory"),
+    Special::of_run("intake-priority"),
+    Special::of_run("oom-score-adj"),
     Special { name: "watch", topics: &[Topic::Audit], of: "`audit`" },
     Special { name: "max-bytes", topics: &[Topic::Record], of: "`record`" },
     Special { name: "pcap", topics: &[Topic::Measure], of: "`measure`" },
@@ -90,13 +96,6 @@ impl Special {
         match self.name {
             "verbose" => options.verbose = true,
             "direct" => options.direct = true,
-            "log" => {
-                options.system_log = Some(match parser.value()?.string()?.as_str() {
-                    "kmsg" => LogKind::Kmsg,
-                    "syslog" => LogKind::Syslog,
-                    other => return Err(UsageError(format!("--log {other}: write kmsg or syslog"))),
-                });
-            }
             "watch" => options.watch = true,
             "metrics" => options.metrics = Some(PathBuf::from(parser.value()?)),
             "metrics-interval-s" => {
@@ -106,6 +105,20 @@ impl Special {
             "max-bytes" => options.max_bytes = number(parser, "--max-bytes", &MAX_BYTES)?,
             "pcap" => options.pcap = Some(PathBuf::from(parser.value()?)),
             "allow-undersized" => options.allow_undersized = true,
+            "log" => {
+                let log = parser.value()?;
+                match log.to_str() {
+                    Some("kmsg") => options.system_log = Some(LogKind::Kmsg),
+                    Some("syslog") => options.system_log = Some(LogKind::Syslog),
+                    _ => options.log = Some(PathBuf::from(log)),
+                }
+            }
+            "lock-memory" => options.standing.lock_memory = true,
+            "intake-priority" => {
+                let priority = number(parser, "--intake-priority", &INTAKE_PRIORITY)?;
+                options.standing.intake_priority = Some(priority);
+            }
+            "oom-score-adj" => options.standing.oom_score_adj = Some(oom_score_adj(parser)?),
             "socket" => options.socket = Some(PathBuf::from(parser.value()?)),
             "hook" => options.hook = Some(PathBuf::from(parser.value()?)),
             "led" => options.led = Some(parser.value()?.string()?),
@@ -134,4 +147,13 @@ impl Special {
         }
         Ok(())
     }
+}
+
+/// The kernel's range (`OOM_SCORE_ADJ_MIN` and `_MAX` in `include/uapi/linux/oom.h`).
+fn oom_score_adj(parser: &mut Parser) -> Result<i32, UsageError> {
+    let text = parser.value()?.string()?;
+    let score = text.parse().ok().filter(|score| (-1_000..=1_000).contains(score));
+    score.ok_or_else(|| {
+        UsageError(format!("--oom-score-adj {text}: write a whole number from -1000 to 1000, such as -900"))
+    })
 }

@@ -1,4 +1,4 @@
-//! Standard output, written by a thread of its own.
+//! Standard output, or another log, written by a thread of its own.
 //!
 //! A terminal can be stopped, a serial line is slow, a pipe's reader sleeps and a file's disk stalls. A
 //! write to any of them may block, and `O_NONBLOCK` would be set for whoever else holds the same open
@@ -77,6 +77,15 @@ impl Console {
     ///
     /// No thread or descriptor is left.
     pub fn start(style: Style) -> io::Result<Self> {
+        Self::start_on(style, Output::standard()?)
+    }
+
+    /// The same, writing to an output of its own. What it does not take before it is there is counted as dropped.
+    ///
+    /// # Errors
+    ///
+    /// No thread or descriptor is left.
+    pub(crate) fn start_on(style: Style, output: Output) -> io::Result<Self> {
         let (ring, lines) = RingBuffer::new(RING_BYTES);
         let shared = Arc::new(Shared {
             style,
@@ -86,11 +95,11 @@ impl Console {
             finish: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            torn: AtomicBool::new(false),
+            torn: AtomicBool::new(!output.is_open()),
             dropped: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
         });
-        let writer = Writer::new(lines, Output::standard()?, Arc::clone(&shared));
+        let writer = Writer::new(lines, output, Arc::clone(&shared));
         thread::spawn("console", Box::new(move || writer.run()))?;
         let scratch = LineBuffer(Vec::with_capacity(MAX_LINE_BYTES));
         Ok(Self { ring, scratch, put_bytes: 0, unflushed: false, shared })

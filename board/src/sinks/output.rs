@@ -1,12 +1,21 @@
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
+use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-/// Standard output: the same open file description, but without the lock and the buffer of `Stdout`.
+/// Where lines go: standard output, or a file or terminal of its own.
 pub(crate) struct Output {
-    file: File,
+    /// `None` while it is gone, or was not there yet.
+    file: Option<File>,
+    /// `None` for standard output, which cannot be opened again.
+    path: Option<CString>,
     /// Whether what was written ends within a line.
     within_line: bool,
     /// Whether the rest of that line was given up.
@@ -14,14 +23,64 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Opens it.
+    /// Standard output: the same open file description, but without the lock and the buffer of `Stdout`.
     ///
     /// # Errors
     ///
     /// No descriptor is left.
     pub(crate) fn standard() -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self { file, within_line: false, torn: false })
+        Ok(Self { file: Some(file), path: None, within_line: false, torn: false })
+    }
+
+    /// A file, a FIFO or a terminal, opened for this program alone, and again whenever it was gone; whether it could
+    /// be opened now.
+    ///
+    /// # Errors
+    ///
+    /// The path has a NUL in it.
+    pub(crate) fn to(path: &Path) -> io::Result<(Self, io::Result<()>)> {
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        let mut output = Self { file: None, path: Some(path), within_line: false, torn: false };
+        let opened = output.reopen();
+        Ok((output, opened))
+    }
+
+    /// Whether lines can be written as far as is known.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Whether this ends when its reader closes its end, instead of being tried again.
+    pub(crate) fn ends_with_its_reader(&self) -> bool {
+        self.path.is_none()
+    }
+
+    /// Lets go of a terminal that was hung up: as long as it is open, a device that comes back gets another name.
+    pub(crate) fn let_go(&mut self) {
+        if self.path.is_some() {
+            self.file = None;
+            (self.within_line, self.torn) = (false, false);
+        }
+    }
+
+    /// Opens the path. A terminal must not become ours, keep us waiting for a carrier, or change what is written.
+    fn reopen(&mut self) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let mut flags =
+            OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        // A file in the place of a device would keep the device away.
+        if !path.to_bytes().starts_with(b"/dev/") {
+            flags |= OFlag::O_CREAT;
+        }
+        let file = open(path.as_c_str(), flags, Mode::from_bits_truncate(0o640))?;
+        if let Ok(mut terminal) = tcgetattr(&file) {
+            cfmakeraw(&mut terminal);
+            terminal.control_flags |= ControlFlags::CLOCAL;
+            tcsetattr(&file, SetArg::TCSANOW, &terminal)?;
+        }
+        self.file = Some(File::from(file));
+        Ok(())
     }
 
     /// Writes at least a byte, on a line of its own if the one before it was given up. May block.
@@ -30,6 +89,9 @@ impl Output {
     ///
     /// What `write(2)` says.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.file.is_none() {
+            self.reopen()?;
+        }
         if self.torn {
             self.write_some(b"\n")?;
             self.torn = false;
@@ -39,28 +101,33 @@ impl Output {
         Ok(written)
     }
 
-    /// Leaves the line that was begun as it is.
+    /// Leaves the line that was begun as it is. A path is opened anew for the next one.
     pub(crate) fn give_up_line(&mut self) {
         self.torn = self.within_line;
+        self.let_go();
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(file) = &mut self.file else { return Err(ErrorKind::NotConnected.into()) };
         loop {
-            match self.file.write(bytes) {
+            match file.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Somebody has made the description non-blocking.
+                // Ours is non-blocking so that a hang-up ends the wait; of standard output somebody else has made it so.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let _ = poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
+                    let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
+                }
+                // Only who reads standard output can end the daemon by closing its end.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe && self.path.is_some() => {
+                    return Err(ErrorKind::NotConnected.into());
                 }
                 result => return result,
             }
         }
     }
-}
 
-impl AsFd for Output {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+    /// What to poll for the end of its reader, if it is open.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
     }
 }

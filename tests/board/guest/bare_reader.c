@@ -1,15 +1,27 @@
 /* The least that can be done with uevents: it receives them in batches and forgets them. A measure for the processor
- * time that an event costs. With an argument it prints the length of each. */
+ * time that an event costs. With an argument it prints length and subsystem of each. */
 #define _GNU_SOURCE
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { MESSAGES = 32, BYTES = 4096 };
 
-static char buffers[MESSAGES][BYTES];
+/* A byte longer than what is received: the last text ends in any case. */
+static char buffers[MESSAGES][BYTES + 1];
+
+static void print_event(const char *event, unsigned int length)
+{
+	static const char key[] = "SUBSYSTEM=";
+	unsigned int at = 0;
+
+	while (at < length && strncmp(event + at, key, sizeof(key) - 1) != 0)
+		at += strlen(event + at) + 1;
+	printf("%u %s\n", length, at < length ? event + at + sizeof(key) - 1 : "-");
+}
 
 int main(int argc, char **argv)
 {
@@ -36,6 +48,6 @@ int main(int argc, char **argv)
 		poll(&poller, 1, -1);
 		while ((received = recvmmsg(fd, messages, MESSAGES, 0, NULL)) > 0)
 			for (i = 0; argc > 1 && i < received; i++)
-				printf("%u\n", messages[i].msg_len);
+				print_event(buffers[i], messages[i].msg_len);
 	}
 }

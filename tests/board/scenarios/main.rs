@@ -1,5 +1,5 @@
 //! Scenarios on emulated ARM boards. `cargo test -p sureplug-board-tests` runs all on both boards; names behind `--`
-//! choose some: `-- arm64::plug`, `-- flap`. `SUREPLUG_BOARD_RELEASE` chooses the kernel: `bookworm` (6.1, the
+//! choose some: `-- arm64::filter::plug`, `-- flap`. `SUREPLUG_BOARD_RELEASE` chooses the kernel: `bookworm` (6.1, the
 //! default), `bullseye` (5.10), `trixie` (6.12).
 
 mod plug;
@@ -9,9 +9,18 @@ mod stopped;
 
 use std::process::ExitCode;
 
-use sureplug_board_tests::run_all;
+use sureplug_board_tests::{Group, run_all};
+
+/// Those that are about the stream run with the kernel's filter and without.
+const GROUPS: &[Group] = &[
+    Group {
+        name: "filter",
+        arguments: "",
+        scenarios: &[plug::SCENARIOS, stopped::SCENARIOS, sized::SCENARIOS, serial::SCENARIOS],
+    },
+    Group { name: "all", arguments: "--subsystem all", scenarios: &[plug::SCENARIOS, stopped::SCENARIOS] },
+];
 
 fn main() -> ExitCode {
-    let lists = [plug::SCENARIOS, stopped::SCENARIOS, sized::SCENARIOS, serial::SCENARIOS];
-    run_all(&lists.concat())
+    run_all(GROUPS)
 }

@@ -1,27 +1,32 @@
 //! The serial line is slow, and noisy.
 
+use std::collections::BTreeSet;
+use std::os::unix::net::UnixListener;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sureplug_board_tests::{Board, Scenario, Usb};
+use sureplug_board_tests::{Board, Lines, Log, Scenario, Source, Usb};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "serial::i5_a_slow_line_delays_nothing", run: slow_line },
+    Scenario { name: "serial::i5_a_slow_console", run: slow_console },
     Scenario { name: "serial::input_harms_nothing", run: input },
+    Scenario { name: "serial::log_on_an_adapter_that_goes", run: adapter },
 ];
 
 /// 115,200 baud: ten bits a byte.
 const BYTES_PER_SECOND: u32 = 11_520;
 
-/// A storm's log takes the line a minute, and the socket is read all the same. Who reads the line is told how many
-/// events it missed, and then the difference.
+/// The log of this takes the line longer than a storm lasts, and the socket is read all the same. Who reads the line
+/// is told how many events it missed, and then the difference.
 fn slow_line(board: &mut Board) {
-    board.restart_daemon("");
+    board.stop_daemon();
+    board.start_daemon_on_line("");
     let before = board.settle();
     let start = board.listen();
-    board.console.throttle(Some(BYTES_PER_SECOND));
-    for _ in 0..2 {
+    board.line.throttle(Some(BYTES_PER_SECOND));
+    for _ in 0..3 {
         let sticks =
             ["3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8"].map(|port| (port, Usb::Stick(4)));
         board.plug_at_once(&[("3", Usb::Hub)]);
@@ -31,7 +36,7 @@ fn slow_line(board: &mut Board) {
         board.wait_for_sysfs();
     }
     // What the line has not taken yet.
-    board.console.throttle(None);
+    board.line.throttle(None);
     assert_eq!(board.settle(), before);
     let missed: u64 = board.log.of_kind(start, "missed").filter_map(|line| line["events"].as_u64()).sum();
     assert!(missed > 0, "the line kept up");
@@ -41,6 +46,85 @@ fn slow_line(board: &mut Board) {
     }
     assert_eq!(totals["output_missed_events"], missed, "{totals}");
     board.start_daemon("");
+}
+
+/// The console's UART makes the processor wait for the line, so that the board is slow itself: nothing is lost.
+fn slow_console(board: &mut Board) {
+    let before = board.settle();
+    board.console.throttle(Some(BYTES_PER_SECOND));
+    board.plug_at_once(&[
+        ("3", Usb::Hub),
+        ("3.1", Usb::Stick(4)),
+        ("3.2", Usb::Keyboard),
+        ("3.3", Usb::Stick(4)),
+    ]);
+    board.wait_for_sysfs();
+    board.unplug_all();
+    board.wait_for_sysfs();
+    assert_eq!(board.settle(), before);
+    board.console.throttle(None);
+    let totals = board.stop_daemon();
+    for key in ["lost", "malformed", "truncated", "repairs", "output_dropped_lines"] {
+        assert_eq!(totals[key], 0, "{totals}");
+    }
+    board.start_daemon("");
+}
+
+/// The log goes to a USB serial adapter: not there at the start, then plugged in, unplugged and plugged in again.
+/// It has the same name each time, and its reader ends with the truth.
+fn adapter(board: &mut Board) {
+    board.stop_daemon();
+    let path = board.directory().join("adapter");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let address = json!({"type": "unix", "data": {"path": path.to_string_lossy()}});
+    let backend = json!({"type": "socket", "data": {"addr": address, "server": false}});
+    board.qmp("chardev-add", &json!({"id": "adapter", "backend": backend}));
+    let (stream, _) = listener.accept().expect("QEMU connects");
+    board.source = Source::Other(Lines::of(stream));
+    board.log = Log::default();
+    board.run_init_script("--log /dev/ttyUSB0");
+    board.shell.run("sleep 1");
+    let with_adapter = json!({"chardev": "adapter"});
+    board.plug_with("6", Usb::Serial, &with_adapter);
+    board.wait_for_kind("reset");
+    board.plug("2", Usb::Stick(2));
+    assert_adapter_tells_all(board);
+    board.unplug("6");
+    board.wait_for_sysfs();
+    board.unplug("2");
+    board.plug("4", Usb::Keyboard);
+    board.wait_for_sysfs();
+    let start = board.listen();
+    board.plug_with("6", Usb::Serial, &with_adapter);
+    board.wait_for_kind("reset");
+    assert_adapter_tells_all(board);
+    assert!(board.log.of_kind(start, "output_dropped").count() > 0);
+    board.shell.run("test -c /dev/ttyUSB0");
+    board.shell.run("/etc/init.d/S30sureplug stop");
+    let totals = board.wait_for_kind("totals");
+    assert_eq!(totals["lost"], 0, "{totals}");
+    board.unplug_all();
+    board.wait_for_sysfs();
+    board.start_daemon("");
+}
+
+/// Since the daemon's first line went nowhere, the fold is held against the devices of two subsystems.
+fn assert_adapter_tells_all(board: &mut Board) {
+    let end = Instant::now() + Duration::from_secs(45);
+    loop {
+        let truth = board.wait_for_sysfs();
+        board.listen();
+        let told = ["usb", "block", "tty"].map(|subsystem| board.log.fold.devpaths(subsystem));
+        let is = ["usb", "block", "tty"].map(|subsystem| {
+            let devices = truth.0.iter().filter(|(_, device)| device.subsystem == subsystem);
+            devices.map(|(devpath, _)| devpath.clone()).collect::<BTreeSet<_>>()
+        });
+        if told == is {
+            return;
+        }
+        assert!(Instant::now() < end, "told {told:?}, true {is:?}");
+        thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Control characters, line noise, breaks and magic keys.

@@ -80,7 +80,7 @@ fn replace(board: &mut Board, first: Usb, second: Usb) -> usize {
 }
 
 /// A stick in each of the board's ports comes and goes, from before the first to after the last. What the model
-/// charges for it is told by another socket, which knows the length of each event.
+/// charges for it is told by another socket, which knows length and subsystem of each event.
 fn sticks_in_every_port(board: &mut Board) {
     board.restart_daemon(&format!("--ports {PORTS} --port-device storage"));
     board.settle();

@@ -23,18 +23,34 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const IDENTITY: [&str; 8] =
     ["MAJOR", "MINOR", "DEVNAME", "BUSNUM", "DEVNUM", "DISKSEQ", "IFINDEX", "PRODUCT"];
 
+/// Where the daemon's log goes.
+pub enum Source {
+    /// The serial console, by standard output.
+    Console,
+    /// The second UART, by `--log`.
+    Line,
+    /// Another line of the scenario's.
+    Other(Lines),
+}
+
 /// A running board.
 pub struct Board {
     /// Which it is.
     pub architecture: Architecture,
     /// Its serial console.
     pub console: Lines,
+    /// Its second UART, `/dev/ttyS0`.
+    pub line: Lines,
+    /// Where the daemon's log is read.
+    pub source: Source,
     /// A shell on it.
     pub shell: Shell,
     /// What the daemon has said.
     pub log: Log,
     /// From QEMU's start to the daemon's first line.
     pub booted_in: Duration,
+    /// Arguments that the daemon has in any case.
+    pub usual: &'static str,
     qmp: Qmp,
     /// By port.
     plugged: BTreeMap<String, Usb>,
@@ -75,9 +91,12 @@ impl Board {
         let mut board = Self {
             architecture,
             console: Lines::of(sockets.console),
+            line: Lines::of(sockets.line),
+            source: Source::Console,
             shell: Shell::new(sockets.agent),
             log: Log::default(),
             booted_in: Duration::ZERO,
+            usual: "",
             qmp: Qmp::new(sockets.qmp),
             plugged: BTreeMap::new(),
             count: 0,
@@ -97,10 +116,33 @@ impl Board {
     ///
     /// If it does not start.
     pub fn start_daemon(&mut self, arguments: &str) {
+        self.source = Source::Console;
         self.log = Log::starting_at(self.console.count());
-        self.shell.run(&format!("echo \"ARGS='run --json {arguments}'\" >/etc/default/sureplug"));
-        self.shell.run("/etc/init.d/S30sureplug start");
+        self.run_init_script(arguments);
         self.wait_for_kind("scanned");
+    }
+
+    /// The same with its log on the second UART.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn start_daemon_on_line(&mut self, arguments: &str) {
+        self.source = Source::Line;
+        self.log = Log::starting_at(self.line.count());
+        self.run_init_script(&format!("--log /dev/ttyS0 {arguments}"));
+        self.wait_for_kind("scanned");
+    }
+
+    /// Starts it with those arguments behind `run --json`, and waits for nothing.
+    ///
+    /// # Panics
+    ///
+    /// If the script fails.
+    pub fn run_init_script(&mut self, arguments: &str) {
+        self.shell
+            .run(&format!("echo \"ARGS='run --json {} {arguments}'\" >/etc/default/sureplug", self.usual));
+        self.shell.run("/etc/init.d/S30sureplug start");
     }
 
     /// Starts the daemon without capabilities, with those arguments behind `run --json`.
@@ -109,10 +151,12 @@ impl Board {
     ///
     /// If it does not start.
     pub fn start_daemon_as_nobody(&mut self, arguments: &str) {
+        self.source = Source::Console;
         self.log = Log::starting_at(self.console.count());
         self.shell.run(&format!(
             "chmod a+rw /dev/console; start-stop-daemon -S -b -m -p /run/sureplug.pid -c nobody:nogroup -x /bin/sh -- \
-             -c 'exec sureplug run --json {arguments} </dev/null >/dev/console 2>&1'"
+             -c 'exec sureplug run --json {} {arguments} </dev/null >/dev/console 2>&1'",
+            self.usual
         ));
         self.wait_for_kind("scanned");
     }
@@ -294,26 +338,17 @@ impl Board {
         }
     }
 
-    /// Waits until sysfs shows what is plugged in, and the daemon has told exactly that.
+    /// Waits until sysfs shows what is plugged in, and the daemon has told exactly that, as far as it tells of it.
     ///
     /// # Panics
     ///
     /// If it does not, or broke a rule of its stream.
     pub fn settle(&mut self) -> Truth {
-        self.settle_on(|_| true)
-    }
-
-    /// The same for a daemon that tells of some subsystems only.
-    ///
-    /// # Panics
-    ///
-    /// If it does not, or broke a rule of its stream.
-    pub fn settle_on(&mut self, tells_of: impl Fn(&str) -> bool) -> Truth {
         let end = Instant::now() + PATIENCE;
         loop {
             let mut truth = self.wait_for_sysfs();
-            truth.0.retain(|_, device| tells_of(&device.subsystem));
-            self.log.absorb(&self.console);
+            self.log.absorb(said(&self.source, &self.console, &self.line));
+            truth.0.retain(|_, device| self.log.tells_of(&device.subsystem));
             let difference = difference(&truth, &self.log);
             if difference.is_empty() {
                 return truth;
@@ -329,7 +364,7 @@ impl Board {
     ///
     /// If it broke a rule of its stream.
     pub fn listen(&mut self) -> usize {
-        self.log.absorb(&self.console);
+        self.log.absorb(said(&self.source, &self.console, &self.line));
         self.log.objects.len()
     }
 
@@ -340,10 +375,20 @@ impl Board {
     /// If it does not come.
     pub fn wait_for_kind(&mut self, kind: &str) -> Value {
         let start = format!("{{\"kind\":\"{kind}\"");
-        let found = self.console.wait_for(self.log.next, PATIENCE, |line| line.starts_with(&start));
+        let found = said(&self.source, &self.console, &self.line)
+            .wait_for(self.log.next, PATIENCE, |line| line.starts_with(&start));
         let (_, line) = found.unwrap_or_else(|error| panic!("{kind}: {error}"));
-        self.log.absorb(&self.console);
+        self.log.absorb(said(&self.source, &self.console, &self.line));
         serde_json::from_str(&line).expect("JSON")
+    }
+}
+
+/// The lines of the log.
+const fn said<'l>(source: &'l Source, console: &'l Lines, line: &'l Lines) -> &'l Lines {
+    match source {
+        Source::Console => console,
+        Source::Line => line,
+        Source::Other(lines) => lines,
     }
 }
 

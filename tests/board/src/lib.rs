@@ -20,12 +20,12 @@ mod truth;
 mod usb;
 
 pub use architecture::Architecture;
-pub use board::Board;
+pub use board::{Board, Source};
 pub use charge::kernels_charge;
 pub use lines::Lines;
 pub use log::Log;
 pub use qemu::Extra;
-pub use scenario::{Scenario, run_all};
+pub use scenario::{Group, Scenario, run_all};
 pub use shell::Shell;
 pub use truth::{Device, Truth};
 pub use usb::Usb;

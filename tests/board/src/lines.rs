@@ -40,7 +40,13 @@ impl State {
 const TICK: Duration = Duration::from_millis(10);
 
 impl Lines {
-    pub(crate) fn of(stream: UnixStream) -> Self {
+    /// Takes what comes from a socket that QEMU has.
+    ///
+    /// # Panics
+    ///
+    /// If no descriptor is left.
+    #[must_use]
+    pub fn of(stream: UnixStream) -> Self {
         let shared = Arc::new(Shared::default());
         let (ours, reader) = (Arc::clone(&shared), stream.try_clone().expect("a descriptor"));
         thread::spawn(move || ours.take_from(reader));

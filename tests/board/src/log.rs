@@ -22,7 +22,7 @@ pub struct Log {
 impl Log {
     /// Begins with a line of the console.
     #[must_use]
-    pub(crate) fn starting_at(next: usize) -> Self {
+    pub fn starting_at(next: usize) -> Self {
         Self { next, start: next, ..Self::default() }
     }
 
@@ -49,6 +49,13 @@ impl Log {
         }
         self.next += new.len();
         new.len()
+    }
+
+    /// Whether the daemon tells of a subsystem, as its first line says.
+    #[must_use]
+    pub fn tells_of(&self, subsystem: &str) -> bool {
+        let start = self.of_kind(0, "start").next().and_then(|start| start["subsystems"].as_str());
+        start.is_some_and(|names| names == "all" || names.split(' ').any(|name| name == subsystem))
     }
 
     /// The objects of a kind, from object number `start` on.

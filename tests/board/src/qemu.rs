@@ -30,6 +30,7 @@ pub(crate) struct Qemu {
 /// The sockets of a board.
 pub(crate) struct Sockets {
     pub(crate) console: UnixStream,
+    pub(crate) line: UnixStream,
     pub(crate) agent: UnixStream,
     pub(crate) qmp: UnixStream,
 }
@@ -69,18 +70,20 @@ impl Qemu {
         command.arg("-kernel").arg(kernel).arg("-initrd").arg(image);
         command.arg("-append").arg(format!("console=ttyAMA0 quiet panic=-1 {}", extra.append));
         command.args(["-device", "qemu-xhci,id=xhci,p2=15,p3=15", "-device", "virtio-serial-pci"]);
-        let ways = ["console", "agent", "qmp"].map(|name| Way::open(directory, name));
+        let ways = ["console", "line", "agent", "qmp"].map(|name| Way::open(directory, name));
         for way in &ways {
             command.arg("-chardev").arg(format!("socket,id={},path={}", way.name, way.path.display()));
         }
         command.args(["-serial", "chardev:console", "-device", "virtserialport,chardev=agent"]);
+        // A UART that waits for its line, as real ones do: that of the console makes the processor wait.
+        command.args(["-device", "pci-serial,chardev=line"]);
         command.args(["-mon", "chardev=qmp,mode=control"]).args(&extra.arguments);
         let said = fs::File::create(&log).expect("a file for what QEMU says");
         command.stdin(Stdio::null()).stdout(said.try_clone().expect("a descriptor")).stderr(said);
         let child = command.spawn().expect("setpriv, of util-linux");
         let mut qemu = Self { child, log };
-        let [console, agent, qmp] = ways.map(|way| way.accept(&mut qemu));
-        (qemu, Sockets { console, agent, qmp })
+        let [console, line, agent, qmp] = ways.map(|way| way.accept(&mut qemu));
+        (qemu, Sockets { console, line, agent, qmp })
     }
 
     fn has_ended(&mut self) -> bool {

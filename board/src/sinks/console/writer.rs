@@ -151,18 +151,27 @@ impl Writer {
         lines.arm();
         let mut rung = false;
         if self.lines.is_empty() && !self.shared.finish.load(Acquire) {
-            let output = PollFd::new(self.output.as_fd(), PollFlags::empty());
-            let mut fds = [PollFd::new(lines.as_fd(), PollFlags::POLLIN), output];
             // Without a reader to watch, poll(2) need not be told of the output.
-            let polled = if self.watches_reader { &mut fds[..] } else { &mut fds[..1] };
+            let watched = self.output.descriptor().filter(|_| self.watches_reader);
+            let bell = PollFd::new(lines.as_fd(), PollFlags::POLLIN);
+            let output = PollFd::new(watched.unwrap_or(lines.as_fd()), PollFlags::empty());
+            let mut fds = [bell, output];
+            let polled = if watched.is_some() { &mut fds[..] } else { &mut fds[..1] };
             let _ = poll(polled, PollTimeout::NONE);
             rung = fds[0].any() == Some(true);
-            match fds[1].revents() {
+            let ended = fds[1].revents().filter(|_| watched.is_some());
+            match ended {
+                None => {}
+                Some(shown) if shown.is_empty() => {}
+                // It comes back under the same name only if nobody has it open any more.
+                Some(_) if !self.output.ends_with_its_reader() => {
+                    self.output.let_go();
+                    self.shared.torn.store(true, Release);
+                }
                 // What the writing end of a pipe shows when the reading end was closed.
                 Some(PollFlags::POLLERR) => return Err(ErrorKind::BrokenPipe.into()),
-                None => {}
                 // A terminal that was hung up would show that for ever.
-                Some(gone) => self.watches_reader &= gone.is_empty(),
+                Some(_) => self.watches_reader = false,
             }
         }
         lines.disarm(rung);

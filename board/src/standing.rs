@@ -1,0 +1,87 @@
+//! How the process stands against others: memory that is never paged out, a priority above theirs, and a score for
+//! the kernel's choice of what to kill when memory runs out.
+
+use std::fmt;
+use std::fs;
+use std::io;
+
+use nix::sys::mman::{MlockAllFlags, mlockall};
+
+use crate::sys;
+
+/// What was asked for; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Keeps all memory resident: `mlockall(2)`.
+    pub lock_memory: bool,
+    /// Real-time priority of the thread that reads the socket, 1 to 99: `SCHED_FIFO` of `sched(7)`.
+    pub intake_priority: Option<u32>,
+    /// -1000 to 1000, as in `/proc/PID/oom_score_adj` (`proc(5)`).
+    pub oom_score_adj: Option<i32>,
+}
+
+/// Something that was asked for was refused.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StandingError {
+    /// Memory was not locked.
+    LockMemory(io::Error),
+    /// The priority was not given.
+    IntakePriority(io::Error),
+    /// The score was not taken.
+    OomScoreAdj(io::Error),
+}
+
+impl fmt::Display for StandingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (option, error, cure) = match self {
+            Self::LockMemory(error) => (
+                "--lock-memory",
+                error,
+                "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)",
+            ),
+            Self::IntakePriority(error) => {
+                ("--intake-priority", error, "give sureplug CAP_SYS_NICE, or an RLIMIT_RTPRIO (LimitRTPRIO=)")
+            }
+            Self::OomScoreAdj(error) => {
+                ("--oom-score-adj", error, "give sureplug CAP_SYS_RESOURCE, or ask for no less than it has")
+            }
+        };
+        write!(f, "{option} was refused: {error}; {cure}, or do without the option")
+    }
+}
+
+impl std::error::Error for StandingError {}
+
+impl Standing {
+    /// Applies what concerns the whole process.
+    ///
+    /// # Errors
+    ///
+    /// The first that was refused.
+    pub fn apply(&self) -> Result<(), StandingError> {
+        if let Some(score) = self.oom_score_adj {
+            fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(StandingError::OomScoreAdj)?;
+        }
+        if self.lock_memory {
+            // What is mapped later as well: stacks of threads, and tables that are filled as they are used.
+            mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
+                .map_err(|errno| StandingError::LockMemory(errno.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Starts something whose threads have the priority; the thread that calls this has it no longer afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The priority was refused.
+    pub fn with_priority<T>(&self, start: impl FnOnce() -> T) -> Result<T, StandingError> {
+        let Some(priority) = self.intake_priority else { return Ok(start()) };
+        // Threads inherit it (sched(7)).
+        sys::set_realtime_priority(priority).map_err(StandingError::IntakePriority)?;
+        let started = start();
+        sys::set_realtime_priority(0).map_err(StandingError::IntakePriority)?;
+        Ok(started)
+    }
+}
