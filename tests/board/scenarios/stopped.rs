@@ -100,8 +100,11 @@ fn sticks_in_every_port(board: &mut Board) {
         assert_eq!(totals[key], 0, "{key} of {totals}");
     }
     let abi = kernels_charge(board.architecture);
-    let charge: u64 =
-        lengths.lines().map(|line| u64::from(abi.truesize(line.parse().expect("a length")))).sum();
+    let queued = lengths.lines().filter_map(|line| {
+        let (length, subsystem) = line.split_once(' ').expect("a length and a subsystem");
+        board.log.tells_of(subsystem).then(|| u64::from(abi.truesize(length.parse().expect("a length"))))
+    });
+    let charge: u64 = queued.sum();
     let peak = totals["peak_queued_bytes"].as_u64().expect("a number");
     println!(
         "{}: {} events of {PORTS} sticks: peak {peak} B, by the model {charge} B, buffer {} B",

@@ -97,7 +97,7 @@ pub(crate) fn here(path: &str) -> PathBuf {
 }
 
 /// Where `fetch` puts everything.
-pub(crate) fn cache() -> PathBuf {
+fn cache() -> PathBuf {
     let caches = env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let caches = caches.unwrap_or_else(|| PathBuf::from(env::var_os("HOME").expect("HOME")).join(".cache"));
     caches.join("sureplug-tools/board")

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::architecture::{Architecture, cache};
+use crate::architecture::{Architecture, here};
 
 /// More for a board than it has by default.
 #[derive(Clone, Debug, Default)]
@@ -53,10 +53,7 @@ impl Qemu {
         let log = directory.join("qemu.log");
         // Ends it when this thread does.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(emulator(program)).args(machine);
-        if let Some(libraries) = libraries(program) {
-            command.env("LD_LIBRARY_PATH", libraries);
-        }
+        command.args(["--pdeathsig", "KILL", "--"]).arg(here("qemu")).arg(program).args(machine);
         command.args([
             "-m",
             "512",
@@ -129,24 +126,4 @@ impl Way {
             thread::sleep(Duration::from_millis(10));
         }
     }
-}
-
-/// The one on PATH, else that of the cache.
-fn emulator(program: &str) -> PathBuf {
-    let is_there = Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
-    if is_there { PathBuf::from(program) } else { cache().join("qemu/usr/bin").join(program) }
-}
-
-/// Where those of the cache are.
-fn libraries(program: &str) -> Option<String> {
-    if emulator(program) == Path::new(program) {
-        return None;
-    }
-    let mut directories = Vec::new();
-    for library in ["usr/lib", "lib"].map(|directory| cache().join("qemu").join(directory)) {
-        let of_machines = fs::read_dir(library).into_iter().flatten().flatten().map(|entry| entry.path());
-        directories.extend(of_machines.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")));
-    }
-    let directories: Vec<_> = directories.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    Some(directories.join(":"))
 }
