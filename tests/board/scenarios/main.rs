@@ -2,9 +2,11 @@
 //! choose some: `-- arm64::filter::plug`, `-- flap`. `SUREPLUG_BOARD_RELEASE` chooses the kernel: `bookworm` (6.1, the
 //! default), `bullseye` (5.10), `trixie` (6.12).
 
+mod footprint;
 mod plug;
 mod serial;
 mod sized;
+mod standing;
 mod stopped;
 
 use std::process::ExitCode;
@@ -16,7 +18,14 @@ const GROUPS: &[Group] = &[
     Group {
         name: "filter",
         arguments: "",
-        scenarios: &[plug::SCENARIOS, stopped::SCENARIOS, sized::SCENARIOS, serial::SCENARIOS],
+        scenarios: &[
+            plug::SCENARIOS,
+            stopped::SCENARIOS,
+            sized::SCENARIOS,
+            serial::SCENARIOS,
+            standing::SCENARIOS,
+            footprint::SCENARIOS,
+        ],
     },
     Group { name: "all", arguments: "--subsystem all", scenarios: &[plug::SCENARIOS, stopped::SCENARIOS] },
 ];
