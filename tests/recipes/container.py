@@ -42,7 +42,7 @@ class Container:
     def run(self, *command):
         """A command in there."""
         return run("nsenter", "-t", self.pid, "--mount", "--pid", "--cgroup", "--ipc", "--uts", "--root",
-                   "env", "-C", "/", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_PAGER=", *command, stdin=subprocess.DEVNULL)
+                   "env", "-C", "/", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_PAGER=", *command, stdin=subprocess.DEVNULL, timeout=60)
 
     def sh(self, text):
         result = self.run("sh", "-c", text)

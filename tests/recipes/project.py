@@ -18,7 +18,7 @@ DIST = ROOT / "board/dist"
 
 def run(*command, **options):
     """A command's result, with its output as text."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300} | options
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 900} | options
     return subprocess.run([str(word) for word in command], check=False, **options)
 
 
