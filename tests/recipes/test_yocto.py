@@ -14,6 +14,8 @@ from functools import cache
 from project import LAYER, RECIPE, ROOT, expect, program, released, run, scratch, version
 
 BITBAKE = ROOT / "tests/recipes/bitbake.py"
+# As BitBake has it, which lets nothing of this in: it would change what cargo does.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("CARGO_", "RUSTFLAGS", "SUREPLUG_"))}
 OELINT = {
     # Rule: why it may stay.
     "oelint.vars.homepageping": "it asks the network",
@@ -56,7 +58,7 @@ def bitbake(*tasks, layer=None, topdir="bitbake", show=(), **variables):
     assignments = [word for name, value in variables.items() for word in ("--set", f"{name}={value}")]
     prints = [word for name in show for word in ("--print", name)]
     result = run(sys.executable, BITBAKE, "--topdir", scratch() / topdir, "--layer", layer, "--recipe", recipe,
-                 *assignments, *prints, *tasks, env=os.environ | {"LC_ALL": "en_US.UTF-8"})
+                 *assignments, *prints, *tasks, env=ENVIRONMENT)
     return result, json.loads(result.stdout.splitlines()[-1]) if result.returncode == 0 else None
 
 

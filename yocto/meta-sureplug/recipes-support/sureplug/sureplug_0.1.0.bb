@@ -110,8 +110,8 @@ CONFFILES:${PN}-mdev = "${sysconfdir}/default/sureplug-mdev"
 CONFFILES:${PN}-modprobe = "${sysconfdir}/default/sureplug-modprobe"
 
 RDEPENDS:${PN}-mdev = "${PN} busybox"
-RRECOMMENDS:${PN}-mdev = "kmod"
 RDEPENDS:${PN}-modprobe = "${PN}"
+RRECOMMENDS:${PN}-mdev = "kmod"
 RRECOMMENDS:${PN}-modprobe = "kmod"
 # The daemon has one hook, and that of mdev loads drivers as well.
 RCONFLICTS:${PN}-mdev = "${PN}-modprobe"
