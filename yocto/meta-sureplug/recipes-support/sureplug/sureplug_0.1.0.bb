@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "90169ba8a6d1dc1e793e414514ac2918aa47cbd508432c93b41db406a232b4dd"
+SRC_URI[sha256sum] = "da37f461bca830938076946863cb4ead3cdfc0612f1b87e0174fbaa158c0db08"
 
 require ${BPN}-crates.inc
 
