@@ -85,7 +85,8 @@ fn create(numbers: std::ops::Range<u32>) -> Vec<LoopDevice> {
 }
 
 fn present(nodes: &Nodes) -> Vec<&str> {
-    nodes.keys().map(String::as_str).filter(|name| name.contains("loop1")).collect()
+    let is_ours = |name: &&str| name.split_once("loop1").is_some_and(|(_, digits)| digits.len() == 2);
+    nodes.keys().map(String::as_str).filter(is_ours).collect()
 }
 
 #[test]
@@ -123,12 +124,16 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
     // Neither reads for a while, and some vanish: their events are lost to both.
     let devices = create(170..180);
     wait_until("both have them", both, |hook, daemon| hook == daemon && present(hook).len() == 20);
-    both.iter().for_each(|daemon| daemon.signal(Signal::SIGSTOP));
+    for daemon in both {
+        daemon.signal(Signal::SIGSTOP);
+    }
     for _ in 0..OVERRUN {
         fs::write("/sys/class/mem/zero/uevent", "change").expect("an event");
     }
     drop(devices);
-    both.iter().for_each(|daemon| daemon.signal(Signal::SIGCONT));
+    for daemon in both {
+        daemon.signal(Signal::SIGCONT);
+    }
     ours.wait_for_line(|line| line.starts_with(r#"{"kind":"overrun""#));
     wait_until("the hook has heard of the removals", both, |hook, _| present(hook).is_empty());
     // One more event, so that it is past all that was queued.

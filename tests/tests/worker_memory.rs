@@ -9,8 +9,8 @@ use std::io::{BufRead, BufReader, Write, pipe, stderr};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -179,21 +179,25 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let feeding = thread::spawn(move || {
         IS_OURS.set(true);
         wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));
-        COUNTING.store(true, Ordering::Relaxed);
         let is_over = AtomicBool::new(false);
         let answers = thread::scope(|scope| {
+            let (ready, is_ready) = mpsc::channel();
             let clients = scope.spawn(|| {
                 IS_OURS.set(true);
+                // To start a thread takes memory of ours.
+                ready.send(()).expect("somebody waits");
                 come_and_go(&path, &is_over)
             });
+            is_ready.recv().expect("it started");
+            COUNTING.store(true, Ordering::Relaxed);
             storm();
             wait_until("it was repaired", || seen.overruns.load(Ordering::Relaxed) > 0);
             // The scan behind the burst as well.
             thread::sleep(Duration::from_millis(2_500));
+            COUNTING.store(false, Ordering::Relaxed);
             is_over.store(true, Ordering::Relaxed);
             clients.join().expect("they were served")
         });
-        COUNTING.store(false, Ordering::Relaxed);
         kill(Pid::this(), Signal::SIGTERM).expect("it ends");
         (seen.overruns.load(Ordering::Relaxed), answers)
     });
@@ -207,7 +211,9 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("sureplug.prom");
     let metrics = Metrics::start(&file, Duration::from_secs(1), 0, totals).expect("a thread");
-    let worker = worker.expect("a worker").serving(broker).running(hook).publishing(Some(metrics));
+    let mut worker = worker.expect("a worker").publishing(Some(metrics));
+    worker.serve(broker);
+    worker.hook(hook);
     let totals = worker.run().expect("an end by the signal");
     let (overruns, answers) = feeding.join().expect("it was fed");
     dup2_stdout(stderr()).expect("an output");

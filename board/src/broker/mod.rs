@@ -58,7 +58,7 @@ pub struct Broker {
     listener: Listener,
     /// Until when the door is shut, since the system is short of something.
     shut_until: Option<Monotonic>,
-    places: [Option<Place>; CONNECTIONS],
+    places: Box<[Option<Place>; CONNECTIONS]>,
     buffer: Box<Buffer>,
     counts: Counts,
 }
@@ -88,7 +88,7 @@ impl Broker {
             epoll: epoll.map_err(|errno| OpenError::failed(path, errno))?,
             listener,
             shut_until: None,
-            places: [const { None }; CONNECTIONS],
+            places: Box::new([const { None }; CONNECTIONS]),
             buffer: Box::new([0; MAX_PACKET_BYTES]),
             counts: Counts::default(),
         })

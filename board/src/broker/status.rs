@@ -120,7 +120,7 @@ struct Client {
 impl Clients {
     pub(super) fn of(broker: &Broker) -> Self {
         let mut each = [None; CONNECTIONS];
-        for (client, place) in each.iter_mut().zip(&broker.places) {
+        for (client, place) in each.iter_mut().zip(&*broker.places) {
             let session = place.as_ref().map(|place| &place.session).filter(|session| session.is_streaming());
             *client = session.map(|session| Client {
                 // Of whoever connected; 0 if that is in a PID namespace of which nothing is seen here.

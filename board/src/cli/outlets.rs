@@ -75,13 +75,19 @@ impl Outlets {
     }
 
     /// Gives them to a worker.
-    pub(super) fn attach(self, mut worker: Worker) -> Worker {
-        if let Some(Ok(broker)) = self.broker {
-            worker = worker.serving(broker);
+    pub(super) fn attach(self, worker: &mut Worker) {
+        let Self { broker, hook, led, supervisor } = self;
+        if let Some(Ok(broker)) = broker {
+            worker.serve(broker);
         }
-        if let Some(hook) = self.hook {
-            worker = worker.running(hook);
+        if let Some(hook) = hook {
+            worker.hook(hook);
         }
-        worker.showing(self.led).supervised(self.supervisor)
+        if let Some(led) = led {
+            worker.show_on(led);
+        }
+        if let Some(supervisor) = supervisor {
+            worker.report_to(supervisor);
+        }
     }
 }

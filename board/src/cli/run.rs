@@ -119,7 +119,9 @@ fn watch(
     let intake = options.standing.with_priority(|| Intake::start(socket)).map_err(io::Error::other)??;
     let sysfs = &options.board.sysfs;
     let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
-    outlets.attach(worker).publishing(metrics).sized(*sizing).logging(log).run()?;
+    let mut worker = worker.publishing(metrics).sized(*sizing).logging(log);
+    outlets.attach(&mut worker);
+    worker.run()?;
     Ok(())
 }
 

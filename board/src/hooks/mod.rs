@@ -55,7 +55,7 @@ pub struct Hook {
     /// The other end, for the program.
     writer: OwnedFd,
     null: OwnedFd,
-    draft: Draft,
+    draft: Box<Draft>,
     memory: Box<Memory>,
 }
 
@@ -105,7 +105,7 @@ impl Hook {
             output,
             writer,
             null: open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?,
-            draft: Draft::new(),
+            draft: Box::new(Draft::new()),
             memory: Box::new(Memory { environment: [0; MAX_ENVIRONMENT_BYTES], stack: [0; STACK_BYTES] }),
         })
     }

@@ -40,9 +40,12 @@ impl Worker {
     }
 
     /// The first scan makes it ready.
-    pub(super) fn tell_supervisor(&mut self, kind: ScanKind) {
-        if let (ScanKind::Start, Some(supervisor)) = (kind, &mut self.supervisor) {
-            supervisor.ready();
+    pub(super) fn become_ready(&mut self, kind: ScanKind) {
+        if kind == ScanKind::Start {
+            crate::sys::release_text();
+            if let Some(supervisor) = &mut self.supervisor {
+                supervisor.ready();
+            }
         }
     }
 

@@ -117,19 +117,15 @@ impl Worker {
         })
     }
 
-    /// Serves applications as well.
-    #[must_use]
-    pub fn serving(mut self, broker: Broker) -> Self {
+    /// Serves applications from here on.
+    pub fn serve(&mut self, broker: Broker) {
         self.broker = Some(broker);
-        self
     }
 
-    /// Runs a program for each event as well.
-    #[must_use]
-    pub fn running(mut self, mut hook: Hook) -> Self {
+    /// Runs a program for each event from here on.
+    pub fn hook(&mut self, mut hook: Hook) {
         hook.join(&mut self.tracker.stream);
         self.hook = Some(hook);
-        self
     }
 
     /// Knows how its buffer was sized.
@@ -154,17 +150,13 @@ impl Worker {
     }
 
     /// Shows on an LED how the stream is.
-    #[must_use]
-    pub fn showing(mut self, led: Option<StatusLed>) -> Self {
-        self.led = led;
-        self
+    pub fn show_on(&mut self, led: StatusLed) {
+        self.led = Some(led);
     }
 
     /// Tells whoever started it that it is ready, and that it is well.
-    #[must_use]
-    pub fn supervised(mut self, supervisor: Option<Supervisor>) -> Self {
-        self.supervisor = supervisor;
-        self
+    pub fn report_to(&mut self, supervisor: Supervisor) {
+        self.supervisor = Some(supervisor);
     }
 
     /// Runs until a signal comes or the reader of the output is gone, and returns what was counted.
@@ -178,7 +170,7 @@ impl Worker {
             if let Some(kind) = self.tracker.schedule.due(Monotonic::now().since_boot()) {
                 self.show(Condition::Repairing, kind);
                 self.scan(kind)?;
-                self.tell_supervisor(kind);
+                self.become_ready(kind);
             }
             self.look_after();
             self.pump();

@@ -20,7 +20,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 impl Worker {
     /// Says what is to be said, as long as there is room for it; whether that is all.
     pub(super) fn pump(&mut self) -> bool {
-        self.serve();
+        self.tell_others();
         let Self { console: Some(console), consumer: Some(consumer), .. } = self else { return true };
         let consumer = *consumer;
         let now = Monotonic::now();
@@ -68,7 +68,7 @@ impl Worker {
     }
 
     /// Tells hook and clients what is to be told, as far as each of them takes it.
-    fn serve(&mut self) {
+    fn tell_others(&mut self) {
         let now = Monotonic::now();
         let Self { hook, tracker, packet, .. } = self;
         let mut has_told = hook.as_mut().is_some_and(|hook| hook.tell(&mut tracker.stream, now, packet));

@@ -45,14 +45,15 @@ fn main() -> io::Result<()> {
     let console = Console::start(Style::Json)?;
     let intake = Intake::start(socket)?;
     let undersized = Undersized::default();
-    let led = led.map(|name| StatusLed::of_sysfs(&sysfs, &name)).transpose()?;
-    let mut worker =
-        Worker::new(intake, &sysfs, Some(console), signals, undersized, totals, Selection::ALL)?.showing(led);
+    let mut worker = Worker::new(intake, &sysfs, Some(console), signals, undersized, totals, Selection::ALL)?;
+    if let Some(name) = led {
+        worker.show_on(StatusLed::of_sysfs(&sysfs, &name)?);
+    }
     if let Some(broker) = broker {
-        worker = worker.serving(broker);
+        worker.serve(broker);
     }
     if let Some(hook) = hook {
-        worker = worker.running(hook);
+        worker.hook(hook);
     }
     worker.run()?;
     Ok(())
