@@ -37,6 +37,10 @@ const ACCEPTS_A_TURN: usize = 32;
 /// For how long nobody is let in after the system had no descriptor or memory left for one.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// For how long the worker may leave events where they are, for a client whose send buffer has just filled up: long enough
+/// for a reader that is awake.
+const PATIENCE: Duration = Duration::from_millis(2);
+
 /// Memory for one packet, which all clients share.
 type Buffer = [u8; MAX_PACKET_BYTES];
 
@@ -69,6 +73,8 @@ struct Place {
     session: Session,
     interest: EpollFlags,
     turn: Turn,
+    /// Until when others may wait a moment for it to read, once it was blocked.
+    patience: Option<Monotonic>,
 }
 
 impl Broker {
@@ -117,6 +123,13 @@ impl Broker {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.places.iter().flatten().any(|place| place.turn == Turn::GoesOn)
+    }
+
+    /// Whether a client has only just stopped taking what is sent, and may go on in a moment. One that is stopped is waited
+    /// for once.
+    #[must_use]
+    pub fn is_hopeful(&self, now: Monotonic) -> bool {
+        self.places.iter().flatten().any(|place| place.patience.is_some_and(|until| now < until))
     }
 
     /// Whether somebody wants to know how the daemon is.
@@ -220,7 +233,7 @@ impl Broker {
                 self.counts.refused += 1;
                 continue;
             };
-            self.places[number] = Some(Place { session, interest, turn: Turn::Rests });
+            self.places[number] = Some(Place { session, interest, turn: Turn::Rests, patience: None });
             // Most have sent their request by now.
             self.take_turn(number, stream, Session::listen);
         }
@@ -259,6 +272,13 @@ impl Broker {
     /// Notes how a turn ended.
     fn settle(&mut self, number: usize, turn: Turn, stream: &mut BoardStream) {
         let Some(place) = &mut self.places[number] else { return };
+        match turn {
+            Turn::Blocked if place.turn != Turn::Blocked => {
+                place.patience = Some(Monotonic::now().after(PATIENCE));
+            }
+            Turn::Blocked => {}
+            _ => place.patience = None,
+        }
         place.turn = turn;
         let mut interest = EpollFlags::empty();
         interest.set(EpollFlags::EPOLLIN, place.session.may_speak());

@@ -72,7 +72,12 @@ impl Worker {
         let now = Monotonic::now();
         let Self { hook, tracker, packet, .. } = self;
         let mut has_told = hook.as_mut().is_some_and(|hook| hook.tell(&mut tracker.stream, now, packet));
-        has_told |= self.serve_clients(now);
+        let has_told_clients = self.serve_clients(now);
+        if has_told_clients && self.is_sparse {
+            // They have been woken, and may wait for this processor.
+            std::thread::yield_now();
+        }
+        has_told |= has_told_clients;
         // Tombstones that waited for them may have made room.
         if has_told && self.tracker.stream.presence().is_overflowing() {
             self.tracker.schedule.event(now.since_boot());
