@@ -118,7 +118,11 @@ fn receive(mut next: impl FnMut(&mut [u8]) -> usize, events: u64) -> Vec<f64> {
         let now = now_us();
         assert!(length > 0, "it hung up");
         if let Some(sent) = number(&packet[..length], b"\0SENT_US=") {
-            assert_eq!(number(&packet[..length], b"\0NUMBER="), Some(latencies.len() as u64), "in order, and none missed");
+            assert_eq!(
+                number(&packet[..length], b"\0NUMBER="),
+                Some(latencies.len() as u64),
+                "in order, and none missed"
+            );
             latencies.push(f64::from(u32::try_from(now.saturating_sub(sent)).unwrap_or(u32::MAX)));
         }
     }
