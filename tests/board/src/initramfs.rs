@@ -31,8 +31,8 @@ impl Initramfs {
         for (name, bytes) in &order {
             initramfs.entry(&format!("modules/{name}.ko"), FILE, bytes);
         }
-        let list: String = order.iter().map(|(name, _)| format!("{name}\n")).collect();
-        initramfs.entry("modules/order", FILE, list.as_bytes());
+        let names: Vec<&str> = order.iter().map(|(name, _)| name.as_str()).chain([""]).collect();
+        initramfs.entry("modules/order", FILE, names.join("\n").as_bytes());
         initramfs.entry("etc/passwd", FILE, b"root::0:0::/:/bin/sh\nnobody:*:65534:65534::/:/bin/false\n");
         initramfs.entry("etc/group", FILE, b"root:x:0:\nnogroup:x:65534:\n");
         initramfs.entry("etc/inittab", FILE, &read(&guest.join("inittab")));

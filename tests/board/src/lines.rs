@@ -91,6 +91,10 @@ impl Lines {
     /// # Errors
     ///
     /// The last lines, if there is none in time or before the line's end.
+    ///
+    /// # Panics
+    ///
+    /// If the thread that takes lines did.
     pub fn wait_for(
         &self,
         start: usize,

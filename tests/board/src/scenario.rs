@@ -38,6 +38,10 @@ struct Planned {
 
 /// Runs the groups on both boards at once, each board booted once, and again after a scenario that failed.
 /// The arguments of the process choose those whose names (`arm64::filter::plug::mouse`) contain one of them.
+///
+/// # Panics
+///
+/// If there is no thread to be had.
 #[must_use]
 pub fn run_all(groups: &[Group]) -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -2,12 +2,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-const SECTOR_BYTES: u64 = 512;
+const SECTOR_BYTES: usize = 512;
 const PARTITION_SECTORS: u32 = 2_048;
 
 /// Writes a disk with so many primary partitions (at most 4) of a mebibyte each.
 pub(crate) fn write_disk(path: &Path, partitions: u8) {
-    let mut boot_record = [0; SECTOR_BYTES as usize];
+    let mut boot_record = [0; SECTOR_BYTES];
     for number in 0..partitions.min(4) {
         let start = PARTITION_SECTORS * (u32::from(number) + 1);
         let entry = 446 + 16 * usize::from(number);
