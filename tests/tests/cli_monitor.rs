@@ -134,5 +134,5 @@ fn a_tree_shows_ids_drivers_and_nodes_with_and_without_a_daemon() {
     assert!(output.stderr[0].contains("read from sysfs"), "{output:?}");
     let mut command = sureplug("list --json --subsystem net --sysfs");
     command.arg(sysfs.path()).arg("--socket").arg(&nowhere);
-    assert_eq!(run(command).stdout[0].contains("\"source\":\"sysfs\""), true);
+    assert!(run(command).stdout[0].contains("\"source\":\"sysfs\""));
 }

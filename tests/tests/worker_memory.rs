@@ -180,8 +180,8 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
         IS_OURS.set(true);
         wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));
         let is_over = AtomicBool::new(false);
+        let (ready, is_ready) = mpsc::channel();
         let answers = thread::scope(|scope| {
-            let (ready, is_ready) = mpsc::channel();
             let clients = scope.spawn(|| {
                 IS_OURS.set(true);
                 // To start a thread takes memory of ours.
