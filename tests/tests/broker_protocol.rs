@@ -82,8 +82,8 @@ fn a_client_gets_what_it_selects() {
     assert_eq!((changed.get("SYNTH_UUID"), changed.get("SUBSYSTEM")), (mark.as_str(), "mem"));
     // Nothing of it for the other.
     let _tap = NetDevice::tap("broker1").expect("a tap");
-    let next = net.receive().expect("an event");
-    assert_eq!(next.devpath, "/devices/virtual/net/broker1");
+    let added = net.receive().expect("an event");
+    assert_eq!(added.devpath, "/devices/virtual/net/broker1");
 }
 
 #[test]
