@@ -29,3 +29,12 @@ pub use scenario::{Group, Scenario, run_all};
 pub use shell::Shell;
 pub use truth::{Device, Truth};
 pub use usb::Usb;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_manual_has_the_script_that_the_boards_run() {
+        let manual = include_str!("../../../board/README.md");
+        assert!(manual.contains(include_str!("../guest/S30sureplug")), "board/README.md has another script");
+    }
+}
