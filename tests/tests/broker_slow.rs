@@ -84,7 +84,7 @@ fn i5_a_stopped_client_delays_nobody_and_is_true_again_when_it_goes_on() {
     assert_eq!(number(&last, "devices"), number(&truth, "devices"));
     // One that dies in the midst of it all.
     stopped.signal(Signal::SIGKILL);
-    stopped.wait();
+    assert_eq!(stopped.wait().signal, Some(Signal::SIGKILL as i32));
     raise("change", &mark, "");
     let mut fresh = served.connect("SNAPSHOT=yes");
     fresh.receive_until_marker("end");
