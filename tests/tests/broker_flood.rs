@@ -60,18 +60,17 @@ fn i5_a_thousand_connections_a_second_beside_a_storm_lose_nothing_and_leak_nothi
         // It hears all of it meanwhile.
         let mut heard = 0;
         loop {
-            match steady.take().expect("it is served") {
-                Some(told) => heard += u64::from(told.get("SYNTH_UUID") == mark),
-                None => {
-                    if quick.is_finished() && whole.is_finished() {
-                        ended.store(true, Ordering::Relaxed);
-                        if heard == raised.load(Ordering::Relaxed) {
-                            break;
-                        }
-                    }
-                    steady.wait(Duration::from_millis(20));
+            if let Some(told) = steady.take().expect("it is served") {
+                heard += u64::from(told.get("SYNTH_UUID") == mark);
+                continue;
+            }
+            if quick.is_finished() && whole.is_finished() {
+                ended.store(true, Ordering::Relaxed);
+                if heard == raised.load(Ordering::Relaxed) {
+                    break;
                 }
             }
+            steady.wait(Duration::from_millis(20));
         }
         (quick.join().expect("no panic"), whole.join().expect("no panic"))
     });
