@@ -129,6 +129,9 @@ impl Board {
     /// If it does not start.
     pub fn start_daemon_on_line(&mut self, arguments: &str) {
         self.source = Source::Line;
+        // Somebody else has it open: the last close empties the UART, and an emulated one has no speed of its own by which
+        // the kernel knows how long to wait before.
+        self.shell.run("exec 7</dev/ttyS0");
         self.log = Log::starting_at(self.line.count());
         self.run_init_script(&format!("--log /dev/ttyS0 {arguments}"));
         self.wait_for_kind("scanned");
