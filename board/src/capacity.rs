@@ -33,8 +33,8 @@ pub const SLOTS: usize = {
 /// Bytes of the table for devpaths and properties.
 pub const TABLE_BYTES: usize = SLOTS * BYTES_PER_SLOT;
 
-/// Bytes of the journal: some 300 events of usual length: more than the worst burst of a port.
-pub const JOURNAL_BYTES: usize = 96 * 1024;
+/// Bytes of the journal: some 250 events of usual length: more than the worst burst of a port.
+pub const JOURNAL_BYTES: usize = 80 * 1024;
 
 /// Applications that get the stream at the same time.
 pub const MAX_CLIENTS: usize = 16;

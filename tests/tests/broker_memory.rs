@@ -31,9 +31,9 @@ fn i6_sixteen_clients_and_256_devices_take_a_mebibyte_at_most() {
     let mut clients: Vec<_> = (0..16)
         .map(|number| {
             // Selections as long as they can be, which are kept as well.
-            let many: String =
-                (0..15).map(|name| format!("\nSUBSYSTEM=a-subsystem-of-{number:02}-and-{name:02}")).collect();
-            served.connect(&format!("SUBSYSTEM=usb{many}"))
+            let mut names = vec!["SUBSYSTEM=usb".to_owned()];
+            names.extend((0..15).map(|name| format!("SUBSYSTEM=a-subsystem-of-{number:02}-and-{name:02}")));
+            served.connect(&names.join("\n"))
         })
         .collect();
     for client in &mut clients {
