@@ -2,6 +2,7 @@
 //! choose some: `-- arm64::filter::plug`, `-- flap`. `SUREPLUG_BOARD_RELEASE` chooses the kernel: `bookworm` (6.1, the
 //! default), `bullseye` (5.10), `trixie` (6.12).
 
+mod audit;
 mod footprint;
 mod plug;
 mod serial;
@@ -25,6 +26,7 @@ const GROUPS: &[Group] = &[
             serial::SCENARIOS,
             standing::SCENARIOS,
             footprint::SCENARIOS,
+            audit::SCENARIOS,
         ],
     },
     Group { name: "all", arguments: "--subsystem all", scenarios: &[plug::SCENARIOS, stopped::SCENARIOS] },
