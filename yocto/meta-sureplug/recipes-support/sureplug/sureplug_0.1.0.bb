@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "da37f461bca830938076946863cb4ead3cdfc0612f1b87e0174fbaa158c0db08"
+SRC_URI[sha256sum] = "094f3a58e08bc90254b11c47f640821dc9e6b090b64a6fd79edee118fc13ce43"
 
 require ${BPN}-crates.inc
 
