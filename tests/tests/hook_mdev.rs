@@ -2,7 +2,8 @@
 //! its own, in a mount namespace.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -67,10 +68,10 @@ fn dev(daemon: &Daemon) -> PathBuf {
 }
 
 /// Waits until it holds of what both have, and returns that.
-fn wait_until(what: &str, of: [&Daemon; 2], holds: impl Fn(&Nodes, &Nodes) -> bool) -> [Nodes; 2] {
+fn wait_until(what: &str, of: [&Path; 2], holds: impl Fn(&Nodes, &Nodes) -> bool) -> [Nodes; 2] {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
-        let [hook, daemon] = of.map(|of| nodes(&dev(of)));
+        let [hook, daemon] = of.map(nodes);
         if holds(&hook, &daemon) {
             return [hook, daemon];
         }
@@ -105,15 +106,25 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
     theirs.args(["--bounding-set", "-net_admin", "busybox", "mdev", "-df"]);
     let theirs = Daemon::start(beside(&directories[1], &theirs));
     let both = [&ours, &theirs];
+    let seen = both.map(dev);
+    let of = [&*seen[0], &*seen[1]];
+    let file_system = |path: &Path| fs::metadata(path).map_or(0, |file| file.dev());
+    wait_until("each has its own", of, |_, _| {
+        of.iter().all(|path| file_system(path) != file_system("/dev".as_ref()))
+    });
 
     // What is present.
-    let [before, _] =
-        wait_until("both have all nodes", both, |hook, daemon| hook.len() > 20 && hook == daemon);
+    let [before, _] = wait_until("both have all nodes", of, |hook, daemon| hook.len() > 20 && hook == daemon);
     assert!(before.contains_key("null") && before.contains_key("zero"), "{before:#?}");
+
+    // What is in a namespace stays in sight when the program there has ended.
+    let held = seen.each_ref().map(|path| File::open(path).expect("a directory"));
+    let seen = held.each_ref().map(|file| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())));
+    let of = [&*seen[0], &*seen[1]];
 
     // What comes, under the rules of mdev.conf.
     let devices = create(170..196);
-    let [after, _] = wait_until("both have the new ones", both, |hook, daemon| {
+    let [after, _] = wait_until("both have the new ones", of, |hook, daemon| {
         hook == daemon && hook.contains_key("disks/loop175") && hook.contains_key("hidden/loop189")
     });
     assert_eq!(after["loop170"], "disks/loop170", "a link");
@@ -121,11 +132,11 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
     assert!(after["hidden/loop180"].ends_with(" 600 3:4"), "{}", after["hidden/loop180"]);
     assert!(!after.contains_key("loop190") && !after.contains_key("loop180"));
     drop(devices);
-    wait_until("both have them no more", both, |hook, daemon| hook == daemon && present(hook).is_empty());
+    wait_until("both have them no more", of, |hook, daemon| hook == daemon && present(hook).is_empty());
 
     // Neither reads for a while, and some vanish: their events are lost to both.
     let devices = create(170..180);
-    wait_until("both have them", both, |hook, daemon| hook == daemon && present(hook).len() == 20);
+    wait_until("both have them", of, |hook, daemon| hook == daemon && present(hook).len() == 20);
     for daemon in both {
         daemon.signal(Signal::SIGSTOP);
     }
@@ -137,15 +148,14 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
         daemon.signal(Signal::SIGCONT);
     }
     ours.wait_for_line(|line| line.starts_with(r#"{"kind":"overrun""#));
-    wait_until("the hook has heard of the removals", both, |hook, _| present(hook).is_empty());
+    wait_until("the hook has heard of the removals", of, |hook, _| present(hook).is_empty());
     // One more event, so that it is past all that was queued.
     let last = LoopDevice::create(185).expect("a loop device");
-    let [hook, daemon] = wait_until("both go on", both, |hook, daemon| {
-        [hook, daemon].iter().all(|nodes| nodes.contains_key("hidden/loop185"))
-    });
+    let [hook, daemon] = wait_until("the hook goes on", of, |hook, _| hook.contains_key("hidden/loop185"));
     println!("mdev as a hook: {:?}\nmdev -d: {:?}", present(&hook), present(&daemon));
     assert_eq!(present(&hook), ["hidden/loop185"]);
-    assert_eq!(present(&daemon).len(), 21, "without the hook, stale nodes stay");
+    // This one ends when it overruns; others go on and scan, and never hear of what is gone.
+    assert!(present(&daemon).len() >= 20, "without the hook, stale nodes stay: {daemon:#?}");
     drop(last);
     ours.end();
     theirs.end();
