@@ -2,6 +2,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::capacity::MAX_CLIENTS;
+
 /// Why applications cannot be served.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -57,3 +59,13 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+/// No client has a place for the stream any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TooManyClients;
+
+impl fmt::Display for TooManyClients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{MAX_CLIENTS} clients are served already: end one of them")
+    }
+}

@@ -23,8 +23,9 @@ use sureplug_core::protocol::{MAX_PACKET_BYTES, Refusal, Request};
 pub use error::OpenError;
 pub use status::Figures;
 
-use crate::capacity::{BoardStream, CONNECTIONS, MAX_CLIENTS};
+use crate::capacity::{BoardStream, CONNECTIONS};
 use crate::monotonic::Monotonic;
+use error::TooManyClients;
 use listener::Listener;
 use session::{Session, Turn};
 
@@ -228,8 +229,7 @@ impl Broker {
             let added =
                 |number: &usize| self.epoll.add(&session, EpollEvent::new(interest, *number as u64)).is_ok();
             let Some(number) = place.filter(added) else {
-                let limit = format_args!("{MAX_CLIENTS} clients are served already: end one of them");
-                session.refuse(Refusal::Busy, &limit, &mut self.buffer);
+                session.refuse(Refusal::Busy, &TooManyClients, &mut self.buffer);
                 self.counts.refused += 1;
                 continue;
             };

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
 use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Refusal, Request, RequestError};
 
+use super::error::TooManyClients;
 use super::outlet::Outlet;
 use super::{Buffer, Counts};
 use crate::capacity::{BoardStream, MAX_CLIENTS};
@@ -153,8 +154,7 @@ impl Session {
         let has_place = ends_when_current || others < MAX_CLIENTS;
         let consumer = if has_place { stream.join(selection.clone(), Lag::Reset) } else { None };
         let Some(consumer) = consumer else {
-            let limit = format_args!("{MAX_CLIENTS} clients are served already: end one of them");
-            return self.refuse(Refusal::Busy, &limit, buffer);
+            return self.refuse(Refusal::Busy, &TooManyClients, buffer);
         };
         stream.mark_current(consumer);
         if !snapshot {
