@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "4f838029923eedeab87288ae4f7aa49a9e44d21dd180fa5b34a640df8a48caf4"
+SRC_URI[sha256sum] = "d6bcc621789848384035418bc3bb15b302f81e408eac4b16cbb82d8d88ac0f56"
 
 require ${BPN}-crates.inc
 
