@@ -32,14 +32,12 @@ pub enum Value {
 ///     labels: "",
 ///     value: Value::Micros(31_007),
 /// };
-/// assert_eq!(
-///     stall.to_string(),
-///     "# HELP sureplug_longest_stall_seconds Longest time for which the socket went unread.\n\
-///      # TYPE sureplug_longest_stall_seconds gauge\n\
-///      sureplug_longest_stall_seconds 0.031007\n"
-/// );
+/// let text = stall.to_string();
+/// let lines: Vec<&str> = text.lines().collect();
+/// assert_eq!(lines[0], "# HELP sureplug_longest_stall_seconds Longest time for which the socket went unread.");
+/// assert_eq!(lines[1..], ["# TYPE sureplug_longest_stall_seconds gauge", "sureplug_longest_stall_seconds 0.031007"]);
 /// # extern crate std;
-/// # use std::string::ToString;
+/// # use std::{string::ToString, vec::Vec};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric<'a> {

@@ -88,7 +88,7 @@ fn an_unknown_word_is_named_and_the_nearest_suggested() {
 
 #[test]
 fn options_of_one_command_are_none_of_another() {
-    let verbose = "`--verbose` is an option of `run` and `monitor`";
+    let verbose = "`--verbose` is an option of `run`, `monitor` and `decode`";
     for line in ["size -v", "size --verbose", "--verbose size", "-v size --json", "list -v"] {
         assert_usage_error(line, verbose);
     }
@@ -99,7 +99,7 @@ fn options_of_one_command_are_none_of_another() {
         }
     }
     assert_usage_error("--direct", "`--direct` is an option of `monitor`");
-    assert_usage_error("size --socket /x", "`--socket` is an option of `run`, `monitor` and `list`");
+    assert_usage_error("size --socket /x", "`--socket` is an option of `run`, `monitor`, `list` and `status`");
 }
 
 #[test]
