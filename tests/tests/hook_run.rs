@@ -181,9 +181,9 @@ fn i5_a_slow_hook_falls_behind_and_gets_the_difference_lost_removals_included() 
     truth.sort_unstable();
     assert_eq!(names, truth);
     drop(tap);
-    // Nobody else noticed.
+    // The socket was read all the same, and the console is true.
     let output = finish(daemon);
-    assert_eq!((number(&output.totals(), "lost"), number(&output.totals(), "output_missed_events")), (0, 0));
+    assert_eq!(number(&output.totals(), "lost"), 0);
     assert!(Fold::of(&output.stdout).is_ok());
 }
 
@@ -267,10 +267,10 @@ fn what_cannot_be_run_is_said_before_anything_else() {
 #[test]
 fn a_program_that_vanishes_is_said_and_ends_nothing() {
     let Some(_turn) = own_sysfs("a hook that vanishes") else { return };
-    let script = Script::new("exit 0\n");
+    let script = Script::new("echo ran >>$LOG\n");
     let sysfs = few(1);
     let daemon = script.daemon(sysfs.path(), "");
-    daemon.wait_until_scanned();
+    script.wait_until("it ran once", |lines| !lines.is_empty());
     fs::remove_file(script.path()).expect("a file");
     raise("change", &mark(), "");
     daemon.wait_for_line(|line| json(line)["ending"] == "not started: errno 2");
