@@ -17,8 +17,8 @@ use sureplug_tests::timing::median;
 /// Times the bare reader's median that one application is to have: three wake-ups in a row instead of one.
 const GOAL: f64 = 3.0;
 
-/// More than that has never been seen on a machine with two busy processors: then something has got slower.
-const LIMIT: f64 = 5.0;
+/// More than that was never seen, with both processors idle or busy: then something has got slower.
+const LIMIT: f64 = 8.0;
 
 const ROUNDS: usize = 7;
 

@@ -99,7 +99,10 @@ fn options_of_one_command_are_none_of_another() {
         }
     }
     assert_usage_error("--direct", "`--direct` is an option of `monitor`");
-    assert_usage_error("size --socket /x", "`--socket` is an option of `run`, `monitor`, `list` and `status`");
+    assert_usage_error(
+        "size --socket /x",
+        "`--socket` is an option of `run`, `monitor`, `list` and `status`",
+    );
 }
 
 #[test]

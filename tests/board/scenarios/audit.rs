@@ -74,7 +74,11 @@ fn small_reader(board: &mut Board) {
 fn screen(board: &mut Board) {
     let pid = flood_small_reader(board);
     let start = board.console.count();
-    board.shell.run("stty rows 0 cols 0 </dev/ttyAMA0; sureplug audit --watch >/dev/ttyAMA0 & sleep 4; kill $!; wait $! || true");
+    // The empty line ends what it draws: the daemon's next line has one of its own.
+    board.shell.run(
+        "stty rows 0 cols 0 </dev/ttyAMA0; sureplug audit --watch >/dev/ttyAMA0 & sleep 4; kill $!; wait $! || true; \
+         echo >/dev/ttyAMA0",
+    );
     thread::sleep(Duration::from_secs(1));
     let drawn = board.console.since(start).join("\n");
     end_small_reader(board, pid);
