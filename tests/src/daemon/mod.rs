@@ -22,7 +22,7 @@ pub use binary::{
 };
 use capture::Capture;
 pub use events::{marked, now_us, raise_number, stamp};
-pub use proc::{Queue, private_kb};
+pub use proc::{Memory, Queue, memory};
 
 /// How long a test waits for what must come.
 pub const DEADLINE: Duration = Duration::from_secs(30);

@@ -58,17 +58,27 @@ pub(super) fn context_switches(pid: u32) -> u64 {
         .sum()
 }
 
-/// Memory that the process alone has, in kB.
+/// Memory that a process alone has.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// What only its end gives back, in kB.
+    pub anonymous_kb: u64,
+    /// With the pages of its program's file that nobody else has mapped, in kB. How many these are follows from how
+    /// the page cache holds the file: a program that was just built has more.
+    pub private_kb: u64,
+}
+
+/// The memory of a process.
 ///
 /// # Panics
 ///
 /// If it does not run.
 #[must_use]
-pub fn private_kb(pid: u32) -> u64 {
+pub fn memory(pid: u32) -> Memory {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("a running process");
     let of = |key: &str| -> u64 {
         let line = rollup.lines().find_map(|line| line.strip_prefix(key)).expect("a line of that name");
         line.trim_end_matches("kB").trim().parse().expect("a number")
     };
-    of("Private_Clean:") + of("Private_Dirty:")
+    Memory { anonymous_kb: of("Anonymous:"), private_kb: of("Private_Clean:") + of("Private_Dirty:") }
 }
