@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use sureplug_tests::daemon::{Daemon, hears_all};
+use sureplug_tests::daemon::{Daemon, hears_all, root};
 use sureplug_tests::kernel::devices::LoopDevice;
 use sureplug_tests::kernel::own_sysfs;
 use tempfile::TempDir;
@@ -161,4 +161,57 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
     theirs.end();
     assert_eq!(ours.wait().code, Some(0));
     let _ = theirs.wait();
+}
+
+/// Runs the hook that is shipped with stand-ins of `modprobe` and `busybox`: the code it ends with, and what it called.
+fn shipped_hook(environment: &[(&str, &str)], modprobe_code: i32, mdev_code: i32) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log");
+    for (name, code) in [("modprobe", modprobe_code), ("busybox", mdev_code)] {
+        let program = directory.path().join(name);
+        let text =
+            format!("#!/bin/sh\necho \"{name} $# $* $ACTION $DEVPATH\" >>'{}'\nexit {code}\n", log.display());
+        fs::write(&program, text).expect("a script");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+    let mut hook = Command::new("/bin/sh");
+    hook.arg(root().join("board/hooks/mdev")).arg("usb").env_clear().env("PATH", directory.path());
+    let status = hook.envs(environment.iter().copied()).status().expect("a shell");
+    (status.code(), fs::read_to_string(&log).expect("a log"))
+}
+
+#[test]
+fn the_shipped_hook_loads_the_module_of_what_appears_and_then_runs_mdev() {
+    let device = ("DEVPATH", "/devices/usb1/1-1");
+    let alias = ("MODALIAS", "usb:v46F4p0001d0000dc00");
+    let loads = "modprobe 4 -q -b -- usb:v46F4p0001d0000dc00 add /devices/usb1/1-1\n";
+    // A module that is not there keeps no node away.
+    for modprobe_code in [0, 1] {
+        let (code, calls) = shipped_hook(&[("ACTION", "add"), device, alias], modprobe_code, 0);
+        assert_eq!((code, calls), (Some(0), format!("{loads}busybox 2 mdev usb add /devices/usb1/1-1\n")));
+    }
+    // An alias is the kernel's text, and the hook's shell does not look into it.
+    let odd = ("MODALIAS", "-r $(exit 9) *");
+    let (_, calls) = shipped_hook(&[("ACTION", "add"), device, odd], 0, 0);
+    assert!(calls.starts_with("modprobe 4 -q -b -- -r $(exit 9) * add "), "{calls}");
+}
+
+#[test]
+fn the_shipped_hook_runs_mdev_alone_where_there_is_nothing_to_load() {
+    let device = ("DEVPATH", "/devices/usb1/1-1");
+    let alias = ("MODALIAS", "usb:v46F4p0001d0000dc00");
+    let none = ("MODALIAS", "");
+    for environment in [
+        &[("ACTION", "add"), device][..],
+        &[("ACTION", "add"), device, none],
+        &[("ACTION", "change"), device, alias],
+        &[("ACTION", "remove"), device, alias],
+    ] {
+        let action = environment[0].1;
+        // What mdev ends with is what the hook ends with.
+        for mdev_code in [0, 3] {
+            let wanted = format!("busybox 2 mdev usb {action} /devices/usb1/1-1\n");
+            assert_eq!(shipped_hook(environment, 1, mdev_code), (Some(mdev_code), wanted), "{environment:?}");
+        }
+    }
 }
