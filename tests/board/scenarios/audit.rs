@@ -11,6 +11,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "audit::screen", run: screen },
     Scenario { name: "measure::keyboard", run: |board| measure(board, Usb::Keyboard, KEYBOARD) },
     Scenario { name: "measure::stick_4", run: |board| measure(board, Usb::Stick(4), STICK_4) },
+    Scenario { name: "measure::card_reader", run: |board| measure(board, Usb::CardReader(4), CARD_READER) },
 ];
 
 /// Events of a plug and an unplug, and what Linux 6.1 charges for them on arm64 and on 32-bit ARM.
@@ -18,6 +19,7 @@ type Wanted = ([u64; 2], [[u64; 2]; 2]);
 
 const KEYBOARD: Wanted = ([20, 19], [[26_624, 25_344], [23_808, 22_592]]);
 const STICK_4: Wanted = ([21, 20], [[25_856, 24_576], [22_976, 22_272]]);
+const CARD_READER: Wanted = ([33, 32], [[40_704, 39_424], [37_056, 36_352]]);
 
 fn of_kind(said: &str, kind: &str) -> Vec<Value> {
     let objects = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

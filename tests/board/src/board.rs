@@ -217,12 +217,17 @@ impl Board {
                 self.add_disk(&node, partitions);
                 device["drive"] = node.into();
             }
-            Usb::Uas(partitions) => {
-                self.add_disk(&node, partitions);
+            Usb::Uas(partitions) | Usb::CardReader(partitions) => {
+                // It comes once all its disks are in it.
                 device["attached"] = false.into();
                 self.qmp.execute("device_add", &device);
-                let disk = json!({"driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "lun": 0});
-                self.qmp.execute("device_add", &disk);
+                for lun in 0..usb.disks() {
+                    let node = format!("{node}-{lun}");
+                    self.add_disk(&node, partitions);
+                    let disk =
+                        json!({"driver": "scsi-hd", "bus": format!("{id}.0"), "drive": node, "lun": lun});
+                    self.qmp.execute("device_add", &disk);
+                }
                 let path = format!("/machine/peripheral/{id}");
                 let attach = json!({"path": path, "property": "attached", "value": true});
                 self.qmp.execute("qom-set", &attach);

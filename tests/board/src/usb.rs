@@ -15,6 +15,8 @@ pub enum Usb {
     Stick(u8),
     /// A disk that speaks UAS, with so many partitions, at most 4.
     Uas(u8),
+    /// A card reader with two cards, each with so many partitions, at most 4.
+    CardReader(u8),
     /// An FTDI serial adapter.
     Serial,
     /// A sound card.
@@ -25,13 +27,14 @@ pub enum Usb {
 
 impl Usb {
     /// One of each kind, and two of the sticks.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Keyboard,
         Self::Mouse,
         Self::Hub,
         Self::Stick(2),
         Self::Stick(4),
         Self::Uas(4),
+        Self::CardReader(4),
         Self::Serial,
         Self::Audio,
         Self::Ethernet,
@@ -45,11 +48,23 @@ impl Usb {
             Self::Stick(partitions) | Self::Uas(partitions) => {
                 truth.count(port, "block") == 1 + usize::from(partitions)
             }
+            Self::CardReader(partitions) => {
+                truth.count(port, "block") == usize::from(self.disks() * (1 + partitions))
+            }
             Self::Keyboard | Self::Mouse => truth.count(port, "input") >= 2,
             Self::Hub => truth.count(port, "usb") >= 2,
             Self::Serial => truth.count(port, "tty") == 1,
             Self::Audio => truth.count(port, "sound") >= 3,
             Self::Ethernet => truth.count(port, "net") == 1,
+        }
+    }
+
+    /// Its disks that are logical units of their own in QEMU.
+    pub(crate) const fn disks(self) -> u8 {
+        match self {
+            Self::Uas(_) => 1,
+            Self::CardReader(_) => 2,
+            _ => 0,
         }
     }
 
@@ -61,6 +76,7 @@ impl Usb {
             Self::Hub => "usb-hub",
             Self::Stick(_) => "usb-storage",
             Self::Uas(_) => "usb-uas",
+            Self::CardReader(_) => "usb-bot",
             Self::Serial => "usb-serial",
             Self::Audio => "usb-audio",
             Self::Ethernet => "usb-net",
@@ -73,6 +89,9 @@ impl fmt::Display for Usb {
         match self {
             Self::Stick(partitions) => write!(f, "stick with {partitions} partitions"),
             Self::Uas(partitions) => write!(f, "UAS disk with {partitions} partitions"),
+            Self::CardReader(partitions) => {
+                write!(f, "card reader with two cards of {partitions} partitions")
+            }
             other => f.write_str(other.driver()),
         }
     }
