@@ -1,7 +1,7 @@
 //! What applications hear, as `PROTOCOL.md` has it.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sureplug_tests::application::{Application, Told};
 use sureplug_tests::kernel::devices::NetDevice;
@@ -135,6 +135,33 @@ fn a_status_is_figures_and_the_end() {
 }
 
 #[test]
+fn a_status_says_how_full_the_table_is() {
+    let Some(_turn) = own_sysfs("the use of the table") else { return };
+    let served = Served::start(LARGE);
+    let mut reader = served.connect("SNAPSHOT=no");
+    reader.receive_until_marker("end");
+    let before = served.figure("TABLE_USED_BYTES");
+    let all = served.figure("TABLE_BYTES");
+    assert!(0 < before && before < all, "{before} of {all}");
+    let tap = NetDevice::tap("fills").expect("a tap");
+    reader.receive_until(|told| told.action == "add" && told.devpath.ends_with("/net/fills"));
+    let with = served.figure("TABLE_USED_BYTES");
+    assert!(with >= before + "/devices/virtual/net/fills".len() as u64, "{before}, then {with}");
+    tap.destroy().expect("it goes");
+    reader.receive_until(|told| told.action == "remove" && told.devpath.ends_with("/net/fills"));
+    // The daemon's own output hears it as well.
+    let begun = Instant::now();
+    while served.figure("TABLE_USED_BYTES") != before {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{} of {before}",
+            served.figure("TABLE_USED_BYTES")
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn what_is_no_request_is_refused_and_nobody_else_notices() {
     let Some(_turn) = own_sysfs("malformed requests") else { return };
     let served = Served::start(LARGE);
@@ -210,9 +237,9 @@ fn the_seventeenth_client_is_told_why_it_is_not_served() {
     }
     // And there is a place again as soon as one has gone.
     drop(clients.pop());
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while served.figure("CLIENTS") == 16 {
-        assert!(std::time::Instant::now() < deadline, "the place stays taken");
+        assert!(Instant::now() < deadline, "the place stays taken");
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(served.connect("SUBSYSTEM=mem").receive_until_marker("end")[0].action, "begin");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, json, number};
+use sureplug_tests::daemon::{Daemon, json, number, run, sureplug};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
 use sureplug_tests::kernel::{mark, own_sysfs, raise};
 use sureplug_tests::served::{LARGE, Served};
@@ -89,6 +89,60 @@ fn i5_a_stopped_client_delays_nobody_and_is_true_again_when_it_goes_on() {
     let mut fresh = served.connect("SNAPSHOT=yes");
     fresh.receive_until_marker("end");
     assert_true(&fresh.fold, "/sys".as_ref(), "afterwards");
+    served.finish().assert_fine();
+}
+
+/// Packets sent to a client, and events that wait for it.
+fn sent_and_lag(served: &Served, client: &Daemon) -> (u64, u64) {
+    let answer = served.connect("STATUS").receive_all();
+    let pid = client.pid().to_string();
+    let part = answer.iter().find(|told| told.devpath == "/sureplug/client" && told.get("PID") == pid);
+    let part = part.expect("a client");
+    (part.number("SENT_PACKETS"), part.number("LAG_EVENTS"))
+}
+
+#[test]
+fn the_status_says_what_waits_for_each_client() {
+    let Some(_turn) = own_sysfs("the lag of a stopped client") else { return };
+    let served = Served::start(LARGE);
+    let (reads, stopped) = (application(&served, "SNAPSHOT=no"), application(&served, "SNAPSHOT=no"));
+    for client in [&reads, &stopped] {
+        learned(client, 0, |line| line["current"] == true);
+        assert_eq!(sent_and_lag(&served, client), (2, 0), "`begin` and `end`");
+    }
+    stopped.signal(Signal::SIGSTOP);
+    let mark = mark();
+    // More than its socket and the journal hold together.
+    let raised = 3_000;
+    for count in 1..=raised {
+        raise("change", &mark, "");
+        if count % 100 == 0 {
+            learned(&reads, 0, |line| number(line, "events") >= count);
+        }
+    }
+    assert_eq!(sent_and_lag(&served, &reads), (2 + raised, 0));
+    let (sent, lag) = sent_and_lag(&served, &stopped);
+    assert!(lag > 0 && sent > 2, "{sent} sent, {lag} wait");
+    assert_eq!(sent - 2 + lag, raised);
+    let status = |arguments: &str| {
+        let mut command = sureplug(arguments);
+        command.arg("--socket").arg(served.path());
+        run(command)
+    };
+    let parts = status("status --json").objects("status");
+    let lags = |client: &Daemon| {
+        let of_client = |part: &&Value| part["part"] == "client" && part["pid"] == client.pid();
+        parts.iter().find(of_client).map(|part| number(part, "lag_events"))
+    };
+    assert_eq!((lags(&reads), lags(&stopped)), (Some(0), Some(lag)), "{parts:#?}");
+    let text = status("status").stdout;
+    assert!(text.contains(&format!("  {:<24} {lag}", "lag_events")), "{text:#?}");
+    stopped.signal(Signal::SIGCONT);
+    let begun = Instant::now();
+    while sent_and_lag(&served, &stopped).1 > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not catch up");
+        thread::sleep(Duration::from_millis(20));
+    }
     served.finish().assert_fine();
 }
 

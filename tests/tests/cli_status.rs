@@ -71,7 +71,9 @@ fn a_daemon_says_what_it_counted_and_what_happened_at_its_ports() {
     );
     let [client_part] = &part(&output, "client")[..] else { panic!("{output:#?}") };
     assert_eq!(number(client_part, "pid"), u64::from(std::process::id()));
-    assert_eq!(number(client_part, "missed_events"), 0);
+    assert_eq!((number(client_part, "missed_events"), number(client_part, "lag_events")), (0, 0));
+    let (used, all) = (number(found, "table_used_bytes"), number(found, "table_bytes"));
+    assert!(0 < used && used < all, "{found}");
     let ports = part(&output, "port");
     let at = |name: &str| ports.iter().find(|port| port["port"] == name).expect("a port");
     assert_eq!([number(at("1-4"), "plugs"), number(at("1-4"), "flaps")], [3, 3]);
@@ -79,7 +81,9 @@ fn a_daemon_says_what_it_counted_and_what_happened_at_its_ports() {
 
     let text = run(command("status", &socket)).stdout;
     assert_eq!(text[0], "daemon");
-    assert!(text.contains(&format!("  {:<24} {}", "max_stall_ms", 700)), "{text:#?}");
+    for (key, figure) in [("max_stall_ms", 700), ("table_used_bytes", used), ("lag_events", 0)] {
+        assert!(text.contains(&format!("  {key:<24} {figure}")), "{text:#?}");
+    }
     drop(client);
     daemon.finish().assert_fine();
 }

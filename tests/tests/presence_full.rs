@@ -34,6 +34,23 @@ fn what_finds_no_slot_passes_untracked_and_is_counted() {
 }
 
 #[test]
+fn bytes_are_in_use_by_what_is_present_and_by_what_somebody_has_to_hear_is_gone() {
+    let mut script = ThreeSlots::new();
+    let used = |script: &ThreeSlots| script.stream.presence().used_bytes();
+    assert_eq!(used(&script), 0);
+    script.event("add", "/a", &[]);
+    let one = used(&script);
+    assert!(one > "/a".len(), "{one}");
+    script.event("add", "/b", &[("DRIVER", "usb")]);
+    assert_eq!(used(&script), 2 * one + "DRIVER=usb\0".len());
+    script.told();
+    script.event("remove", "/b", &[]);
+    assert_eq!(used(&script), 2 * one + "DRIVER=usb\0".len());
+    script.told();
+    assert_eq!(used(&script), one);
+}
+
+#[test]
 fn what_is_present_goes_on_in_a_full_table() {
     let mut script = full();
     script.event("add", "/a", &[]);

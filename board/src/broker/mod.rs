@@ -188,11 +188,12 @@ impl Broker {
     /// Answers those who want to know how the daemon is.
     pub fn answer(&mut self, stream: &mut BoardStream, figures: &Figures) {
         for number in 0..CONNECTIONS {
-            let clients = status::Clients::of(self);
-            let Self { places, buffer, .. } = self;
-            let Some(place) = places[number].as_mut().filter(|place| place.session.is_asking()) else {
+            if !self.places[number].as_ref().is_some_and(|place| place.session.is_asking()) {
                 continue;
-            };
+            }
+            let clients = status::Clients::of(self, stream);
+            let Self { places, buffer, .. } = self;
+            let Some(place) = &mut places[number] else { continue };
             place.session.answer(buffer, |part, buffer, seq| match part {
                 0 => Some(figures.write(&clients, buffer, seq)),
                 part if part <= clients.len() => clients.write(part - 1, buffer, seq),

@@ -108,6 +108,14 @@ impl Session {
         self.missed
     }
 
+    /// Events that wait for it here: besides those that its socket holds already.
+    pub(super) fn lag(&self, stream: &BoardStream) -> u64 {
+        match self.state {
+            State::Reading { consumer, .. } => stream.journal().unread(consumer, stream.presence()),
+            _ => 0,
+        }
+    }
+
     /// Takes what it has sent. `others` is how many others get the stream.
     pub(super) fn listen(&mut self, stream: &mut BoardStream, others: usize, buffer: &mut Buffer) -> Turn {
         let mut packet = [0; MAX_REQUEST_BYTES];

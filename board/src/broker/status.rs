@@ -8,7 +8,7 @@ use sureplug_core::protocol;
 use sureplug_core::uevent::Escaped;
 
 use super::{Broker, Buffer, Counts};
-use crate::capacity::{CONNECTIONS, MAX_CLIENTS, SLOTS, TABLE_BYTES};
+use crate::capacity::{BoardStream, CONNECTIONS, MAX_CLIENTS, SLOTS, TABLE_BYTES};
 use crate::monotonic::Monotonic;
 use crate::profile::Sizing;
 use crate::sinks::DeviceName;
@@ -23,6 +23,8 @@ pub struct Figures {
     pub state: &'static str,
     /// What was counted.
     pub totals: Totals,
+    /// Bytes of the table in use.
+    pub table_used_bytes: usize,
     /// Losses since the operator last acknowledged them.
     pub unacknowledged: u64,
     /// When the daemon began.
@@ -35,9 +37,9 @@ pub struct Figures {
 
 impl Figures {
     pub(super) fn write<'b>(&self, clients: &Clients, buffer: &'b mut Buffer, seq: u64) -> &'b [u8] {
-        let Self { state, totals, unacknowledged, started, sizing, .. } = self;
+        let Self { state, totals, table_used_bytes, unacknowledged, started, sizing, .. } = self;
         let now = Monotonic::now();
-        let figures: [(&str, &dyn Display); 31] = [
+        let figures: [(&str, &dyn Display); 32] = [
             ("VERSION", &env!("CARGO_PKG_VERSION")),
             ("PID", &std::process::id()),
             ("STATE", state),
@@ -61,6 +63,7 @@ impl Figures {
             ("DEVICES", &totals.devices),
             ("SLOTS", &SLOTS),
             ("TABLE_BYTES", &TABLE_BYTES),
+            ("TABLE_USED_BYTES", table_used_bytes),
             ("UNTRACKED", &totals.untracked),
             ("OUTPUT_MISSED_EVENTS", &totals.output_missed),
             ("OUTPUT_DROPPED_LINES", &totals.output_dropped),
@@ -83,9 +86,9 @@ impl Figures {
             ("PORT_DEVICE", &device),
             ("DEVPATH_MAX_BYTES", devpath_max),
         ];
-        let mut all = [of_profile[0]; 36];
-        all[..31].copy_from_slice(&figures);
-        all[31..].copy_from_slice(&of_profile);
+        let mut all = [of_profile[0]; 37];
+        all[..32].copy_from_slice(&figures);
+        all[32..].copy_from_slice(&of_profile);
         protocol::status(buffer, DAEMON, &all, seq)
     }
 
@@ -115,10 +118,11 @@ struct Client {
     pid: i32,
     sent: u64,
     missed: u64,
+    lag: u64,
 }
 
 impl Clients {
-    pub(super) fn of(broker: &Broker) -> Self {
+    pub(super) fn of(broker: &Broker, stream: &BoardStream) -> Self {
         let mut each = [None; CONNECTIONS];
         for (client, place) in each.iter_mut().zip(&*broker.places) {
             let session = place.as_ref().map(|place| &place.session).filter(|session| session.is_streaming());
@@ -127,6 +131,7 @@ impl Clients {
                 pid: getsockopt(session, sockopt::PeerCredentials).map_or(0, |peer| peer.pid()),
                 sent: session.sent(),
                 missed: session.missed(),
+                lag: session.lag(stream),
             });
         }
         Self { count: broker.clients(), counts: broker.counts, each }
@@ -140,8 +145,12 @@ impl Clients {
     /// Of the client in that order.
     pub(super) fn write<'b>(&self, order: usize, buffer: &'b mut Buffer, seq: u64) -> Option<&'b [u8]> {
         let client = self.each.iter().flatten().nth(order)?;
-        let figures: [(&str, &dyn Display); 3] =
-            [("PID", &client.pid), ("SENT_PACKETS", &client.sent), ("MISSED_EVENTS", &client.missed)];
+        let figures: [(&str, &dyn Display); 4] = [
+            ("PID", &client.pid),
+            ("SENT_PACKETS", &client.sent),
+            ("MISSED_EVENTS", &client.missed),
+            ("LAG_EVENTS", &client.lag),
+        ];
         Some(protocol::status(buffer, b"/sureplug/client", &figures, seq))
     }
 }

@@ -36,6 +36,7 @@ impl Worker {
         Figures {
             state,
             totals,
+            table_used_bytes: self.tracker.stream.presence().used_bytes(),
             unacknowledged: self.unacknowledged(),
             started: self.started,
             sizing: self.sizing,

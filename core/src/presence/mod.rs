@@ -108,6 +108,13 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         self.table.slots().iter().filter(|slot| slot.state == State::Present).count()
     }
 
+    /// Bytes of the table that nothing else can have: those of what is present, and of what is gone and somebody still
+    /// has to hear so.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        BYTES - self.table.room_bytes()
+    }
+
     /// Whether something is present that has no place in the table.
     #[must_use]
     pub const fn is_overflowing(&self) -> bool {
