@@ -1,5 +1,8 @@
 //! The command `sureplug`: see [`sureplug_board::cli`].
 
+#[cfg(all(panic = "abort", not(debug_assertions)))]
+mod backtrace;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
