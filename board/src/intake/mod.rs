@@ -8,7 +8,7 @@ mod ring;
 mod stall;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
@@ -33,9 +33,6 @@ use stall::{StallWatch, WATCH_INTERVAL_MS};
 
 /// For how long a thread that was asked to end may go on reading what is queued.
 const LAST_READS: Duration = Duration::from_secs(2);
-
-/// How often is looked whether an event is there that the socket has announced: for some ten microseconds.
-const FIRST_LOOKS: u32 = 64;
 
 /// What the intake counts; each number only grows.
 #[derive(Debug, Default)]
@@ -134,23 +131,6 @@ impl Intake {
     #[must_use]
     pub fn doorbell(&self) -> &Doorbell {
         &self.shared.records
-    }
-
-    /// The socket, for who wants to wake together with the intake: what it reads shows in the ring a moment later.
-    #[must_use]
-    pub fn socket(&self) -> BorrowedFd<'_> {
-        self.shared.socket.as_fd()
-    }
-
-    /// Waits until the ring holds something, while the intake reads what it woke for: not for long.
-    pub fn wait_for_first(&self) {
-        for _ in 0..FIRST_LOOKS {
-            if !self.is_empty() || self.has_ended() {
-                return;
-            }
-            // Where there is one processor, that is the intake's now.
-            std::thread::yield_now();
-        }
     }
 
     /// Whether the ring holds nothing.

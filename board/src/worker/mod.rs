@@ -37,10 +37,6 @@ const SIGUSR1: u32 = nix::libc::SIGUSR1.cast_unsigned();
 /// Records that are taken before the signals are looked at again.
 const RECORDS_A_TURN: usize = 256;
 
-/// Events that are so far apart come one by one: then to wake with the intake, and not after it, is worth the time that is
-/// spent on looking for what it reads.
-const SPARSE: Duration = Duration::from_micros(300);
-
 /// Takes records until the daemon shall end.
 pub struct Worker {
     intake: Intake,
@@ -65,9 +61,6 @@ pub struct Worker {
     signals: SignalFd,
     undersized: Undersized,
     started: Monotonic,
-    /// When records were taken last, and whether they come one by one.
-    taken: Monotonic,
-    is_sparse: bool,
     reminded: Monotonic,
     /// When lines were tried again that could not be written.
     restarted: Monotonic,
@@ -119,8 +112,6 @@ impl Worker {
             signals,
             undersized,
             started: now,
-            taken: now,
-            is_sparse: false,
             reminded: now,
             restarted: now,
         })
@@ -200,11 +191,7 @@ impl Worker {
     /// Handles what is in the ring, up to a limit, so that a storm does not keep a signal waiting.
     fn drain(&mut self) {
         let Self { intake, tracker, .. } = self;
-        let taken = intake.take(RECORDS_A_TURN, |record| tracker.record(record));
-        if taken > 0 {
-            let now = Monotonic::now();
-            self.is_sparse = taken == 1 && now.since(self.taken) >= SPARSE;
-            self.taken = now;
+        if intake.take(RECORDS_A_TURN, |record| tracker.record(record)) > 0 {
             self.remind();
         }
     }
@@ -223,21 +210,14 @@ impl Worker {
         });
         is_idle &= !self.broker.as_ref().is_some_and(Broker::is_busy);
         let served = self.broker.as_ref().map_or(bell.as_fd(), AsFd::as_fd);
-        // One hop less for an event that comes alone.
-        let early = if is_idle && self.is_sparse { self.intake.socket() } else { bell.as_fd() };
         let hooked = self.hook.as_ref().map_or(bell.as_fd(), AsFd::as_fd);
         let timeout = match is_idle {
             true => until_due,
             false if may_wait => PollTimeout::from(1u8),
             false => PollTimeout::ZERO,
         };
-        let [signalled, rung, has_room, has_client, has_run, is_early] =
-            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd(), served, hooked, early], timeout)?;
-        if is_early && !rung {
-            self.intake.wait_for_first();
-            // If it did not come, the bell alone says when it does.
-            self.is_sparse = !self.intake.is_empty();
-        }
+        let [signalled, rung, has_room, has_client, has_run] =
+            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd(), served, hooked], timeout)?;
         bell.disarm(rung);
         room.disarm(has_room);
         self.hear_clients(has_client);

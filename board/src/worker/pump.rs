@@ -72,12 +72,7 @@ impl Worker {
         let now = Monotonic::now();
         let Self { hook, tracker, packet, .. } = self;
         let mut has_told = hook.as_mut().is_some_and(|hook| hook.tell(&mut tracker.stream, now, packet));
-        let has_told_clients = self.serve_clients(now);
-        if has_told_clients && self.is_sparse {
-            // They have been woken, and may wait for this processor.
-            std::thread::yield_now();
-        }
-        has_told |= has_told_clients;
+        has_told |= self.serve_clients(now);
         // Tombstones that waited for them may have made room.
         if has_told && self.tracker.stream.presence().is_overflowing() {
             self.tracker.schedule.event(now.since_boot());
