@@ -1,7 +1,7 @@
 //! The command `sureplug`: see [`sureplug_board::cli`].
 
 #[cfg(all(panic = "abort", not(debug_assertions)))]
-mod backtrace;
+mod unwinding;
 
 use std::process::ExitCode;
 
