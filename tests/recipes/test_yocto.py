@@ -114,7 +114,7 @@ def built():
     """The recipe built with systemd; its folder."""
     result, _ = bitbake("do_fetch", "do_unpack", "do_configure", "do_compile", "do_install")
     assert result.returncode == 0, result.stdout
-    return scratch() / "bitbake/tmp/work/sureplug"
+    return scratch() / "bitbake/tmp/recipes/sureplug"
 
 
 def installed(layer=None, **variables):

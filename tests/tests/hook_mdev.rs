@@ -64,7 +64,7 @@ fn beside(directory: &TempDir, program: &Command) -> Command {
 }
 
 fn dev(daemon: &Daemon) -> PathBuf {
-    PathBuf::from(format!("/proc/{}/root/dev", daemon.pid()))
+    Path::new("/proc").join(daemon.pid().to_string()).join("root").join("dev")
 }
 
 /// Waits until it holds of what both have, and returns that.
