@@ -1,375 +1,113 @@
 use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use lexopt::{Arg, Parser, ValueExt};
-use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, SizingError, USB_PORTS, parse_u32};
-use sureplug_core::selection::Selection;
+use lexopt::{Arg, Parser};
 
-use super::special;
-use super::suggest::nearest;
-use crate::hooks::DEFAULT_TIMEOUT_MS;
-use crate::profile::{Profile, SUBSYSTEMS};
-use crate::sinks::LogKind;
-use crate::standing::Standing;
+use super::flags::{self, Flag};
+use super::options::Options;
+use super::topic::Topic;
+use super::usage::UsageError;
 
 /// What the arguments ask for.
 #[derive(Debug)]
-pub(super) enum Command {
-    Run(RunOptions),
-    Size(SizeOptions),
-    Monitor(RunOptions),
-    List(RunOptions),
-    Status(RunOptions),
-    Audit(RunOptions),
-    Measure(RunOptions),
-    Record(RunOptions),
-    Decode(RunOptions),
+pub(super) enum Request {
+    /// A command, with what it is to do.
+    Command(Topic, Box<Options>),
     Help(Topic),
     Version,
 }
 
-/// What help is wanted about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
-    Sureplug,
-    Run,
-    Size,
-    Monitor,
-    List,
-    Status,
-    Audit,
-    Measure,
-    Record,
-    Decode,
-}
-
-impl Topic {
-    /// Whether it is about a capture.
-    fn has_file(self) -> bool {
-        matches!(self, Self::Record | Self::Decode)
-    }
-
-    /// That of a command's name.
-    fn of(command: &OsStr) -> Option<Self> {
-        Some(match command.to_str()? {
-            "run" => Self::Run,
-            "size" => Self::Size,
-            "monitor" => Self::Monitor,
-            "list" => Self::List,
-            "status" => Self::Status,
-            "audit" => Self::Audit,
-            "measure" => Self::Measure,
-            "record" => Self::Record,
-            "decode" => Self::Decode,
-            _ => return None,
-        })
-    }
-}
-
-/// What both commands take.
-#[derive(Debug)]
-pub(super) struct BoardOptions {
-    /// What the image was built with, overridden by flags.
-    pub(super) profile: Profile,
-    /// The subsystems that are wanted.
-    pub(super) selection: Selection,
-    pub(super) sysfs: PathBuf,
-    pub(super) json: bool,
-}
-
-/// What `run`, `monitor` and `list` take.
-#[derive(Debug)]
-// Each is a flag that a person gives.
-#[expect(clippy::struct_excessive_bools)]
-pub(super) struct RunOptions {
-    pub(super) board: BoardOptions,
-    /// The subsystems that were named, for who asks a daemon; all if none was.
-    pub(super) named: Selection,
-    /// Opens a socket of its own although a daemon may be running.
-    pub(super) direct: bool,
-    pub(super) verbose: bool,
-    pub(super) allow_undersized: bool,
-    /// Where applications are served; the usual place if nobody says.
-    pub(super) socket: Option<PathBuf>,
-    /// By number: the group that may connect beside the owner.
-    pub(super) socket_group: Option<u32>,
-    /// The program that is run for each event.
-    pub(super) hook: Option<PathBuf>,
-    pub(super) hook_timeout_ms: u32,
-    /// The name of an LED in sysfs.
-    pub(super) led: Option<String>,
-    /// A chip and the number of its line.
-    #[cfg(feature = "gpio")]
-    pub(super) led_gpio: Option<(PathBuf, u32)>,
-    /// A descriptor on which readiness is said.
-    pub(super) ready_fd: Option<i32>,
-    /// Where what matters is said as well.
-    pub(super) system_log: Option<LogKind>,
-    /// Where figures are written.
-    pub(super) metrics: Option<PathBuf>,
-    pub(super) metrics_interval: Duration,
-    /// Looks again and again.
-    pub(super) watch: bool,
-    /// The capture that a command is about.
-    pub(super) file: PathBuf,
-    /// How large it may become.
-    pub(super) max_bytes: u32,
-    /// One that is measured, instead of what happens.
-    pub(super) pcap: Option<PathBuf>,
-    /// Where the lines go instead of to standard output.
-    pub(super) log: Option<PathBuf>,
-    pub(super) standing: Standing,
-}
-
-/// What `size` takes.
-#[derive(Debug)]
-pub(super) struct SizeOptions {
-    pub(super) board: BoardOptions,
-}
-
-/// How often figures are written where nothing else is said: as often as they are usually collected.
-const DEFAULT_METRICS_INTERVAL: Duration = Duration::from_secs(15);
-
-/// How large a recording becomes where nothing else is said, in bytes.
-const DEFAULT_MAX_BYTES: u32 = 16 * 1024 * 1024;
-
-const COMMANDS: &[&str] =
-    &["run", "size", "monitor", "list", "status", "audit", "measure", "record", "decode", "help"];
-const OPTIONS: &[&str] = &[
-    "--ports",
-    "--port-device",
-    "--max-stall-ms",
-    "--devpath-max",
-    "--subsystem",
-    "--sysfs",
-    "--json",
-    "--help",
-    "--version",
-    "--verbose",
-    "--allow-undersized",
-    "--direct",
-    "--socket",
-    "--socket-group",
-    "--hook",
-    "--hook-timeout-ms",
-    "--led",
-    #[cfg(feature = "gpio")]
-    "--led-gpio",
-    "--ready-fd",
-    "--log",
-    "--metrics",
-    "--metrics-interval-s",
-    "--watch",
-    "--max-bytes",
-    "--pcap",
-    "--lock-memory",
-    "--intake-priority",
-    "--oom-score-adj",
-];
-
-/// The command line is wrong: what is, and what it should be.
-#[derive(Debug)]
-pub(super) struct UsageError(pub(super) String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; see sureplug --help", self.0)
-    }
-}
-
-impl From<lexopt::Error> for UsageError {
-    fn from(error: lexopt::Error) -> Self {
-        Self(match error {
-            lexopt::Error::MissingValue { option: Some(option) } => format!("`{option}` needs a value"),
-            lexopt::Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
-            lexopt::Error::NonUnicodeValue(value) => {
-                format!("the value `{}` is not UTF-8", value.to_string_lossy())
-            }
-            _ => String::from("the arguments cannot be understood"),
-        })
-    }
-}
-
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, UsageError> {
     let mut parser = Parser::from_args(arguments);
     let mut topic = Topic::Sureplug;
-    let mut options = RunOptions {
-        board: BoardOptions {
-            profile: Profile::BUILD,
-            selection: SUBSYSTEMS,
-            sysfs: PathBuf::from("/sys"),
-            json: false,
-        },
-        named: Selection::ALL,
-        direct: false,
-        verbose: false,
-        allow_undersized: false,
-        socket: None,
-        socket_group: None,
-        hook: None,
-        hook_timeout_ms: DEFAULT_TIMEOUT_MS,
-        led: None,
-        #[cfg(feature = "gpio")]
-        led_gpio: None,
-        ready_fd: None,
-        system_log: None,
-        metrics: None,
-        metrics_interval: DEFAULT_METRICS_INTERVAL,
-        watch: false,
-        file: PathBuf::new(),
-        max_bytes: DEFAULT_MAX_BYTES,
-        pcap: None,
-        log: None,
-        standing: Standing::default(),
-    };
-    let mut subsystems = String::new();
-    let mut used = Vec::new();
+    let mut options = Box::new(Options::usual());
+    let mut used: Vec<&Flag> = Vec::new();
     while let Some(argument) = parser.next()? {
-        let board = &mut options.board;
-        match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help(topic)),
-            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
-            Arg::Long("json") => board.json = true,
-            Arg::Long("sysfs") => board.sysfs = directory(parser.value()?)?,
-            Arg::Long("ports") => {
-                board.profile.ports = Some(number(&mut parser, "--ports", &USB_PORTS)?);
-            }
-            Arg::Long("port-device") => {
-                board.profile.port_device = value(&mut parser, "--port-device", PortDevice::parse)?;
-            }
-            Arg::Long("max-stall-ms") => {
-                board.profile.max_stall_ms = number(&mut parser, "--max-stall-ms", &MAX_STALL_MS)?;
-            }
-            Arg::Long("devpath-max") => {
-                board.profile.devpath_max = Some(number(&mut parser, "--devpath-max", &DEVPATH_MAX_BYTES)?);
-            }
-            Arg::Long("subsystem") => {
-                board.selection = one_more_subsystem(&mut subsystems, &parser.value()?.string()?)?;
-                options.named = board.selection.clone();
-            }
-            Arg::Short('v') => options.verbose = special::note(&special::VERBOSE, &mut used),
-            Arg::Value(word) if topic == Topic::Sureplug => match Topic::of(&word) {
-                Some(command) => topic = command,
-                None if word == "help" => return help(&mut parser),
-                None => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
-            },
-            Arg::Value(word) if topic.has_file() && options.file.as_os_str().is_empty() => {
-                options.file = PathBuf::from(word);
-            }
-            Arg::Value(word) => {
-                return Err(UsageError(format!("unexpected argument `{}`", word.to_string_lossy())));
-            }
+        let flag = match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(topic)),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Request::Version),
+            Arg::Short('v') => flags::find("verbose")?,
             Arg::Short(letter) => return Err(UsageError(format!("unknown option `-{letter}`"))),
-            Arg::Long(name) => match special::find(name) {
-                Some(option) => {
-                    special::note(option, &mut used);
-                    option.take(&mut parser, &mut options)?;
+            Arg::Long(name) => flags::find(name)?,
+            Arg::Value(word) => {
+                if topic == Topic::Sureplug {
+                    match command(&word)? {
+                        Some(command) => topic = command,
+                        None => return help(&mut parser),
+                    }
+                } else if topic.has_file() && options.file.as_os_str().is_empty() {
+                    options.file = PathBuf::from(word);
+                } else {
+                    return Err(UsageError(format!("unexpected argument `{}`", word.to_string_lossy())));
                 }
-                None => return Err(unknown("option", &format!("--{name}"), OPTIONS)),
-            },
-        }
+                continue;
+            }
+        };
+        used.push(flag);
+        flag.take(&mut parser, &mut options)?;
     }
-    special::check(&used, topic)?;
+    used.iter().try_for_each(|flag| flag.check(topic))?;
     if topic.has_file() && options.file.as_os_str().is_empty() {
         return Err(UsageError(String::from("no file: name the capture, such as plug.pcap")));
     }
-    Ok(match topic {
-        Topic::Size => Command::Size(SizeOptions { board: options.board }),
-        Topic::Monitor => Command::Monitor(options),
-        Topic::List => Command::List(options),
-        Topic::Status => Command::Status(options),
-        Topic::Audit => Command::Audit(options),
-        Topic::Measure => Command::Measure(options),
-        Topic::Record => {
-            options.board.selection = options.named.clone();
-            Command::Record(options)
-        }
-        Topic::Decode => Command::Decode(options),
-        Topic::Sureplug | Topic::Run => Command::Run(options),
-    })
+    if topic == Topic::Record {
+        // Whole, where nothing else is said.
+        options.board.selection = options.named.clone();
+    }
+    Ok(Request::Command(topic, options))
 }
 
-/// The selection of all names up to this one.
-fn one_more_subsystem(names: &mut String, name: &str) -> Result<Selection, UsageError> {
-    names.push(' ');
-    names.push_str(name);
-    // One alone first, so that the fault is found where it is.
-    Selection::parse(name)
-        .and_then(|_| Selection::parse(names))
-        .map_err(|error| UsageError(format!("--subsystem {name}: {error}")))
+/// What a command's name stands for; nothing for `help`.
+fn command(word: &OsStr) -> Result<Option<Topic>, UsageError> {
+    let word = word.to_string_lossy();
+    let found = Topic::COMMANDS.into_iter().find(|command| command.name() == word);
+    if found.is_some() || word == "help" {
+        return Ok(found);
+    }
+    let names = Topic::COMMANDS.iter().map(|command| command.name()).chain(["help"]);
+    Err(UsageError::unknown("command", "", &word, names))
 }
 
-fn help(parser: &mut Parser) -> Result<Command, UsageError> {
+fn help(parser: &mut Parser) -> Result<Request, UsageError> {
     let topic = match parser.next()? {
         None => Topic::Sureplug,
-        Some(Arg::Value(word)) => match Topic::of(&word) {
-            Some(topic) => topic,
-            None => return Err(unknown("command", &word.to_string_lossy(), COMMANDS)),
-        },
+        Some(Arg::Value(word)) => command(&word)?.unwrap_or(Topic::Sureplug),
         Some(other) => return Err(other.unexpected().into()),
     };
     match parser.next()? {
-        None => Ok(Command::Help(topic)),
+        None => Ok(Request::Help(topic)),
         Some(other) => Err(other.unexpected().into()),
     }
 }
 
-fn unknown(what: &str, found: &str, candidates: &[&str]) -> UsageError {
-    UsageError(match nearest(found, candidates) {
-        Some(meant) => format!("unknown {what} `{found}`; did you mean `{meant}`?"),
-        None => format!("unknown {what} `{found}`"),
-    })
-}
-
-pub(super) fn number(
-    parser: &mut Parser,
-    option: &str,
-    range: &RangeInclusive<u32>,
-) -> Result<u32, UsageError> {
-    value(parser, option, |text| parse_u32(text, range))
-}
-
-/// A mistyped directory would look like a board without ports.
-fn directory(path: OsString) -> Result<PathBuf, UsageError> {
-    let path = PathBuf::from(path);
-    if path.is_dir() {
-        Ok(path)
-    } else {
-        Err(UsageError(format!("--sysfs {}: not a directory", path.to_string_lossy())))
-    }
-}
-
-/// An option's value, and what is wrong with it together with the option's name.
-fn value<T>(
-    parser: &mut Parser,
-    option: &str,
-    parse: impl FnOnce(&str) -> Result<T, SizingError>,
-) -> Result<T, UsageError> {
-    let text = parser.value()?.string()?;
-    parse(&text).map_err(|error| UsageError(format!("{option} {text}: {error}")))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Command, SUBSYSTEMS, Selection, Topic, parse};
+    use sureplug_core::selection::Selection;
 
-    fn parsed(line: &str) -> Result<Command, String> {
+    use super::{Options, Request, Topic, parse};
+    use crate::profile::SUBSYSTEMS;
+
+    fn parsed(line: &str) -> Result<Request, String> {
         parse(line.split_whitespace().map(Into::into)).map_err(|error| error.to_string())
+    }
+
+    fn run(line: &str) -> Box<Options> {
+        let Ok(Request::Command(Topic::Sureplug | Topic::Run, options)) = parsed(line) else {
+            panic!("no run: {line}")
+        };
+        options
     }
 
     #[test]
     fn nothing_runs() {
-        let Ok(Command::Run(options)) = parsed("") else { panic!("no run") };
+        let options = run("");
         assert!(!options.verbose && !options.allow_undersized && !options.board.json);
     }
 
     #[test]
-    fn flags_override_the_build() {
+    fn options_override_the_build() {
         for line in ["--ports 7 --max-stall-ms 250", "run --ports=7 --max-stall-ms=250"] {
-            let Ok(Command::Run(options)) = parsed(line) else { panic!("{line}") };
+            let options = run(line);
             assert_eq!((options.board.profile.ports, options.board.profile.max_stall_ms), (Some(7), 250));
             assert!(options.board.profile.is_fixed());
         }
@@ -386,7 +124,7 @@ mod tests {
             ),
             ("--subsystem all", Selection::ALL),
         ] {
-            let Ok(Command::Run(options)) = parsed(line) else { panic!("{line}") };
+            let options = run(line);
             assert_eq!(options.board.selection, wanted, "{line}");
         }
     }
@@ -400,9 +138,9 @@ mod tests {
             ("help size", Topic::Size),
             ("help", Topic::Sureplug),
         ] {
-            assert!(matches!(parsed(line), Ok(Command::Help(topic)) if topic == wanted), "{line}");
+            assert!(matches!(parsed(line), Ok(Request::Help(topic)) if topic == wanted), "{line}");
         }
-        assert!(matches!(parsed("size --version"), Ok(Command::Version)));
+        assert!(matches!(parsed("size --version"), Ok(Request::Version)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sureplug_core::presence::Origin;
 use sureplug_core::uevent::Uevent;
 
 use super::Exit;
-use super::args::RunOptions;
+use super::options::Options;
 use super::output::{complain, keep_printing};
 use crate::json::Object;
 use crate::sinks::{Style, recorded_event};
@@ -19,7 +19,7 @@ use crate::sinks::{Style, recorded_event};
 const TEXT_BYTES: usize = 32 * 1024;
 
 /// Prints all messages of the capture.
-pub(super) fn decode(options: &RunOptions) -> Exit {
+pub(super) fn decode(options: &Options) -> Exit {
     let path = options.file.as_path();
     let refused = |error: &dyn fmt::Display| {
         complain(&format_args!("cannot read {}: {error}", path.display()));
@@ -70,13 +70,7 @@ pub(super) fn decode(options: &RunOptions) -> Exit {
 }
 
 /// A uevent, or what is wrong with it.
-fn message(
-    out: &mut String,
-    options: &RunOptions,
-    offset: u64,
-    unix_us: u64,
-    datagram: &[u8],
-) -> fmt::Result {
+fn message(out: &mut String, options: &Options, offset: u64, unix_us: u64, datagram: &[u8]) -> fmt::Result {
     match Uevent::parse(datagram) {
         Ok(uevent) => {
             let stamp = unix_us.saturating_mul(1_000);

@@ -1,4 +1,4 @@
-use super::args::Topic;
+use super::topic::Topic;
 
 pub(super) const fn text(topic: Topic) -> &'static str {
     match topic {

@@ -6,15 +6,15 @@ use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::{Action, Escaped, Uevent};
 
 use super::Exit;
-use super::args::RunOptions;
 use super::monitor::is_nobody;
+use super::options::Options;
 use super::output::{complain, print};
 use crate::client::{Client, DEFAULT_PATH};
 use crate::json::Object;
 use crate::sysfs::{Devices, Reading};
 
 /// Shows the devices that a daemon knows, or that sysfs shows where none runs.
-pub(super) fn list(options: &RunOptions) -> Exit {
+pub(super) fn list(options: &Options) -> Exit {
     let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
     let (source, devices) = match of_daemon(path, options) {
         Err(error) if is_nobody(&error) => {
@@ -68,7 +68,7 @@ impl Device {
     }
 }
 
-fn of_daemon(path: &Path, options: &RunOptions) -> io::Result<Vec<Device>> {
+fn of_daemon(path: &Path, options: &Options) -> io::Result<Vec<Device>> {
     let mut client = Client::select(path, "LIST", &options.named)?;
     let mut devices: Vec<Device> = Vec::new();
     let mut is_whole = false;
@@ -91,7 +91,7 @@ fn of_daemon(path: &Path, options: &RunOptions) -> io::Result<Vec<Device>> {
     if is_whole { Ok(devices) } else { Err(io::Error::other("the daemon has hung up")) }
 }
 
-fn of_sysfs(options: &RunOptions) -> io::Result<Vec<Device>> {
+fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
     let mut sysfs = Devices::open(&options.board.sysfs, options.named.clone())?;
     let mut devices: Vec<Device> = Vec::new();
     while sysfs.advance().is_some() {

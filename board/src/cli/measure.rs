@@ -16,8 +16,8 @@ use sureplug_core::measure::{Measurement, SETTLED_AFTER, Step};
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, Others, PortDevice, SkbAbi};
 use sureplug_core::uevent::{Escaped, Uevent};
 
-use super::args::RunOptions;
 use super::decode::{Capture, Message};
+use super::options::Options;
 use super::output::{complain, print};
 use super::{Exit, Prepared, prepare};
 use crate::charge::ChargeMeter;
@@ -45,7 +45,7 @@ impl From<io::Error> for Trouble {
 }
 
 /// Measures one plug and one unplug.
-pub(super) fn measure(options: &RunOptions) -> Exit {
+pub(super) fn measure(options: &Options) -> Exit {
     // Its socket is not for this: a filter would hide a part of what a device raises.
     let Prepared { filtering, board, sizing, .. } = match prepare(&options.board) {
         Ok(prepared) => prepared,

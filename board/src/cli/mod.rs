@@ -3,24 +3,30 @@
 mod args;
 mod audit;
 mod decode;
+mod flags;
 mod group;
 mod help;
 mod list;
 mod measure;
 mod monitor;
+mod options;
 mod outlets;
 mod output;
 mod record;
 mod run;
 mod size;
-mod special;
 mod status;
 mod suggest;
+mod topic;
+mod usage;
+mod value;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{BoardOptions, Command};
+use args::Request;
+use options::{BoardOptions, Options};
+use topic::Topic;
 
 use crate::netlink::{Filtering, Unbound};
 use crate::profile::Sizing;
@@ -50,23 +56,29 @@ impl Exit {
 /// Runs the command that the arguments ask for; they begin behind the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match args::parse(arguments) {
-        Ok(Command::Run(options)) => run::run(&options),
-        Ok(Command::Size(options)) => size::size(&options),
-        Ok(Command::Monitor(options)) => monitor::monitor(&options),
-        Ok(Command::List(options)) => list::list(&options),
-        Ok(Command::Status(options)) => status::status(&options),
-        Ok(Command::Audit(options)) => audit::audit(&options),
-        Ok(Command::Measure(options)) => measure::measure(&options),
-        Ok(Command::Record(options)) => record::record(&options),
-        Ok(Command::Decode(options)) => decode::decode(&options),
-        Ok(Command::Help(topic)) => output::print(help::text(topic)),
-        Ok(Command::Version) => output::print(concat!("sureplug ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Request::Command(topic, options)) => run_command(topic, &options),
+        Ok(Request::Help(topic)) => output::print(help::text(topic)),
+        Ok(Request::Version) => output::print(concat!("sureplug ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => {
             output::complain(&error);
             Exit::Usage
         }
     };
     ExitCode::from(exit as u8)
+}
+
+fn run_command(topic: Topic, options: &Options) -> Exit {
+    match topic {
+        Topic::Sureplug | Topic::Run => run::run(options),
+        Topic::Size => size::size(options),
+        Topic::Monitor => monitor::monitor(options),
+        Topic::List => list::list(options),
+        Topic::Status => status::status(options),
+        Topic::Audit => audit::audit(options),
+        Topic::Measure => measure::measure(options),
+        Topic::Record => record::record(options),
+        Topic::Decode => decode::decode(options),
+    }
 }
 
 /// A socket that is not bound yet, and what it is to be.

@@ -4,14 +4,14 @@ use std::path::Path;
 use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::Escaped;
 
-use super::args::RunOptions;
+use super::options::Options;
 use super::output::complain;
 use super::{Exit, run};
 use crate::client::{Client, DEFAULT_PATH};
 use crate::sinks::{Line, Output, Style};
 
 /// Shows what a daemon tells, or what a socket of its own hears.
-pub(super) fn monitor(options: &RunOptions) -> Exit {
+pub(super) fn monitor(options: &Options) -> Exit {
     if options.direct {
         return run::alone(options);
     }
@@ -40,7 +40,7 @@ pub(super) fn is_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-fn show(mut client: Client, options: &RunOptions) -> io::Result<Exit> {
+fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
     let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
     let mut output = Output::standard()?;
     let mut text = String::new();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::args::RunOptions;
+use super::options::Options;
 use super::output::complain;
 use crate::broker::{Broker, OpenError};
 use crate::client::DEFAULT_PATH;
@@ -28,7 +28,7 @@ impl Outlets {
 
     /// Opens all that is asked for, before anything else is opened and before there are threads; says why where that is
     /// impossible.
-    pub(super) fn open(options: &RunOptions) -> Option<Self> {
+    pub(super) fn open(options: &Options) -> Option<Self> {
         let supervisor = Supervisor::find(options.ready_fd).map_err(|error| {
             complain(&format_args!(
                 "the supervisor cannot be told: {error}; look at --ready-fd and NOTIFY_SOCKET"

@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sureplug_core::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
 
-use super::args::RunOptions;
+use super::options::Options;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
 use crate::doorbell::poll_in;
@@ -27,7 +27,7 @@ const BUFFER_BYTES: usize = 60 * 1024;
 const RECORDS_A_TURN: usize = 256;
 
 /// Records until a signal comes, or the file is as large as it may be.
-pub(super) fn record(options: &RunOptions) -> Exit {
+pub(super) fn record(options: &Options) -> Exit {
     let Prepared { socket, sizing, .. } = match prepare(&options.board) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,

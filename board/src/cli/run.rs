@@ -4,7 +4,7 @@ use std::path::Path;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::args::RunOptions;
+use super::options::Options;
 use super::outlets::Outlets;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
@@ -16,16 +16,16 @@ use crate::totals::Totals;
 use crate::worker::Worker;
 
 /// Watches in the foreground until a signal comes, and serves applications.
-pub(super) fn run(options: &RunOptions) -> Exit {
+pub(super) fn run(options: &Options) -> Exit {
     watching(options, Outlets::open)
 }
 
 /// The same for nobody else.
-pub(super) fn alone(options: &RunOptions) -> Exit {
+pub(super) fn alone(options: &Options) -> Exit {
     watching(options, |_| Some(Outlets::none()))
 }
 
-fn watching(options: &RunOptions, open: impl FnOnce(&RunOptions) -> Option<Outlets>) -> Exit {
+fn watching(options: &Options, open: impl FnOnce(&Options) -> Option<Outlets>) -> Exit {
     // Before the first event is queued and before any thread starts, so that none of them takes a signal
     // and no event goes without the totals.
     let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1]);
@@ -75,7 +75,7 @@ fn must_refuse(undersized: &Undersized) -> bool {
 }
 
 fn watch(
-    options: &RunOptions,
+    options: &Options,
     sizing: &Sizing,
     filtering: Filtering,
     socket: UeventSocket,

@@ -3,7 +3,7 @@ use std::fmt::{self, Write};
 use sureplug_core::rcvbuf::{Effective, Others};
 use sureplug_core::selection::Selection;
 
-use super::args::SizeOptions;
+use super::options::Options;
 use super::output::{complain, print};
 use super::{Exit, Prepared, prepare};
 use crate::json::Object;
@@ -14,7 +14,7 @@ use crate::sysctl;
 use crate::sysfs::BoardPorts;
 
 /// Says how large the buffer must be, and asks the kernel for it.
-pub(super) fn size(options: &SizeOptions) -> Exit {
+pub(super) fn size(options: &Options) -> Exit {
     let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,

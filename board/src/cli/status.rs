@@ -7,8 +7,8 @@ use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::{Escaped, Uevent};
 
 use super::Exit;
-use super::args::RunOptions;
 use super::monitor::is_nobody;
+use super::options::Options;
 use super::output::{complain, print};
 use crate::client::{Client, DEFAULT_PATH};
 use crate::json::string;
@@ -17,7 +17,7 @@ use crate::json::string;
 const HEADING: [&[u8]; 3] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM"];
 
 /// Asks it.
-pub(super) fn status(options: &RunOptions) -> Exit {
+pub(super) fn status(options: &Options) -> Exit {
     let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
     let mut text = String::new();
     let result = Client::status(path).and_then(|mut client| {

@@ -12,7 +12,7 @@ use nix::poll::PollTimeout;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::args::RunOptions;
+use super::options::Options;
 use super::output::{complain, print};
 use super::{Exit, Prepared, prepare};
 use crate::audit::{Audit, limits};
@@ -28,7 +28,7 @@ const USUAL_ROWS: u16 = 24;
 const USUAL_COLUMNS: u16 = 80;
 
 /// Looks once, or again and again.
-pub(super) fn audit(options: &RunOptions) -> Exit {
+pub(super) fn audit(options: &Options) -> Exit {
     // What it was sized with is closed again: it would be in the list.
     let sizing = match prepare(&options.board) {
         Ok(Prepared { sizing, .. }) => sizing,
