@@ -2,7 +2,6 @@
 //! with `unsafe`.
 
 mod spawn;
-mod text;
 
 use std::ffi::CStr;
 use std::io;
@@ -15,7 +14,6 @@ use nix::sys::socket::{SockFlag, accept4};
 use sureplug_core::filter::Instruction;
 
 pub use spawn::{STACK_BYTES, spawn};
-pub use text::release_text;
 
 /// Words of `SO_MEMINFO` (`include/uapi/linux/sock_diag.h`, `SK_MEMINFO_VARS`).
 const MEMINFO_WORDS: usize = 9;

@@ -42,7 +42,6 @@ impl Worker {
     /// The first scan makes it ready.
     pub(super) fn become_ready(&mut self, kind: ScanKind) {
         if kind == ScanKind::Start {
-            crate::sys::release_text();
             if let Some(supervisor) = &mut self.supervisor {
                 supervisor.ready();
             }
