@@ -1,0 +1,14 @@
+//! The system calls that `nix` has no safe call for, or none that does without allocating: this library's one place with
+//! `unsafe`.
+
+mod directory;
+mod process;
+mod socket;
+mod spawn;
+mod terminal;
+
+pub use directory::{read_directory, read_link};
+pub use process::{set_realtime_priority, take_descriptor};
+pub use socket::{MemInfo, accept, attach_filter, mem_info, set_no_enobufs, unread_bytes};
+pub use spawn::{STACK_BYTES, spawn};
+pub use terminal::window_size;

@@ -1,0 +1,45 @@
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// Takes a descriptor that this process was started with, so that no child of it has it.
+///
+/// # Errors
+///
+/// What `fcntl(2)` says: `EBADF` if there is none of that number.
+pub fn take_descriptor(number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two numbers.
+    let result = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    Errno::result(result)?;
+    // SAFETY: it is open, and as the caller says nobody else's: it was handed over for this use.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Gives the calling thread a real-time priority (1 to 99, `SCHED_FIFO`), or with 0 that of usual threads.
+/// By system call, since musl's function of that name refuses everything.
+///
+/// # Errors
+///
+/// What `sched_setscheduler(2)` says.
+pub fn set_realtime_priority(priority: u32) -> io::Result<()> {
+    let policy = if priority > 0 { libc::SCHED_FIFO } else { libc::SCHED_OTHER };
+    let priority = libc::c_int::try_from(priority).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the kernel reads a `struct sched_param`, which is one int (`include/uapi/linux/sched/types.h`), from an
+    // int that outlives the call.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
+    Errno::result(result)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::set_realtime_priority;
+
+    #[test]
+    fn a_priority_that_no_thread_can_have_is_refused() {
+        assert_eq!(set_realtime_priority(100).unwrap_err().raw_os_error(), Some(nix::libc::EINVAL));
+        set_realtime_priority(0).unwrap();
+    }
+}
