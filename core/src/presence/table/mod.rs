@@ -1,20 +1,14 @@
 //! Where the devices are kept: slots, an index from devpath to slot, and the bytes of both.
 
+mod lookup;
+mod room;
+
 use super::arena::Arena;
 use super::identity;
-use super::slot::{Index, Slot, State};
+use super::slot::{Index, Marks, Slot, State};
 use super::stored::{self, Description};
 use super::transition::Device;
-use crate::limits::MAX_PROPERTY_BYTES;
 use crate::uevent::Uevent;
-
-/// Bytes of a devpath and of stored properties with which any event can be made of them, as long as the
-/// kernel's limit: what stands in front of the properties is longest in a `remove`.
-const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0".len();
-
-/// Tombstones that are kept although nobody waits for them, so that who is a little late still hears of devices that
-/// came and went.
-const TOMBSTONES: usize = 64;
 
 /// Slots and bytes of fixed number.
 pub(super) struct Table<const SLOTS: usize, const BYTES: usize> {
@@ -76,32 +70,6 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         let slot = self.slot(index);
         let start = slot.start as usize + usize::from(slot.path_length);
         self.arena.get(start, usize::from(slot.properties_length))
-    }
-
-    /// The slot of that devpath in that state, [`State::Found`] or [`State::Present`].
-    pub(super) fn find(&self, path: &[u8], state: State) -> Option<Index> {
-        let hash = hash(path);
-        let mut next = self.heads[hash as usize % SLOTS];
-        while let Some(index) = next {
-            let slot = self.slot(index);
-            if slot.hash == hash && slot.state == state && self.path(index) == path {
-                break;
-            }
-            next = slot.next;
-        }
-        next
-    }
-
-    /// Whether the slot's device is below that devpath.
-    pub(super) fn is_below(&self, index: Index, path: &[u8]) -> bool {
-        let slot = self.slot(index);
-        usize::from(slot.path_length) > path.len()
-            && self.path(index).strip_prefix(path).is_some_and(|rest| rest.first() == Some(&b'/'))
-    }
-
-    /// Whether anything can be below the slot's device. That it is so must be looked for.
-    pub(super) fn may_have_below(&self, index: Index) -> bool {
-        self.below[self.slot(index).hash as usize % SLOTS] > 0
     }
 
     /// Bytes that the device of an event takes.
@@ -208,7 +176,7 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         self.unlink(index);
         let slot = self.slot_mut(index);
         slot.state = State::Gone;
-        slot.marks = super::slot::Marks::default();
+        slot.marks = Marks::default();
     }
 
     /// Nobody was told of the device, or everybody that it is gone.
@@ -223,155 +191,12 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         *self.slot_mut(index) = Slot { generation, ..Slot::FREE };
     }
 
-    /// Bytes for which there is room if all tombstones go that nobody waits for.
-    pub(super) fn room_bytes(&self) -> usize {
-        let tombstones = self.slots.iter().filter(|slot| slot.state == State::Gone && slot.is_available());
-        let bytes: usize = tombstones.map(|slot| self.arena.cost_of(slot.start)).sum();
-        self.arena.room() + bytes
-    }
-
     fn write(&mut self, mut at: usize, uevent: &Uevent<'_>) {
         for property in stored::of_event(uevent) {
             at = self.arena.put(at, property);
             at = self.arena.put(at, b"\0");
         }
     }
-
-    /// A slot with bytes, not linked yet: a free one, or a tombstone that nobody waits for.
-    fn take_slot(&mut self, path_length: usize, properties_length: usize) -> Option<Index> {
-        if path_length + properties_length > MAX_STORED_BYTES {
-            return None;
-        }
-        let index = Index::from_place(self.find_place()?)?;
-        self.release(index);
-        let start = self.reserve(index, path_length + properties_length)?;
-        let slot = self.slot_mut(index);
-        slot.start = start;
-        slot.path_length = to_u16(path_length);
-        slot.properties_length = to_u16(properties_length);
-        slot.generation = slot.generation.wrapping_add(1);
-        self.used = self.used.max(index.place() + 1);
-        self.hand = index.place() + 1;
-        Some(index)
-    }
-
-    /// One that was never used, as long as tombstones are few; else that of the oldest tombstone, as far as nobody
-    /// waits for that.
-    fn find_place(&self) -> Option<usize> {
-        let unused = Some(self.used).filter(|&place| place < SLOTS);
-        let hand = self.hand.min(self.used);
-        let mut places = (hand..self.used).chain(0..hand);
-        match unused {
-            Some(place) if self.used < self.linked + TOMBSTONES => Some(place),
-            unused => places.find(|&place| self.slots[place].is_available()).or(unused),
-        }
-    }
-
-    /// Room for properties of that length, those of now kept.
-    fn make_capacity(&mut self, index: Index, length: usize) -> bool {
-        let slot = *self.slot(index);
-        let wanted = usize::from(slot.path_length) + length;
-        if wanted <= usize::from(self.arena.capacity(slot.start)) {
-            return true;
-        }
-        let Some(start) = self.reserve(index, wanted) else { return false };
-        // Where it is now: room may have been made.
-        let old = self.slot(index).start;
-        let used = usize::from(slot.path_length) + usize::from(slot.properties_length).min(length);
-        self.arena.copy(old as usize, used, start as usize);
-        self.arena.free(old);
-        self.slot_mut(index).start = start;
-        true
-    }
-
-    /// Bytes for a slot, for which tombstones may go that nobody waits for.
-    fn reserve(&mut self, owner: Index, length: usize) -> Option<u32> {
-        if self.arena.is_wasteful() {
-            self.compact();
-        }
-        if !self.arena.fits(length) {
-            // More than is needed, so that the next ones find room as well; the oldest first.
-            let places = (self.hand..SLOTS).chain(0..self.hand);
-            for index in places.filter_map(Index::from_place) {
-                if self.arena.would_fit(length + BYTES / 8) {
-                    break;
-                }
-                if self.slot(index).state == State::Gone && self.slot(index).is_available() {
-                    self.release(index);
-                }
-            }
-            if !self.arena.would_fit(length) {
-                return None;
-            }
-            self.compact();
-        }
-        self.arena.allocate(owner, length)
-    }
-
-    fn compact(&mut self) {
-        let Self { slots, arena, .. } = self;
-        arena.compact(|owner, start| slots[owner.place()].start = start);
-    }
-
-    fn link(&mut self, index: Index, state: State) {
-        self.linked += 1;
-        let (hash, depth) = self.count_above(index, 1);
-        let head = self.heads[hash as usize % SLOTS].replace(index);
-        let slot = self.slot_mut(index);
-        (slot.hash, slot.depth, slot.state, slot.next) = (hash, depth, state, head);
-    }
-
-    fn unlink(&mut self, index: Index) {
-        self.linked -= 1;
-        let (hash, _) = self.count_above(index, u32::MAX);
-        let next = self.slot(index).next;
-        let place = hash as usize % SLOTS;
-        if self.heads[place] == Some(index) {
-            self.heads[place] = next;
-            return;
-        }
-        let mut at = self.heads[place];
-        while let Some(before) = at {
-            at = self.slot(before).next;
-            if at == Some(index) {
-                self.slot_mut(before).next = next;
-                return;
-            }
-        }
-    }
-
-    /// Counts the slot's device below all devpaths above it, or no more with a `step` of -1. Returns its own
-    /// hash and depth.
-    fn count_above(&mut self, index: Index, step: u32) -> (u32, u16) {
-        let Self { slots, below, arena, .. } = self;
-        let slot = &slots[index.place()];
-        let path = arena.get(slot.start as usize, usize::from(slot.path_length));
-        let mut depth = 0;
-        let mut mixed = 0;
-        for &byte in path {
-            if byte == b'/' {
-                depth += 1;
-                let count = &mut below[spread(mixed) as usize % SLOTS];
-                *count = count.wrapping_add(step);
-            }
-            mixed = mix(mixed, byte);
-        }
-        (spread(mixed), depth)
-    }
-}
-
-/// Who is below a devpath has its hash on the way.
-fn hash(path: &[u8]) -> u32 {
-    spread(path.iter().fold(0, |mixed, &byte| mix(mixed, byte)))
-}
-
-const fn mix(mixed: u64, byte: u8) -> u64 {
-    mixed.rotate_left(5).wrapping_add(byte as u64)
-}
-
-#[allow(clippy::cast_possible_truncation)]
-const fn spread(mixed: u64) -> u32 {
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 /// Both parts of a datagram, which core keeps in u16 throughout.
