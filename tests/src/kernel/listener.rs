@@ -7,7 +7,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, sendto, setsockopt,
     socket, sockopt,
 };
-use sureplug_board::sys::{MemInfo, mem_info};
+use sureplug_board::sys::{MemInfo, attach_filter, mem_info};
+use sureplug_core::filter::Instruction;
 
 /// A listener as other programs are: it sets what buffer it likes, and has no other care.
 pub struct Listener(OwnedFd);
@@ -141,7 +142,8 @@ impl Listener {
     ///
     /// If the kernel refuses.
     pub fn keep_of_everything(&self, bytes: u32) {
-        self.attach(&mut [instruction(libc::BPF_RET | libc::BPF_K, 0, bytes)]);
+        attach_filter(&self.0, &[instruction(libc::BPF_RET | libc::BPF_K, 0, bytes)])
+            .expect("SO_ATTACH_FILTER");
     }
 
     /// Attaches a classic BPF program: no event of a virtual net device whose name begins with that letter.
@@ -155,32 +157,18 @@ impl Listener {
         let jump = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
         let give = libc::BPF_RET | libc::BPF_K;
         // All events are longer than that: a load beyond the end would drop them.
-        self.attach(&mut [
-            instruction(load, 0, letter_at("add@/devices/virtual/net/")),
-            instruction(jump, 3, letter.into()),
-            instruction(load, 0, letter_at("remove@/devices/virtual/net/")),
-            instruction(jump, 1, letter.into()),
-            instruction(give, 0, u32::MAX),
-            instruction(give, 0, 0),
-        ]);
-    }
-
-    fn attach(&self, instructions: &mut [libc::sock_filter]) {
-        let len = u16::try_from(instructions.len()).expect("a short program");
-        let program = libc::sock_fprog { len, filter: instructions.as_mut_ptr() };
-        let length = libc::socklen_t::try_from(size_of_val(&program)).expect("a small program");
-        // SAFETY: the program and its instructions are valid for reads and outlive the call, which copies
-        // them.
-        let result = unsafe {
-            libc::setsockopt(
-                self.0.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_ATTACH_FILTER,
-                (&raw const program).cast(),
-                length,
-            )
-        };
-        assert_eq!(result, 0, "SO_ATTACH_FILTER: {}", Errno::last());
+        attach_filter(
+            &self.0,
+            &[
+                instruction(load, 0, letter_at("add@/devices/virtual/net/")),
+                instruction(jump, 3, letter.into()),
+                instruction(load, 0, letter_at("remove@/devices/virtual/net/")),
+                instruction(jump, 1, letter.into()),
+                instruction(give, 0, u32::MAX),
+                instruction(give, 0, 0),
+            ],
+        )
+        .expect("SO_ATTACH_FILTER");
     }
 
     /// The socket's memory figures.
@@ -207,8 +195,8 @@ impl AsFd for Listener {
 }
 
 /// One instruction; a jump that is not taken goes on behind it.
-fn instruction(code: u32, jump_if_true: u8, k: u32) -> libc::sock_filter {
-    libc::sock_filter { code: u16::try_from(code).expect("a code"), jt: jump_if_true, jf: 0, k }
+fn instruction(code: u32, jump_if_true: u8, k: u32) -> Instruction {
+    Instruction { code: u16::try_from(code).expect("a code"), jt: jump_if_true, jf: 0, k }
 }
 
 /// Multicasts text to a group as any process with `CAP_NET_ADMIN` can: not as the kernel.
