@@ -16,5 +16,6 @@ pub mod served;
 pub mod stand_in;
 pub mod sysfs_truth;
 pub mod timing;
+pub mod transcript;
 pub mod usb_tree;
 pub mod vectors;

@@ -1,9 +1,11 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use sureplug_tests::transcript::Transcript;
 
 /// The far end of a serial line: a thread takes what comes, as fast as the line is.
 pub struct Lines {
@@ -13,27 +15,11 @@ pub struct Lines {
 
 #[derive(Default)]
 struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
+    transcript: Transcript,
+    /// The line that has no end yet.
+    begun: Mutex<Vec<u8>>,
     /// Bytes a second; 0 for as many as come.
     bytes_per_second: AtomicU32,
-}
-
-#[derive(Default)]
-struct State {
-    lines: Vec<String>,
-    /// The line that has no end yet.
-    begun: Vec<u8>,
-    bytes: u64,
-    ended: bool,
-}
-
-impl State {
-    /// The last lines, as far as they are worth reading.
-    fn tail(&self) -> String {
-        let tail = &self.lines[self.lines.len().saturating_sub(8)..];
-        tail.iter().map(|line| line.chars().take(200).chain(['\n']).collect::<String>()).collect()
-    }
 }
 
 /// How often a slow line is read.
@@ -71,19 +57,13 @@ impl Lines {
     /// How many lines have come.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.lock().lines.len()
-    }
-
-    /// How many bytes have come.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.lock().bytes
+        self.shared.transcript.count()
     }
 
     /// The lines from number `start` on.
     #[must_use]
     pub fn since(&self, start: usize) -> Vec<String> {
-        self.lock().lines.get(start..).unwrap_or_default().to_vec()
+        self.shared.transcript.since(start)
     }
 
     /// The first line from number `start` on for which it holds, and its number.
@@ -99,35 +79,18 @@ impl Lines {
         &self,
         start: usize,
         patience: Duration,
-        mut holds: impl FnMut(&str) -> bool,
+        holds: impl FnMut(&str) -> bool,
     ) -> Result<(usize, String), String> {
-        let end = Instant::now() + patience;
-        let mut looked_at = start;
-        let mut state = self.lock();
-        loop {
-            while let Some(line) = state.lines.get(looked_at) {
-                if holds(line) {
-                    return Ok((looked_at, line.clone()));
-                }
-                looked_at += 1;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if state.ended || left.is_zero() {
-                let begun = String::from_utf8_lossy(&state.begun);
-                return Err(format!("the line did not come; the last are:\n{}{begun}", state.tail()));
-            }
-            state = self.shared.changed.wait_timeout(state, left).expect("no other thread panicked").0;
-        }
+        self.shared
+            .transcript
+            .wait_for(start, patience, holds)
+            .map_err(|error| format!("{error}{}", String::from_utf8_lossy(&self.shared.begun())))
     }
 
     /// The last lines, shortened.
     #[must_use]
     pub fn tail(&self) -> String {
-        self.lock().tail()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.shared.state.lock().expect("no other thread panicked")
+        self.shared.transcript.last()
     }
 }
 
@@ -151,21 +114,22 @@ impl Shared {
                 Err(_) => break,
             }
         }
-        self.state.lock().expect("no other thread panicked").ended = true;
-        self.changed.notify_all();
+        self.transcript.end();
     }
 
     fn take(&self, bytes: &[u8]) {
-        let mut state = self.state.lock().expect("no other thread panicked");
-        state.bytes += bytes.len() as u64;
+        let mut begun = self.begun();
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            state.begun.extend_from_slice(piece);
+            begun.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
-                let line = String::from_utf8_lossy(&state.begun).trim_end_matches(['\r', '\n']).to_owned();
-                state.begun.clear();
-                state.lines.push(line);
+                let line = String::from_utf8_lossy(&begun).trim_end_matches(['\r', '\n']).to_owned();
+                begun.clear();
+                self.transcript.push(line);
             }
         }
-        self.changed.notify_all();
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.begun.lock().expect("no other thread panicked")
     }
 }

@@ -20,9 +20,11 @@ pub use binary::{
     PROFILE_VARIABLES, build, build_example, cargo, hears_all, root, sureplug, unprivileged,
     unprivileged_program,
 };
-use capture::Capture;
+use capture::capture;
 pub use events::{marked, now_us, raise_number, stamp};
 pub use proc::{Memory, Queue, memory};
+
+use crate::transcript::Transcript;
 
 /// How long a test waits for what must come.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -33,8 +35,8 @@ const LOOK: Duration = Duration::from_millis(5);
 /// A running daemon. It is killed when it goes out of scope.
 pub struct Daemon {
     child: Child,
-    stdout: Arc<Capture>,
-    stderr: Arc<Capture>,
+    stdout: Arc<Transcript>,
+    stderr: Arc<Transcript>,
 }
 
 /// How a daemon ended, and all that it said.
@@ -71,13 +73,13 @@ impl Daemon {
         let command = command.stdin(Stdio::null()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the daemon starts");
         let stderr = child.stderr.take().expect("a pipe");
-        let stdout = child.stdout.take().map_or_else(|| Capture::of(std::io::empty()), Capture::of);
-        Self { child, stdout, stderr: Capture::of(stderr) }
+        let stdout = child.stdout.take().map_or_else(|| capture(std::io::empty()), capture);
+        Self { child, stdout, stderr: capture(stderr) }
     }
 
     /// Begins to read what it was started with as standard output, from the other end.
     pub fn read_from(&mut self, pipe: impl Read + Send + 'static) {
-        self.stdout = Capture::of(pipe);
+        self.stdout = capture(pipe);
     }
 
     /// Its process id.
@@ -101,7 +103,7 @@ impl Daemon {
     ///
     /// If the line does not come.
     pub fn wait_for_line_from(&self, start: usize, holds: impl FnMut(&str) -> bool) -> (usize, String) {
-        self.stdout.wait_for(start, holds).unwrap_or_else(|error| panic!("{error}"))
+        self.stdout.wait_for(start, DEADLINE, holds).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Waits until it holds of the running daemon.
@@ -113,7 +115,7 @@ impl Daemon {
         let end = Instant::now() + DEADLINE;
         while !holds(self.pid()) {
             let ended = self.child.try_wait().expect("a child");
-            assert!(ended.is_none(), "it ended ({ended:?}): {:?}", self.stderr.all());
+            assert!(ended.is_none(), "it ended ({ended:?}): {:?}", self.stderr.take_all(DEADLINE));
             assert!(Instant::now() < end, "waited in vain until {what}");
             thread::sleep(LOOK);
         }
@@ -212,8 +214,8 @@ impl Daemon {
         Output {
             code: status.code(),
             signal: status.signal(),
-            stdout: self.stdout.all(),
-            stderr: self.stderr.all(),
+            stdout: self.stdout.take_all(DEADLINE),
+            stderr: self.stderr.take_all(DEADLINE),
         }
     }
 }
