@@ -8,10 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use sureplug_tests::daemon::{Daemon, number, run, sureplug};
-use sureplug_tests::kernel::{Injector, own_network_namespace, own_sysfs};
+use sureplug_tests::kernel::{Injector, SmallDisk, own_network_namespace, own_sysfs};
 use sureplug_tests::privilege::not_run;
 
 const EVENT: &[u8] = b"change@/devices/x\0ACTION=change\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0";
@@ -140,16 +138,11 @@ fn a_place_that_cannot_be_written_is_refused_and_one_that_fills_up_is_said() {
         "{output:#?}"
     );
 
-    unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
-    let nothing = None::<&str>;
-    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("private mounts");
-    let directory = tempfile::tempdir().expect("a directory");
-    mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some("size=16k"))
-        .expect("a disk");
-    let file = directory.path().join("sureplug.prom");
+    let disk = SmallDisk::mount();
+    let file = disk.path().join("sureplug.prom");
     let daemon = start(&file, 1);
     let whole = fs::read_to_string(&file).expect("the file");
-    fs::write(directory.path().join("other"), [0; 16 * 1024]).expect_err("a full disk");
+    fs::write(disk.path().join("other"), [0; SmallDisk::BYTES]).expect_err("a full disk");
     std::thread::sleep(Duration::from_millis(2_500));
     assert_eq!(figures(&fs::read_to_string(&file).expect("the file")).len(), figures(&whole).len());
     let output = daemon.finish();

@@ -4,8 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use sureplug_core::pcap::{
@@ -13,7 +11,7 @@ use sureplug_core::pcap::{
 };
 use sureplug_tests::captured::captured;
 use sureplug_tests::daemon::{Daemon, Output, json, number, run, sureplug};
-use sureplug_tests::kernel::{Injector, own_network_namespace, without_seqnum};
+use sureplug_tests::kernel::{Injector, SmallDisk, own_network_namespace, without_seqnum};
 use sureplug_tests::privilege::not_run;
 use sureplug_tests::vectors::KERNELS;
 
@@ -263,13 +261,8 @@ fn a_recording_ends_before_it_is_larger_than_it_may_be() {
 #[test]
 fn a_full_disk_ends_the_recording_with_whole_events() {
     let Some(_turn) = own_network_namespace("a recording on a full disk") else { return };
-    unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
-    let nothing = None::<&str>;
-    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("private mounts");
-    let directory = tempfile::tempdir().expect("a directory");
-    mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some("size=16k"))
-        .expect("a disk");
-    let file = directory.path().join("full.pcap");
+    let disk = SmallDisk::mount();
+    let file = disk.path().join("full.pcap");
     let output = recorded(&file, "", None, || (0..4).for_each(|_| inject(&plug())));
     assert_eq!(output.code, Some(3), "{output:#?}");
     assert!(
@@ -281,7 +274,12 @@ fn a_full_disk_ends_the_recording_with_whole_events() {
     );
     let bytes = fs::read(&file).expect("the file");
     let found = datagrams(&bytes);
-    assert!(found.len() > 40 && bytes.len() <= 16 * 1024, "{} events, {} bytes", found.len(), bytes.len());
+    assert!(
+        found.len() > 40 && bytes.len() <= SmallDisk::BYTES,
+        "{} events, {} bytes",
+        found.len(),
+        bytes.len()
+    );
     assert_eq!(
         output.stderr[0],
         format!("sureplug: recorded {} events in {} bytes; 0 lost", found.len(), bytes.len())
@@ -289,5 +287,4 @@ fn a_full_disk_ends_the_recording_with_whole_events() {
     let decoded = decoded(&file, "--json");
     decoded.assert_fine();
     assert_eq!(decoded.stdout.len(), found.len());
-    umount2(directory.path(), MntFlags::MNT_DETACH).expect("unmounted");
 }

@@ -7,11 +7,11 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use sureplug_board::monotonic::Monotonic;
 use sureplug_board::sinks::{Line, LogKind, SystemLog};
 use sureplug_tests::daemon::{Daemon, run, sureplug};
+use sureplug_tests::kernel::namespace::own_mounts;
 use sureplug_tests::kernel::{Injector, own_network_namespace};
 
 /// Cut short, as another process's filter does it: it has no last NUL.
@@ -104,11 +104,9 @@ fn a_flood_is_held_back_and_counted() {
 #[test]
 fn the_systems_log_takes_it_or_nobody_waits() {
     let Some(_turn) = own_network_namespace("a loss in the system's log") else { return };
-    unshare(CloneFlags::CLONE_NEWNS).expect("mounts of its own");
-    let nothing = None::<&str>;
-    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("private mounts");
+    own_mounts().expect("mounts of its own");
     let directory = tempfile::tempdir().expect("a directory");
-    mount(Some("tmpfs"), "/dev", Some("tmpfs"), MsFlags::empty(), nothing).expect("a /dev of its own");
+    mount(Some("tmpfs"), "/dev", Some("tmpfs"), MsFlags::empty(), None::<&str>).expect("a /dev of its own");
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     mknod("/dev/null", SFlag::S_IFCHR, mode, makedev(1, 3)).expect("what is started reads from it");
     let reader = UnixDatagram::bind("/dev/log").expect("a syslog");

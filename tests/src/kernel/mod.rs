@@ -6,6 +6,7 @@ pub mod devices;
 mod inject;
 mod listener;
 pub mod namespace;
+mod small_disk;
 mod socket_filter;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +22,7 @@ pub use culprit::Culprit;
 pub use inject::{Injector, without_seqnum};
 pub use listener::{Listener, multicast};
 pub use namespace::own_sysfs;
+pub use small_disk::SmallDisk;
 pub use socket_filter::KernelFilter;
 
 /// How long a test waits for what must come.

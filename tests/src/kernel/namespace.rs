@@ -32,12 +32,22 @@ pub fn own_sysfs(test: &str) -> Option<Turn> {
 ///
 /// What the kernel says.
 pub fn enter() -> Result<(), Errno> {
-    // The mounts of one thread: CLONE_NEWNS gives it a root and a working directory of its own, too.
-    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
-    let nothing = None::<&str>;
-    // Else what is mounted here would be mounted everywhere.
-    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)?;
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    own_mounts()?;
     // A sysfs shows the network namespace of whoever mounts it.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("sysfs"), "/sys", Some("sysfs"), flags, nothing)
+    mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
+}
+
+/// Gives this thread mounts of its own, which those that it starts see as well.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn own_mounts() -> Result<(), Errno> {
+    // Of one thread: CLONE_NEWNS gives it a root and a working directory of its own, too.
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    let nothing = None::<&str>;
+    // Else what is mounted here would be mounted everywhere.
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
 }
