@@ -1,11 +1,15 @@
 //! The socket in the file system: whose it is, and who may have it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Uid;
 use sureplug_tests::application::Application;
 use sureplug_tests::daemon::{Daemon, Output, run, sureplug};
@@ -127,4 +131,28 @@ fn what_is_no_socket_is_left_alone() {
     daemon.wait_until_scanned();
     assert!(made.exists());
     daemon.finish().assert_fine();
+}
+
+/// Whether this kernel can refuse descriptors: since 6.16.
+fn refuses_descriptors() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel's release");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().ok());
+    numbers.next() > Some(Some(6)) || (release.starts_with("6.") && numbers.next() >= Some(Some(16)))
+}
+
+#[test]
+fn i5_descriptors_are_refused_where_the_kernel_can() {
+    let served = Served::start("");
+    let application = served.connect("");
+    let null = File::open("/dev/null").expect("the device");
+    let sent = sendmsg::<()>(
+        application.as_fd().as_raw_fd(),
+        &[IoSlice::new(b"SNAPSHOT=no")],
+        &[ControlMessage::ScmRights(&[null.as_raw_fd()])],
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    );
+    assert_eq!(sent, if refuses_descriptors() { Err(Errno::EPERM) } else { Ok(11) });
+    served.connect("LIST").receive_until_marker("end");
+    served.finish().assert_fine();
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,10 +43,14 @@ impl Script {
     }
 
     fn daemon(&self, sysfs: &Path, further: &str) -> Daemon {
+        Daemon::start(self.command(sysfs, further))
+    }
+
+    fn command(&self, sysfs: &Path, further: &str) -> Command {
         let mut command = hears_all(&format!("--json --ports 127 {further}"));
         command.arg("--sysfs").arg(sysfs).arg("--hook").arg(self.path());
         command.arg("--socket").arg(self.0.path().join("events"));
-        Daemon::start(command)
+        command
     }
 
     /// Waits until it holds of the lines.
@@ -245,6 +250,20 @@ fn how_it_ends_and_what_it_writes_is_said_within_bounds() {
         (512, 300_000 - 512)
     );
     assert!(of("few4").is_none(), "nothing to say");
+}
+
+#[test]
+fn its_end_is_heard_of_also_if_whoever_started_the_daemon_ignores_that_of_children() {
+    let Some(_turn) = own_sysfs("a hook below who ignores SIGCHLD") else { return };
+    let script = Script::new("exit 3\n");
+    let sysfs = few(1);
+    let direct = script.command(sysfs.path(), "");
+    let mut command = Command::new("env");
+    command.arg("--ignore-signal=CHLD").arg(direct.get_program()).args(direct.get_args());
+    let daemon = Daemon::start(command);
+    let report = daemon.wait_for_line(|line| json(line)["kind"] == "hook");
+    assert_eq!(json(&report)["ending"], "exit code 3");
+    finish(daemon);
 }
 
 #[test]

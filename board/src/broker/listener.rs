@@ -55,6 +55,8 @@ impl Listener {
         if group.is_some() {
             chown(&self.path, None, group)?;
         }
+        // An older kernel cannot.
+        let _ = sys::refuse_descriptors(&self.socket);
         listen(&self.socket, Backlog::new(BACKLOG)?)?;
         Ok(())
     }

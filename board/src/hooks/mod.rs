@@ -85,6 +85,7 @@ impl Hook {
         if program.is_dir() {
             return Err(Errno::EISDIR.into());
         }
+        sys::hear_of_children()?;
         let children = SigSet::from_iter([Signal::SIGCHLD]);
         children.thread_block()?;
         let children = SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;

@@ -8,7 +8,9 @@ mod spawn;
 mod terminal;
 
 pub use directory::{read_directory, read_link};
-pub use process::{set_realtime_priority, take_descriptor};
-pub use socket::{MemInfo, accept, attach_filter, mem_info, set_no_enobufs, unread_bytes};
+pub use process::{hear_of_children, set_realtime_priority, take_descriptor};
+pub use socket::{
+    MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs, unread_bytes,
+};
 pub use spawn::{STACK_BYTES, spawn};
 pub use terminal::window_size;

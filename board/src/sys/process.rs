@@ -3,6 +3,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 /// Takes a descriptor that this process was started with, so that no child of it has it.
 ///
@@ -33,9 +34,33 @@ pub fn set_realtime_priority(priority: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets this process hear of its children's end, also if whoever started it ignored that, which is inherited: the
+/// kernel says nothing then (`do_notify_parent` in `kernel/signal.c`).
+///
+/// # Errors
+///
+/// What `sigaction(2)` says.
+pub fn hear_of_children() -> nix::Result<()> {
+    // SAFETY: the default action is no function of ours.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::set_realtime_priority;
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    use super::{hear_of_children, set_realtime_priority};
+
+    #[test]
+    fn children_are_heard_of() {
+        // SAFETY: neither action is a function of ours.
+        let ignored = unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) };
+        ignored.unwrap();
+        hear_of_children().unwrap();
+        // SAFETY: as above.
+        let before = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+        assert_eq!(before, Ok(SigHandler::SigDfl));
+    }
 
     #[test]
     fn a_priority_that_no_thread_can_have_is_refused() {

@@ -7,6 +7,9 @@ use nix::libc;
 use nix::sys::socket::{SockFlag, accept4};
 use sureplug_core::filter::Instruction;
 
+/// `SO_PASSRIGHTS` (`include/uapi/asm-generic/socket.h`), which `libc` does not have.
+const SO_PASSRIGHTS: libc::c_int = 83;
+
 /// Words of `SO_MEMINFO` (`include/uapi/linux/sock_diag.h`, `SK_MEMINFO_VARS`).
 const MEMINFO_WORDS: usize = 9;
 
@@ -96,19 +99,27 @@ const _: () = {
 ///
 /// What `setsockopt(2)` says.
 pub fn set_no_enobufs(socket: impl AsFd) -> io::Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: `on` is valid for reads of its own size and outlives the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_NETLINK,
-            libc::NETLINK_NO_ENOBUFS,
-            (&raw const on).cast(),
-            libc_len(size_of_val(&on)),
-        )
-    };
+    set(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, 1)
+}
+
+/// Sets an option that is a number.
+fn set(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let descriptor = socket.as_fd().as_raw_fd();
+    let length = libc_len(size_of_val(&value));
+    // SAFETY: `value` is valid for reads of its own size and outlives the call.
+    let result = unsafe { libc::setsockopt(descriptor, level, option, (&raw const value).cast(), length) };
     Errno::result(result)?;
     Ok(())
+}
+
+/// Refuses descriptors that peers attach to what they send (`SO_PASSRIGHTS`, since Linux 6.16), and so for each connection
+/// that is accepted: else whoever receives has to close them, and that can take as long as their sender likes.
+///
+/// # Errors
+///
+/// `ENOPROTOOPT` from an older kernel.
+pub fn refuse_descriptors(socket: impl AsFd) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, SO_PASSRIGHTS, 0)
 }
 
 /// Accepts a connection, which does not block and is closed by `execve`.
