@@ -2,11 +2,13 @@
 //! a bare netlink reader and to `udevadm monitor --kernel`, one after the other in each round. Fails if the median of
 //! one application is more times the bare reader's than its limit, or if the socket loses anything.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use std::{array, thread};
+use std::{array, env, thread};
 
 use sureplug_tests::application::Application;
 use sureplug_tests::daemon::now_us;
@@ -32,7 +34,14 @@ const STORM: u32 = 20_000;
 /// Those who are measured.
 const NAMES: [&str; 4] = ["bare netlink reader", "udevadm monitor", "1 application", "16 applications"];
 
+/// What this program is started with to read.
+const BARE: &str = "read-netlink";
+const SERVED: &str = "read-served";
+
 fn main() -> ExitCode {
+    if read().is_some() {
+        return ExitCode::SUCCESS;
+    }
     let Some(_turn) = own_network_namespace("the bench of applications") else { return ExitCode::SUCCESS };
     let has_udevadm = Command::new("udevadm").arg("--version").output().is_ok();
     let mut rounds: Vec<[[f64; 2]; 4]> = Vec::new();
@@ -137,32 +146,68 @@ fn receive(mut next: impl FnMut(&mut [u8]) -> usize, events: u64) -> Vec<f64> {
     latencies
 }
 
+/// Whoever reads is a process of its own, as on a board: this program, with what it reads as its arguments.
+struct Reader {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+/// What a reader says when it listens.
+const READY: &str = "ready";
+
+impl Reader {
+    fn start(arguments: &[&OsStr]) -> Self {
+        let mut command = Command::new(env::current_exe().expect("this program"));
+        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("this program runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        assert_eq!(lines.next().and_then(Result::ok).as_deref(), Some(READY));
+        Self { child, lines }
+    }
+
+    fn latencies(mut self) -> Vec<f64> {
+        let latencies: Vec<f64> =
+            self.lines.map(|line| line.expect("a line").parse().expect("a number")).collect();
+        assert!(self.child.wait().expect("it ends").success() && latencies.len() as u64 == PACED);
+        latencies
+    }
+}
+
+/// Reads, as the arguments say, and says how long each event took; `None` without such arguments.
+fn read() -> Option<()> {
+    let mut arguments = env::args_os().skip(1);
+    let kind = arguments.next()?;
+    let latencies = match kind.to_str()? {
+        BARE => {
+            let listener = Listener::of_everything();
+            println!("{READY}");
+            receive(|into| listener.wait_and_receive(into), PACED)
+        }
+        SERVED => {
+            let path = PathBuf::from(arguments.next()?);
+            let mut client = Application::connect(&path, "SNAPSHOT=no\nSUBSYSTEM=net").expect("it serves");
+            client.receive_until_marker("end");
+            println!("{READY}");
+            receive(|into| client.receive_bytes(into), PACED)
+        }
+        _ => return None,
+    };
+    latencies.iter().for_each(|latency| println!("{latency}"));
+    Some(())
+}
+
 fn bare() -> Vec<f64> {
-    let listener = Listener::of_everything();
-    thread::scope(|scope| {
-        let reader = scope.spawn(|| receive(|into| listener.wait_and_receive(into), PACED));
-        send_paced();
-        reader.join().expect("no panic")
-    })
+    let reader = Reader::start(&[BARE.as_ref()]);
+    send_paced();
+    reader.latencies()
 }
 
 fn applications(count: usize) -> Vec<f64> {
     let served = Served::start(LARGE);
-    let clients: Vec<Application> = (0..count)
-        .map(|_| {
-            let mut client = served.connect("SNAPSHOT=no\nSUBSYSTEM=net");
-            client.receive_until_marker("end");
-            client
-        })
-        .collect();
-    thread::scope(|scope| {
-        let readers: Vec<_> = clients
-            .iter()
-            .map(|client| scope.spawn(|| receive(|into| client.receive_bytes(into), PACED)))
-            .collect();
-        send_paced();
-        readers.into_iter().flat_map(|reader| reader.join().expect("no panic")).collect()
-    })
+    let path = served.path();
+    let readers: Vec<_> =
+        (0..count).map(|_| Reader::start(&[SERVED.as_ref(), path.as_os_str()])).collect();
+    send_paced();
+    readers.into_iter().flat_map(Reader::latencies).collect()
 }
 
 /// Killed when it goes out of scope.
