@@ -7,6 +7,7 @@ pub mod cbpf;
 pub mod daemon;
 pub mod filter_oracle;
 pub mod fold;
+pub mod hook_script;
 pub mod kernel;
 pub mod model;
 pub mod oracle;

@@ -2,84 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sureplug_tests::daemon::{Daemon, Output, hears_all, json, number, run, sureplug};
+use sureplug_tests::daemon::{Daemon, Output, json, number, run, sureplug};
 use sureplug_tests::fold::Fold;
+use sureplug_tests::hook_script::{Script, few};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
 use sureplug_tests::kernel::{mark, own_sysfs, raise};
-use sureplug_tests::stand_in::StandIn;
 use sureplug_tests::sysfs_truth::net_devices;
-use tempfile::TempDir;
-
-/// A hook's script, and what it writes.
-struct Script(TempDir);
-
-impl Script {
-    /// `$LOG` in the text is a file of its own.
-    fn new(text: &str) -> Self {
-        let script = Self(tempfile::tempdir().expect("a directory"));
-        let log = script.log();
-        fs::write(script.path(), format!("#!/bin/sh\nLOG={}\n{text}", log.display())).expect("a script");
-        fs::set_permissions(script.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
-        script
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join("hook")
-    }
-
-    fn log(&self) -> PathBuf {
-        self.0.path().join("log")
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let text = fs::read(self.log()).unwrap_or_default();
-        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
-    }
-
-    fn daemon(&self, sysfs: &Path, further: &str) -> Daemon {
-        Daemon::start(self.command(sysfs, further))
-    }
-
-    fn command(&self, sysfs: &Path, further: &str) -> Command {
-        let mut command = hears_all(&format!("--json --ports 127 {further}"));
-        command.arg("--sysfs").arg(sysfs).arg("--hook").arg(self.path());
-        command.arg("--socket").arg(self.0.path().join("events"));
-        command
-    }
-
-    /// Waits until it holds of the lines.
-    fn wait_until(&self, what: &str, holds: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            let lines = self.lines();
-            if holds(&lines) {
-                return lines;
-            }
-            assert!(Instant::now() < end, "waited in vain until {what}: {lines:#?}");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-/// A sysfs with a few devices, so that not each test runs a program for hundreds.
-fn few(count: usize) -> StandIn {
-    let sysfs = StandIn::new();
-    for number in 0..count {
-        let name = format!("few{number}");
-        sysfs.plug(
-            &format!("class/net/{name}"),
-            &format!("/devices/virtual/net/{name}"),
-            &format!("INTERFACE={name}\nIFINDEX={}\n", 9_000 + number),
-        );
-    }
-    sysfs
-}
 
 fn finish(daemon: Daemon) -> Output {
     let output = daemon.finish();
@@ -93,9 +26,7 @@ fn it_gets_the_subsystem_and_the_properties_and_nothing_else() {
     let script =
         Script::new("{ echo \"arguments=$# $1\"; tr '\\0' '\\n' </proc/$$/environ; echo end; } >>$LOG\n");
     let sysfs = few(2);
-    let mut command = hears_all("--json --ports 127");
-    command.arg("--sysfs").arg(sysfs.path()).arg("--hook").arg(script.path());
-    command.arg("--socket").arg(script.0.path().join("events"));
+    let mut command = script.command(sysfs.path(), "");
     command.env("LD_LIBRARY_PATH", "/nowhere").env("SECRET", "of the daemon");
     let daemon = Daemon::start(command);
     let lines =
@@ -154,13 +85,13 @@ fn i5_a_slow_hook_falls_behind_and_gets_the_difference_lost_removals_included() 
     assert_eq!(kept.len(), 30);
     let last = format!("add /devices/virtual/net/{} net ", names[29]);
     script.wait_until("it knows them all", |lines| lines.contains(&last));
-    fs::write(script.0.path().join("log.slow"), "").expect("a file");
+    fs::write(script.log().with_extension("slow"), "").expect("a file");
     delete_together(&names).expect("they are gone");
     let mark = mark();
     (0..2_000).for_each(|_| raise("change", &mark, ""));
     let tap = NetDevice::tap("fresh").expect("a tap");
     (0..2_000).for_each(|_| raise("change", &mark, ""));
-    fs::remove_file(script.0.path().join("log.slow")).expect("a file");
+    fs::remove_file(script.log().with_extension("slow")).expect("a file");
     let lines = script.wait_until("the difference", |lines| {
         lines.iter().filter(|line| line.starts_with("remove ") && line.ends_with(" net ")).count() == 30
             && lines.contains(&"add /devices/virtual/net/fresh net ".to_owned())
@@ -294,40 +225,4 @@ fn a_program_that_vanishes_is_said_and_ends_nothing() {
     raise("change", &mark(), "");
     daemon.wait_for_line(|line| json(line)["ending"] == "not started: errno 2");
     finish(daemon);
-}
-
-#[test]
-fn modules_are_loaded_for_what_appears_and_has_an_alias() {
-    let Some(_turn) = own_sysfs("the hook for modules") else { return };
-    // A stand-in of modprobe, where the hook finds it: its PATH is the kernel helper's.
-    let directory = tempfile::tempdir().expect("a directory");
-    let log = directory.path().join("log");
-    let bin = directory.path().join("bin");
-    fs::create_dir(&bin).expect("a directory");
-    let modprobe = bin.join("modprobe");
-    fs::write(&modprobe, format!("#!/bin/sh\necho \"$@\" >>{}\nexit 1\n", log.display())).expect("a script");
-    fs::set_permissions(&modprobe, fs::Permissions::from_mode(0o755)).expect("its mode");
-    let sysfs = few(1);
-    sysfs.plug("bus/usb/devices/1-1", "/devices/usb1/1-1", "MODALIAS=usb:v46F4p0001d0000dc00\nBUSNUM=001\n");
-    let shipped = sureplug_tests::daemon::root().join("board/hooks/modprobe");
-    let script = Script::new(&format!("PATH={}:$PATH\n. {}\n", bin.display(), shipped.display()));
-    let daemon = script.daemon(sysfs.path(), "");
-    daemon.wait_until_scanned();
-    let injector = sureplug_tests::kernel::Injector::new();
-    for action in ["add", "change"] {
-        let text = format!(
-            "{action}@/devices/usb1/1-1/1-1:1.0\0ACTION={action}\0DEVPATH=/devices/usb1/1-1/1-1:1.0\0SUBSYSTEM=usb\0MODALIAS=usb:v46F4p0001ic08\0"
-        );
-        injector.send(text.as_bytes());
-    }
-    let end = Instant::now() + Duration::from_secs(20);
-    let wanted = "-q -b -- usb:v46F4p0001d0000dc00\n-q -b -- usb:v46F4p0001ic08\n";
-    while fs::read_to_string(&log).unwrap_or_default() != wanted {
-        assert!(Instant::now() < end, "{:?}", fs::read_to_string(&log));
-        thread::sleep(Duration::from_millis(20));
-    }
-    thread::sleep(Duration::from_millis(200));
-    assert_eq!(fs::read_to_string(&log).expect("a log"), wanted);
-    // An alias without a module is nothing to speak of.
-    assert!(finish(daemon).objects("hook").is_empty());
 }
