@@ -1,10 +1,9 @@
-//! Budgets, the buffers that follow from them, and the values they are made from.
+//! Budgets, and the buffers that follow from them.
 
 use proptest::prelude::*;
 use sureplug_core::rcvbuf::{
-    Budget, CustomDevice, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, Effective, LengthBasis,
-    MAX_BUDGET_BYTES, MAX_STALL_MS, Others, RcvBuf, Requested, Requirements, SizingError, SkbAbi, USB_PORTS,
-    UsbTopology, or_panic, parse_u32,
+    Budget, CustomDevice, DEFAULT_DEVPATH_MAX_BYTES, DeviceClass, Effective, LengthBasis, MAX_BUDGET_BYTES,
+    Others, RcvBuf, Requested, Requirements, SizingError, SkbAbi, UsbTopology, or_panic,
 };
 use sureplug_tests::vectors::KERNELS;
 
@@ -207,53 +206,6 @@ fn the_kernel_grants_what_the_captured_sockets_read_back() {
     assert_eq!(Requested(0).granted(None, abi), Effective(2_304));
 }
 
-#[test]
-fn numbers_from_texts() {
-    let cases = [
-        ("1", Ok(1)),
-        ("127", Ok(127)),
-        ("007", Ok(7)),
-        ("0", Err(SizingError::OutOfRange { found: 0, min: 1, max: 127 })),
-        ("128", Err(SizingError::OutOfRange { found: 128, min: 1, max: 127 })),
-        ("99999999999", Err(SizingError::OutOfRange { found: u32::MAX, min: 1, max: 127 })),
-        ("", Err(SizingError::NotANumber { offset: 0 })),
-        (" 1", Err(SizingError::NotANumber { offset: 0 })),
-        ("-1", Err(SizingError::NotANumber { offset: 0 })),
-        ("1 ", Err(SizingError::NotANumber { offset: 1 })),
-        ("12x", Err(SizingError::NotANumber { offset: 2 })),
-    ];
-    for (text, wanted) in cases {
-        assert_eq!(parse_u32(text, &USB_PORTS), wanted, "{text:?}");
-    }
-    assert!(DEVPATH_MAX_BYTES.contains(&DEFAULT_DEVPATH_MAX_BYTES));
-}
-
-#[test]
-fn errors_say_what_was_found_and_what_to_do() {
-    let cases = [
-        (SizingError::NoPorts, "at least 1"),
-        (SizingError::NoBuses, "at least 1"),
-        (SizingError::TooManyDevices { ports: 15, per_port: 9, limit: 127 }, "15 ports with 9 devices"),
-        (SizingError::EmptyProfile { events: 3, devices: 0, shortest_cycle_ms: 5 }, "0 devices"),
-        (SizingError::BudgetTooLarge { bytes: 5_000_000_000, limit: MAX_BUDGET_BYTES }, "5000000000 bytes"),
-        (SizingError::OutOfRange { found: 700, min: 1, max: 127 }, "from 1 to 127"),
-        (SizingError::NotANumber { offset: 3 }, "byte 3"),
-        (SizingError::UnknownDevice { name_len: 7 }, "card-reader"),
-        (SizingError::CustomSyntax { offset: 11 }, "byte 11"),
-        (SizingError::TooManyGroups { offset: 99, limit: 32 }, "at most 32"),
-    ];
-    for (error, part) in cases {
-        assert!(error.to_string().contains(part), "{error}");
-        assert!(!error.message().is_empty());
-    }
-}
-
-#[test]
-#[should_panic(expected = "no USB port: declare at least 1")]
-fn or_panic_says_the_message() {
-    or_panic(UsbTopology::new(1, 0));
-}
-
 proptest! {
     #[test]
     fn a_budget_never_shrinks_with_what_it_must_hold(
@@ -291,17 +243,5 @@ proptest! {
         prop_assert_eq!(buffer.effective().0 % 4_096, 0);
         prop_assert_eq!(buffer.requested().0 * 2, buffer.effective().0);
         prop_assert_eq!(buffer.requested().granted(None, SkbAbi::BOUND_64), buffer.effective());
-    }
-
-    #[test]
-    fn number_round_trip(number in MAX_STALL_MS) {
-        prop_assert_eq!(parse_u32(&number.to_string(), &MAX_STALL_MS), Ok(number));
-    }
-
-    #[test]
-    fn any_text_is_a_number_or_an_error(text in ".{0,12}") {
-        let parsed = parse_u32(&text, &(0..=u32::MAX));
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        prop_assert_eq!(parsed.is_ok(), digits);
     }
 }

@@ -1,0 +1,85 @@
+//! Profiles of one's own: `custom:` in text, and `PlugProfile::new`.
+
+use proptest::prelude::*;
+use sureplug_core::rcvbuf::{
+    CustomDevice, DeviceClass, LengthBasis, MAX_CUSTOM_GROUPS, PlugProfile, PortDevice, SizingError, SkbAbi,
+};
+
+#[test]
+fn custom_devices_in_const_context() {
+    const DEVICE: Result<PortDevice, SizingError> = PortDevice::parse("custom:12x180+4x420@900");
+    let device = DEVICE.expect("well-formed");
+    let profile = device.profile();
+    assert_eq!((profile.plug_events(), profile.unplug_events()), (16, 0));
+    assert_eq!((profile.devices(), profile.shortest_cycle_ms()), (1, 900));
+    // 180 + 2 × 66 + 4 and 420 + 2 × 66 + 4 bytes, both within the step up to 704.
+    let at = LengthBasis::captured(66, 3, 4);
+    assert_eq!(profile.plug_charge(at, SkbAbi::ARM64_6_1), 16 * 1_280);
+}
+
+#[test]
+fn malformed_custom_devices_say_where() {
+    let cases = [
+        ("custom:", 7),
+        ("custom:x1@1", 7),
+        ("custom:1@1", 8),
+        ("custom:1x@1", 9),
+        ("custom:1x1", 10),
+        ("custom:1x1@", 11),
+        ("custom:1x1+@1", 11),
+        ("custom:1x1@1ms", 12),
+        ("custom:0x1@1", 7),
+        ("custom:65536x1@1", 7),
+        ("custom:1x0@1", 9),
+        ("custom:1x4097@1", 9),
+        ("custom:1x1@0", 11),
+        ("custom:1x1@600001", 11),
+        ("custom:1x1@99999999999999999999", 11),
+        ("custom:-1x1@1", 7),
+        ("storage", 0),
+    ];
+    for (text, offset) in cases {
+        assert_eq!(CustomDevice::parse(text), Err(SizingError::CustomSyntax { offset }), "{text}");
+    }
+    let groups = |count| format!("custom:{}@1", vec!["1x1"; count].join("+"));
+    assert!(CustomDevice::parse(&groups(MAX_CUSTOM_GROUPS)).is_ok());
+    let too_many = SizingError::TooManyGroups { offset: 7 + 4 * MAX_CUSTOM_GROUPS, limit: MAX_CUSTOM_GROUPS };
+    assert_eq!(CustomDevice::parse(&groups(MAX_CUSTOM_GROUPS + 1)), Err(too_many));
+}
+
+#[test]
+fn a_profile_of_ones_own_needs_events_a_device_and_time() {
+    let shapes = DeviceClass::Mouse.profile().plug();
+    assert!(PlugProfile::new(shapes, &[], 1, 1).is_ok());
+    for profile in [
+        PlugProfile::new(&[], &[], 1, 1),
+        PlugProfile::new(shapes, shapes, 0, 1),
+        PlugProfile::new(shapes, shapes, 1, 0),
+    ] {
+        assert!(matches!(profile, Err(SizingError::EmptyProfile { .. })));
+    }
+}
+
+proptest! {
+    #[test]
+    fn custom_round_trip(
+        groups in prop::collection::vec((1..=u16::MAX, 1..=4_096_u16), 1..=MAX_CUSTOM_GROUPS),
+        cycle_ms in 1..=600_000_u32,
+    ) {
+        let text: Vec<String> = groups.iter().map(|(count, len)| format!("{count}x{len}")).collect();
+        let text = format!("custom:{}@{cycle_ms}", text.join("+"));
+        let device = CustomDevice::parse(&text).expect("well-formed");
+        prop_assert_eq!(device.to_string(), text);
+        let found: Vec<_> = device.groups().iter().map(|shape| (shape.count, shape.base_len)).collect();
+        prop_assert_eq!(found, groups);
+    }
+
+    #[test]
+    fn any_text_is_a_device_or_an_error(text in "(custom:)?[0-9x+@a-z-]{0,24}") {
+        match PortDevice::parse(&text) {
+            Ok(PortDevice::Custom(device)) => prop_assert!(device.profile().plug_events() > 0),
+            Ok(device) => prop_assert!(device.profile().plug_events() > 0),
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+}
