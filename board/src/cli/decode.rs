@@ -13,7 +13,7 @@ use super::Exit;
 use super::options::Options;
 use super::output::{complain, keep_printing};
 use crate::json::Object;
-use crate::sinks::{Style, recorded_event};
+use crate::sinks::recorded_event;
 
 /// Bytes of text that are printed together.
 const TEXT_BYTES: usize = 32 * 1024;
@@ -75,9 +75,7 @@ fn message(out: &mut String, options: &Options, offset: u64, unix_us: u64, datag
         Ok(uevent) => {
             let stamp = unix_us.saturating_mul(1_000);
             let entry = Entry { stamp, origin: Origin::Kernel, tracked: true, kernel_action: None, uevent };
-            let style =
-                if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
-            recorded_event(out, entry, style)
+            recorded_event(out, entry, options.style())
         }
         Err(error) if options.board.json => Object::begin(out, "malformed")?
             .numbers(&[

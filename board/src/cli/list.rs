@@ -9,16 +9,16 @@ use super::Exit;
 use super::monitor::is_nobody;
 use super::options::Options;
 use super::output::{complain, print};
-use crate::client::{Client, DEFAULT_PATH};
+use crate::client::Client;
 use crate::json::Object;
 use crate::sysfs::{Devices, Reading};
 
 /// Shows the devices that a daemon knows, or that sysfs shows where none runs.
 pub(super) fn list(options: &Options) -> Exit {
-    let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    let path = options.socket();
     let (source, devices) = match of_daemon(path, options) {
         Err(error) if is_nobody(&error) => {
-            complain(&format_args!("no daemon serves {}: read from sysfs", path.to_string_lossy()));
+            complain(&format_args!("no daemon serves {}: read from sysfs", path.display()));
             ("sysfs", of_sysfs(options))
         }
         other => ("daemon", other),
@@ -38,7 +38,7 @@ pub(super) fn list(options: &Options) -> Exit {
             print(&text)
         }
         Err(error) => {
-            complain(&format_args!("{}: {error}", path.to_string_lossy()));
+            complain(&format_args!("{}: {error}", path.display()));
             Exit::Refused
         }
     }

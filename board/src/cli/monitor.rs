@@ -1,5 +1,4 @@
 use std::io::{self, ErrorKind};
-use std::path::Path;
 
 use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::Escaped;
@@ -7,29 +6,26 @@ use sureplug_core::uevent::Escaped;
 use super::options::Options;
 use super::output::complain;
 use super::{Exit, run};
-use crate::client::{Client, DEFAULT_PATH};
-use crate::sinks::{Line, Output, Style};
+use crate::client::Client;
+use crate::sinks::{Line, Output};
 
 /// Shows what a daemon tells, or what a socket of its own hears.
 pub(super) fn monitor(options: &Options) -> Exit {
     if options.direct {
         return run::alone(options);
     }
-    let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    let path = options.socket();
     match Client::select(path, "SNAPSHOT=yes", &options.named) {
         Ok(client) => show(client, options).unwrap_or_else(|error| {
             complain(&error);
             Exit::Refused
         }),
         Err(error) if is_nobody(&error) => {
-            complain(&format_args!(
-                "no daemon serves {}: opening a socket of its own",
-                path.to_string_lossy()
-            ));
+            complain(&format_args!("no daemon serves {}: opening a socket of its own", path.display()));
             run::alone(options)
         }
         Err(error) => {
-            complain(&format_args!("{}: {error}", path.to_string_lossy()));
+            complain(&format_args!("{}: {error}", path.display()));
             Exit::Refused
         }
     }
@@ -41,7 +37,7 @@ pub(super) fn is_nobody(error: &io::Error) -> bool {
 }
 
 fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
-    let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
+    let style = options.style();
     let mut output = Output::standard()?;
     let mut text = String::new();
     while let Some(message) = client.receive()? {

@@ -1,11 +1,12 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sureplug_core::selection::Selection;
 
+use crate::client::DEFAULT_PATH;
 use crate::hooks::DEFAULT_TIMEOUT_MS;
 use crate::profile::{Profile, SUBSYSTEMS};
-use crate::sinks::LogKind;
+use crate::sinks::{LogKind, Style};
 use crate::standing::Standing;
 
 /// How often figures are written where nothing else is said: as often as they are usually collected.
@@ -72,6 +73,16 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Where applications are served.
+    pub(super) fn socket(&self) -> &Path {
+        self.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH))
+    }
+
+    /// How events are shown.
+    pub(super) fn style(&self) -> Style {
+        if self.board.json { Style::Json } else { Style::Text { verbose: self.verbose } }
+    }
+
     /// Where nothing is said.
     pub(super) fn usual() -> Self {
         Self {

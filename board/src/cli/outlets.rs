@@ -1,11 +1,8 @@
 //! What `run` serves beside its output.
 
-use std::path::Path;
-
 use super::options::Options;
 use super::output::complain;
 use crate::broker::{Broker, OpenError};
-use crate::client::DEFAULT_PATH;
 use crate::hooks::Hook;
 use crate::indicator::StatusLed;
 use crate::profile::Profile;
@@ -56,7 +53,7 @@ impl Outlets {
             })
         });
         let hook = hook.transpose().ok()?;
-        let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+        let path = options.socket();
         let broker = Broker::open(path, options.socket_group);
         match &broker {
             // An image without one would look well and serve nobody; on a developer's machine the usual path may be

@@ -30,7 +30,7 @@ fn write_all(mut bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Says on standard error why there is no more to come. If that fails too, nobody is listening.
-pub(super) fn complain(reason: &impl Display) {
+pub(super) fn complain(reason: &dyn Display) {
     // In one piece: another thread may be writing to the same terminal.
     let _ = io::stderr().lock().write_all(format!("sureplug: {reason}\n").as_bytes());
 }

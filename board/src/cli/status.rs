@@ -1,7 +1,6 @@
 //! `sureplug status`: how a running daemon is, as it says itself.
 
 use std::fmt::{self, Write};
-use std::path::Path;
 
 use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::{Escaped, Uevent};
@@ -10,7 +9,7 @@ use super::Exit;
 use super::monitor::is_nobody;
 use super::options::Options;
 use super::output::{complain, print};
-use crate::client::{Client, DEFAULT_PATH};
+use crate::client::Client;
 use crate::json::string;
 
 /// What stands in front of the figures.
@@ -18,7 +17,7 @@ const HEADING: [&[u8]; 3] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM"];
 
 /// Asks it.
 pub(super) fn status(options: &Options) -> Exit {
-    let path = options.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+    let path = options.socket();
     let mut text = String::new();
     let result = Client::status(path).and_then(|mut client| {
         while let Some(message) = client.receive()? {
