@@ -8,8 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::poll::PollTimeout;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::loss::DropCounter;
 use sureplug_core::measure::{Measurement, SETTLED_AFTER, Step};
@@ -26,6 +25,7 @@ use crate::json::Object;
 use crate::monotonic::Monotonic;
 use crate::netlink::{Batch, Message as Received, UeventSocket};
 use crate::profile::{Profile, Sizing};
+use crate::signals;
 use crate::sinks::DeviceName;
 use crate::sysctl;
 use crate::sysfs::BoardPorts;
@@ -107,10 +107,7 @@ impl Session {
 
     /// As it happens.
     fn watch(&mut self, sizing: &Sizing) -> Result<(), Trouble> {
-        let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-        ending.thread_block().map_err(io::Error::from)?;
-        let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
-        let signals = signals.map_err(io::Error::from)?;
+        let signals = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
         let socket =
             UeventSocket::open(sizing.rcvbuf).map_err(|error| Trouble::Refused(error.to_string()))?;
         let mut drops = DropCounter::starting_at(socket.initial().map_or(0, |info| info.drops));

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::poll::PollTimeout;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 use sureplug_core::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
 
 use super::options::Options;
@@ -19,6 +19,7 @@ use crate::doorbell::poll_in;
 use crate::intake::{Intake, Noticed, Record};
 use crate::monotonic::{Monotonic, micros};
 use crate::netlink::Shortfall;
+use crate::signals;
 
 /// Bytes that are written at a time at most; a packet more can be waiting.
 const BUFFER_BYTES: usize = 60 * 1024;
@@ -66,10 +67,8 @@ pub(super) fn record(options: &Options) -> Exit {
 
 /// Blocks the signals that end it, and that of a file that may not grow any more.
 fn take_signals() -> io::Result<SignalFd> {
-    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-    ending.thread_block()?;
-    SigSet::from_iter([Signal::SIGXFSZ]).thread_block()?;
-    Ok(SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
+    signals::block(&[Signal::SIGXFSZ])?;
+    signals::take(&[Signal::SIGTERM, Signal::SIGINT])
 }
 
 enum End {

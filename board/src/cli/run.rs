@@ -1,8 +1,8 @@
 use std::io;
 use std::path::Path;
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 
 use super::options::Options;
 use super::outlets::Outlets;
@@ -11,7 +11,8 @@ use super::{Exit, Prepared, prepare};
 use crate::intake::Intake;
 use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
-use crate::sinks::{Console, Line, Metrics, Output, Start, Style, SystemLog, Undersized};
+use crate::signals;
+use crate::sinks::{Console, Line, Metrics, Output, Start, SystemLog, Undersized};
 use crate::totals::Totals;
 use crate::worker::Worker;
 
@@ -28,13 +29,13 @@ pub(super) fn alone(options: &Options) -> Exit {
 fn watching(options: &Options, open: impl FnOnce(&Options) -> Option<Outlets>) -> Exit {
     // Before the first event is queued and before any thread starts, so that none of them takes a signal
     // and no event goes without the totals.
-    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1]);
-    // For a write these stop or kill the whole process; blocked, it goes through or fails.
-    let of_writes = SigSet::from_iter([Signal::SIGTTOU, Signal::SIGXFSZ]);
-    if let Err(errno) = ending.thread_block().and_then(|()| of_writes.thread_block()) {
-        complain(&io::Error::from(errno));
-        return Exit::Refused;
-    }
+    let signals = match take_signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            complain(&error);
+            return Exit::Refused;
+        }
+    };
     if let Err(error) = options.standing.apply() {
         complain(&error);
         return Exit::Refused;
@@ -60,13 +61,20 @@ fn watching(options: &Options, open: impl FnOnce(&Options) -> Option<Outlets>) -
         return Exit::Refused;
     }
     let Some(outlets) = open(options) else { return Exit::Refused };
-    match watch(options, &sizing, filtering, socket, undersized, outlets, &ending) {
+    match watch(options, &sizing, filtering, socket, undersized, outlets, signals) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             complain(&error);
             Exit::Refused
         }
     }
+}
+
+/// Those that end it or tell it something, and those that must not stop or kill the whole process for a write: blocked,
+/// that goes through or fails.
+fn take_signals() -> io::Result<SignalFd> {
+    signals::block(&[Signal::SIGTTOU, Signal::SIGXFSZ])?;
+    signals::take(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1])
 }
 
 /// A longer devpath than stated is only warned of: it makes events longer, not more.
@@ -81,11 +89,9 @@ fn watch(
     socket: UeventSocket,
     undersized: Undersized,
     outlets: Outlets,
-    ending: &SigSet,
+    signals: SignalFd,
 ) -> io::Result<()> {
-    let signals = SignalFd::with_flags(ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    let style = if options.board.json { Style::Json } else { Style::Text { verbose: options.verbose } };
-    let mut console = Console::start_on(style, open_log(options.log.as_deref())?)?;
+    let mut console = Console::start_on(options.style(), open_log(options.log.as_deref())?)?;
     let effective = socket.effective();
     let selection = &options.board.selection;
     console.say(&Line::Start(&Start { sizing, effective, selection, filtering }));

@@ -9,15 +9,14 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::poll::PollTimeout;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 
 use super::options::Options;
 use super::output::{complain, print};
 use super::{Exit, Prepared, prepare};
 use crate::audit::{Audit, limits};
 use crate::doorbell::poll_in;
-use crate::sys;
+use crate::{signals, sys};
 use rates::Rates;
 
 /// How often `--watch` looks.
@@ -54,9 +53,7 @@ fn once(take: impl Fn() -> io::Result<Audit>, is_json: bool) -> io::Result<Exit>
 
 /// Until a signal comes, or the reader of the output has gone.
 fn watch(take: impl Fn() -> io::Result<Audit>, is_json: bool) -> io::Result<Exit> {
-    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-    ending.thread_block()?;
-    let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    let signals = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let is_screen = !is_json && io::stdout().is_terminal();
     let mut rates = Rates::default();
     let mut text = String::new();
