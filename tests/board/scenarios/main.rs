@@ -2,8 +2,10 @@
 //! choose some: `-- arm64::filter::plug`, `-- flap`. `SUREPLUG_BOARD_RELEASE` chooses the kernel: `bookworm` (6.1, the
 //! default), `bullseye` (5.10), `trixie` (6.12).
 
+mod applications;
 mod audit;
 mod footprint;
+mod nodes;
 mod plug;
 mod serial;
 mod sized;
@@ -27,6 +29,7 @@ const GROUPS: &[Group] = &[
             standing::SCENARIOS,
             footprint::SCENARIOS,
             audit::SCENARIOS,
+            applications::SCENARIOS,
         ],
     },
     Group { name: "all", arguments: "--subsystem all", scenarios: &[plug::SCENARIOS, stopped::SCENARIOS] },

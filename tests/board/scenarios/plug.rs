@@ -23,7 +23,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// QEMU's hub is too slow for UAS.
-const HUB_WITH_8: [(&str, Usb); 9] = [
+pub(crate) const HUB_WITH_8: [(&str, Usb); 9] = [
     ("3", Usb::Hub),
     ("3.1", Usb::Stick(4)),
     ("3.2", Usb::Keyboard),

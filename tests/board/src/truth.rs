@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use sureplug_tests::fold::Fold;
+
 use crate::shell::Shell;
 
 /// What the guest's sysfs shows: each device of a class or a bus, by devpath.
@@ -18,6 +20,10 @@ pub struct Device {
 /// Where sysfs lists devices. One process each: a board starts some hundred a second.
 const LINKS: &str = "ls -l /sys/class/* /sys/bus/*/devices 2>/dev/null";
 const UEVENTS: &str = "grep -s . /sys/class/*/*/uevent /sys/bus/*/devices/*/uevent";
+
+/// What must be the same in sysfs and in what was told, if a device has it.
+const IDENTITY: [&str; 8] =
+    ["MAJOR", "MINOR", "DEVNAME", "BUSNUM", "DEVNUM", "DISKSEQ", "IFINDEX", "PRODUCT"];
 
 impl Truth {
     /// Reads it, twice if devices came or went meanwhile.
@@ -64,6 +70,27 @@ impl Truth {
     /// The devices in a port and below it: `2`, or `2.1` for a port of a hub.
     pub fn at_port<'t>(&'t self, port: &str) -> impl Iterator<Item = (&'t String, &'t Device)> {
         self.0.iter().filter(move |(devpath, _)| is_at_port(devpath, port))
+    }
+
+    /// In what a fold is not what sysfs shows.
+    #[must_use]
+    pub fn difference(&self, fold: &Fold) -> Vec<String> {
+        let mut difference = Vec::new();
+        for (devpath, device) in &self.0 {
+            let Some(told) = fold.present.get(devpath) else {
+                difference.push(format!("{devpath} was not told"));
+                continue;
+            };
+            for key in IDENTITY {
+                let (is, told) = (device.properties.get(key), told.properties.get(key));
+                if is.is_some() && is != told {
+                    difference.push(format!("{devpath}: {key} is {is:?}, and {told:?} was told"));
+                }
+            }
+        }
+        let phantoms = fold.present.keys().filter(|devpath| !self.0.contains_key(*devpath));
+        difference.extend(phantoms.map(|devpath| format!("{devpath} is gone")));
+        difference
     }
 
     /// How many devices of a subsystem are in a port and below it.

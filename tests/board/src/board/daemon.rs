@@ -111,7 +111,7 @@ impl Board {
     }
 
     /// What comes there from now on is the log.
-    fn read_log_of(&mut self, source: Source) {
+    pub fn read_log_of(&mut self, source: Source) {
         self.source = source;
         self.log = Log::starting_at(said(&self.source, &self.console, &self.line).count());
     }

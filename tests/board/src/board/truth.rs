@@ -2,12 +2,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Board, PATIENCE};
-use crate::log::Log;
 use crate::truth::Truth;
-
-/// What must be the same in sysfs and in what was told, if a device has it.
-const IDENTITY: [&str; 8] =
-    ["MAJOR", "MINOR", "DEVNAME", "BUSNUM", "DEVNUM", "DISKSEQ", "IFINDEX", "PRODUCT"];
 
 impl Board {
     /// What the guest's sysfs shows now.
@@ -55,7 +50,7 @@ impl Board {
             let mut truth = self.wait_for_sysfs();
             self.listen();
             truth.0.retain(|_, device| self.log.tells_of(&device.subsystem));
-            let difference = difference(&truth, &self.log);
+            let difference = truth.difference(&self.log.fold);
             if difference.is_empty() {
                 return truth;
             }
@@ -63,24 +58,4 @@ impl Board {
             thread::sleep(Duration::from_millis(100));
         }
     }
-}
-
-/// In what the fold is not what sysfs shows.
-fn difference(truth: &Truth, log: &Log) -> Vec<String> {
-    let mut difference = Vec::new();
-    for (devpath, device) in &truth.0 {
-        let Some(told) = log.fold.present.get(devpath) else {
-            difference.push(format!("{devpath} was not told"));
-            continue;
-        };
-        for key in IDENTITY {
-            let (is, told) = (device.properties.get(key), told.properties.get(key));
-            if is.is_some() && is != told {
-                difference.push(format!("{devpath}: {key} is {is:?}, and {told:?} was told"));
-            }
-        }
-    }
-    let phantoms = log.fold.present.keys().filter(|devpath| !truth.0.contains_key(*devpath));
-    difference.extend(phantoms.map(|devpath| format!("{devpath} is gone")));
-    difference
 }
