@@ -1,7 +1,12 @@
 //! `sureplug monitor` and `sureplug list`: what a daemon knows, as a person or a program wants to see it.
 
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
 use sureplug_tests::daemon::{Daemon, json, run, sureplug};
 use sureplug_tests::fold::Fold;
 use sureplug_tests::kernel::devices::NetDevice;
@@ -135,4 +140,61 @@ fn a_tree_shows_ids_drivers_and_nodes_with_and_without_a_daemon() {
     let mut command = sureplug("list --json --subsystem net --sysfs");
     command.arg(sysfs.path()).arg("--socket").arg(&nowhere);
     assert!(run(command).stdout[0].contains("\"source\":\"sysfs\""));
+}
+
+/// Serves one client as a broker does whose patience ended before the request came; returns that.
+fn answer_twice(listener: &UnixListener) -> String {
+    let (mut client, _) = listener.accept().expect("a client");
+    let mut request = [0; 1_024];
+    let length = client.read(&mut request).expect("a request");
+    let begin = |requested: &str| {
+        format!(
+            "begin@/sureplug\0ACTION=begin\0DEVPATH=/sureplug\0SUBSYSTEM=sureplug\0SUREPLUG_PROTOCOL=1\0\
+             SUREPLUG_REQUESTED={requested}\0"
+        )
+    };
+    let end = || "end@/sureplug\0ACTION=end\0DEVPATH=/sureplug\0SUBSYSTEM=sureplug\0".to_owned();
+    let add = |subsystem: &str| {
+        let devpath = format!("/devices/virtual/{subsystem}/one");
+        format!(
+            "add@{devpath}\0ACTION=add\0DEVPATH={devpath}\0SUBSYSTEM={subsystem}\0SUREPLUG_ORIGIN=scan\0\
+             SUREPLUG_MONOTONIC_US=7000000\0"
+        )
+    };
+    let packets = [begin("no"), add("mem"), add("net"), end(), begin("yes"), add("mem"), end()];
+    for (packet, seq) in packets.iter().zip(1..) {
+        let packet = format!("{packet}SUREPLUG_SEQ={seq}\0");
+        client.write_all(packet.as_bytes()).expect("it listens");
+    }
+    String::from_utf8_lossy(&request[..length]).into_owned()
+}
+
+#[test]
+fn what_was_told_before_a_late_request_is_forgotten() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None);
+    let listener = listener.expect("a socket");
+    bind(listener.as_raw_fd(), &UnixAddr::new(&path).expect("a path")).expect("a path");
+    listen(&listener, Backlog::new(1).expect("a number")).expect("a socket");
+    // Of another type than this one's own; to accept is the same.
+    let listener = UnixListener::from(listener);
+    let told = |line: &str, path: &Path| {
+        let mut command = sureplug(line);
+        command.arg("--socket").arg(path);
+        let program = Daemon::start(command);
+        assert!(answer_twice(&listener).ends_with("SUBSYSTEM=mem"));
+        program.wait()
+    };
+
+    let monitor = told("monitor --json --subsystem mem", &path);
+    let kinds: Vec<_> = monitor.stdout.iter().map(|line| json(line)["kind"].clone()).collect();
+    assert_eq!(kinds, ["event", "event", "current", "reset", "event", "current"]);
+    let fold = Fold::of(&monitor.stdout).expect("lines that keep the rule");
+    assert_eq!(Vec::from_iter(fold.present.keys()), ["/devices/virtual/mem/one"]);
+
+    let list = told("list --json --subsystem mem", &path);
+    let devices = list.objects("device");
+    assert_eq!(devices.len(), 1, "{devices:?}");
+    assert_eq!(devices[0]["devpath"], "/devices/virtual/mem/one");
 }

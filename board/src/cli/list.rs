@@ -84,6 +84,11 @@ fn of_daemon(path: &Path, options: &Options) -> io::Result<Vec<Device>> {
                 }
             }
             Kind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
+            // What came before, if the request came late, is void.
+            Kind::Begin { .. } | Kind::Reset => {
+                devices.clear();
+                is_whole = false;
+            }
             Kind::End => is_whole = true,
             _ => {}
         }

@@ -40,8 +40,11 @@ fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
     let style = options.style();
     let mut output = Output::standard()?;
     let mut text = String::new();
+    let mut has_begun = false;
     while let Some(message) = client.receive()? {
         let line = match message.kind() {
+            // The request came so late that an answer to its lack had begun, which is void.
+            Kind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Line::Reset,
             Kind::Event(entry) => Line::Event(entry),
             Kind::Missed { events } => Line::Missed { events },
             Kind::Reset => Line::Reset,

@@ -126,7 +126,7 @@ fn assert_nodes(board: &mut Board, truth: &Truth) {
         }
         let missing: Vec<_> = wanted.iter().filter(|(name, is)| seen.get(*name) != Some(*is)).collect();
         let stale: Vec<_> = seen.iter().filter(|(name, is)| wanted.get(*name) != Some(*is)).collect();
-        assert!(Instant::now() < end, "there is no {missing:?}, but {stale:?}");
+        assert!(Instant::now() < end, "missing: {missing:?}; stale: {stale:?}");
         thread::sleep(Duration::from_millis(100));
     }
 }
