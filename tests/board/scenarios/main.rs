@@ -5,6 +5,7 @@
 mod applications;
 mod audit;
 mod footprint;
+mod led;
 mod nodes;
 mod plug;
 mod serial;
@@ -30,6 +31,7 @@ const GROUPS: &[Group] = &[
             footprint::SCENARIOS,
             audit::SCENARIOS,
             applications::SCENARIOS,
+            led::SCENARIOS,
         ],
     },
     Group { name: "all", arguments: "--subsystem all", scenarios: &[plug::SCENARIOS, stopped::SCENARIOS] },

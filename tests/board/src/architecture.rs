@@ -65,8 +65,22 @@ impl Architecture {
     /// If it does not build.
     #[must_use]
     pub fn daemon(self) -> PathBuf {
-        let script = here("../cross");
-        let output = Command::new(script).arg(self.build()).stdin(Stdio::null()).output().expect("bash");
+        self.daemon_with("")
+    }
+
+    /// The same with features of cargo's. It takes the place of the one without.
+    ///
+    /// # Panics
+    ///
+    /// If it does not build.
+    #[must_use]
+    pub fn daemon_with(self, features: &str) -> PathBuf {
+        let mut command = Command::new(here("../cross"));
+        command.arg(self.build()).stdin(Stdio::null());
+        if !features.is_empty() {
+            command.env("FEATURES", features);
+        }
+        let output = command.output().expect("bash");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         let program = said.split_whitespace().last().expect("the program's path");
