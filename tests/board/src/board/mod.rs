@@ -102,7 +102,9 @@ impl Board {
             directory,
             _qemu: qemu,
         };
-        board.wait_for_kind("start");
+        // Nothing is taken yet: the next may have come as well.
+        let first = board.console.wait_for(0, PATIENCE, |line| line.starts_with("{\"kind\":\"start\""));
+        let _ = first.unwrap_or_else(|error| panic!("start: {error}"));
         board.booted_in = begun.elapsed();
         board.wait_for_kind("scanned");
         board
