@@ -76,7 +76,7 @@ fn main() -> ExitCode {
     }
     if !has_udevadm {
         println!("NOT RUN: udevadm monitor: it needs the package udev");
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "udevadm must run here");
+        assert_ne!(env::var("CI").as_deref(), Ok("true"), "udevadm must run here");
     }
     let mut missed = [0; ROUNDS];
     let storms: Vec<[f64; 2]> =
