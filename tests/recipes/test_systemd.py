@@ -7,10 +7,39 @@ import unittest
 from pathlib import Path
 
 from container import Container
-from project import DIST, expect, not_run, run, scratch
+from project import DIST, LAYER, ROOT, expect, not_run, run, scratch
 from test_yocto import image
 
 UNIT = DIST / "sureplug.service"
+# A hook that tries what the unit is there to stop, and says how each went.
+PROBE = """#!/usr/bin/python3
+import ctypes, os, platform, socket
+
+def finit_module():
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall({"x86_64": 313, "aarch64": 273}[platform.machine()], -1, b"", 0):
+        raise OSError(ctypes.get_errno(), "")
+
+said = []
+for name, attempt in {
+    "state": lambda: open("/var/lib/board/written", "w").close(),
+    "var": lambda: open("/var/lib/written", "w").close(),
+    "etc": lambda: open("/etc/written", "w").close(),
+    "node": lambda: os.mknod(f"/dev/made-{os.getpid()}", 0o20600, os.makedev(1, 3)),
+    "inet": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
+    "hostname": lambda: socket.sethostname("taken"),
+    "module": finit_module,
+}.items():
+    try:
+        attempt()
+        said.append(f"{name}=done")
+    except OSError as error:
+        said.append(f"{name}={os.strerror(error.errno)}")
+print(", ".join(said))
+"""
+STOPPED = {"var=Read-only file system", "etc=Read-only file system", "node=Read-only file system",
+           "inet=Address family not supported by protocol", "hostname=Operation not permitted",
+           "module=Operation not permitted"}
 
 
 class Analyzed(unittest.TestCase):
@@ -47,15 +76,26 @@ class Analyzed(unittest.TestCase):
         self.assertGreater(self.exposure(DIST / "hook-mdev.conf"), self.exposure())
 
 
-class Started(unittest.TestCase):
+class Systemd(unittest.TestCase):
+    """A container that has an image with these packages, booted by systemd."""
+
+    packages = ("sureplug",)
+
     @classmethod
     def setUpClass(cls):
         if os.geteuid():
             not_run("the unit under systemd", "namespaces need root")
-        cls.board = Container("systemd", image("systemd", "sureplug", DISTRO_FEATURES="systemd"), "/lib/systemd/systemd", "--system", "--log-target=journal")
+        name = f"systemd-{cls.__name__}"
+        folder = image(name, *cls.packages, DISTRO_FEATURES="systemd")
+        cls.prepare(folder)
+        cls.board = Container(name, folder, "/lib/systemd/systemd", "--system", "--log-target=journal")
         cls.addClassCleanup(cls.board.end)
         cls.board.wait_for(lambda: cls.board.sh("systemctl is-system-running") in ("running", "degraded"), "systemd")
         cls.board.sh("systemctl start systemd-journald")
+
+    @classmethod
+    def prepare(cls, folder):
+        """What an integrator adds to the image."""
 
     def setUp(self):
         self.configure("")
@@ -78,9 +118,21 @@ class Started(unittest.TestCase):
     def journal(self):
         return self.board.sh("journalctl --sync; journalctl --unit=sureplug --output=cat --no-pager")
 
+    def journal_of_this_start(self):
+        self.board.sh("journalctl --sync")
+        return self.board.sh(f"journalctl _SYSTEMD_INVOCATION_ID={self.show('InvocationID')} --output=cat --no-pager")
+
+    def outcomes(self):
+        """What the probe said of its first run under the unit."""
+        self.start()
+        self.board.wait_for(lambda: "module=" in self.journal_of_this_start(), "what the hook says")
+        return set(re.search(r"state=.*", self.journal_of_this_start())[0].split(", "))
+
     def pids(self):
         return self.board.sh("pidof sureplug").split()
 
+
+class Started(Systemd):
     def test_start_and_stop(self):
         self.start()
         self.assertEqual(self.show("ActiveState"), "active")
@@ -146,6 +198,121 @@ class Started(unittest.TestCase):
         self.board.wait_for(lambda: self.show("ActiveState") == "failed", "the end")
         self.assertEqual(self.show("NRestarts"), "0")
         self.assertIn("--ports", self.journal())
+
+
+
+class Booted(Systemd):
+    """Nobody starts it: the package has it enabled, and the image boots."""
+
+    @classmethod
+    def prepare(cls, folder):
+        # As `systemd_postinst` of the class `systemd` does when an image is made.
+        expect("systemctl", f"--root={folder}", "enable", "sureplug.service")
+        units = folder / "etc/systemd/system"
+        (units / "default.target").write_text("[Unit]\nDescription=The board\nWants=multi-user.target\n")
+        # What this machine has there is none of the board's.
+        for unit in Path("/lib/systemd/system/multi-user.target.wants").iterdir():
+            (units / unit.name).symlink_to("/dev/null")
+
+    def setUp(self):
+        """Leaves the image as it is installed."""
+
+    def test_the_service_comes_up_by_itself(self):
+        self.board.wait_for(lambda: self.show("ActiveState") == "active", "the service")
+        self.assertEqual(self.pids(), [self.show("MainPID")])
+        self.assertEqual(self.board.run("sureplug", "status").returncode, 0)
+
+
+def program(folder, path, text):
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_text(text)
+    (folder / path).chmod(0o755)
+
+
+class Hook(Systemd):
+    """A hook of the image's own, with the drop-in that the layer's README has for it."""
+
+    @classmethod
+    def prepare(cls, folder):
+        program(folder, "usr/lib/board/hook", PROBE)
+
+    def test_what_the_unit_stops_could_be_done_without_it(self):
+        said = self.board.sh("mkdir -p /var/lib/board; /usr/lib/board/hook").split(", ")
+        self.assertEqual([line for line in said if not line.startswith("module=")],
+                         [f"{name}=done" for name in ("state", "var", "etc", "node", "inet", "hostname")])
+        self.assertNotEqual(said[-1], "module=Operation not permitted")
+
+    def test_confined(self):
+        self.configure("", "--subsystem mem --hook /usr/lib/board/hook")
+        self.board.sh("mkdir -p /var/lib/board")
+        self.assertEqual(self.outcomes(), STOPPED | {"state=Read-only file system"})
+
+    def test_drop_in_of_the_readme(self):
+        readme = (ROOT / LAYER / "README.md").read_text()
+        drop_in = re.search(r"^```ini\n# /etc/systemd/system/sureplug.service.d/hook.conf.*?\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+        self.configure(drop_in[1], "--subsystem mem")
+        self.assertEqual(self.outcomes(), STOPPED | {"state=done"})
+        self.assertEqual(self.board.sh("ls /var/lib/board/written"), "/var/lib/board/written")
+
+
+class PackagedHook(Systemd):
+    """The hook of a package, with the drop-in that comes along; and without it, although it is the hook all the same."""
+
+    def without_drop_in(self, name):
+        # As systemd.unit(5) has it: this hides the package's.
+        self.board.sh(f"ln -s /dev/null /etc/systemd/system/sureplug.service.d/{name}.conf; systemctl daemon-reload")
+        self.addCleanup(self.board.sh, f"rm /etc/systemd/system/sureplug.service.d/{name}.conf; systemctl daemon-reload")
+
+
+class Mdev(PackagedHook):
+    packages = "sureplug", "sureplug-mdev"
+
+    @classmethod
+    def prepare(cls, folder):
+        (folder / "etc/mdev.conf").write_text("kmsg root:root 0640 =hooked/kmsg\n.* root:root 0600 !\n")
+
+    def test_it_makes_nodes(self):
+        self.configure("", "--subsystem mem")
+        self.start()
+        self.board.wait_for(lambda: "hooked" in self.board.sh("ls /dev"), "the node")
+        self.assertEqual(self.board.sh("stat -c '%A %t:%T %U:%G' /dev/hooked/kmsg"), "crw-r----- 1:b root:root")
+
+    def test_confined(self):
+        self.board.sh("rm -rf /dev/hooked")
+        self.configure("", "--subsystem mem --hook /usr/lib/sureplug/mdev")
+        self.without_drop_in("mdev")
+        self.start()
+        self.board.wait_for(lambda: "mdev:" in self.journal_of_this_start(), "what mdev says")
+        self.assertRegex(self.journal_of_this_start(), r"mdev: .*(Read-only file system|Operation not permitted|Permission denied)")
+        self.assertNotIn("hooked", self.board.sh("ls /dev"))
+
+
+class Modprobe(PackagedHook):
+    packages = "sureplug", "sureplug-modprobe"
+
+    @classmethod
+    def prepare(cls, folder):
+        # The kernel may have no modules: what counts is whether modprobe's system call gets as far as the kernel.
+        program(folder, "usr/sbin/modprobe", PROBE)
+
+    def test_it_may_load_modules(self):
+        self.configure("", f"--subsystem {self.subsystem()}")
+        outcomes = self.outcomes()
+        self.assertNotIn("module=Operation not permitted", outcomes)
+        # And no more than that.
+        self.assertLessEqual(STOPPED - {"module=Operation not permitted"}, outcomes)
+
+    def test_confined(self):
+        self.configure("", f"--subsystem {self.subsystem()} --hook /usr/lib/sureplug/modprobe")
+        self.without_drop_in("modprobe")
+        self.assertLessEqual(STOPPED, self.outcomes())
+
+    def subsystem(self):
+        """One whose devices have a driver to load."""
+        found = self.board.sh("ls -d /sys/bus/*/devices/*/modalias").splitlines()
+        if not found:
+            not_run("the hook for modprobe", "no device here has a MODALIAS")
+        return found[0].split("/")[3]
 
 
 if __name__ == "__main__":

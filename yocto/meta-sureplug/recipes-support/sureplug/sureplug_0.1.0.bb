@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "da8e2f2213f7126088b25a970a8cf6252db0c8c8766a294a0cf5016bc973aa2f"
+SRC_URI[sha256sum] = "cfdc3725873a64769f0f2c7abf9f7d83cba47038ab4253eb67f823783c49a147"
 
 require ${BPN}-crates.inc
 
