@@ -47,6 +47,9 @@ install:
 	$(foreach hook,$(SUREPLUG_POST_INSTALL_TARGET_HOOKS),$(call $(hook))$(newline))
 	$(SUREPLUG_INSTALL_INIT_$(INIT))
 install: override @D = $(SOURCE)
+check:
+	$(foreach hook,$(SUREPLUG_PRE_BUILD_HOOKS),$(call $(hook))$(newline))
+check: override @D = $(SOURCE)
 print-%:
 	$(info $($*))@:
 fixups:
@@ -240,6 +243,27 @@ class Build(unittest.TestCase):
         board = {name: value for name, value in environment.items() if name.startswith("SUREPLUG_")}
         self.assertEqual(board, {"SUREPLUG_USB_PORTS": "7", "SUREPLUG_PORT_DEVICE": "custom:9x400@700",
                                  "SUREPLUG_MAX_STALL_MS": "2500", "SUREPLUG_DEVPATH_MAX": "120", "SUREPLUG_SUBSYSTEMS": "usb block"})
+
+    def test_values(self):
+        """What Kconfig has no range for ends the build with a sentence that names it."""
+        for options, sentence in [
+            ({"SUBSYSTEMS": "usb all"}, "SUREPLUG_SUBSYSTEMS must be names of subsystems with blanks between them"),
+            ({"SUBSYSTEMS": "a-name-of-more-than-thirty-two-bytes"}, "SUREPLUG_SUBSYSTEMS must be names of subsystems"),
+            ({"PORT_DEVICE_CUSTOM": "y", "PORT_DEVICE_FIGURES": "lots"}, "SUREPLUG_PORT_DEVICE must be hub, mouse"),
+            ({"PORT_DEVICE_CUSTOM": "y", "PORT_DEVICE_FIGURES": "0x180@900"}, "SUREPLUG_PORT_DEVICE must be hub, mouse"),
+            ({"PORT_DEVICE_HUB8": "y", "USB_PORTS": "15"}, "exceeds the 127 of a USB bus"),
+            ({"USB_PORTS": "127", "MAX_STALL_MS": "600000"}, "together need a larger buffer than a socket can have"),
+        ]:
+            built = run("cargo", "build", "--locked", "--release", "--package", "sureplug-board", cwd=ROOT,
+                        env=os.environ | cargo_environment(**options) | {"CARGO_TERM_COLOR": "never"})
+            self.assertNotEqual(built.returncode, 0, options)
+            self.assertIn(sentence, built.stdout, options)
+
+    def test_flags(self):
+        make("check", image="good-flags", ARGS="--max-stall-ms 2000 --oom-score-adj -900 --led-gpio /dev/gpiochip0:17 -v")
+        for flags in "--nonsense", "-x", "--ports '4'", '--log "/dev/ttyS1"':
+            with self.assertRaisesRegex(AssertionError, "SUREPLUG_ARGS must be flags of `sureplug run`, "):
+                make("check", image="bad-flags", ARGS=flags)
 
     def test_what_is_not_stated_is_not_there(self):
         self.assertEqual({"SUREPLUG_USB_PORTS", "SUREPLUG_SUBSYSTEMS"} & set(cargo_environment()), set())

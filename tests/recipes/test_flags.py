@@ -3,21 +3,32 @@
 import re
 import unittest
 
-from project import DIST, LAYER, ROOT, expect, program
+from project import DIST, LAYER, ROOT, expect, program, run
 
 FILES = [*DIST.iterdir(), ROOT / LAYER / "README.md", ROOT / "buildroot/README.md", ROOT / "buildroot/package/sureplug/Config.in"]
 # Of other programs.
 OTHERS = {"--start", "--stop", "--test", "--quiet", "--pidfile", "--exec", "--background", "--make-pidfile", "--signal",
           "--update", "--commit"}
+# What the program has with all features.
+FEATURES = {"--led-gpio"}
 
 
 class Flags(unittest.TestCase):
     def test_the_program_has_each_of_them(self):
         help = "".join(expect(program(), "help", *topic) for topic in ([], ["run"]))
-        known = set(re.findall(r"--[a-z][a-z-]*", help)) | OTHERS
+        known = set(re.findall(r"--[a-z][a-z-]*", help)) | OTHERS | FEATURES
         for path in FILES:
             for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", path.read_text()):
                 self.assertIn(flag, known, path)
+
+    def test_what_an_image_may_state(self):
+        """Whatever `sureplug run` has, and nothing else."""
+        help = expect(program(), "help") + expect(program(), "help", "run")
+        flags = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", help, re.MULTILINE)
+        self.assertGreater(len(flags), 20)
+        expect(DIST / "check-args", " ".join([*flags, *FEATURES]))
+        for flag in flags:
+            self.assertNotEqual(run(DIST / "check-args", flag + "x").returncode, 0, flag)
 
     def test_commands(self):
         for path in FILES:

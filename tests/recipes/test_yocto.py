@@ -25,6 +25,17 @@ OELINT = {
     "oelint.vars.noncoreoverride": "the kernel's append does nothing unless an image sets SUREPLUG_KERNEL_CONFIG",
     "oelint.vars.multilineident": "four spaces, as the layer has them everywhere",
 }
+# What no board can be, and the sentence with which a build ends.
+BAD_VALUES = [
+    ("USB_PORTS", ["none", "0", "128", "-1", "4 ports"], "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
+    ("PORT_DEVICE", ["floppy", "Storage", "custom:0x180@900"], "SUREPLUG_PORT_DEVICE must be hub, mouse"),
+    ("MAX_STALL_MS", ["0", "600001", "1s"], "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
+    ("DEVPATH_MAX", ["9999", "15"], "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
+    ("SUBSYSTEMS", ["usb all", "usb a/b", "a-name-of-more-than-thirty-two-bytes", "a b c d e f g h i j k l m n o p q"],
+     "SUREPLUG_SUBSYSTEMS must be names of subsystems with blanks between them"),
+    ("ARGS", ["--nonsense", "--ports 4 -x", "--port=4", "--hook '/bin/true'", '--log "/dev/ttyS1"', "--hook $HOOK"],
+     "SUREPLUG_ARGS must be flags of `sureplug run`, "),
+]
 # The image by package: mode, owner and group, path. `-` is no package, and so a mistake.
 COMMON = """
 sureplug          -rw-r--r-- root root /etc/default/sureplug
@@ -206,18 +217,14 @@ class Broken(unittest.TestCase):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("rtrb", result.stdout)
 
-    def test_value(self):
+    def test_values(self):
         """A bad value ends the build with a sentence that names it."""
-        for name, value, sentence in [
-            ("USB_PORTS", "none", "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
-            ("PORT_DEVICE", "floppy", "SUREPLUG_PORT_DEVICE must be hub, mouse"),
-            ("MAX_STALL_MS", "0", "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
-            ("DEVPATH_MAX", "9999", "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
-        ]:
-            built()
-            result, _ = bitbake("do_compile", **{f"SUREPLUG_{name}": value})
-            self.assertNotEqual(result.returncode, 0, name)
-            self.assertIn(sentence, result.stdout)
+        for name, values, sentence in BAD_VALUES:
+            for value in values:
+                built()
+                result, _ = bitbake("do_compile", **{f"SUREPLUG_{name}": value})
+                self.assertNotEqual(result.returncode, 0, f"{name}={value}")
+                self.assertIn(sentence, result.stdout, f"{name}={value}")
 
 
 class Board(unittest.TestCase):
@@ -238,12 +245,13 @@ class Board(unittest.TestCase):
         size = json.loads(run(built() / "build/target/release/sureplug", "size", "--json").stdout)
         self.assertEqual((size["ports_stated"], size["port_device"]), (False, "storage"))
 
-    def test_features(self):
-        shown = bitbake(PACKAGECONFIG="gpio", show=["PACKAGECONFIG_CONFARGS"])[1]
-        self.assertEqual(shown["PACKAGECONFIG_CONFARGS"], "--features gpio")
-        features = json.loads(expect("cargo", "metadata", "--locked", "--no-deps", "--format-version", "1", cwd=ROOT))
-        board = next(package for package in features["packages"] if package["name"] == "sureplug-board")
-        self.assertIn("gpio", board["features"])
+    def test_gpio(self):
+        """The feature, built from the crates of the list; without it the program does not know the flag."""
+        program = built() / "build/target/release/sureplug"
+        for chosen, said in ("", "unknown option `--led-gpio`"), ("gpio", "--led-gpio nothing: write CHIP:LINE"):
+            result, _ = bitbake("do_compile", PACKAGECONFIG=chosen)
+            self.assertEqual(result.returncode, 0, result.stdout)
+            self.assertIn(said, run(program, "run", "--led-gpio", "nothing").stdout)
 
 
 class Style(unittest.TestCase):

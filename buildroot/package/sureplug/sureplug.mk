@@ -51,12 +51,18 @@ SUREPLUG_CARGO_INSTALL_OPTS += --features gpio
 endif
 
 SUREPLUG_DIST = $(@D)/board/dist
+SUREPLUG_ARGS = $(call qstrip,$(BR2_PACKAGE_SUREPLUG_ARGS))
+
+define SUREPLUG_CHECK_ARGS
+	sh $(SUREPLUG_DIST)/check-args '$(subst ','\'',$(SUREPLUG_ARGS))'
+endef
+SUREPLUG_PRE_BUILD_HOOKS += SUREPLUG_CHECK_ARGS
 
 define SUREPLUG_INSTALL_DEFAULTS
 	mkdir -p $(TARGET_DIR)/etc/default
 	sed '/^SUREPLUG_ARGS=/d' $(SUREPLUG_DIST)/sureplug.default \
 		> $(TARGET_DIR)/etc/default/sureplug
-	echo 'SUREPLUG_ARGS="$(call qstrip,$(BR2_PACKAGE_SUREPLUG_ARGS))"' \
+	echo 'SUREPLUG_ARGS="$(SUREPLUG_ARGS)"' \
 		>> $(TARGET_DIR)/etc/default/sureplug
 	chmod 0644 $(TARGET_DIR)/etc/default/sureplug
 endef

@@ -39,11 +39,13 @@ export SUREPLUG_PORT_DEVICE
 export SUREPLUG_MAX_STALL_MS
 export SUREPLUG_DEVPATH_MAX
 export SUREPLUG_SUBSYSTEMS
+export SUREPLUG_ARGS
 
 # Packaging strips it, and keeps what it takes off in sureplug-dbg.
 export CARGO_PROFILE_RELEASE_STRIP = "none"
 
 do_compile:prepend() {
+    sh ${S}/board/dist/check-args "$SUREPLUG_ARGS"
     # To the build, an empty variable would be a bad value.
     [ -n "$SUREPLUG_USB_PORTS" ] || unset SUREPLUG_USB_PORTS
     [ -n "$SUREPLUG_PORT_DEVICE" ] || unset SUREPLUG_PORT_DEVICE
