@@ -9,7 +9,8 @@ fn main() {
     let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     if is_musl || features.split(',').any(|feature| feature == "crt-static") {
         // The static unwinder has all of its functions in few objects. If one of these is needed after all, as on ARM, the
-        // program's functions come first. GCC hands this on to GNU's linker, and LLVM's linker knows it too.
-        println!("cargo::rustc-link-arg-bins=-zmuldefs");
+        // program's functions come first. Compilers hand this on, and all linkers know it.
+        println!("cargo::rustc-link-arg-bins=-z");
+        println!("cargo::rustc-link-arg-bins=muldefs");
     }
 }
