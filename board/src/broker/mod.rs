@@ -8,6 +8,7 @@
 mod error;
 mod listener;
 mod outlet;
+mod place;
 mod session;
 mod status;
 
@@ -27,6 +28,7 @@ use crate::capacity::{BoardStream, CONNECTIONS};
 use crate::monotonic::Monotonic;
 use error::TooManyClients;
 use listener::Listener;
+use place::Place;
 use session::{Session, Turn};
 
 /// Who is polled for that is no client.
@@ -37,10 +39,6 @@ const ACCEPTS_A_TURN: usize = 32;
 
 /// For how long nobody is let in after the system had no descriptor or memory left for one.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// For how long the worker may leave events where they are, for a client whose send buffer has just filled up: long enough
-/// for a reader that is awake.
-const PATIENCE: Duration = Duration::from_millis(2);
 
 /// Memory for one packet, which all clients share.
 type Buffer = [u8; MAX_PACKET_BYTES];
@@ -66,16 +64,6 @@ pub struct Broker {
     places: Box<[Option<Place>; CONNECTIONS]>,
     buffer: Box<Buffer>,
     counts: Counts,
-}
-
-/// A client, and what it is polled for.
-#[derive(Debug)]
-struct Place {
-    session: Session,
-    interest: EpollFlags,
-    turn: Turn,
-    /// Until when others may wait a moment for it to read, once it was blocked.
-    patience: Option<Monotonic>,
 }
 
 impl Broker {
@@ -214,7 +202,7 @@ impl Broker {
     fn let_in(&mut self, stream: &mut BoardStream, now: Monotonic) {
         for _ in 0..ACCEPTS_A_TURN {
             let session = self.listener.accept().and_then(|socket| Session::new(socket, now));
-            let mut session = match session {
+            let session = match session {
                 Ok(session) => session,
                 Err(Errno::EAGAIN) => return,
                 Err(Errno::ECONNABORTED | Errno::EINTR) => continue,
@@ -226,15 +214,16 @@ impl Broker {
             };
             self.counts.connections += 1;
             let place = self.places.iter().position(Option::is_none);
-            let interest = EpollFlags::EPOLLIN;
-            let added =
-                |number: &usize| self.epoll.add(&session, EpollEvent::new(interest, *number as u64)).is_ok();
+            let mut taken = Place::new(session);
+            let added = |number: &usize| {
+                self.epoll.add(&taken.session, EpollEvent::new(taken.interest, *number as u64)).is_ok()
+            };
             let Some(number) = place.filter(added) else {
-                session.refuse(Refusal::Busy, &TooManyClients, &mut self.buffer);
+                taken.session.refuse(Refusal::Busy, &TooManyClients, &mut self.buffer);
                 self.counts.refused += 1;
                 continue;
             };
-            self.places[number] = Some(Place { session, interest, turn: Turn::Rests, patience: None });
+            self.places[number] = Some(taken);
             // Most have sent their request by now.
             self.take_turn(number, stream, Session::listen);
         }
@@ -273,21 +262,9 @@ impl Broker {
     /// Notes how a turn ended.
     fn settle(&mut self, number: usize, turn: Turn, stream: &mut BoardStream) {
         let Some(place) = &mut self.places[number] else { return };
-        match turn {
-            Turn::Blocked if place.turn != Turn::Blocked => {
-                place.patience = Some(Monotonic::now().after(PATIENCE));
-            }
-            Turn::Blocked => {}
-            _ => place.patience = None,
-        }
-        place.turn = turn;
-        let mut interest = EpollFlags::empty();
-        interest.set(EpollFlags::EPOLLIN, place.session.may_speak());
-        interest.set(EpollFlags::EPOLLOUT, turn == Turn::Blocked);
-        let is_watched = interest == place.interest || {
-            place.interest = interest;
+        let is_watched = place.settle(turn).is_none_or(|interest| {
             self.epoll.modify(&place.session, &mut EpollEvent::new(interest, number as u64)).is_ok()
-        };
+        });
         self.counts.refused += u64::from(turn == Turn::Refused);
         if matches!(turn, Turn::Over | Turn::Refused) || !is_watched {
             place.session.leave(stream);

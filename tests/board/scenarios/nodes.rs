@@ -59,7 +59,7 @@ pub(crate) fn links(truth: &Truth) -> usize {
 /// What the daemon's own `/dev` holds; what goes meanwhile may be missing.
 pub(crate) fn seen(board: &mut Board) -> Nodes {
     let (_, said) = board.shell.try_run(
-        "(cd /proc/$(cat /run/sureplug.pid)/root/dev && \
+        "(cd /proc/$(cat /run/sureplug.pid)/root && cd dev && \
          find . ! -type d | xargs stat -c '%F|%t:%T %a %u:%g|%N' 2>/dev/null)",
     );
     let mut nodes = Nodes::new();
