@@ -204,8 +204,7 @@ fn bare() -> Vec<f64> {
 fn applications(count: usize) -> Vec<f64> {
     let served = Served::start(LARGE);
     let path = served.path();
-    let readers: Vec<_> =
-        (0..count).map(|_| Reader::start(&[SERVED.as_ref(), path.as_os_str()])).collect();
+    let readers: Vec<_> = (0..count).map(|_| Reader::start(&[SERVED.as_ref(), path.as_os_str()])).collect();
     send_paced();
     readers.into_iter().flat_map(Reader::latencies).collect()
 }

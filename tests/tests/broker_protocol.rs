@@ -1,8 +1,10 @@
 //! What applications hear, as `PROTOCOL.md` has it.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{Shutdown, shutdown};
 use sureplug_tests::application::{Application, Told};
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{mark, own_sysfs, raise};
@@ -209,10 +211,16 @@ fn what_is_no_request_is_refused_and_nobody_else_notices() {
 #[test]
 fn an_empty_packet_or_half_an_end_is_no_request() {
     let Some(_turn) = own_sysfs("empty requests") else { return };
-    let served = Served::start(LARGE);
-    let mut application = served.connect("");
-    application.send(b"").expect("it listens");
-    assert_eq!(application.receive_until_marker("end")[0].get("SUREPLUG_REQUESTED"), "no");
+    let mut served = Served::start(LARGE);
+    let mut empty = served.connect("");
+    empty.send(b"").expect("it listens");
+    let mut half = served.connect("");
+    shutdown(half.as_fd().as_raw_fd(), Shutdown::Write).expect("half an end");
+    for application in [&mut empty, &mut half] {
+        assert_eq!(application.receive_until_marker("end")[0].get("SUREPLUG_REQUESTED"), "no");
+    }
+    // An end can be read for ever.
+    served.daemon.wait_until_asleep("sureplug");
 }
 
 #[test]
