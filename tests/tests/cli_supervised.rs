@@ -92,6 +92,15 @@ fn what_cannot_be_told_is_said_before_anything_else() {
     let output = run(daemon(&directory, "run --ready-fd 777"));
     assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:?}");
     assert!(output.stderr[0].contains("--ready-fd"), "{output:?}");
+    // Nor is one of the daemon's own taken for it.
+    for number in 3..8 {
+        let unheard = daemon(&directory, &format!("run --ready-fd {number}"));
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" \"$@\" 3>&- 4>&- 5>&- 6>&- 7>&-"]);
+        command.arg(unheard.get_program()).args(unheard.get_args());
+        let output = run(command);
+        assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{number}: {output:?}");
+    }
     let mut command = daemon(&directory, "run");
     let output = run({
         command.env("NOTIFY_SOCKET", directory.path().join("none"));

@@ -23,15 +23,8 @@ impl Outlets {
         Self { broker: None, hook: None, led: None, supervisor: None }
     }
 
-    /// Opens all that is asked for, before anything else is opened and before there are threads; says why where that is
-    /// impossible.
-    pub(super) fn open(options: &Options) -> Option<Self> {
-        let supervisor = Supervisor::find(options.ready_fd).map_err(|error| {
-            complain(&format_args!(
-                "the supervisor cannot be told: {error}; look at --ready-fd and NOTIFY_SOCKET"
-            ));
-        });
-        let supervisor = supervisor.ok()?;
+    /// Opens all that is asked for, before there are threads; says why where that is impossible.
+    pub(super) fn open(options: &Options, supervisor: Supervisor) -> Option<Self> {
         let led = options.led.as_deref().map(|name| {
             StatusLed::of_sysfs(&options.board.sysfs, name).map_err(|error| {
                 complain(&format_args!("--led {name}: {error}; class/leds of sysfs has the names"));

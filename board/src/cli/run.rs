@@ -13,12 +13,23 @@ use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
 use crate::signals;
 use crate::sinks::{Console, Line, Metrics, Output, Start, SystemLog, Undersized};
+use crate::supervisor::Supervisor;
 use crate::totals::Totals;
 use crate::worker::Worker;
 
 /// Watches in the foreground until a signal comes, and serves applications.
 pub(super) fn run(options: &Options) -> Exit {
-    watching(options, Outlets::open)
+    // First: a descriptor of this program's own could get the number of one that was not handed over.
+    let supervisor = match Supervisor::find(options.ready_fd) {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            complain(&format_args!(
+                "the supervisor cannot be told: {error}; look at --ready-fd and NOTIFY_SOCKET"
+            ));
+            return Exit::Refused;
+        }
+    };
+    watching(options, |options| Outlets::open(options, supervisor))
 }
 
 /// The same for nobody else.
