@@ -1,14 +1,13 @@
-//! The board's profile: fixed when the image is built, overridden by flags, or counted at start.
+//! The board's profile: fixed when the image is built, overridden by options, or counted at start.
 
 use std::fmt;
 
+use sureplug_core::filter::Filter;
 use sureplug_core::rcvbuf::{
     Budget, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, MAX_BUDGET_BYTES, MAX_DEVICES_PER_BUS,
     MAX_STALL_MS, Others, PortDevice, RcvBuf, Requirements, SizingError, SkbAbi, USB_PORTS, UsbTopology,
     parse_u32,
 };
-
-use sureplug_core::filter::Filter;
 use sureplug_core::selection::{Selection, SelectionError};
 
 use crate::sysfs::BoardPorts;
