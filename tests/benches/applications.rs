@@ -191,7 +191,9 @@ fn read() -> Option<()> {
         }
         _ => return None,
     };
-    latencies.iter().for_each(|latency| println!("{latency}"));
+    for latency in latencies {
+        println!("{latency}");
+    }
     Some(())
 }
 

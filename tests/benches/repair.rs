@@ -72,7 +72,7 @@ fn repair(sysfs: Option<&Path>) -> (u32, f64) {
     let injector = Injector::new();
     let (mut line, mut kept, mut times) = (0, 0, Vec::new());
     for _ in 0..ROUNDS {
-        daemon.signal(Signal::SIGSTOP);
+        daemon.stop();
         (0..2_000).for_each(|_| {
             injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0");
         });

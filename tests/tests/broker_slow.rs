@@ -52,7 +52,7 @@ fn i5_a_stopped_client_delays_nobody_and_is_true_again_when_it_goes_on() {
     for client in others.iter().chain([&stopped]) {
         learned(client, 0, |line| line["current"] == true);
     }
-    stopped.signal(Signal::SIGSTOP);
+    stopped.stop();
     let mark = mark();
     let begun = Instant::now();
     let mut raised = 0u32;
@@ -110,7 +110,7 @@ fn the_status_says_what_waits_for_each_client() {
         learned(client, 0, |line| line["current"] == true);
         assert_eq!(sent_and_lag(&served, client), (2, 0), "`begin` and `end`");
     }
-    stopped.signal(Signal::SIGSTOP);
+    stopped.stop();
     let mark = mark();
     // More than its socket and the journal hold together.
     let raised = 3_000;

@@ -56,7 +56,7 @@ impl Drop for Restored<'_> {
 /// A burst that it sleeps through.
 fn overrun(daemon: &Daemon) {
     let injector = Injector::new();
-    daemon.signal(Signal::SIGSTOP);
+    daemon.stop();
     for _ in 0..2_000 {
         injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0");
     }

@@ -216,7 +216,7 @@ fn stops_and_other_signals_do_not_disturb_it() {
     daemon.wait_until_scanned();
     let mark = mark();
     for number in 0..100 {
-        daemon.signal(Signal::SIGSTOP);
+        daemon.stop();
         raise_number(number, &mark);
         daemon.signal(Signal::SIGCONT);
         for ignored in [Signal::SIGWINCH, Signal::SIGCHLD, Signal::SIGURG] {
@@ -239,7 +239,7 @@ fn the_longest_stall_is_that_of_a_stopped_process() {
     raise_number(0, &mark);
     daemon.wait_for_line(|line| marked(&json(line), &mark) == Some(0));
 
-    daemon.signal(Signal::SIGSTOP);
+    daemon.stop();
     let mut next = 1;
     let end = Instant::now() + Duration::from_secs(2);
     while Instant::now() < end {

@@ -138,7 +138,7 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
     let devices = create(170..180);
     wait_until("both have them", of, |hook, daemon| hook == daemon && present(hook).len() == 20);
     for daemon in both {
-        daemon.signal(Signal::SIGSTOP);
+        daemon.stop();
     }
     for _ in 0..OVERRUN {
         fs::write("/sys/class/mem/zero/uevent", "change").expect("an event");

@@ -79,7 +79,7 @@ fn small_buffer(seed: u32) -> Command {
 /// Stops and continues the daemon at random until the storm is over.
 fn disturb(daemon: &Daemon, storm: &mut Storm, state: &mut u32) {
     while !storm.is_over() {
-        daemon.signal(Signal::SIGSTOP);
+        daemon.stop();
         pause(state, 60);
         daemon.signal(Signal::SIGCONT);
         pause(state, 40);

@@ -81,7 +81,7 @@ fn i2_i8_a_storm_of_other_subsystems_is_no_load_and_no_loss() {
         (0..STORM / 10).for_each(|number| injector.send(&foreign(number)));
         assert_eq!(daemon.context_switches(), before, "it was woken up");
 
-        daemon.signal(Signal::SIGSTOP);
+        daemon.stop();
         (0..STORM).for_each(|number| injector.send(&foreign(number)));
         assert_eq!(daemon.queue(), Some(Queue { bytes: 0, drops: 0 }));
         assert!(unfiltered.mem_info().drops > 0, "a socket of that size without the filter overruns");

@@ -45,7 +45,7 @@ fn i2_i6_a_million_events_are_received_or_lost_and_memory_stays() {
         });
         let injector = Injector::new();
         // What only a repair needs is used before the first sample is taken.
-        daemon.signal(Signal::SIGSTOP);
+        daemon.stop();
         for number in 0..OVERRUN {
             injector.send(&event(number));
         }

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde_json::Value;
 
@@ -182,6 +183,18 @@ impl Daemon {
     /// If it has ended already.
     pub fn signal(&self, signal: Signal) {
         kill(pid(&self.child), signal).expect("it is running");
+    }
+
+    /// Stops all of its threads, until it is sent `SIGCONT`.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended already.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        // Told when the last thread has stopped: until then any of them may still read.
+        let stopped = waitpid(pid(&self.child), Some(WaitPidFlag::WUNTRACED));
+        assert_eq!(stopped, Ok(WaitStatus::Stopped(pid(&self.child), Signal::SIGSTOP)));
     }
 
     /// Sends it `SIGTERM`, if it has not ended already.
