@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "0014141d018be4b523af0a920c386162881efc676e619282766391d43ae6a5f3"
+SRC_URI[sha256sum] = "fb0137b9ec08fc92497d8e52ff61b93cbb1f76d086c61ca6805b6eb97699b2a6"
 
 require ${BPN}-crates.inc
 
