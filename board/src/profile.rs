@@ -75,14 +75,15 @@ pub const SUBSYSTEMS: Selection = match from_environment!(
     None => Selection::USB,
 };
 
-/// The largest `net.core.optmem_max` that a kernel has by itself: since 6.8 (`net/core/sock.c`).
-const LARGEST_OPTMEM_MAX: u32 = 131_072;
-
 /// A set that no kernel could filter is a mistake of the image's.
-const _: () = assert!(
-    SUBSYSTEMS.is_all() || Filter::new(&SUBSYSTEMS, LARGEST_OPTMEM_MAX).is_ok(),
-    "SUREPLUG_SUBSYSTEMS makes a larger filter than any kernel takes: name fewer subsystems, or `all`"
-);
+const _: () = {
+    // The largest that a kernel has by itself: since 6.8 (`net/core/sock.c`).
+    let optmem_max = 131_072;
+    assert!(
+        SUBSYSTEMS.is_all() || Filter::new(&SUBSYSTEMS, optmem_max).is_ok(),
+        "SUREPLUG_SUBSYSTEMS makes a larger filter than any kernel takes: name fewer subsystems, or `all`"
+    );
+};
 
 impl Profile {
     /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
