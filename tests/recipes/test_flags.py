@@ -9,14 +9,12 @@ FILES = [*DIST.iterdir(), ROOT / LAYER / "README.md", ROOT / "buildroot/README.m
 # Of other programs.
 OTHERS = {"--start", "--stop", "--test", "--quiet", "--pidfile", "--exec", "--background", "--make-pidfile", "--signal",
           "--update", "--commit", "--strip-components"}
-# What the program has with all features.
-FEATURES = {"--led-gpio"}
 
 
 class Flags(unittest.TestCase):
     def test_the_program_has_each_of_them(self):
         help = "".join(expect(program(), "help", *topic) for topic in ([], ["run"]))
-        known = set(re.findall(r"--[a-z][a-z-]*", help)) | OTHERS | FEATURES
+        known = set(re.findall(r"--[a-z][a-z-]*", help)) | OTHERS
         for path in FILES:
             for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", path.read_text()):
                 self.assertIn(flag, known, path)
@@ -26,7 +24,7 @@ class Flags(unittest.TestCase):
         help = expect(program(), "help") + expect(program(), "help", "run")
         flags = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", help, re.MULTILINE)
         self.assertGreater(len(flags), 20)
-        expect(DIST / "check-args", " ".join([*flags, *FEATURES]))
+        expect(DIST / "check-args", " ".join(flags))
         for flag in flags:
             self.assertNotEqual(run(DIST / "check-args", flag + "x").returncode, 0, flag)
 

@@ -15,20 +15,6 @@ pub(super) const fn text(topic: Topic) -> &'static str {
     }
 }
 
-#[cfg(feature = "gpio")]
-macro_rules! led_gpio {
-    () => {
-        "  --led-gpio CHIP:LINE  the same, with an LED on a GPIO line, such as /dev/gpiochip0:17\n"
-    };
-}
-
-#[cfg(not(feature = "gpio"))]
-macro_rules! led_gpio {
-    () => {
-        ""
-    };
-}
-
 const SUREPLUG: &str = "\
 sureplug: USB hotplug events that an embedded Linux board cannot lose
 
@@ -60,8 +46,7 @@ Options of all commands:
 Exit codes: 0 fine, 1 a finding, 2 wrong usage, 3 the system refused.
 ";
 
-const RUN: &str = concat!(
-    "\
+const RUN: &str = "\
 sureplug run: watch the kernel's uevents, in the foreground
 
 Usage: sureplug [run] [OPTIONS]
@@ -75,9 +60,8 @@ Usage: sureplug [run] [OPTIONS]
   --hook-timeout-ms MS  for how long a run may take, 1 to 600000 (10000)
   --led NAME            an LED of /sys/class/leds: on, blinking while a loss is repaired, and slowly after
                         it, until SIGUSR1
-",
-    led_gpio!(),
-    "  --ready-fd N          a descriptor on which a line is written when all devices are known
+  --led-gpio CHIP:LINE  the same on a GPIO line, as /dev/gpiochip0:17, if it was built with the feature gpio
+  --ready-fd N          a descriptor on which a line is written when all devices are known
   --metrics FILE        figures for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it
   --metrics-interval-s S  how often, 1 to 86400 (15)
   --log kmsg|syslog     losses and warnings into the kernel's log or the system's as well, ten lines in 5 s
@@ -93,8 +77,7 @@ add and remove alternate whatever happens. SIGTERM and SIGINT end it with the to
 not keep up is told how many events it missed, and then the difference; the socket is read all the same.
 
 Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start.
-"
-);
+";
 
 const MONITOR: &str = "\
 sureplug monitor: show what a running daemon tells applications
