@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "fb0137b9ec08fc92497d8e52ff61b93cbb1f76d086c61ca6805b6eb97699b2a6"
+SRC_URI[sha256sum] = "dd079095724db34061ae4ba085d72490fcad69d37de86b1441ae01aa485535d0"
 
 require ${BPN}-crates.inc
 
