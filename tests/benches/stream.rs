@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
     let injector = Injector::new();
     let socket = UeventSocket::adopt(Listener::of_everything().into_fd()).expect("a uevent socket");
-    let mut batch = Batch::new();
+    let mut batch = Batch::new(BATCH_MESSAGES);
     let events = BURSTS * u32::try_from(burst.len()).expect("some");
     let mut ratios = Vec::new();
     let mut costs = [Vec::new(), Vec::new()];

@@ -23,7 +23,7 @@ use crate::charge::ChargeMeter;
 use crate::doorbell::poll_in;
 use crate::json::Object;
 use crate::monotonic::Monotonic;
-use crate::netlink::{Batch, Message as Received, UeventSocket};
+use crate::netlink::{BATCH_MESSAGES, Batch, Message as Received, UeventSocket};
 use crate::profile::{Profile, Sizing};
 use crate::signals;
 use crate::sinks::DeviceName;
@@ -111,7 +111,7 @@ impl Session {
         let socket =
             UeventSocket::open(sizing.rcvbuf).map_err(|error| Trouble::Refused(error.to_string()))?;
         let mut drops = DropCounter::starting_at(socket.initial().map_or(0, |info| info.drops));
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(BATCH_MESSAGES);
         self.prompt("plug in the device, into a port of the board itself");
         let mut has_asked = false;
         let mut last = Monotonic::now();

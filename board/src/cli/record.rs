@@ -124,9 +124,8 @@ impl Recording {
                 intake.join()?;
                 return Ok(end.unwrap_or(End::Signal));
             }
+            let is_idle = intake.begin_wait() && taken == 0;
             let bell = intake.doorbell();
-            bell.arm();
-            let is_idle = taken == 0 && intake.is_empty() && !intake.has_ended();
             let timeout = if is_idle { PollTimeout::NONE } else { PollTimeout::ZERO };
             let [rung, signalled] = poll_in([bell.as_fd(), signals.as_fd()], timeout)?;
             bell.disarm(rung);

@@ -19,12 +19,14 @@ pub(super) struct StallWatch {
     /// When the socket was last read, or its `poll` came back.
     touched: Monotonic,
     watch_until: Monotonic,
+    /// Whether the thread sleeps for no longer than [`WATCH_INTERVAL_MS`] now.
+    is_watching: bool,
     longest: Duration,
 }
 
 impl StallWatch {
     pub(super) fn starting_at(now: Monotonic) -> Self {
-        Self { touched: now, watch_until: now, longest: Duration::ZERO }
+        Self { touched: now, watch_until: now, is_watching: false, longest: Duration::ZERO }
     }
 
     /// The socket was read at `now`.
@@ -36,9 +38,15 @@ impl StallWatch {
         }
     }
 
-    /// Whether a `poll` that begins now must come back after [`WATCH_INTERVAL_MS`].
-    pub(super) fn watching(&self, now: Monotonic) -> bool {
-        now < self.watch_until
+    /// The thread sleeps from now on; returns whether it must come back after [`WATCH_INTERVAL_MS`].
+    pub(super) fn begin_wait(&mut self, now: Monotonic) -> bool {
+        self.is_watching = now < self.watch_until;
+        self.is_watching
+    }
+
+    /// Whether the thread sleeps for longer than it should since another has read an event.
+    pub(super) fn sleeps_too_long(&self, now: Monotonic) -> bool {
+        !self.is_watching && now < self.watch_until
     }
 
     /// A `poll` came back at `now`; `bounded` if it was to do so after [`WATCH_INTERVAL_MS`].
@@ -77,10 +85,12 @@ mod tests {
     #[test]
     fn waiting_is_none() {
         let mut watch = StallWatch::starting_at(at_ms(0));
-        assert!(!watch.watching(at_ms(0)));
+        assert!(!watch.begin_wait(at_ms(0)));
         watch.woke(at_ms(60_000), false);
         watch.read(at_ms(60_000), true);
-        assert!(watch.watching(at_ms(61_999)) && !watch.watching(at_ms(62_000)));
+        assert!(watch.sleeps_too_long(at_ms(61_999)) && !watch.sleeps_too_long(at_ms(62_000)));
+        assert!(watch.begin_wait(at_ms(61_999)) && !watch.sleeps_too_long(at_ms(61_999)));
+        assert!(!watch.begin_wait(at_ms(62_000)) && watch.begin_wait(at_ms(61_999)));
         watch.woke(at_ms(60_100), true);
         assert_eq!(watch.longest_us(), 0);
     }

@@ -16,6 +16,7 @@ pub const BATCH_MESSAGES: usize = 8;
 pub struct Batch {
     slots: Box<[u8]>,
     slot_bytes: usize,
+    messages: usize,
     headers: MultiHeaders<NetlinkAddr>,
 }
 
@@ -44,20 +45,22 @@ pub enum Message<'b> {
 }
 
 impl Batch {
-    /// Allocates buffers that take every uevent of the kernel whole.
+    /// Allocates buffers for so many messages, at most [`BATCH_MESSAGES`], that take every uevent of the kernel whole.
     #[must_use]
-    pub fn new() -> Self {
-        Self::with_slot_bytes(MAX_DATAGRAM_BYTES)
+    pub fn new(messages: usize) -> Self {
+        Self::with_slot_bytes(messages, MAX_DATAGRAM_BYTES)
     }
 
     /// Allocates buffers of so many bytes for each message; a longer one comes as
     /// [`Message::Truncated`].
     #[must_use]
-    pub fn with_slot_bytes(slot_bytes: usize) -> Self {
+    pub fn with_slot_bytes(messages: usize, slot_bytes: usize) -> Self {
+        let messages = messages.min(BATCH_MESSAGES);
         Self {
-            slots: vec![0; slot_bytes * BATCH_MESSAGES].into_boxed_slice(),
+            slots: vec![0; slot_bytes * messages].into_boxed_slice(),
             slot_bytes,
-            headers: MultiHeaders::preallocate(BATCH_MESSAGES, Some(cmsg_space!(UnixCredentials))),
+            messages,
+            headers: MultiHeaders::preallocate(messages, Some(cmsg_space!(UnixCredentials))),
         }
     }
 
@@ -69,7 +72,7 @@ impl Batch {
         limit: usize,
         mut take: impl FnMut(Message<'_>),
     ) -> io::Result<Received> {
-        let limit = limit.min(BATCH_MESSAGES);
+        let limit = limit.min(self.messages);
         let mut slots = self.slots.chunks_exact_mut(self.slot_bytes);
         let mut slices: [_; BATCH_MESSAGES] =
             std::array::from_fn(|_| [IoSliceMut::new(slots.next().unwrap_or_default())]);
@@ -87,12 +90,6 @@ impl Batch {
             Err(Errno::ENOBUFS) => Ok(Received::Overrun),
             Err(errno) => Err(errno.into()),
         }
-    }
-}
-
-impl Default for Batch {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

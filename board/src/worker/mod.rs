@@ -200,26 +200,28 @@ impl Worker {
     fn wait(&mut self) -> io::Result<Option<End>> {
         let until_due = self.until_due();
         let may_wait = self.may_wait_for_clients();
-        let bell = self.intake.doorbell();
-        bell.arm();
-        let mut is_idle = self.intake.is_empty() && !self.intake.has_ended();
-        let room = self.console.as_mut().map_or(bell, |console| {
+        let mut is_idle = self.intake.begin_wait();
+        // Stands in for what there is not.
+        let signals = self.signals.as_fd();
+        let room = self.console.as_mut().map(|console| {
             console.room().arm();
             is_idle &= !console.has_become_ready() && !console.is_closed();
             console.room()
         });
         is_idle &= !self.broker.as_ref().is_some_and(Broker::is_busy);
-        let served = self.broker.as_ref().map_or(bell.as_fd(), AsFd::as_fd);
-        let hooked = self.hook.as_ref().map_or(bell.as_fd(), AsFd::as_fd);
+        let room_fd = room.map_or(signals, AsFd::as_fd);
+        let served = self.broker.as_ref().map_or(signals, AsFd::as_fd);
+        let hooked = self.hook.as_ref().map_or(signals, AsFd::as_fd);
         let timeout = match is_idle {
             true => until_due,
             false if may_wait => PollTimeout::from(1u8),
             false => PollTimeout::ZERO,
         };
-        let [signalled, rung, has_room, has_client, has_run] =
-            poll_in([self.signals.as_fd(), bell.as_fd(), room.as_fd(), served, hooked], timeout)?;
-        bell.disarm(rung);
-        room.disarm(has_room);
+        let [signalled, has_room, has_client, has_run] =
+            self.intake.wait_and_read([signals, room_fd, served, hooked], timeout)?;
+        if let Some(room) = room {
+            room.disarm(has_room);
+        }
         self.hear_clients(has_client);
         self.hear_hook(has_run);
         if signalled {
@@ -264,10 +266,8 @@ impl Worker {
         while !(self.intake.has_ended() && self.intake.is_empty()) {
             self.drain();
             self.pump();
+            let timeout = if self.intake.begin_wait() { PollTimeout::NONE } else { PollTimeout::ZERO };
             let bell = self.intake.doorbell();
-            bell.arm();
-            let is_idle = self.intake.is_empty() && !self.intake.has_ended();
-            let timeout = if is_idle { PollTimeout::NONE } else { PollTimeout::ZERO };
             let [rung] = poll_in([bell.as_fd()], timeout)?;
             bell.disarm(rung);
         }

@@ -70,9 +70,8 @@ fn catch_up(intake: &mut Intake, tracker: &mut Tracker) -> io::Result<()> {
         if now >= *give_up_at.get_or_insert_with(|| now.after(CATCH_UP_WITHIN)) {
             return Ok(());
         }
+        let timeout = if intake.begin_wait() { PollTimeout::from(1u8) } else { PollTimeout::ZERO };
         let bell = intake.doorbell();
-        bell.arm();
-        let timeout = if intake.is_empty() { PollTimeout::from(1u8) } else { PollTimeout::ZERO };
         let [rung] = poll_in([bell.as_fd()], timeout)?;
         bell.disarm(rung);
     }

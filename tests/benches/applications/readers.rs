@@ -2,15 +2,17 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, stdin};
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
+use nix::time::{ClockId, clock_gettime};
 use sureplug_tests::application::Application;
-use sureplug_tests::daemon::now_us;
 use sureplug_tests::kernel::Listener;
 use sureplug_tests::served::{LARGE, Served};
 
@@ -19,6 +21,16 @@ use crate::{PACED, send_paced};
 /// What this program is started with to read.
 const BARE: &str = "read-netlink";
 const SERVED: &str = "read-served";
+const RELAYED: &str = "read-relayed";
+
+/// What it is started with to hand every datagram on to its standard input, which is a socket.
+const RELAY: &str = "relay";
+
+/// Nanoseconds of the monotonic clock.
+pub(crate) fn now_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("a clock");
+    u64::try_from(now.tv_sec() * 1_000_000_000 + now.tv_nsec()).expect("after the boot")
+}
 
 /// A number of a datagram or packet.
 pub(crate) fn number(packet: &[u8], key: &[u8]) -> Option<u64> {
@@ -27,24 +39,28 @@ pub(crate) fn number(packet: &[u8], key: &[u8]) -> Option<u64> {
     Some(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-/// Notes when each event comes, until all have.
+/// Notes how many microseconds each event took, until all have come.
 pub(crate) fn receive(mut next: impl FnMut(&mut [u8]) -> usize, events: u64) -> Vec<f64> {
     let mut latencies = Vec::with_capacity(usize::try_from(events).expect("few"));
     let mut packet = [0; 4_096];
     while (latencies.len() as u64) < events {
         let length = next(&mut packet);
-        let now = now_us();
+        let now = now_ns();
         assert!(length > 0, "it hung up");
-        if let Some(sent) = number(&packet[..length], b"\0SENT_US=") {
+        if let Some(sent) = number(&packet[..length], b"\0SENT_NS=") {
             assert_eq!(
                 number(&packet[..length], b"\0NUMBER="),
                 Some(latencies.len() as u64),
                 "in order, and none missed"
             );
-            latencies.push(f64::from(u32::try_from(now.saturating_sub(sent)).unwrap_or(u32::MAX)));
+            latencies.push(microseconds(now.saturating_sub(sent)));
         }
     }
     latencies
+}
+
+fn microseconds(ns: u64) -> f64 {
+    f64::from(u32::try_from(ns).unwrap_or(u32::MAX)) / 1_000.0
 }
 
 /// Whoever reads is a process of its own, as on a board: this program, with what it reads as its arguments.
@@ -58,8 +74,13 @@ const READY: &str = "ready";
 
 impl Reader {
     fn start(arguments: &[&OsStr]) -> Self {
+        Self::start_with(arguments, Stdio::null())
+    }
+
+    fn start_with(arguments: &[&OsStr], stdin: Stdio) -> Self {
         let mut command = Command::new(env::current_exe().expect("this program"));
-        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("this program runs");
+        command.args(arguments).stdin(stdin).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("this program runs");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         assert_eq!(lines.next().and_then(Result::ok).as_deref(), Some(READY));
         Self { child, lines }
@@ -67,9 +88,14 @@ impl Reader {
 
     fn latencies(mut self) -> Vec<f64> {
         let latencies: Vec<f64> =
-            self.lines.map(|line| line.expect("a line").parse().expect("a number")).collect();
-        assert!(self.child.wait().expect("it ends").success() && latencies.len() as u64 == PACED);
+            self.lines.by_ref().map(|line| line.expect("a line").parse().expect("a number")).collect();
+        self.end();
+        assert_eq!(latencies.len() as u64, PACED);
         latencies
+    }
+
+    fn end(mut self) {
+        assert!(self.child.wait().expect("it ends").success());
     }
 }
 
@@ -90,6 +116,27 @@ pub(crate) fn read() -> Option<()> {
             println!("{READY}");
             receive(|into| client.receive_bytes(into), PACED)
         }
+        RELAYED => {
+            let (ours, theirs) =
+                socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+                    .expect("a pair");
+            let relay = Reader::start_with(&[RELAY.as_ref()], theirs.into());
+            println!("{READY}");
+            let next = |into: &mut [u8]| recv(ours.as_raw_fd(), into, MsgFlags::empty()).unwrap_or_default();
+            let latencies = receive(next, PACED);
+            relay.end();
+            latencies
+        }
+        RELAY => {
+            let listener = Listener::of_everything();
+            println!("{READY}");
+            let (to, mut packet) = (stdin(), [0; 4_096]);
+            for _ in 0..PACED {
+                let length = listener.wait_and_receive(&mut packet);
+                send(to.as_fd().as_raw_fd(), &packet[..length], MsgFlags::empty()).expect("it reads");
+            }
+            Vec::new()
+        }
         _ => return None,
     };
     for latency in latencies {
@@ -100,6 +147,13 @@ pub(crate) fn read() -> Option<()> {
 
 pub(crate) fn bare() -> Vec<f64> {
     let reader = Reader::start(&[BARE.as_ref()]);
+    send_paced();
+    reader.latencies()
+}
+
+/// The least that anything can do that stands between the kernel and an application.
+pub(crate) fn relayed() -> Vec<f64> {
+    let reader = Reader::start(&[RELAYED.as_ref()]);
     send_paced();
     reader.latencies()
 }
@@ -138,8 +192,8 @@ pub(crate) fn udevadm() -> Vec<f64> {
                 if let Some(text) = line.strip_prefix("KERNEL[") {
                     let stamp = text.split(']').next().unwrap_or_default().replace('.', "");
                     received = stamp.parse().expect("a time");
-                } else if let Some(sent) = line.strip_prefix("SENT_US=") {
-                    latencies.push((received - sent.parse::<f64>().expect("a time")).max(0.0));
+                } else if let Some(sent) = line.strip_prefix("SENT_NS=") {
+                    latencies.push((received - sent.parse::<f64>().expect("a time") / 1_000.0).max(0.0));
                     if latencies.len() as u64 == PACED {
                         break;
                     }

@@ -1,0 +1,105 @@
+//! The worker's own way to the socket, for an event that comes alone.
+//!
+//! The intake is there so that nothing that the worker does delays the reading. While the worker sleeps it does nothing:
+//! then the kernel may as well wake it at once, which spares an event the way over a second thread. Both wait for the socket
+//! in exclusive places (`EPOLLEXCLUSIVE`), the worker in the first. The kernel wakes the first of them that sleeps
+//! (`ep_poll_callback` in fs/eventpoll.c): the intake, whenever the worker is not in this very wait. Before Linux 4.5 it wakes
+//! both, and one of them finds nothing.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::PollTimeout;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+
+use super::Shared;
+use super::reading::Turn;
+use crate::doorbell::epoll_in;
+use crate::monotonic::Monotonic;
+use crate::netlink::{Batch, UeventSocket};
+
+/// Messages that the worker reads at once: the one that woke it, and one that tells whether there are more.
+const MESSAGES: usize = 2;
+
+/// Events that come closer upon each other are left to the intake: then one wake-up of the worker is enough for many.
+const ALONE: Duration = Duration::from_micros(300);
+
+/// Descriptors that the worker waits for beside the socket and its doorbell.
+pub(super) const OTHERS: usize = 4;
+
+/// What stands for the socket among the descriptors: all others come before it, the doorbell first.
+const SOCKET: usize = OTHERS + 1;
+
+/// The worker's place in the socket's queue, and what it reads into.
+pub(super) struct Shortcut {
+    epoll: Epoll,
+    batch: Batch,
+    /// Whether the others were added.
+    is_complete: bool,
+    /// When the last event was read.
+    last: Monotonic,
+    /// Whether it came alone.
+    was_alone: bool,
+}
+
+impl Shortcut {
+    /// Takes the place.
+    pub(super) fn new(socket: &UeventSocket) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let exclusive = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+        epoll.add(socket, EpollEvent::new(exclusive, SOCKET as u64))?;
+        let last = Monotonic::now();
+        Ok(Self { epoll, batch: Batch::new(MESSAGES), is_complete: false, last, was_alone: true })
+    }
+
+    /// Notes that `count` records were taken, the last of which was read at `at`.
+    pub(super) fn took(&mut self, count: usize, at: Monotonic) {
+        self.was_alone = count == 1 && at.since(self.last) >= ALONE;
+        self.last = at;
+    }
+
+    /// Whether the next event may be expected to come alone.
+    pub(super) const fn is_open(&self) -> bool {
+        self.was_alone
+    }
+
+    /// Sleeps until there is an event or one of the others has something, which are always the same; says which of them, and
+    /// in the last place whether there is an event.
+    pub(super) fn wait(
+        &mut self,
+        others: [BorrowedFd<'_>; SOCKET],
+        timeout: PollTimeout,
+    ) -> io::Result<[bool; SOCKET + 1]> {
+        if !self.is_complete {
+            for (number, other) in (0..).zip(others) {
+                match self.epoll.add(other, EpollEvent::new(EpollFlags::EPOLLIN, number)) {
+                    // One that stands in for another that is not there.
+                    Ok(()) | Err(Errno::EEXIST) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+            self.is_complete = true;
+        }
+        epoll_in(&self.epoll, timeout)
+    }
+
+    /// Reads what there is into the ring, and leaves the rest to the intake.
+    pub(super) fn read(&mut self, shared: &Shared) {
+        let mut reading = shared.reading();
+        let turn = reading.turn(shared, &mut self.batch);
+        let shall_go_on = match turn {
+            Ok(Turn::AtRest) => reading.stall.sleeps_too_long(Monotonic::now()),
+            Ok(Turn::MayHaveMore | Turn::NoRoom) => true,
+            Err(error) => {
+                reading.fail(error);
+                true
+            }
+        };
+        drop(reading);
+        if shall_go_on {
+            shared.calls.ring();
+        }
+    }
+}
