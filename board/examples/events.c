@@ -10,8 +10,9 @@ int main(int argc, char **argv) {
     const char *request = argc > 2 ? argv[2] : "SNAPSHOT=yes";
     char packet[4097];
     int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-    if (connect(fd, (struct sockaddr *)&at, sizeof at) || send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+    if (connect(fd, (struct sockaddr *)&at, sizeof at))
         return perror(at.sun_path), 1;
+    send(fd, request, strlen(request), MSG_NOSIGNAL); /* if it fails, the first packet says why */
     for (ssize_t length; (length = recv(fd, packet, 4096, 0)) > 0; fflush(stdout))
         puts(packet); /* up to the first NUL: action@devpath; KEY=value behind it */
     return 0;

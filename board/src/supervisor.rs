@@ -33,7 +33,10 @@ impl Supervisor {
     /// What the system says of the descriptor, or of the socket in the environment.
     pub fn find(ready_fd: Option<i32>) -> io::Result<Self> {
         let ready = ready_fd.map(sys::take_descriptor).transpose()?;
-        let notify = env::var_os("NOTIFY_SOCKET").map(|name| connected(&name)).transpose()?;
+        let notify = env::var_os("NOTIFY_SOCKET")
+            .filter(|name| !name.is_empty())
+            .map(|name| connected(&name))
+            .transpose()?;
         let interval = notify.as_ref().and_then(|_| watchdog_interval());
         let watchdog = interval.map(|interval| (interval, Monotonic::now()));
         Ok(Self { notify, watchdog, ready })

@@ -281,9 +281,9 @@ impl SelectionError {
 impl fmt::Display for SelectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmptyName { index } => write!(f, "name {index}: ")?,
-            Self::NameTooLong { index, length } => write!(f, "name {index} has {length} bytes: ")?,
-            Self::BadByte { index, offset } => write!(f, "name {index}, byte {offset}: ")?,
+            Self::EmptyName { index } => write!(f, "name {}: ", index + 1)?,
+            Self::NameTooLong { index, length } => write!(f, "name {} has {length} bytes: ", index + 1)?,
+            Self::BadByte { index, offset } => write!(f, "name {}, byte {}: ", index + 1, offset + 1)?,
             Self::Empty | Self::TooMany { .. } | Self::AllBesideOthers => {}
         }
         f.write_str(self.message())

@@ -156,3 +156,25 @@ fn i5_descriptors_are_refused_where_the_kernel_can() {
     served.connect("LIST").receive_until_marker("end");
     served.finish().assert_fine();
 }
+
+#[test]
+fn a_daemon_that_ends_leaves_the_socket_of_another_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    let start = || {
+        let mut command = sureplug("run --socket");
+        command.arg(&path);
+        let daemon = Daemon::start(command);
+        daemon.wait_until_scanned();
+        daemon
+    };
+    let first = start();
+    fs::remove_file(&path).expect("its socket");
+    fs::remove_file(directory.path().join("events.lock")).expect("its lock");
+    let second = start();
+    first.finish().assert_fine();
+    let mut application = Application::connect(&path, "LIST").expect("the second listens");
+    application.receive_until_marker("end");
+    second.finish().assert_fine();
+    assert!(!path.exists());
+}

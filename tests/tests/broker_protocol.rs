@@ -182,6 +182,7 @@ fn what_is_no_request_is_refused_and_nobody_else_notices() {
         "\n",
         "STATUS\0",
         "LIST\nSNAPSHOT=no",
+        "SNAPSHOT=no\nSNAPSHOT=yes",
         "STATUS\nSUBSYSTEM=usb",
         "status",
         " STATUS",
@@ -206,6 +207,27 @@ fn what_is_no_request_is_refused_and_nobody_else_notices() {
     assert_eq!(good.receive().expect("an event").action, "change");
     assert_eq!(good.seq, before + 1);
     assert_eq!(served.figure("REFUSED_CONNECTIONS"), bad.len() as u64 + 2);
+}
+
+#[test]
+fn who_asks_late_hears_the_answer_when_it_has_read_what_is_in_front_of_it() {
+    let Some(_turn) = own_sysfs("late requests") else { return };
+    let served = Served::start(LARGE);
+    let asks_late = |request: &str| {
+        let mut late = served.connect("");
+        // Its socket is full by then: there are more devices than that holds.
+        thread::sleep(Duration::from_millis(300));
+        late.send(request.as_bytes()).expect("it listens");
+        thread::sleep(Duration::from_millis(100));
+        late.receive_all()
+    };
+    let told = asks_late("STATUS");
+    let markers: Vec<_> =
+        told.iter().filter(|told| told.is_marker()).map(|told| told.action.as_str()).collect();
+    assert_eq!(markers, ["begin", "begin", "status", "end"], "of {} packets", told.len());
+    let told = asks_late("garbage");
+    assert_eq!(told.last().expect("packets").get("SUREPLUG_ERROR"), "bad-request");
+    assert_eq!(served.figure("REFUSED_CONNECTIONS"), 1);
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! I5: whatever becomes of the output, the socket is read; and the output is left as it was found.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Write, pipe};
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::sys::termios::tcgetattr;
 use sureplug_tests::daemon::{Daemon, hears_all, json, marked, number, raise_number, run};
-use sureplug_tests::kernel::mark;
+use sureplug_tests::kernel::{SmallDisk, mark};
 use sureplug_tests::privilege::turn_to_raise;
 
 /// A buffer that no storm of a test fills.
@@ -186,4 +189,41 @@ fn i5_a_full_disk_does_not_end_it() {
     assert_eq!(daemon.wait_until_drained().drops, 0);
     daemon.wait_until_asleep("console");
     daemon.finish().assert_fine();
+}
+
+#[test]
+fn a_line_that_a_full_disk_cut_spoils_no_other() {
+    let Some(_turn) = turn_to_raise("a log on a full disk") else { return };
+    let disk = SmallDisk::mount();
+    let (log, other) = (disk.path().join("log"), disk.path().join("other"));
+    fs::write(&other, [0; 8 * 1024]).expect("room for half of it");
+    let mut command = hears_all(LARGE);
+    command.arg("--log").arg(&log).stdout(Stdio::null());
+    let mark = mark();
+    let _daemon = Killed(command.spawn().expect("the daemon starts"));
+    let wait_until = |what: &str, holds: &dyn Fn(&str) -> bool| {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !holds(&fs::read_to_string(&log).unwrap_or_default()) {
+            assert!(Instant::now() < end, "waited in vain until {what}");
+            thread::sleep(Duration::from_millis(20));
+            raise_number(1, &mark);
+        }
+    };
+    wait_until("it is full within a line", &|text| text.len() == 8 * 1024 && !text.ends_with('\n'));
+    thread::sleep(Duration::from_millis(200));
+    fs::remove_file(&other).expect("room again");
+    wait_until("it goes on", &|text| text.contains("output_dropped"));
+    let text = fs::read_to_string(&log).expect("lines");
+    let is_said = |line: &str| json(line)["kind"] == "output_dropped";
+    assert!(text.lines().any(|line| line.contains("output_dropped") && is_said(line)), "{text}");
+}
+
+/// Killed when it goes out of scope.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use sureplug_tests::daemon::{Daemon, Output, json, number, run, sureplug};
+use sureplug_tests::daemon::{Daemon, Output, hears_all, json, number, run, sureplug};
 use sureplug_tests::fold::Fold;
 use sureplug_tests::hook_script::{Script, few};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
@@ -223,6 +223,50 @@ fn a_program_that_vanishes_is_said_and_ends_nothing() {
     script.wait_until("it ran once", |lines| !lines.is_empty());
     fs::remove_file(script.path()).expect("a file");
     raise("change", &mark(), "");
-    daemon.wait_for_line(|line| json(line)["ending"] == "not started: errno 2");
+    daemon
+        .wait_for_line(|line| json(line)["ending"] == "not started: No such file or directory (os error 2)");
+    finish(daemon);
+}
+
+#[test]
+fn one_that_leaves_its_process_group_is_ended_all_the_same() {
+    let Some(_turn) = own_sysfs("a hook that leaves its group") else { return };
+    let script = Script::new(
+        "echo $INTERFACE >>$LOG; exec python3 -c 'import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(300)'\n",
+    );
+    let sysfs = few(2);
+    let daemon = script.daemon(sysfs.path(), "--hook-timeout-ms 1500");
+    script.wait_until("it ran for the next", |lines| lines.len() == 2);
+    let report = daemon.wait_for_line(|line| json(line)["kind"] == "hook");
+    assert_eq!(json(&report)["ending"], "killed, since it took more than 1500 ms");
+    daemon.wait_for_line(|line| json(line)["kind"] == "hook" && line.contains("few1"));
+    finish(daemon);
+}
+
+#[test]
+fn what_a_run_leaves_behind_cannot_write_any_more() {
+    let Some(_turn) = own_sysfs("a hook that leaves a child behind") else { return };
+    let script = Script::new("{ yes; echo \"$INTERFACE $?\" >>$LOG; } 2>/dev/null &\n");
+    let sysfs = few(2);
+    let daemon = script.daemon(sysfs.path(), "");
+    // By SIGPIPE.
+    let lines = script.wait_until("what it left has ended", |lines| lines.len() == 2);
+    assert!(lines.contains(&"few0 141".to_owned()) && lines.contains(&"few1 141".to_owned()), "{lines:#?}");
+    finish(daemon);
+}
+
+#[test]
+fn a_relative_path_is_that_of_whoever_starts_the_daemon() {
+    let Some(_turn) = own_sysfs("a hook with a relative path") else { return };
+    let script = Script::new("pwd >>$LOG\n");
+    let sysfs = few(1);
+    let mut command = hears_all("--json --ports 127 --hook ./hook");
+    let directory = script.path().parent().expect("a directory").to_owned();
+    command.arg("--sysfs").arg(sysfs.path()).arg("--socket").arg(directory.join("events"));
+    let daemon = Daemon::start({
+        command.current_dir(directory);
+        command
+    });
+    assert_eq!(script.wait_until("it ran", |lines| !lines.is_empty()), ["/"]);
     finish(daemon);
 }

@@ -2,6 +2,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sureplug_core::protocol::{Refusal, RequestError};
+
 use crate::capacity::MAX_CLIENTS;
 
 /// Why applications cannot be served.
@@ -50,8 +52,8 @@ impl fmt::Display for OpenError {
             }
             Self::Failed { path, error } => write!(
                 f,
-                "{}: no socket for applications: {error}; choose a path with --socket whose directory may be \
-                 written to",
+                "{}: no socket for applications: {error}; choose a path with --socket of 107 bytes at most, in a \
+                 directory that is there and may be written to",
                 path.to_string_lossy()
             ),
         }
@@ -60,12 +62,34 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// No client has a place for the stream any more.
+/// Why a client is not served.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TooManyClients;
+pub(super) enum Reason {
+    /// No client has a place for the stream any more.
+    TooManyClients,
+    BadRequest(RequestError),
+    SecondRequest,
+    Ending,
+}
 
-impl fmt::Display for TooManyClients {
+impl Reason {
+    pub(super) const fn refusal(self) -> Refusal {
+        match self {
+            Self::TooManyClients => Refusal::Busy,
+            Self::BadRequest(_) => Refusal::BadRequest,
+            Self::SecondRequest => Refusal::SecondRequest,
+            Self::Ending => Refusal::Ending,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{MAX_CLIENTS} clients are served already: end one of them")
+        match self {
+            Self::TooManyClients => write!(f, "{MAX_CLIENTS} clients are served already: end one of them"),
+            Self::BadRequest(error) => error.fmt(f),
+            Self::SecondRequest => f.write_str("one request is all: connect again for another"),
+            Self::Ending => f.write_str("the daemon ends"),
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -26,6 +26,8 @@ const MASK: Mode = Mode::from_bits_truncate(0o117);
 pub(super) struct Listener {
     socket: OwnedFd,
     path: PathBuf,
+    /// Device and inode of the file: it may be replaced by somebody who also removes the lock.
+    file: Option<[u64; 2]>,
     _lock: Flock<File>,
 }
 
@@ -46,7 +48,7 @@ impl Listener {
         umask(before);
         bound.map_err(|errno| OpenError::failed(path, errno))?;
         // From here on the file is ours to remove.
-        let listener = Self { socket, path: path.to_owned(), _lock: lock };
+        let listener = Self { socket, path: path.to_owned(), file: identity(path), _lock: lock };
         listener.open(group).map_err(|error| OpenError::failed(path, error))?;
         Ok(listener)
     }
@@ -76,8 +78,14 @@ impl AsFd for Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         // While the lock is held.
-        let _ = fs::remove_file(&self.path);
+        if self.file.is_some() && identity(&self.path) == self.file {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> Option<[u64; 2]> {
+    fs::symlink_metadata(path).ok().map(|file| [file.dev(), file.ino()])
 }
 
 /// Whoever has the lock may remove the socket of one who had it before.

@@ -19,14 +19,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use sureplug_core::journal::Packet;
-use sureplug_core::protocol::{MAX_PACKET_BYTES, Refusal, Request};
+use sureplug_core::protocol::{MAX_PACKET_BYTES, Request};
 
 pub use error::OpenError;
 pub use status::Figures;
 
 use crate::capacity::{BoardStream, CONNECTIONS};
 use crate::monotonic::Monotonic;
-use error::TooManyClients;
+use error::Reason;
 use listener::Listener;
 use place::Place;
 use session::{Session, Turn};
@@ -104,7 +104,7 @@ impl Broker {
     /// When something is due if nobody says anything.
     #[must_use]
     pub fn wake_at(&self) -> Option<Monotonic> {
-        let waits = self.places.iter().flatten().filter_map(|place| place.session.waits_until());
+        let waits = self.places.iter().flatten().filter_map(Place::wake_at);
         waits.chain(self.shut_until).min()
     }
 
@@ -118,13 +118,13 @@ impl Broker {
     /// for once.
     #[must_use]
     pub fn is_hopeful(&self, now: Monotonic) -> bool {
-        self.places.iter().flatten().any(|place| place.patience.is_some_and(|until| now < until))
+        self.places.iter().flatten().any(|place| place.is_hopeful(now))
     }
 
     /// Whether somebody wants to know how the daemon is.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.places.iter().flatten().any(|place| place.session.is_asking())
+        self.places.iter().flatten().any(Place::is_asking)
     }
 
     /// Lets in who waits, and hears who says something: to be called when there [is something to
@@ -145,7 +145,9 @@ impl Broker {
         }
         for number in 0..CONNECTIONS {
             let waits = self.places[number].as_ref().and_then(|place| place.session.waits_until());
-            if waits.is_some_and(|until| until <= now) {
+            if self.places[number].as_ref().is_some_and(|place| place.is_given_up(now)) {
+                self.settle(number, Turn::Over, stream);
+            } else if waits.is_some_and(|until| until <= now) {
                 self.take_turn(number, stream, |session, stream, others, buffer| {
                     session.begin(&Request::ALL, stream, others, buffer)
                 });
@@ -176,18 +178,18 @@ impl Broker {
     /// Answers those who want to know how the daemon is.
     pub fn answer(&mut self, stream: &mut BoardStream, figures: &Figures) {
         for number in 0..CONNECTIONS {
-            if !self.places[number].as_ref().is_some_and(|place| place.session.is_asking()) {
+            if !self.places[number].as_ref().is_some_and(Place::is_asking) {
                 continue;
             }
             let clients = status::Clients::of(self, stream);
             let Self { places, buffer, .. } = self;
             let Some(place) = &mut places[number] else { continue };
-            place.session.answer(buffer, |part, buffer, seq| match part {
+            let turn = place.session.answer(buffer, |part, buffer, seq| match part {
                 0 => Some(figures.write(&clients, buffer, seq)),
                 part if part <= clients.len() => clients.write(part - 1, buffer, seq),
                 part => figures.write_port(part - 1 - clients.len(), buffer, seq),
             });
-            self.settle(number, Turn::Over, stream);
+            self.settle(number, turn, stream);
         }
     }
 
@@ -195,7 +197,7 @@ impl Broker {
     pub fn close(mut self) {
         let Self { places, buffer, .. } = &mut self;
         for place in places.iter_mut().flatten() {
-            place.session.refuse(Refusal::Ending, &"the daemon ends", buffer);
+            place.session.refuse(Reason::Ending, buffer);
         }
     }
 
@@ -219,7 +221,7 @@ impl Broker {
                 self.epoll.add(&taken.session, EpollEvent::new(taken.interest, *number as u64)).is_ok()
             };
             let Some(number) = place.filter(added) else {
-                taken.session.refuse(Refusal::Busy, &TooManyClients, &mut self.buffer);
+                taken.session.refuse(Reason::TooManyClients, &mut self.buffer);
                 self.counts.refused += 1;
                 continue;
             };

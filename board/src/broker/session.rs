@@ -1,14 +1,13 @@
 //! One client.
 
-use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
-use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Refusal, Request, RequestError};
+use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Request, RequestError};
 
-use super::error::TooManyClients;
+use super::error::Reason;
 use super::outlet::Outlet;
 use super::{Buffer, Counts};
 use crate::capacity::{BoardStream, MAX_CLIENTS};
@@ -42,8 +41,10 @@ enum State {
     Waiting { until: Monotonic },
     /// It reads the journal: the stream, or what is present.
     Reading { consumer: ConsumerId, has_begun: bool, ends_when_current: bool },
-    /// It has asked how the daemon is.
-    Asking,
+    /// It has asked how the daemon is, and so many packets of the answer are sent.
+    Asking { sent: usize },
+    /// It is yet to hear why it is not served.
+    Refused(Reason),
     /// Nothing more.
     Over,
 }
@@ -90,7 +91,12 @@ impl Session {
 
     /// Whether it has asked how the daemon is.
     pub(super) const fn is_asking(&self) -> bool {
-        matches!(self.state, State::Asking)
+        matches!(self.state, State::Asking { .. })
+    }
+
+    /// Whether it gets an answer that ends, and then the door.
+    pub(super) const fn is_passing(&self) -> bool {
+        !matches!(self.state, State::Waiting { .. }) && !self.is_streaming()
     }
 
     /// Whether something may still come from it.
@@ -128,18 +134,14 @@ impl Session {
             }
             Ok(length) => length,
         };
-        if std::mem::replace(&mut self.has_asked, true) {
-            return self.refuse(
-                Refusal::SecondRequest,
-                &"one request is all: connect again for another",
-                buffer,
-            );
-        }
         let packet = packet.get(..length).ok_or(RequestError::TooLong { length });
-        match packet.and_then(Request::parse) {
-            Ok(request) => self.begin(&request, stream, others, buffer),
-            Err(error) => self.refuse(Refusal::BadRequest, &error, buffer),
-        }
+        let reason = match packet.and_then(Request::parse) {
+            _ if std::mem::replace(&mut self.has_asked, true) => Reason::SecondRequest,
+            Ok(request) => return self.begin(&request, stream, others, buffer),
+            Err(error) => Reason::BadRequest(error),
+        };
+        self.leave(stream);
+        self.refuse(reason, buffer)
     }
 
     /// Begins to answer a request, or the lack of one. What was told before is void.
@@ -153,7 +155,7 @@ impl Session {
         self.leave(stream);
         let (selection, snapshot, ends_when_current) = match request {
             Request::Status => {
-                self.state = State::Asking;
+                self.state = State::Asking { sent: 0 };
                 return Turn::Rests;
             }
             Request::List { selection } => (selection, true, true),
@@ -162,7 +164,7 @@ impl Session {
         let has_place = ends_when_current || others < MAX_CLIENTS;
         let consumer = if has_place { stream.join(selection.clone(), Lag::Reset) } else { None };
         let Some(consumer) = consumer else {
-            return self.refuse(Refusal::Busy, &TooManyClients, buffer);
+            return self.refuse(Reason::TooManyClients, buffer);
         };
         stream.mark_current(consumer);
         if !snapshot {
@@ -181,8 +183,15 @@ impl Session {
         buffer: &mut Buffer,
         counts: &mut Counts,
     ) -> Turn {
-        let State::Reading { consumer, has_begun, ends_when_current } = &mut self.state else {
-            return Turn::Rests;
+        let (consumer, has_begun, ends_when_current) = match &mut self.state {
+            State::Reading { consumer, has_begun, ends_when_current } => {
+                (consumer, has_begun, ends_when_current)
+            }
+            State::Refused(reason) => {
+                let reason = *reason;
+                return self.refuse(reason, buffer);
+            }
+            _ => return Turn::Rests,
         };
         for _ in 0..PACKETS_A_TURN {
             if !self.outlet.has_room() {
@@ -218,35 +227,48 @@ impl Session {
         Turn::GoesOn
     }
 
-    /// Answers the question how the daemon is: `part` writes one packet after the other, until there is none. They are
-    /// few, and an answer's buffer is empty.
+    /// Answers the question how the daemon is, as far as there is room for it: `part` writes one packet after the other,
+    /// until there is none.
     pub(super) fn answer(
         &mut self,
         buffer: &mut Buffer,
         part: impl for<'b> Fn(usize, &'b mut Buffer, u64) -> Option<&'b [u8]>,
-    ) {
-        let Self { outlet, .. } = self;
-        let mut goes_on = outlet.send(protocol::begin(buffer, true, outlet.next_seq()));
-        for number in 0.. {
-            if !goes_on || !outlet.has_room() {
-                return;
+    ) -> Turn {
+        let Self { outlet, state: State::Asking { sent }, .. } = self else { return Turn::Over };
+        loop {
+            if !outlet.has_room() {
+                return Turn::Blocked;
             }
-            let Some(packet) = part(number, buffer, outlet.next_seq()) else { break };
-            goes_on = outlet.send(packet);
+            let seq = outlet.next_seq();
+            let packet = match *sent {
+                0 => protocol::begin(buffer, true, seq),
+                number => match part(number - 1, buffer, seq) {
+                    Some(packet) => packet,
+                    None => break,
+                },
+            };
+            if !outlet.send(packet) {
+                return Turn::Over;
+            }
+            *sent += 1;
         }
         outlet.send(protocol::end(buffer, outlet.next_seq()));
+        Turn::Over
     }
 
-    /// Says why it is not served.
-    pub(super) fn refuse(&mut self, refusal: Refusal, why: &dyn Display, buffer: &mut Buffer) -> Turn {
+    /// Says why it is not served, when there is room for that.
+    pub(super) fn refuse(&mut self, reason: Reason, buffer: &mut Buffer) -> Turn {
+        self.is_mute = true;
         for _ in 0..PACKETS_TO_DISCARD {
             if matches!(self.outlet.receive(&mut []), Err(_) | Ok(0)) {
                 break;
             }
         }
-        if self.outlet.has_room() {
-            self.outlet.send(protocol::error(buffer, refusal, why, self.outlet.next_seq()));
+        if !self.outlet.has_room() {
+            self.state = State::Refused(reason);
+            return Turn::Blocked;
         }
+        self.outlet.send(protocol::error(buffer, reason.refusal(), &reason, self.outlet.next_seq()));
         Turn::Refused
     }
 

@@ -163,7 +163,7 @@ mod tests {
             ("--json=yes", "`--json` takes no value"),
             ("help run junk", "the arguments cannot be understood"),
             ("help --json", "the arguments cannot be understood"),
-            ("--subsystem usb --subsystem a/b", "--subsystem a/b: name 0, byte 1: a subsystem has no"),
+            ("--subsystem usb --subsystem a/b", "--subsystem a/b: name 1, byte 2: a subsystem has no"),
             ("--subsystem usb --subsystem all", "--subsystem all: `all` stands alone"),
             ("size --subsystem=", "--subsystem : no subsystem is named"),
             ("size --allow-undersized", "`--allow-undersized` is an option of `run`"),

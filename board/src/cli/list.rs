@@ -6,7 +6,7 @@ use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::{Action, Escaped, Uevent};
 
 use super::Exit;
-use super::monitor::is_nobody;
+use super::monitor::{is_nobody, receive_soon};
 use super::options::Options;
 use super::output::{complain, print};
 use crate::client::Client;
@@ -72,7 +72,7 @@ fn of_daemon(path: &Path, options: &Options) -> io::Result<Vec<Device>> {
     let mut client = Client::select(path, "LIST", &options.named)?;
     let mut devices: Vec<Device> = Vec::new();
     let mut is_whole = false;
-    while let Some(message) = client.receive()? {
+    while let Some(message) = receive_soon(&mut client)? {
         match message.kind() {
             Kind::Event(entry) if entry.tracked => {
                 let is_it = |device: &Device| device.devpath == entry.uevent.devpath();

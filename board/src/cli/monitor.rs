@@ -1,13 +1,19 @@
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 
-use sureplug_core::protocol::Kind;
+use nix::poll::PollTimeout;
+use sureplug_core::protocol::{Kind, Message};
 use sureplug_core::uevent::Escaped;
 
 use super::options::Options;
 use super::output::complain;
 use super::{Exit, run};
 use crate::client::Client;
+use crate::doorbell::poll_in;
 use crate::sinks::{Line, Output};
+
+/// For how long a daemon may say nothing that was asked.
+const ANSWERS_WITHIN_MS: u16 = 10_000;
 
 /// Shows what a daemon tells, or what a socket of its own hears.
 pub(super) fn monitor(options: &Options) -> Exit {
@@ -36,12 +42,22 @@ pub(super) fn is_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
+/// Waits for a packet of a daemon that answers, as one does that is not stopped.
+pub(super) fn receive_soon(client: &mut Client) -> io::Result<Option<Message<'_>>> {
+    let [answers] = poll_in([client.as_fd()], PollTimeout::from(ANSWERS_WITHIN_MS))?;
+    if !answers {
+        let reason = "the daemon has not answered for 10 s: it is stopped, or waits for a device (see its state in ps)";
+        return Err(io::Error::new(ErrorKind::TimedOut, reason));
+    }
+    client.receive()
+}
+
 fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
     let style = options.style();
     let mut output = Output::standard()?;
     let mut text = String::new();
     let mut has_begun = false;
-    while let Some(message) = client.receive()? {
+    while let Some(message) = if has_begun { client.receive()? } else { receive_soon(&mut client)? } {
         let line = match message.kind() {
             // The request came so late that an answer to its lack had begun, which is void.
             Kind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Line::Reset,

@@ -1,12 +1,13 @@
 //! `sureplug status`: how a running daemon is, as it says itself.
 
 use std::fmt::{self, Write};
+use std::io;
 
 use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::{Escaped, Uevent};
 
 use super::Exit;
-use super::monitor::is_nobody;
+use super::monitor::{is_nobody, receive_soon};
 use super::options::Options;
 use super::output::{complain, print};
 use crate::client::Client;
@@ -20,10 +21,14 @@ pub(super) fn status(options: &Options) -> Exit {
     let path = options.socket();
     let mut text = String::new();
     let result = Client::status(path).and_then(|mut client| {
-        while let Some(message) = client.receive()? {
-            if let Kind::Status = message.kind() {
-                // A String takes whatever is written.
-                let _ = part(&mut text, &message.uevent(), options.board.json);
+        while let Some(message) = receive_soon(&mut client)? {
+            match message.kind() {
+                Kind::Status => {
+                    // A String takes whatever is written.
+                    let _ = part(&mut text, &message.uevent(), options.board.json);
+                }
+                Kind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
+                _ => {}
             }
         }
         Ok(())

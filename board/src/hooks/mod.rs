@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
-use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -48,12 +48,9 @@ pub struct Hook {
     runs: u64,
     /// Events that it missed, before it was told the difference.
     missed: u64,
-    /// Polls the two below.
+    /// Polls the children's end, and what the run writes.
     epoll: Epoll,
     children: SignalFd,
-    output: OwnedFd,
-    /// The other end, for the program.
-    writer: OwnedFd,
     null: OwnedFd,
     draft: Box<Draft>,
     memory: Box<Memory>,
@@ -66,10 +63,21 @@ struct Memory {
     stack: [u8; STACK_BYTES],
 }
 
+/// Bytes of one read of a run's output.
+const READ_BYTES: usize = 1_024;
+
+/// Bytes that a pipe holds (pipe(7)).
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// Reads of a run's output before the worker goes on with something else.
+const READS_A_TURN: usize = 16;
+
 /// A run that goes on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Run {
     pid: Pid,
+    /// What it writes. A pipe of its own: what it leaves behind cannot write any more when it has ended.
+    output: OwnedFd,
     until: Monotonic,
     has_timed_out: bool,
 }
@@ -81,7 +89,9 @@ impl Hook {
     ///
     /// What the system says of the program, if it cannot be run, or when no descriptor is left.
     pub fn open(program: &Path, timeout_ms: u32) -> io::Result<Self> {
-        access(program, AccessFlags::X_OK)?;
+        // It is started in `/`.
+        let program = std::path::absolute(program)?;
+        access(&program, AccessFlags::X_OK)?;
         if program.is_dir() {
             return Err(Errno::EISDIR.into());
         }
@@ -89,11 +99,8 @@ impl Hook {
         let children = SigSet::from_iter([Signal::SIGCHLD]);
         children.thread_block()?;
         let children = SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        let (output, writer) = pipe2(OFlag::O_CLOEXEC)?;
-        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&children, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-        epoll.add(&output, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
         Ok(Self {
             program: CString::new(program.as_os_str().as_bytes()).map_err(|_: NulError| Errno::EINVAL)?,
             timeout: Duration::from_millis(timeout_ms.into()),
@@ -103,8 +110,6 @@ impl Hook {
             missed: 0,
             epoll,
             children,
-            output,
-            writer,
             null: open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?,
             draft: Box::new(Draft::new()),
             memory: Box::new(Memory { environment: [0; MAX_ENVIRONMENT_BYTES], stack: [0; STACK_BYTES] }),
@@ -119,7 +124,7 @@ impl Hook {
     /// When something is due if nothing happens.
     #[must_use]
     pub fn wake_at(&self) -> Option<Monotonic> {
-        self.run.filter(|run| !run.has_timed_out).map(|run| run.until)
+        self.run.as_ref().filter(|run| !run.has_timed_out).map(|run| run.until)
     }
 
     /// Events that it was run for, and those that it missed.
@@ -147,15 +152,17 @@ impl Hook {
             _ => {
                 if run.until <= now && !run.has_timed_out {
                     run.has_timed_out = true;
-                    // Its own group, of which it is the first: what it has started goes with it.
+                    // Its own group, of which it is the first: what it has started goes with it. It may have left that.
                     let _ = killpg(run.pid, Signal::SIGKILL);
+                    let _ = kill(run.pid, Signal::SIGKILL);
                 }
                 return;
             }
         };
         let ending = if run.has_timed_out { Ending::TimedOut(self.timeout) } else { ending };
+        // As much as a pipe holds; what is written from here on is nobody's.
+        (0..PIPE_BYTES / (READS_A_TURN * READ_BYTES)).for_each(|_| self.take_output());
         self.run = None;
-        self.take_output();
         self.draft.finish(now, ending);
     }
 
@@ -179,10 +186,14 @@ impl Hook {
                     let variables = environment(buffer, &entry, self.runs);
                     self.draft.begin(&entry.uevent);
                     let argument = std::ffi::CStr::from_bytes_until_nul(&argument).unwrap_or_default();
-                    match sys::spawn(&self.program, argument, variables, &self.null, &self.writer, stack) {
-                        Ok(pid) => {
+                    let started = output_pipe(&self.epoll).and_then(|(output, writer)| {
+                        let pid = sys::spawn(&self.program, argument, variables, &self.null, &writer, stack)?;
+                        Ok((pid, output))
+                    });
+                    match started {
+                        Ok((pid, output)) => {
                             let until = Monotonic::now().after(self.timeout);
-                            self.run = Some(Run { pid, until, has_timed_out: false });
+                            self.run = Some(Run { pid, output, until, has_timed_out: false });
                         }
                         Err(errno) => self.draft.finish(now, Ending::NotStarted(errno)),
                     }
@@ -192,17 +203,31 @@ impl Hook {
         has_told
     }
 
-    /// Takes what programs have written, so that none of them waits for that.
+    /// Takes some of what the program has written, so that it does not wait for that.
     fn take_output(&mut self) {
-        let mut buffer = [0; 1_024];
-        loop {
-            match read(&self.output, &mut buffer) {
-                Ok(length) if length > 0 => self.draft.write(&buffer[..length]),
+        let Some(run) = &self.run else { return };
+        let mut buffer = [0; READ_BYTES];
+        for _ in 0..READS_A_TURN {
+            match read(&run.output, &mut buffer) {
+                Ok(0) => {
+                    // All have closed it: that would be something to read for ever.
+                    let _ = self.epoll.delete(&run.output);
+                    return;
+                }
+                Ok(length) => self.draft.write(&buffer[..length]),
                 Err(Errno::EINTR) => {}
-                _ => return,
+                Err(_) => return,
             }
         }
     }
+}
+
+/// A pipe whose reading end is polled, and does not block.
+fn output_pipe(epoll: &Epoll) -> nix::Result<(OwnedFd, OwnedFd)> {
+    let (output, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    epoll.add(&output, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+    Ok((output, writer))
 }
 
 impl AsFd for Hook {

@@ -103,8 +103,10 @@ impl Output {
 
     /// Leaves the line that was begun as it is. A path is opened anew for the next one.
     pub(crate) fn give_up_line(&mut self) {
-        self.torn = self.within_line;
+        let torn = self.within_line;
         self.let_go();
+        // It may be the same file.
+        self.torn = torn;
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -65,7 +65,8 @@ impl Request {
             names => Selection::of(names).map_err(RequestError::Selection)?,
         };
         match asked {
-            Asked { status: true, list: false, selects: false, snapshot: None } => Ok(Self::Status),
+            Asked { contradicts: true, .. } => Err(RequestError::Contradiction),
+            Asked { status: true, list: false, selects: false, snapshot: None, .. } => Ok(Self::Status),
             Asked { status: false, list: true, snapshot: None, .. } => Ok(Self::List { selection }),
             Asked { status: false, list: false, snapshot, .. } => {
                 Ok(Self::Stream { selection, snapshot: snapshot.unwrap_or(true) })
@@ -82,15 +83,20 @@ struct Asked {
     list: bool,
     selects: bool,
     snapshot: Option<bool>,
+    contradicts: bool,
 }
 
 impl Asked {
+    fn snapshot(&mut self, wanted: bool) {
+        self.contradicts |= self.snapshot.replace(wanted).is_some_and(|before| before != wanted);
+    }
+
     fn line(&mut self, line: &[u8]) -> Option<()> {
         match line {
             b"STATUS" => self.status = true,
             b"LIST" => self.list = true,
-            b"SNAPSHOT=no" => self.snapshot = Some(false),
-            b"SNAPSHOT=yes" => self.snapshot = Some(true),
+            b"SNAPSHOT=no" => self.snapshot(false),
+            b"SNAPSHOT=yes" => self.snapshot(true),
             other => {
                 subsystem(other)?;
                 self.selects = true;
@@ -135,7 +141,12 @@ impl fmt::Display for RequestError {
                 write!(f, "line {line}: write SUBSYSTEM=name, SNAPSHOT=no, LIST or STATUS")
             }
             Self::Contradiction => {
-                f.write_str("STATUS stands alone, and LIST beside SUBSYSTEM lines only: send one of them")
+                f.write_str(
+                    "STATUS stands alone, LIST beside SUBSYSTEM lines only, and SNAPSHOT is yes or no: send one of them",
+                )
+            }
+            Self::Selection(SelectionError::TooMany { limit }) => {
+                write!(f, "more than {limit} SUBSYSTEM lines: send fewer, or none for all subsystems")
             }
             Self::Selection(error) => error.fmt(f),
         }
