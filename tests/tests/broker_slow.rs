@@ -186,3 +186,27 @@ fn one_that_reads_slowly_gets_its_snapshot_of_512_devices_while_events_go_on() {
     delete_together(&names).expect("they are gone");
     served.finish().assert_fine();
 }
+
+#[test]
+fn who_does_not_read_the_answer_keeps_others_out_for_a_minute_at_most() {
+    // It waits for long: beside those that have their turn.
+    let served = Served::start(LARGE);
+    let _clients: Vec<_> = (0..16).map(|_| served.connect("SNAPSHOT=no")).collect();
+    // More than their sockets hold.
+    let _unread = [served.connect("LIST"), served.connect("LIST")];
+    let begun = Instant::now();
+    let status = || {
+        let mut command = sureplug("status --socket");
+        command.arg(served.path());
+        run(command)
+    };
+    let refused = status();
+    assert_eq!(refused.code, Some(3));
+    assert!(refused.stderr[0].contains("16 clients are served already: end one of them"), "{refused:?}");
+    while status().code != Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(90), "they keep their places");
+        thread::sleep(Duration::from_secs(1));
+    }
+    assert!(begun.elapsed() > Duration::from_secs(50), "after {:?}", begun.elapsed());
+    served.finish().assert_fine();
+}

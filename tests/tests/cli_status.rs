@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use sureplug_board::client::Client;
 use sureplug_tests::daemon::{Daemon, Output, number, run, sureplug};
 use sureplug_tests::kernel::{Injector, own_sysfs};
+use sureplug_tests::served::Served;
 
 fn command(line: &str, socket: &Path) -> Command {
     let mut command = sureplug(line);
@@ -94,4 +97,25 @@ fn where_nobody_serves_that_is_said() {
     let output = run(command("status --json", &directory.path().join("events")));
     assert_eq!((output.code, output.stdout.len()), (Some(3), 0));
     assert!(output.stderr[0].contains("no daemon serves there: start `sureplug run`"), "{output:#?}");
+}
+
+#[test]
+fn a_daemon_that_is_stopped_is_said_to_be() {
+    let served = Served::start("");
+    served.daemon.stop();
+    let asked: Vec<_> = ["status", "list", "monitor"]
+        .into_iter()
+        .map(|what| {
+            let mut command = sureplug(&format!("{what} --socket"));
+            command.arg(served.path());
+            thread::spawn(|| run(command))
+        })
+        .collect();
+    for asked in asked {
+        let output = asked.join().expect("no panic");
+        assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:?}");
+        assert!(output.stderr[0].contains("has not answered for 10 s: it is stopped"), "{output:?}");
+    }
+    served.daemon.signal(Signal::SIGCONT);
+    served.finish().assert_fine();
 }

@@ -130,6 +130,14 @@ fn an_led_of_sysfs_gives_up_its_trigger_and_gets_its_full_brightness() {
     std::os::unix::fs::symlink("/dev/full", full.path().join("brightness")).expect("a link");
     let mut broken = SysfsLed::open(full.path()).expect("an LED");
     assert_eq!(broken.set_high(), Err(LedError(IoErrorKind::StorageFull)));
+    // And one that comes in its place is taken.
+    fs::remove_file(full.path().join("brightness")).expect("a link");
+    assert_eq!(broken.set_high(), Err(LedError(IoErrorKind::NotFound)));
+    fs::write(full.path().join("brightness"), "0").expect("a file");
+    fs::write(full.path().join("trigger"), "default-on").expect("a file");
+    broken.set_high().expect("it is switched");
+    let read = |file: &str| fs::read_to_string(full.path().join(file)).expect("a file");
+    assert_eq!((read("brightness").as_str(), read("trigger").as_str()), ("1", "none"));
 }
 
 /// A sysfs with an LED, and a daemon that overruns at the first storm.

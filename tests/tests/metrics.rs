@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -137,6 +137,15 @@ fn a_place_that_cannot_be_written_is_refused_and_one_that_fills_up_is_said() {
         output.stderr[0].contains("cannot write the metrics /nonexistent/sureplug.prom: No such file"),
         "{output:#?}"
     );
+
+    // Nobody's link leads it astray.
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, victim) = (directory.path().join("linked.prom"), directory.path().join("victim"));
+    fs::write(&victim, "precious").expect("a file");
+    symlink(&victim, directory.path().join("linked.prom.tmp")).expect("a link");
+    start(&file, 1).finish().assert_fine();
+    assert_eq!(fs::read_to_string(&victim).expect("a file"), "precious");
+    assert!(fs::symlink_metadata(&file).expect("the file").is_file());
 
     let disk = SmallDisk::mount();
     let file = disk.path().join("sureplug.prom");

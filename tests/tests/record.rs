@@ -225,6 +225,7 @@ fn what_is_no_uevent_is_said_and_the_rest_goes_on() {
     bytes[protocol] = 0;
     fs::write(&file, bytes).expect("the file");
     let output = decoded(&file, "--json");
+    assert_eq!(output.code, Some(1), "not all is whole");
     let kinds: Vec<_> = output.stdout.iter().map(|line| json(line)["kind"].clone()).collect();
     assert_eq!(kinds, ["event", "malformed", "event"].map(Value::from));
     let at = FILE_HEADER_BYTES + HEADERS_BYTES + plug()[0].len();

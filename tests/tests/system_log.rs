@@ -128,6 +128,11 @@ fn the_systems_log_takes_it_or_nobody_waits() {
     }
     daemon.finish().assert_fine();
     drop(directory);
+    // The same for one that never was there, which is said.
+    fs::remove_file("/dev/log").ok();
+    let nobody = start("syslog").finish();
+    assert_eq!(nobody.code, Some(0));
+    assert!(nobody.stderr[0].contains("warning: nobody takes lines at /dev/log: "), "{nobody:#?}");
     let output = run(sureplug("--log kmsg"));
     assert_eq!(output.code, Some(3));
     assert!(output.stderr[0].contains("cannot open the log: "), "{output:#?}");

@@ -7,7 +7,7 @@ use std::io::{BufReader, ErrorKind, Read};
 use sureplug_core::journal::Entry;
 use sureplug_core::pcap::{Damage, FILE_HEADER_BYTES, Format, PACKET_HEADER_BYTES, Packet, PcapError};
 use sureplug_core::presence::Origin;
-use sureplug_core::uevent::Uevent;
+use sureplug_core::uevent::{ParseError, Uevent};
 
 use super::Exit;
 use super::options::Options;
@@ -30,7 +30,7 @@ pub(super) fn decode(options: &Options) -> Exit {
         Err(error) => return refused(&error),
     };
     let mut capture = Capture::new(file);
-    let (mut text, mut others) = (String::new(), 0_u64);
+    let (mut text, mut others, mut is_whole) = (String::new(), 0_u64, true);
     let result = loop {
         if text.len() >= TEXT_BYTES {
             if let Some(exit) = keep_printing(&text) {
@@ -40,11 +40,18 @@ pub(super) fn decode(options: &Options) -> Exit {
         }
         match capture.next() {
             Ok(Some(Message::Uevent { offset, unix_us, datagram })) => {
-                // A String takes whatever is written.
-                let _ = message(&mut text, options, offset, unix_us, datagram);
+                match Uevent::parse(datagram) {
+                    // A String takes whatever is written.
+                    Ok(uevent) => drop(event(&mut text, options, unix_us, uevent)),
+                    Err(error) => {
+                        is_whole = false;
+                        let _ = malformed(&mut text, options, offset, unix_us, datagram.len(), &error);
+                    }
+                }
             }
             Ok(Some(Message::Other)) => others += 1,
-            Ok(None) => break Exit::Fine,
+            Ok(None) if is_whole => break Exit::Fine,
+            Ok(None) => break Exit::Finding,
             Err(error) => {
                 if let Some(exit) = keep_printing(&text) {
                     return exit;
@@ -69,27 +76,33 @@ pub(super) fn decode(options: &Options) -> Exit {
     result
 }
 
-/// A uevent, or what is wrong with it.
-fn message(out: &mut String, options: &Options, offset: u64, unix_us: u64, datagram: &[u8]) -> fmt::Result {
-    match Uevent::parse(datagram) {
-        Ok(uevent) => {
-            let stamp = unix_us.saturating_mul(1_000);
-            let entry = Entry { stamp, origin: Origin::Kernel, tracked: true, kernel_action: None, uevent };
-            recorded_event(out, entry, options.style())
-        }
-        Err(error) if options.board.json => Object::begin(out, "malformed")?
-            .numbers(&[
-                ("unix_us", unix_us),
-                ("file_offset", offset),
-                ("offset", error.offset() as u64),
-                ("length_bytes", datagram.len() as u64),
-            ])?
-            .display("message", &error)?
-            .end(),
-        Err(error) => {
-            writeln!(out, "malformed: {} bytes at byte {offset} of the file: {error}", datagram.len())
-        }
+fn event(out: &mut String, options: &Options, unix_us: u64, uevent: Uevent<'_>) -> fmt::Result {
+    let stamp = unix_us.saturating_mul(1_000);
+    let entry = Entry { stamp, origin: Origin::Kernel, tracked: true, kernel_action: None, uevent };
+    recorded_event(out, entry, options.style())
+}
+
+/// What is wrong with a message that should be a uevent.
+fn malformed(
+    out: &mut String,
+    options: &Options,
+    offset: u64,
+    unix_us: u64,
+    length: usize,
+    error: &ParseError,
+) -> fmt::Result {
+    if !options.board.json {
+        return writeln!(out, "malformed: {length} bytes at byte {offset} of the file: {error}");
     }
+    Object::begin(out, "malformed")?
+        .numbers(&[
+            ("unix_us", unix_us),
+            ("file_offset", offset),
+            ("offset", error.offset() as u64),
+            ("length_bytes", length as u64),
+        ])?
+        .display("message", error)?
+        .end()
 }
 
 /// What comes next in a capture.

@@ -115,7 +115,13 @@ fn watch(
     let mut log = match options.system_log {
         Some(kind) => {
             let opened = SystemLog::open(kind);
-            Some(opened.map_err(|error| io::Error::other(format!("cannot open the log: {error}")))?)
+            let log = opened.map_err(|error| io::Error::other(format!("cannot open the log: {error}")))?;
+            if let Err(error) = log.is_heard() {
+                complain(&format_args!(
+                    "warning: nobody takes lines at /dev/log: {error}; tried again with each"
+                ));
+            }
+            Some(log)
         }
         None => None,
     };

@@ -25,7 +25,8 @@ impl Value<'_> {
     }
 
     pub(super) fn path(&mut self) -> Result<PathBuf, UsageError> {
-        self.raw().map(PathBuf::from)
+        let raw = self.raw()?;
+        if raw.is_empty() { Err(self.wrong("''", "a path is needed")) } else { Ok(PathBuf::from(raw)) }
     }
 
     /// A directory that exists: a mistyped one would look like a board without ports.

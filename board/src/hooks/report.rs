@@ -1,7 +1,6 @@
 //! What is said of a run: how it ended, and the beginning of what it wrote.
 
 use std::fmt;
-use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -39,7 +38,7 @@ impl fmt::Display for Ending {
                 "killed, since it took more than {} ms",
                 after.as_secs() * 1_000 + u64::from(after.subsec_millis())
             ),
-            Self::NotStarted(errno) => write!(f, "not started: {}", io::Error::from(*errno)),
+            Self::NotStarted(errno) => write!(f, "not started: {}", errno.desc()),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use embedded_hal::digital::{Error, ErrorKind, ErrorType, OutputPin};
 
@@ -12,7 +12,27 @@ const MAX_DIGITS: usize = 10;
 #[derive(Debug)]
 pub struct SysfsLed {
     brightness: File,
+    paths: Paths,
     full: ([u8; MAX_DIGITS], usize),
+}
+
+#[derive(Debug)]
+struct Paths {
+    brightness: PathBuf,
+    trigger: PathBuf,
+}
+
+impl Paths {
+    /// Opens the LED, and takes its trigger away, if it has any.
+    fn claim(&self) -> io::Result<File> {
+        let brightness = OpenOptions::new().write(true).open(&self.brightness)?;
+        match fs::write(&self.trigger, "none") {
+            // A kernel without triggers.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+        Ok(brightness)
+    }
 }
 
 impl SysfsLed {
@@ -22,18 +42,25 @@ impl SysfsLed {
     ///
     /// What the system says of its files.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        let brightness = OpenOptions::new().write(true).open(directory.join("brightness"))?;
-        match fs::write(directory.join("trigger"), "none") {
-            // A kernel without triggers.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => other?,
-        }
+        let paths = Paths { brightness: directory.join("brightness"), trigger: directory.join("trigger") };
+        let brightness = paths.claim()?;
         let text = fs::read_to_string(directory.join("max_brightness")).unwrap_or_default();
         let text = text.trim();
         let text = if text.is_empty() || text.len() > MAX_DIGITS { "1" } else { text };
         let mut digits = [0; MAX_DIGITS];
         digits[..text.len()].copy_from_slice(text.as_bytes());
-        Ok(Self { brightness, full: (digits, text.len()) })
+        Ok(Self { brightness, paths, full: (digits, text.len()) })
+    }
+
+    /// Writes to the file that is open, or if that fails to one that has come in its place: an LED may be plugged, too.
+    fn set(&mut self, digits: &[u8]) -> Result<(), LedError> {
+        if self.brightness.write_all_at(digits, 0).is_err() {
+            let error = |error: io::Error| LedError(error.kind());
+            let again = self.paths.claim().map_err(error)?;
+            again.write_all_at(digits, 0).map_err(error)?;
+            self.brightness = again;
+        }
+        Ok(())
     }
 }
 
@@ -53,11 +80,11 @@ impl ErrorType for SysfsLed {
 
 impl OutputPin for SysfsLed {
     fn set_low(&mut self) -> Result<(), LedError> {
-        self.brightness.write_all_at(b"0", 0).map_err(|error| LedError(error.kind()))
+        self.set(b"0")
     }
 
     fn set_high(&mut self) -> Result<(), LedError> {
-        let (digits, length) = &self.full;
-        self.brightness.write_all_at(&digits[..*length], 0).map_err(|error| LedError(error.kind()))
+        let (digits, length) = self.full;
+        self.set(&digits[..length])
     }
 }

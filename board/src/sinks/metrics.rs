@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open, renameat};
 use nix::sys::stat::Mode;
-use nix::unistd::write;
+use nix::unistd::{UnlinkatFlags, unlinkat, write};
 use sureplug_core::metrics::{Kind, Metric, Value};
 
 use crate::sysfs::again;
@@ -82,7 +82,12 @@ impl File {
         self.text.clear();
         // A String takes whatever is written.
         let _ = text(&mut self.text, totals, self.wanted);
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
+        // A new one: what is there already may be somebody's link to another file.
+        match unlinkat(AT_FDCWD, self.scratch.as_c_str(), UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP | Mode::S_IROTH;
         let file = again(|| open(self.scratch.as_c_str(), flags, mode))?;
         let mut rest = self.text.as_bytes();
@@ -99,7 +104,7 @@ impl File {
     fn complain(&mut self, errno: Errno) {
         self.text.clear();
         let path = self.path.to_str().unwrap_or_default();
-        let _ = writeln!(self.text, "sureplug: cannot write the metrics {path}: errno {}", errno as i32);
+        let _ = writeln!(self.text, "sureplug: cannot write the metrics {path}: {}", errno.desc());
         let _ = write(io::stderr(), self.text.as_bytes());
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::{OFlag, open};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendto, socket};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, sendto, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
 use sureplug_core::rate::RateLimit;
@@ -24,6 +24,9 @@ const MAX_BYTES: usize = 900;
 
 /// Facility `daemon` (3), severity `warning` (4): see `syslog(3)`.
 const PRIORITY: &str = "<28>";
+
+/// The same with severity `info` (6), for what is as it should be.
+const INFO: &str = "<30>";
 
 /// Where such lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,19 @@ impl SystemLog {
         Ok(Self { kind, fd, address, limit, text: Text { bytes: [0; MAX_BYTES], length: 0 } })
     }
 
+    /// Whether somebody takes lines now; one who comes later is found all the same.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of `/dev/log`.
+    pub fn is_heard(&self) -> io::Result<()> {
+        if self.kind == LogKind::Syslog {
+            let probe = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+            connect(probe.as_raw_fd(), &self.address)?;
+        }
+        Ok(())
+    }
+
     /// Says a line that is no event, unless there were too many.
     pub fn say(&mut self, line: &Line<'_>) {
         if let Line::Event(_) | Line::Totals(_) = line {
@@ -87,7 +103,8 @@ impl SystemLog {
             self.send();
         }
         self.text.length = 0;
-        let _ = self.text.write_str(PRIORITY);
+        let is_fine = matches!(line, Line::Scanned { .. });
+        let _ = self.text.write_str(if is_fine { INFO } else { PRIORITY });
         let _ = self.text.write_str("sureplug: ");
         let _ = line.write(&mut Lines(&mut self.text), Style::Text { verbose: false });
         self.send();

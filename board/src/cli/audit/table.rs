@@ -8,6 +8,9 @@ use crate::audit::{Audit, Audited, Owner, Source, key};
 /// What stands before a verdict, below its socket.
 const INDENT: &str = "        ";
 
+/// Characters of the column of groups; more of them than fit end with a `+`.
+const GROUPS_WIDTH: usize = 6;
+
 /// Everything, in lines.
 pub(super) fn write(out: &mut String, audit: &Audit, rates: Option<&Rates>) -> fmt::Result {
     heading(out, audit, rates)?;
@@ -84,8 +87,12 @@ fn socket(
     for group in socket.group_numbers() {
         write!(groups, "{}{group}", if groups.is_empty() { "" } else { "," })?;
     }
-    let groups = if groups.is_empty() { "-" } else { &groups };
-    write!(out, " {groups:>6} {:>10}", socket.port)?;
+    if groups.is_empty() {
+        groups.push('-');
+    } else if groups.len() > GROUPS_WIDTH {
+        groups.replace_range(GROUPS_WIDTH - 1.., "+");
+    }
+    write!(out, " {groups:>GROUPS_WIDTH$} {:>10}", socket.port)?;
     match socket.effective {
         Some(bytes) => write!(out, " {bytes:>9}")?,
         None => write!(out, " {:>9}", "?")?,
@@ -116,11 +123,9 @@ fn socket(
 }
 
 fn owner(out: &mut String, audit: &Audit, owner: &Owner) -> fmt::Result {
-    let start = out.len();
-    write!(out, "{:>7} {:>3} {}", owner.pid, owner.fd, Escaped(&audit.owners.process(owner).command))?;
-    let written = out[start..].chars().count();
-    out.extend(std::iter::repeat_n(' ', 27_usize.saturating_sub(written)));
-    Ok(())
+    // Escaped, it may be longer than its column.
+    let command = Escaped(&audit.owners.process(owner).command).to_string();
+    write!(out, "{:>7} {:>3} {command:<15.15}", owner.pid, owner.fd)
 }
 
 fn footing(out: &mut String, audit: &Audit) -> fmt::Result {
@@ -135,9 +140,9 @@ fn footing(out: &mut String, audit: &Audit) -> fmt::Result {
     if let Source::Proc { because } = &audit.source {
         writeln!(
             out,
-            "no buffer sizes: they come from NETLINK_SOCK_DIAG, which says errno {}\n\
+            "no buffer sizes: they come from NETLINK_SOCK_DIAG, which says: {}\n\
              (CONFIG_NETLINK_DIAG, or modprobe netlink_diag)",
-            *because as i32
+            because.desc()
         )?;
     }
     Ok(())
