@@ -65,11 +65,13 @@ impl Request {
             names => Selection::of(names).map_err(RequestError::Selection)?,
         };
         match asked {
-            Asked { contradicts: true, .. } => Err(RequestError::Contradiction),
-            Asked { status: true, list: false, selects: false, snapshot: None, .. } => Ok(Self::Status),
+            Asked { status: true, list: false, selects: false, snapshot: None } => Ok(Self::Status),
             Asked { status: false, list: true, snapshot: None, .. } => Ok(Self::List { selection }),
-            Asked { status: false, list: false, snapshot, .. } => {
-                Ok(Self::Stream { selection, snapshot: snapshot.unwrap_or(true) })
+            Asked { status: false, list: false, snapshot: None | Some(Ok(true)), .. } => {
+                Ok(Self::Stream { selection, snapshot: true })
+            }
+            Asked { status: false, list: false, snapshot: Some(Ok(false)), .. } => {
+                Ok(Self::Stream { selection, snapshot: false })
             }
             _ => Err(RequestError::Contradiction),
         }
@@ -82,13 +84,14 @@ struct Asked {
     status: bool,
     list: bool,
     selects: bool,
-    snapshot: Option<bool>,
-    contradicts: bool,
+    /// `Err` if it is asked for and declined.
+    snapshot: Option<Result<bool, ()>>,
 }
 
 impl Asked {
     fn snapshot(&mut self, wanted: bool) {
-        self.contradicts |= self.snapshot.replace(wanted).is_some_and(|before| before != wanted);
+        let before = self.snapshot.unwrap_or(Ok(wanted));
+        self.snapshot = Some(if before == Ok(wanted) { before } else { Err(()) });
     }
 
     fn line(&mut self, line: &[u8]) -> Option<()> {
