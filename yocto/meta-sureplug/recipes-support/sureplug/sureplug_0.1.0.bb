@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "dd079095724db34061ae4ba085d72490fcad69d37de86b1441ae01aa485535d0"
+SRC_URI[sha256sum] = "be25e4759e6366fc93e389f3801be6fa89732481cffb9f2455942428e895147f"
 
 require ${BPN}-crates.inc
 
