@@ -36,7 +36,14 @@ impl Outlets {
             None => led,
             Some((chip, line)) => {
                 let led = StatusLed::of_gpio(chip, *line);
-                led.map_err(|error| complain(&format_args!("--led-gpio: {error}"))).map(Some).ok()?
+                led.map_err(|error| {
+                    let chip = chip.to_string_lossy();
+                    complain(&format_args!(
+                        "--led-gpio {chip}:{line}: {error}; gpioinfo(1) shows the free lines"
+                    ));
+                })
+                .map(Some)
+                .ok()?
             }
         };
         let hook = options.hook.as_deref().map(|program| {

@@ -12,6 +12,7 @@ mod run;
 mod shortcut;
 mod stall;
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{
@@ -94,6 +95,12 @@ pub struct Intake {
     reader: Reader,
     shortcut: Option<Shortcut>,
     thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake").field("counters", &self.shared.counters).finish_non_exhaustive()
+    }
 }
 
 impl Intake {

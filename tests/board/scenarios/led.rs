@@ -50,7 +50,7 @@ fn gpio_line(shared: &mut Board) {
     assert!(is_output(board));
     assert_eq!(rises(board, STEADY), 0, "steady is on");
     let (code, said) = board.shell.try_run(&format!("sureplug run {led}"));
-    assert!(code == 3 && said.contains("--led-gpio: "), "the line is taken: {code}: {said}");
+    assert!(code == 3 && said.contains("--led-gpio "), "the line is taken: {code}: {said}");
 
     // What is lost blinks, until somebody has seen it.
     board.signal_daemon("STOP");
@@ -69,7 +69,7 @@ fn gpio_line(shared: &mut Board) {
     assert!(!is_high(board), "no daemon");
     for wrong in ["/dev/gpiochip0:8", "/dev/gpiochip7:0", "/dev/null:0"] {
         let (code, said) = board.shell.try_run(&format!("sureplug run --led-gpio {wrong}"));
-        assert!(code == 3 && said.contains("--led-gpio: "), "{wrong}: {code}: {said}");
+        assert!(code == 3 && said.contains("--led-gpio "), "{wrong}: {code}: {said}");
     }
     println!("{}: the line rose {blinked} times in {BLINKS:?} after a loss", board.architecture.name());
 }
