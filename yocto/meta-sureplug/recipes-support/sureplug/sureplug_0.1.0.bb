@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "be25e4759e6366fc93e389f3801be6fa89732481cffb9f2455942428e895147f"
+SRC_URI[sha256sum] = "ffbac77ef8b7aee5db72a3741d920d574d35d5563e473e96aa7e26e281b3d2b7"
 
 require ${BPN}-crates.inc
 
