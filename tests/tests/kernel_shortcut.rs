@@ -123,6 +123,7 @@ fn i5_a_worker_that_does_something_else_delays_no_reading() {
             worker.wait();
         });
         worker.take_awake(1);
+        assert!(worker.intake.is_caught_up().expect("a look"), "it knows that this was all");
         for number in 1..=10 {
             thread::sleep(Duration::from_micros(500));
             injector.send(&event(worker_number(round) + number));

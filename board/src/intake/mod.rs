@@ -173,7 +173,8 @@ impl Intake {
 
     /// Announces that the worker is about to sleep; whether it may, since there is no record to take.
     #[must_use]
-    pub fn begin_wait(&self) -> bool {
+    pub fn begin_wait(&mut self) -> bool {
+        self.finish_reading();
         self.shared.records.arm();
         self.is_empty() && !self.has_ended()
     }
@@ -226,7 +227,8 @@ impl Intake {
     /// # Errors
     ///
     /// What `poll(2)` says.
-    pub fn is_caught_up(&self) -> io::Result<bool> {
+    pub fn is_caught_up(&mut self) -> io::Result<bool> {
+        self.finish_reading();
         if self.has_ended() {
             return Ok(self.is_empty());
         }
@@ -235,6 +237,12 @@ impl Intake {
         // in the ring, at which we look last.
         fence(SeqCst);
         Ok(!readable && self.shared.at_rest.load(Acquire) && self.is_empty())
+    }
+
+    fn finish_reading(&mut self) {
+        if let Some(shortcut) = &mut self.shortcut {
+            shortcut.finish(&self.shared);
+        }
     }
 
     /// Asks the thread to read what is still queued and to end. The records must be taken meanwhile.

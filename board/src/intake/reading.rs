@@ -75,6 +75,15 @@ impl Reading {
         Ok(Turn::MayHaveMore)
     }
 
+    /// Reads one batch, if there is room for it, and looks neither for more nor for losses.
+    pub(super) fn read_only(&mut self, shared: &Shared, batch: &mut Batch) -> io::Result<()> {
+        let room = self.room();
+        if room > 0 {
+            self.read(shared, batch, room)?;
+        }
+        Ok(())
+    }
+
     /// Leaves to the thread what the socket said to another.
     pub(super) fn fail(&mut self, failure: io::Error) {
         self.failure = Some(failure);

@@ -20,8 +20,8 @@ use crate::doorbell::epoll_in;
 use crate::monotonic::Monotonic;
 use crate::netlink::{Batch, UeventSocket};
 
-/// Messages that the worker reads at once: the one that woke it, and one that tells whether there are more.
-const MESSAGES: usize = 2;
+/// Messages that the worker reads at once: the one that woke it.
+const MESSAGES: usize = 1;
 
 /// Events that come closer upon each other are left to the intake: then one wake-up of the worker is enough for many.
 const ALONE: Duration = Duration::from_micros(300);
@@ -42,6 +42,8 @@ pub(super) struct Shortcut {
     last: Monotonic,
     /// Whether it came alone.
     was_alone: bool,
+    /// Whether something was read, and nobody has looked yet whether that was all.
+    is_unfinished: bool,
 }
 
 impl Shortcut {
@@ -51,7 +53,14 @@ impl Shortcut {
         let exclusive = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
         epoll.add(socket, EpollEvent::new(exclusive, SOCKET as u64))?;
         let last = Monotonic::now();
-        Ok(Self { epoll, batch: Batch::new(MESSAGES), is_complete: false, last, was_alone: true })
+        Ok(Self {
+            epoll,
+            batch: Batch::new(MESSAGES),
+            is_complete: false,
+            last,
+            was_alone: true,
+            is_unfinished: false,
+        })
     }
 
     /// Notes that `count` records were taken, the last of which was read at `at`.
@@ -85,11 +94,23 @@ impl Shortcut {
         epoll_in(&self.epoll, timeout)
     }
 
-    /// Reads what there is into the ring, and leaves the rest to the intake.
+    /// Reads an event into the ring. Whether there is more, or something was lost, is looked at when it was told: see
+    /// [`finish`](Self::finish).
     pub(super) fn read(&mut self, shared: &Shared) {
         let mut reading = shared.reading();
-        let turn = reading.turn(shared, &mut self.batch);
-        let shall_go_on = match turn {
+        self.is_unfinished = true;
+        if let Err(error) = reading.read_only(shared, &mut self.batch) {
+            reading.fail(error);
+        }
+    }
+
+    /// Before the worker sleeps, or relies on having read all: looks whether it has, and leaves the rest to the intake.
+    pub(super) fn finish(&mut self, shared: &Shared) {
+        if !std::mem::take(&mut self.is_unfinished) {
+            return;
+        }
+        let mut reading = shared.reading();
+        let shall_go_on = match reading.turn(shared, &mut self.batch) {
             Ok(Turn::AtRest) => reading.stall.sleeps_too_long(Monotonic::now()),
             Ok(Turn::MayHaveMore | Turn::NoRoom) => true,
             Err(error) => {
