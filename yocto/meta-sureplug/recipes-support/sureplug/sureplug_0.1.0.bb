@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "ffbac77ef8b7aee5db72a3741d920d574d35d5563e473e96aa7e26e281b3d2b7"
+SRC_URI[sha256sum] = "f7f3239030298b395b8cd45a4428e87b793e67e3ef672cd8a7494c47e1a71a7f"
 
 require ${BPN}-crates.inc
 
