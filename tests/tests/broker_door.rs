@@ -23,6 +23,15 @@ fn refused(path: &Path, further: &str) -> Output {
     output
 }
 
+/// A daemon that serves a path.
+fn start_at(path: &Path) -> Daemon {
+    let mut command = sureplug("run --socket");
+    command.arg(path);
+    let daemon = Daemon::start(command);
+    daemon.wait_until_scanned();
+    daemon
+}
+
 #[test]
 fn only_owner_and_group_may_connect_and_the_socket_goes_with_the_daemon() {
     let served = Served::start("");
@@ -53,18 +62,11 @@ fn the_group_is_by_name_or_number() {
 fn a_stale_socket_is_replaced() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
-    let start = || {
-        let mut command = sureplug("run --socket");
-        command.arg(&path);
-        let daemon = Daemon::start(command);
-        daemon.wait_until_scanned();
-        daemon
-    };
-    let killed = start();
+    let killed = start_at(&path);
     killed.signal(Signal::SIGKILL);
     let _ = killed.wait();
     assert!(path.exists(), "a killed daemon leaves its socket");
-    let daemon = start();
+    let daemon = start_at(&path);
     let mut application = Application::connect(&path, "LIST").expect("the new one listens");
     application.receive_until_marker("end");
     daemon.finish().assert_fine();
@@ -161,17 +163,10 @@ fn i5_descriptors_are_refused_where_the_kernel_can() {
 fn a_daemon_that_ends_leaves_the_socket_of_another_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
-    let start = || {
-        let mut command = sureplug("run --socket");
-        command.arg(&path);
-        let daemon = Daemon::start(command);
-        daemon.wait_until_scanned();
-        daemon
-    };
-    let first = start();
+    let first = start_at(&path);
     fs::remove_file(&path).expect("its socket");
     fs::remove_file(directory.path().join("events.lock")).expect("its lock");
-    let second = start();
+    let second = start_at(&path);
     first.finish().assert_fine();
     let mut application = Application::connect(&path, "LIST").expect("the second listens");
     application.receive_until_marker("end");
