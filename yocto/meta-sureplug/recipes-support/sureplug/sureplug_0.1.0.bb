@@ -16,7 +16,7 @@ CVE_PRODUCT = "sureplug"
 # There is no server for releases yet: `tests/recipes/release DL_DIR` makes the archive, or you name a server of your own.
 SUREPLUG_SITE ?= "https://sureplug.invalid"
 SRC_URI = "${SUREPLUG_SITE}/${BP}.tar.gz"
-SRC_URI[sha256sum] = "f7f3239030298b395b8cd45a4428e87b793e67e3ef672cd8a7494c47e1a71a7f"
+SRC_URI[sha256sum] = "03ca0eb1c924e5e4fc9dbc93679cce757210f62bda0991b63aa1d8c5ba2568a3"
 
 require ${BPN}-crates.inc
 
