@@ -160,12 +160,12 @@ fn how_it_ends_and_what_it_writes_is_said_within_bounds() {
     let Some(_turn) = own_sysfs("a hook's output") else { return };
     let script = Script::new(
         "case $INTERFACE in few0) exit 3;; few1) echo said; echo \"on both\" >&2;; few2) kill -9 $$;; \
-         few3) yes flood | head -c 300000;; few4) exit 0;; esac\n",
+         few3) yes flood | head -c 300000;; few4) exit 0;; few5) kill -40 $$;; esac\n",
     );
-    let sysfs = few(5);
+    let sysfs = few(6);
     let daemon = script.daemon(sysfs.path(), "");
     daemon.wait_until_scanned();
-    daemon.wait_for_line(|line| line.contains("few3") && json(line)["kind"] == "hook");
+    daemon.wait_for_line(|line| line.contains("few5") && json(line)["kind"] == "hook");
     thread::sleep(Duration::from_millis(300));
     let output = finish(daemon);
     let reports = output.objects("hook");
@@ -175,6 +175,7 @@ fn how_it_ends_and_what_it_writes_is_said_within_bounds() {
     assert_eq!(of("few0").expect("a report")["ending"], "exit code 3");
     assert_eq!(of("few1").expect("a report")["output"], "said\non both\n");
     assert_eq!(of("few2").expect("a report")["ending"], "killed by signal 9");
+    assert_eq!(of("few5").expect("a report")["ending"], "killed by signal 40");
     let flood = of("few3").expect("a report");
     assert_eq!(
         (flood["output"].as_str().expect("text").len(), number(flood, "dropped_bytes")),

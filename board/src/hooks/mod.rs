@@ -18,7 +18,6 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{AccessFlags, Pid, access, pipe2, read};
 use sureplug_core::hook::{MAX_ENVIRONMENT_BYTES, environment};
 use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
@@ -26,7 +25,7 @@ use sureplug_core::selection::Selection;
 
 use crate::capacity::BoardStream;
 use crate::monotonic::Monotonic;
-use crate::sys::{self, STACK_BYTES};
+use crate::sys::{self, Ended, STACK_BYTES};
 use report::Draft;
 pub use report::{Ending, Report};
 
@@ -144,12 +143,10 @@ impl Hook {
         self.take_output();
         while let Ok(Some(_)) = self.children.read_signal() {}
         let Some(run) = &mut self.run else { return };
-        let ending = match waitpid(run.pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, code)) => Ending::Exited(code),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Ending::Killed(signal as i32),
-            // Somebody else has waited for it.
-            Err(Errno::ECHILD) => Ending::Exited(0),
-            _ => {
+        let ending = match sys::ended(run.pid) {
+            Some(Ended::Exited(code)) => Ending::Exited(code),
+            Some(Ended::Killed(signal)) => Ending::Killed(signal),
+            None => {
                 if run.until <= now && !run.has_timed_out {
                     run.has_timed_out = true;
                     // Its own group, of which it is the first: what it has started goes with it. It may have left that.

@@ -8,7 +8,7 @@ mod spawn;
 mod terminal;
 
 pub use directory::{read_directory, read_link};
-pub use process::{hear_of_children, set_realtime_priority, take_descriptor};
+pub use process::{Ended, ended, hear_of_children, set_realtime_priority, take_descriptor};
 pub use socket::{
     MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs, unread_bytes,
 };

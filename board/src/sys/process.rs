@@ -4,6 +4,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::Pid;
 
 /// Takes a descriptor that this process was started with, so that no child of it has it.
 ///
@@ -32,6 +33,30 @@ pub fn set_realtime_priority(priority: u32) -> io::Result<()> {
     let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
     Errno::result(result)?;
     Ok(())
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with this exit code.
+    Exited(i32),
+    /// By this signal. A number, since `nix` has no names for real-time signals.
+    Killed(i32),
+}
+
+/// Returns how a child of this process ended, once; `None` while it runs. A child that was waited for elsewhere counts as
+/// one that exited with 0, since its status is gone.
+#[must_use]
+pub fn ended(child: Pid) -> Option<Ended> {
+    let mut status = 0;
+    // SAFETY: `status` is valid for writes.
+    let result = unsafe { libc::waitpid(child.as_raw(), &raw mut status, libc::WNOHANG) };
+    match Errno::result(result) {
+        Err(Errno::ECHILD) => Some(Ended::Exited(0)),
+        Err(_) | Ok(0) => None,
+        Ok(_) if libc::WIFSIGNALED(status) => Some(Ended::Killed(libc::WTERMSIG(status))),
+        Ok(_) => Some(Ended::Exited(libc::WEXITSTATUS(status))),
+    }
 }
 
 /// Lets this process hear of its children's end, also if whoever started it ignored that, which is inherited: the
