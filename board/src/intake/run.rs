@@ -68,6 +68,8 @@ impl Run {
                 Turn::AtRest if stop => return Ok(()),
                 Turn::AtRest => {
                     let is_bounded = reading.stall.begin_wait(Monotonic::now());
+                    // Before the lock is released: the next reader may ring at once.
+                    self.shared.calls.arm();
                     drop(reading);
                     self.wait_for_socket(is_bounded)?;
                 }
@@ -76,17 +78,15 @@ impl Run {
         }
     }
 
-    /// Sleeps until the socket has something, or the worker calls.
+    /// Sleeps, with the doorbell for calls armed, until the socket has something or the worker calls.
     fn wait_for_socket(&self, is_bounded: bool) -> io::Result<()> {
-        let calls = &self.shared.calls;
-        calls.arm();
         let mut called = false;
         if !self.shared.stop.load(Relaxed) {
             let timeout = if is_bounded { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
             [called, _] = epoll_in(&self.epoll, timeout)?;
             self.shared.reading().woke(&self.shared, is_bounded);
         }
-        calls.disarm(called);
+        self.shared.calls.disarm(called);
         Ok(())
     }
 
