@@ -138,7 +138,7 @@ impl Selection {
         let mut at = 0;
         while at < name.len() {
             // A class and a bus are directories of sysfs; the rest keeps lists of names unambiguous.
-            if matches!(name[at], 0..=b' ' | b'/' | 0x7f) {
+            if matches!(name[at], 0..=b' ' | b',' | b'/' | b';' | 0x7f) {
                 return Err(SelectionError::BadByte { index, offset: at });
             }
             bytes[at] = name[at];
@@ -271,7 +271,9 @@ impl SelectionError {
             Self::Empty => "no subsystem is named: name one at least, such as `usb`, or write `all`",
             Self::EmptyName { .. } => "a name is empty: write a subsystem such as `usb`",
             Self::NameTooLong { .. } => "a name is too long: a subsystem has 32 bytes at most",
-            Self::BadByte { .. } => "a subsystem has no blank, slash or control character in its name",
+            Self::BadByte { .. } => {
+                "a subsystem has no blank, comma, slash or control character in its name: write `usb block`"
+            }
             Self::TooMany { .. } => "more than 16 subsystems: name fewer, or write `all`",
             Self::AllBesideOthers => "`all` stands alone: leave out the other names, or leave out `all`",
         }

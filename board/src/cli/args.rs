@@ -178,6 +178,10 @@ mod tests {
             ("record a.pcap --max-bytes 4095", "out of range: write a number from 4096"),
             ("decode a.pcap --max-bytes 4096", "`--max-bytes` is an option of `record`"),
             ("list --direct", "`--direct` is an option of `monitor`"),
+            (
+                "--subsystem usb,block",
+                "--subsystem usb,block: name 1, byte 4: a subsystem has no blank, comma",
+            ),
             ("--socket=", "--socket '': a path is needed"),
             ("--intake-priority 0", "--intake-priority 0: 0 is out of range: write a number from 1 to 99"),
             ("--oom-score-adj low", "--oom-score-adj low: write a whole number from -1000 to 1000"),
