@@ -64,6 +64,12 @@ impl Monotonic {
     }
 }
 
+/// Returns the processor time of the calling thread: its work, without what it waited for or was stopped.
+pub(crate) fn work_time() -> Duration {
+    // Fails for no clock id that Linux knows (clock_gettime(2)).
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
+
 /// Microseconds of a duration; `Duration::as_micros` has 128 bits.
 pub(crate) const fn micros(duration: Duration) -> u64 {
     nanos(duration) / 1_000

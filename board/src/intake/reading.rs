@@ -93,6 +93,11 @@ impl Reading {
         self.room() > 0
     }
 
+    /// Another thread than the waiting one is about to read.
+    pub(super) fn stand_in(&mut self) {
+        self.stall.stood_in(Monotonic::now());
+    }
+
     /// The thread's wait is over.
     pub(super) fn woke(&mut self, shared: &Shared, was_bounded: bool) {
         self.stall.woke(Monotonic::now(), was_bounded);

@@ -98,6 +98,7 @@ impl Shortcut {
     /// [`finish`](Self::finish).
     pub(super) fn read(&mut self, shared: &Shared) {
         let mut reading = shared.reading();
+        reading.stand_in();
         self.is_unfinished = true;
         if let Err(error) = reading.read_only(shared, &mut self.batch) {
             reading.fail(error);
@@ -110,6 +111,7 @@ impl Shortcut {
             return;
         }
         let mut reading = shared.reading();
+        reading.stand_in();
         let shall_go_on = match reading.turn(shared, &mut self.batch) {
             Ok(Turn::AtRest) => reading.stall.sleeps_too_long(Monotonic::now()),
             Ok(Turn::MayHaveMore | Turn::NoRoom) => true,

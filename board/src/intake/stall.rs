@@ -21,12 +21,20 @@ pub(super) struct StallWatch {
     watch_until: Monotonic,
     /// Whether the thread sleeps for no longer than [`WATCH_INTERVAL_MS`] now.
     is_watching: bool,
+    /// Whether the thread sleeps because nothing is queued. That time is no stall, whoever reads next.
+    is_waiting: bool,
     longest: Duration,
 }
 
 impl StallWatch {
     pub(super) fn starting_at(now: Monotonic) -> Self {
-        Self { touched: now, watch_until: now, is_watching: false, longest: Duration::ZERO }
+        Self {
+            touched: now,
+            watch_until: now,
+            is_watching: false,
+            is_waiting: false,
+            longest: Duration::ZERO,
+        }
     }
 
     /// The socket was read at `now`.
@@ -40,7 +48,7 @@ impl StallWatch {
 
     /// The thread sleeps from now on; returns whether it must come back after [`WATCH_INTERVAL_MS`].
     pub(super) fn begin_wait(&mut self, now: Monotonic) -> bool {
-        self.is_watching = now < self.watch_until;
+        (self.is_watching, self.is_waiting) = (now < self.watch_until, true);
         self.is_watching
     }
 
@@ -49,8 +57,20 @@ impl StallWatch {
         !self.is_watching && now < self.watch_until
     }
 
+    /// Another thread reads at `now` in place of the one that waits.
+    pub(super) fn stood_in(&mut self, now: Monotonic) {
+        if self.is_waiting {
+            self.count_wait(now, self.is_watching);
+        }
+    }
+
     /// A `poll` came back at `now`; `bounded` if it was to do so after [`WATCH_INTERVAL_MS`].
     pub(super) fn woke(&mut self, now: Monotonic, bounded: bool) {
+        self.is_waiting = false;
+        self.count_wait(now, bounded);
+    }
+
+    fn count_wait(&mut self, now: Monotonic, bounded: bool) {
         if bounded {
             let over =
                 now.since(self.touched).saturating_sub(Duration::from_millis(WATCH_INTERVAL_MS.into()));
@@ -93,6 +113,26 @@ mod tests {
         assert!(!watch.begin_wait(at_ms(62_000)) && watch.begin_wait(at_ms(61_999)));
         watch.woke(at_ms(60_100), true);
         assert_eq!(watch.longest_us(), 0);
+    }
+
+    #[test]
+    fn i8_idle_time_is_no_stall_when_another_thread_reads() {
+        let mut watch = StallWatch::starting_at(at_ms(0));
+        assert!(!watch.begin_wait(at_ms(0)));
+        watch.stood_in(at_ms(10_000));
+        watch.read(at_ms(10_000), true);
+        // What that thread did in between delayed no read either: the waiting one would have been woken.
+        watch.stood_in(at_ms(11_000));
+        watch.read(at_ms(11_000), false);
+        assert_eq!(watch.longest_us(), 0);
+        watch.woke(at_ms(11_000), false);
+        assert!(watch.begin_wait(at_ms(11_000)));
+        watch.stood_in(at_ms(11_900));
+        assert_eq!(watch.longest_us(), 800_000, "the watching thread should have come back");
+        watch.woke(at_ms(11_900), true);
+        watch.stood_in(at_ms(13_000));
+        watch.read(at_ms(13_000), true);
+        assert_eq!(watch.longest_us(), 1_100_000, "the thread was not waiting");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the worker can say of itself.
 
+use sureplug_core::schedule::Agreement;
+
 use super::Worker;
 use crate::broker::Figures;
 use crate::totals::Totals;
@@ -26,11 +28,10 @@ impl Worker {
 
     /// For those who ask.
     pub(super) fn figures(&self) -> Figures {
-        let schedule = &self.tracker.schedule;
-        let state = match (schedule.has_started(), schedule.is_lossy()) {
-            (false, _) => "starting",
-            (true, true) => "repairing",
-            (true, false) => "steady",
+        let state = match self.tracker.schedule.agreement() {
+            Agreement::Starting => "starting",
+            Agreement::Lossy => "repairing",
+            Agreement::Steady => "steady",
         };
         let totals = self.totals();
         Figures {

@@ -2,6 +2,7 @@
 
 use sureplug_core::indicator::Condition;
 use sureplug_core::presence::ScanKind;
+use sureplug_core::schedule::Agreement;
 
 use super::Worker;
 use crate::monotonic::Monotonic;
@@ -21,10 +22,10 @@ impl Worker {
 
     /// Does what is due for the LED and the supervisor.
     pub(super) fn look_after(&mut self) {
-        let condition = match (self.tracker.schedule.is_lossy(), self.unacknowledged()) {
-            (true, _) => Condition::Repairing,
-            (false, 0) => Condition::Steady,
-            (false, _) => Condition::Lossy,
+        let condition = match (self.tracker.schedule.agreement(), self.unacknowledged()) {
+            (Agreement::Lossy, _) => Condition::Repairing,
+            (_, 0) => Condition::Steady,
+            (_, _) => Condition::Lossy,
         };
         self.show_condition(condition);
         if let Some(supervisor) = &mut self.supervisor {

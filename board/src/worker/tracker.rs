@@ -11,7 +11,7 @@ use sureplug_core::uevent::Uevent;
 
 use crate::capacity::{BoardStream, take_stream};
 use crate::intake::{Noticed, Record};
-use crate::monotonic::{Monotonic, micros};
+use crate::monotonic::{Monotonic, micros, work_time};
 use crate::sinks::{Line, Shortage, SystemLog};
 use crate::sysfs::Subsystems;
 use crate::totals::Totals;
@@ -107,14 +107,14 @@ impl Tracker {
         self.subsystems.forget_absent();
         // What is lost from here on is for the next one.
         let shortage = if kind == ScanKind::Repair { self.shortage.take() } else { None };
-        Scan { kind, begun, shortage }
+        Scan { kind, begun, work_before: work_time(), shortage }
     }
 
     pub(super) fn end_scan(&mut self, scan: &Scan) {
         let at = Monotonic::now();
         let outcome = self.stream.end_scan(at.as_nanos());
         let took = at.since(scan.begun);
-        self.schedule.ended(at.since_boot());
+        self.schedule.ended(at.since_boot(), work_time().saturating_sub(scan.work_before), true);
         self.look_at_table(at);
         match scan.kind {
             ScanKind::Start => {
@@ -203,6 +203,8 @@ impl Tracker {
 pub(super) struct Scan {
     kind: ScanKind,
     begun: Monotonic,
+    /// The thread's processor time when it began.
+    work_before: Duration,
     /// What it makes good.
     shortage: Option<(Monotonic, Shortage)>,
 }
