@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Write};
 
+use sureplug_core::uevent::is_visible;
+
 /// An object that is being written.
 pub(crate) struct Object<'o>(&'o mut dyn Write);
 
@@ -91,12 +93,12 @@ impl Write for Inside<'_> {
     }
 }
 
-/// As RFC 8259 wants it, section 7; and DEL and the C1 controls too, for terminals.
+/// As RFC 8259 wants it, section 7; and so is what a terminal does not show as it stands.
 fn escaped(out: &mut dyn Write, character: char) -> fmt::Result {
     match character {
         '"' => out.write_str("\\\""),
-        control if control.is_control() => write!(out, "\\u{:04x}", u32::from(control)),
-        other => out.write_char(other),
+        other if is_visible(other) => out.write_char(other),
+        hidden => hidden.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}")),
     }
 }
 
@@ -115,6 +117,7 @@ mod tests {
         assert_eq!(json(b"plain \"text\""), r#""plain \"text\"""#);
         assert_eq!(json("gr\u{fc}n".as_bytes()), "\"gr\u{fc}n\"");
         assert_eq!(json(b"\xb5 \\xb5 \n\x7f"), r#""\\xb5 \\\\xb5 \u000a\u007f""#);
+        assert_eq!(json("\u{202e}\u{e0041}\u{2028}".as_bytes()), r#""\u202e\udb40\udc41\u2028""#);
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::io;
 use std::path::Path;
 
 use sureplug_core::protocol::Kind;
-use sureplug_core::uevent::{Action, Escaped, Uevent};
+use sureplug_core::uevent::{Action, Escaped, EscapedWord, Uevent};
 
 use super::Exit;
 use super::monitor::{is_nobody, receive_soon};
@@ -118,15 +118,22 @@ fn tree(out: &mut String, devices: &[Device]) -> fmt::Result {
             above.pop();
         }
         let name = above.last().and_then(below).unwrap_or(devpath);
-        write!(out, "{:indent$}{} {}", "", Escaped(name), Escaped(subsystem), indent = 2 * above.len())?;
+        write!(
+            out,
+            "{:indent$}{} {}",
+            "",
+            EscapedWord(name),
+            EscapedWord(subsystem),
+            indent = 2 * above.len()
+        )?;
         if let Some([vendor, product]) = id {
             write!(out, " {vendor:04x}:{product:04x}")?;
         }
         if let Some(driver) = driver {
-            write!(out, " ({})", Escaped(driver))?;
+            write!(out, " ({})", EscapedWord(driver))?;
         }
         if let Some(node) = node {
-            write!(out, " /dev/{}", Escaped(node))?;
+            write!(out, " /dev/{}", EscapedWord(node))?;
         }
         out.push('\n');
         above.push(devpath);

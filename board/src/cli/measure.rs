@@ -13,7 +13,7 @@ use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::loss::DropCounter;
 use sureplug_core::measure::{Measurement, SETTLED_AFTER, Step};
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, Others, PortDevice, SkbAbi};
-use sureplug_core::uevent::{Escaped, Uevent};
+use sureplug_core::uevent::{Escaped, EscapedWord, Uevent};
 
 use super::decode::{Capture, Message};
 use super::options::Options;
@@ -188,7 +188,7 @@ impl Session {
                 .numbers(&[("length_bytes", bytes as u64), ("charged_bytes", charged.into())])?
                 .end();
         }
-        let (action, devpath) = (Escaped(uevent.action().as_bytes()), Escaped(uevent.devpath()));
+        let (action, devpath) = (Escaped(uevent.action().as_bytes()), EscapedWord(uevent.devpath()));
         writeln!(out, "{bytes:>5} B {charged:>5} charged  {action} {devpath}")
     }
 

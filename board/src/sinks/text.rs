@@ -6,7 +6,7 @@ use std::time::Duration;
 use sureplug_core::journal::Entry;
 use sureplug_core::presence::{Origin, Outcome};
 use sureplug_core::rcvbuf::PortDevice;
-use sureplug_core::uevent::Escaped;
+use sureplug_core::uevent::{Escaped, EscapedWord};
 
 use super::line::{Line, Shortage, Start};
 use crate::capacity::{SLOTS, TABLE_BYTES};
@@ -136,14 +136,14 @@ fn event(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
     let uevent = entry.uevent;
     let subsystem = uevent.subsystem().filter(|name| !name.is_empty()).unwrap_or(b"-");
     write!(out, "{} {} ", Monotonic::from_nanos(entry.stamp), uevent.action())?;
-    write!(out, "{} {}", Escaped(subsystem), Escaped(uevent.devpath()))?;
+    write!(out, "{} {}", EscapedWord(subsystem), EscapedWord(uevent.devpath()))?;
     if uevent.devtype() == Some(b"usb_device") {
         if let Some(id) = uevent.product() {
             write!(out, " {:04x}:{:04x}", id.vendor, id.product)?;
         }
     }
     if let Some(devname) = uevent.devname() {
-        write!(out, " {}", Escaped(devname))?;
+        write!(out, " {}", EscapedWord(devname))?;
     }
     out.write_str(match entry.origin {
         Origin::Kernel => "\n",
@@ -219,7 +219,7 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
 
 fn hook(out: &mut dyn Write, report: &Report<'_>) -> fmt::Result {
     let Report { at, ending, header, output, dropped_bytes, dropped_reports } = report;
-    write!(out, "{at} hook: {ending}: {}", Escaped(header))?;
+    write!(out, "{at} hook: {ending}: {}", EscapedWord(header))?;
     if !output.is_empty() {
         write!(out, ": {}", Escaped(output.trim_ascii_end()))?;
     }

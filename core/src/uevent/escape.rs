@@ -1,7 +1,7 @@
 use core::fmt::{self, Write};
 
-/// Bytes shown as text without loss: valid UTF-8 as it is, a control character or a byte that is no
-/// UTF-8 as `\xNN`, and the backslash itself as `\\`, so that the way back is unambiguous.
+/// Bytes shown as text without loss: valid UTF-8 as it is, what a terminal does not show as it stands and a byte that
+/// is no UTF-8 as `\xNN`, and the backslash itself as `\\`, so that the way back is unambiguous.
 ///
 /// ```
 /// use sureplug_core::uevent::Escaped;
@@ -13,25 +13,21 @@ use core::fmt::{self, Write};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Escaped<'a>(pub &'a [u8]);
 
+/// The same as one word of a line: a blank is `\x20`, so that no value looks like two.
+///
+/// ```
+/// use sureplug_core::uevent::EscapedWord;
+///
+/// assert_eq!(EscapedWord(b"hid-A B-battery").to_string(), r"hid-A\x20B-battery");
+/// # use std::string::ToString;
+/// # extern crate std;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EscapedWord<'a>(pub &'a [u8]);
+
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            let mut plain = chunk.valid();
-            while let Some(at) = plain.find(|c: char| c == '\\' || c.is_control()) {
-                let (before, rest) = plain.split_at(at);
-                f.write_str(before)?;
-                let mut chars = rest.chars();
-                match chars.next() {
-                    Some('\\') => f.write_str(r"\\")?,
-                    Some(control) => hex(f, control.encode_utf8(&mut [0; 4]).as_bytes())?,
-                    None => {}
-                }
-                plain = chars.as_str();
-            }
-            f.write_str(plain)?;
-            hex(f, chunk.invalid())?;
-        }
-        Ok(())
+        escape(f, self.0, |c| !is_plain(c))
     }
 }
 
@@ -41,6 +37,63 @@ impl fmt::Debug for Escaped<'_> {
         fmt::Display::fmt(self, f)?;
         f.write_char('"')
     }
+}
+
+impl fmt::Display for EscapedWord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(f, self.0, |c| c == ' ' || !is_plain(c))
+    }
+}
+
+impl fmt::Debug for EscapedWord<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Escaped(self.0), f)
+    }
+}
+
+/// Returns `true` if a character can be sent to a terminal or a log as it is: one that is seen, in the order in which
+/// it stands.
+///
+/// Not so are control characters, the line and paragraph separators, blanks other than the usual one, and what Unicode
+/// has for formatting (`Cf`, `Bidi_Control`) or ignores where it is not known (`Default_Ignorable_Code_Point`): a
+/// name with U+202E in it is read from right to left. The planes from U+E0000 on have tags and private characters
+/// only.
+#[must_use]
+pub fn is_visible(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character,
+            '\u{a0}' | '\u{ad}' | '\u{34f}'
+            | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+            | '\u{115f}'..='\u{1160}' | '\u{1680}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{2800}'
+            | '\u{3000}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{10ffff}')
+}
+
+/// Returns `true` if [`Escaped`] shows a character as it is.
+pub(super) fn is_plain(character: char) -> bool {
+    character != '\\' && is_visible(character)
+}
+
+fn escape(f: &mut fmt::Formatter<'_>, bytes: &[u8], is_escaped: impl Fn(char) -> bool) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        let mut plain = chunk.valid();
+        while let Some(at) = plain.find(&is_escaped) {
+            let (before, rest) = plain.split_at(at);
+            f.write_str(before)?;
+            let mut chars = rest.chars();
+            match chars.next() {
+                Some('\\') => f.write_str(r"\\")?,
+                Some(other) => hex(f, other.encode_utf8(&mut [0; 4]).as_bytes())?,
+                None => {}
+            }
+            plain = chars.as_str();
+        }
+        f.write_str(plain)?;
+        hex(f, chunk.invalid())?;
+    }
+    Ok(())
 }
 
 fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {

@@ -22,7 +22,7 @@ mod properties;
 pub use action::Action;
 pub use encode::{EncodeError, Encoder};
 pub use error::ParseError;
-pub use escape::Escaped;
+pub use escape::{Escaped, EscapedWord, is_visible};
 #[cfg(feature = "defmt")]
 pub use field::Field;
 pub use number::Product;

@@ -1,10 +1,11 @@
 //! Values whose text can be rebuilt from what is read here, byte by byte. Anything else is `None`.
 
+use crate::uevent::escape::is_plain;
 use crate::uevent::number::digits;
 
 /// Text that a log can show as it is: see [`Escaped`](crate::uevent::Escaped) for what cannot.
 pub(super) fn text(value: &[u8]) -> Option<&str> {
-    str::from_utf8(value).ok().filter(|text| !text.contains(|c: char| c == '\\' || c.is_control()))
+    str::from_utf8(value).ok().filter(|text| text.chars().all(is_plain))
 }
 
 /// `%u`.
