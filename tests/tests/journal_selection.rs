@@ -57,7 +57,7 @@ fn a_text_is_taken_apart_at_blanks() {
     for text in ["all usb", "usb all"] {
         assert_eq!(Selection::parse(text), Err(SelectionError::AllBesideOthers));
     }
-    assert_eq!(Selection::parse("usb a,b/"), Err(SelectionError::BadByte { index: 1, offset: 3 }));
+    assert_eq!(Selection::parse("usb ab,c/"), Err(SelectionError::BadByte { index: 1, offset: 2 }));
 }
 
 #[test]
