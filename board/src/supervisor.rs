@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::{Display, Write as _};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +13,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, co
 use nix::unistd::write;
 
 use crate::monotonic::Monotonic;
+use crate::sinks::Text;
 use crate::sys;
 
 /// Who waits to hear something.
@@ -22,6 +24,9 @@ pub struct Supervisor {
     /// How often it wants to hear that all is well, and when next.
     watchdog: Option<(Duration, Monotonic)>,
     ready: Option<OwnedFd>,
+    is_ready: bool,
+    /// Whether the last report had something that is missing.
+    has_missing: bool,
 }
 
 impl Supervisor {
@@ -39,14 +44,30 @@ impl Supervisor {
             .transpose()?;
         let interval = notify.as_ref().and_then(|_| watchdog_interval());
         let watchdog = interval.map(|interval| (interval, Monotonic::now()));
-        Ok(Self { notify, watchdog, ready })
+        Ok(Self { notify, watchdog, ready, is_ready: false, has_missing: false })
     }
 
-    /// Says that the daemon knows all devices, and serves.
-    pub fn ready(&mut self) {
-        self.notify(b"READY=1");
+    /// Reports that the daemon serves, and knows all devices but for what is `missing`. Only the first report and a
+    /// changed one are sent.
+    pub fn ready(&mut self, missing: Option<&dyn Display>) {
+        let mut text = Text::new();
+        // What is too long is cut.
+        let _ = match missing {
+            Some(missing) => write!(text, "READY=1\nSTATUS=Devices are missing: {missing}"),
+            None if self.has_missing => text.write_str("READY=1\nSTATUS=All devices are known"),
+            None => text.write_str("READY=1"),
+        };
+        if !self.is_ready || missing.is_some() != self.has_missing {
+            self.notify(text.as_bytes());
+        }
+        (self.is_ready, self.has_missing) = (true, missing.is_some());
         if let Some(ready) = self.ready.take() {
-            let _ = write(&ready, b"\n");
+            let mut text = Text::new();
+            let _ = match missing {
+                Some(missing) => writeln!(text, "devices are missing: {missing}"),
+                None => text.write_str("\n"),
+            };
+            let _ = write(&ready, text.as_bytes());
         }
     }
 

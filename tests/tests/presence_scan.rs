@@ -57,6 +57,22 @@ fn a_settle_scan_tells_nothing_if_all_is_well() {
 }
 
 #[test]
+fn i3_a_device_that_a_resync_could_not_read_gets_its_change_from_the_scan_that_can() {
+    let found = [("/a", &[][..], 1), ("/b", &[], 2)];
+    let mut script = scanned(&found);
+    // `/b` is there, but cannot be read: the caller neither saw it nor found it gone.
+    script.stream.begin_scan(ScanKind::Repair);
+    script.saw(found[0]);
+    while script.stream.look_at_unseen().is_some() {}
+    script.stream.end_scan(0);
+    assert_eq!(script.told(), ["repair change /a"]);
+    script.scan(ScanKind::Settle, &found);
+    assert_eq!(script.told(), ["repair change /b"]);
+    script.scan(ScanKind::Settle, &found);
+    assert_eq!(script.told(), NOTHING);
+}
+
+#[test]
 fn what_stayed_is_told_as_it_is_now() {
     let mut script = scanned(&[("/a", &[("DRIVER", "old")], 1)]);
     script.scan(ScanKind::Repair, &[("/a", &[("DRIVER", "new"), ("MORE", "so that it moves")], 1)]);

@@ -38,11 +38,16 @@ pub(super) fn list(options: &Options) -> Exit {
             print(&text)
         }
         Err(error) => {
-            complain(&format_args!("{}: {error}", path.display()));
+            let place = if source == "daemon" { path } else { &options.board.sysfs };
+            complain(&format_args!("{}: {error}", place.display()));
             Exit::Refused
         }
     }
 }
+
+/// Why sysfs shows nothing.
+const NO_SYSFS: &str =
+    "no sysfs is mounted where it should be; mount it, or name another directory with --sysfs";
 
 /// What is shown of a device.
 struct Device {
@@ -98,6 +103,9 @@ fn of_daemon(path: &Path, options: &Options) -> io::Result<Vec<Device>> {
 
 fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
     let mut sysfs = Devices::open(&options.board.sysfs, options.named.clone())?;
+    if !sysfs.is_mounted() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, NO_SYSFS));
+    }
     let mut devices: Vec<Device> = Vec::new();
     while sysfs.advance().is_some() {
         let Reading::Present { uevent, .. } = sysfs.read() else { continue };
@@ -105,6 +113,9 @@ fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
         if devices.iter().all(|device| device.devpath != uevent.devpath()) {
             devices.push(Device::of(&uevent));
         }
+    }
+    if let Some(missing) = sysfs.missing() {
+        complain(&format_args!("warning: sysfs could not be read: {missing}; devices may be missing"));
     }
     Ok(devices)
 }

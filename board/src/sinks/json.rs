@@ -9,7 +9,7 @@ use sureplug_core::presence::Outcome;
 use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Property;
 
-use super::line::{Line, Start};
+use super::line::{Line, Resync, Start};
 use super::text::DeviceName;
 use crate::capacity::{SLOTS, TABLE_BYTES};
 use crate::hooks::Report;
@@ -17,6 +17,7 @@ use crate::json::{Object, string};
 use crate::monotonic::{Monotonic, micros};
 use crate::netlink::Filtering;
 use crate::profile::Sizing;
+use crate::sysfs::Missing;
 
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
     let time = |at: Monotonic| ("monotonic_us", at.as_micros());
@@ -40,7 +41,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             let figures = [time(at), ("devices", devices as u64), ("took_us", micros(took))];
             Object::begin(out, "scanned")?.numbers(&figures)?.end()
         }
-        Line::Loss { at, loss, repair } => {
+        Line::Loss { at, loss, resync } => {
             let kind = if loss.lost.dropped() > 0 { "overrun" } else { "damaged" };
             let figures = [
                 time(at),
@@ -49,13 +50,22 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
                 ("queued_bytes", loss.queued.into()),
                 ("effective_bytes", loss.effective.into()),
             ];
-            let object =
-                Object::begin(out, kind)?.numbers(&figures)?.boolean("repaired", repair.is_some())?;
-            match repair {
-                Some((outcome, took)) => object.numbers(&counts(&outcome, took))?.end(),
-                None => object.end(),
+            let is_done = matches!(resync, Resync::Done(..));
+            let object = Object::begin(out, kind)?.numbers(&figures)?.boolean("repaired", is_done)?;
+            match resync {
+                Resync::Done(outcome, took) => object.numbers(&counts(&outcome, took))?.end(),
+                Resync::Incomplete(missing) => unread(object, &missing)?.end(),
+                Resync::Ending => object.end(),
             }
         }
+        Line::Incomplete { at, missing, retry } => {
+            let figures = [time(at), ("retry_us", micros(retry))];
+            unread(Object::begin(out, "incomplete")?.numbers(&figures)?, &missing)?.end()
+        }
+        Line::Completed { at, outcome, took } => {
+            Object::begin(out, "completed")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
+        }
+        Line::NoSysfs { at } => Object::begin(out, "no_sysfs")?.numbers(&[time(at)])?.end(),
         Line::Unreported { at, outcome, took } => {
             Object::begin(out, "unreported")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
         }
@@ -138,6 +148,12 @@ pub(crate) fn subsystems<'o>(
         ]),
         Filtering::Process(refusal) => object.display("filter_refusal", refusal),
     }
+}
+
+/// What a scan could not read: how often, and the first of it.
+fn unread<'o>(object: Object<'o>, missing: &Missing) -> Result<Object<'o>, fmt::Error> {
+    let object = object.numbers(&[("unreadable", missing.count.into())])?.bytes("path", missing.path())?;
+    object.numbers(&[("errno", missing.errno as u64)])?.display("message", &missing.errno)
 }
 
 fn counts(outcome: &Outcome, took: Duration) -> [(&'static str, u64); 5] {

@@ -2,6 +2,7 @@ use std::fmt::{self, Display, Write};
 use std::io;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use sureplug_core::journal::Entry;
 use sureplug_core::loss::Outstanding;
 use sureplug_core::presence::Outcome;
@@ -15,6 +16,7 @@ use crate::hooks::Report;
 use crate::monotonic::Monotonic;
 use crate::netlink::{Filtering, Shortfall};
 use crate::profile::{Mismatch, Sizing};
+use crate::sysfs::Missing;
 use crate::totals::Totals;
 
 /// How lines are written.
@@ -72,8 +74,31 @@ pub enum Line<'a> {
         at: Monotonic,
         /// How it was.
         loss: Shortage,
-        /// What was made good, and how long it took; `None` if that could not be done any more.
-        repair: Option<(Outcome, Duration)>,
+        /// What became of it.
+        resync: Resync,
+    },
+    /// A scan could not read everything in sysfs.
+    Incomplete {
+        /// When it ended.
+        at: Monotonic,
+        /// What it could not read.
+        missing: Missing,
+        /// The pause before the next attempt; zero if there is none.
+        retry: Duration,
+    },
+    /// A scan could read everything again.
+    Completed {
+        /// When it ended.
+        at: Monotonic,
+        /// What it found.
+        outcome: Outcome,
+        /// How long it took.
+        took: Duration,
+    },
+    /// No sysfs is mounted yet; said once.
+    NoSysfs {
+        /// When it was looked for.
+        at: Monotonic,
     },
     /// A scan has found what no event told and no counter shows.
     Unreported {
@@ -94,7 +119,7 @@ pub enum Line<'a> {
         /// What, relative to sysfs.
         path: &'a [u8],
         /// Why.
-        error: io::ErrorKind,
+        error: Errno,
     },
     /// An event of the kernel that does not parse.
     Malformed {
@@ -125,6 +150,17 @@ pub enum Line<'a> {
     },
     /// The last line.
     Totals(&'a Totals),
+}
+
+/// What became of a loss.
+#[derive(Clone, Copy, Debug)]
+pub enum Resync {
+    /// A scan has resynced it: what it found, and how long it took.
+    Done(Outcome, Duration),
+    /// The scan could not read everything, and is tried again.
+    Incomplete(Missing),
+    /// The daemon ends.
+    Ending,
 }
 
 /// How the daemon starts.

@@ -10,9 +10,10 @@ mod text;
 
 pub use console::Console;
 pub(crate) use json::subsystems;
-pub use line::{Line, Shortage, Start, Style, Undersized};
+pub use line::{Line, Resync, Shortage, Start, Style, Undersized};
 pub use metrics::Metrics;
 pub(crate) use output::Output;
+pub(crate) use system_log::Text;
 pub use system_log::{LogKind, SystemLog};
 pub(crate) use text::DeviceName;
 

@@ -74,7 +74,7 @@ impl SystemLog {
         };
         let address = UnixAddr::new(path)?;
         let limit = RateLimit::new(BURST, INTERVAL);
-        Ok(Self { kind, fd, address, limit, text: Text { bytes: [0; MAX_BYTES], length: 0 } })
+        Ok(Self { kind, fd, address, limit, text: Text::new() })
     }
 
     /// Whether somebody takes lines now; one who comes later is found all the same.
@@ -127,9 +127,19 @@ impl SystemLog {
 }
 
 /// Text in fixed memory; the rest is cut off.
-struct Text {
+pub(crate) struct Text {
     bytes: [u8; MAX_BYTES],
     length: usize,
+}
+
+impl Text {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; MAX_BYTES], length: 0 }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 impl Write for Text {

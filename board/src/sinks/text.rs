@@ -8,7 +8,7 @@ use sureplug_core::presence::{Origin, Outcome};
 use sureplug_core::rcvbuf::PortDevice;
 use sureplug_core::uevent::{Escaped, EscapedWord};
 
-use super::line::{Line, Shortage, Start};
+use super::line::{Line, Resync, Shortage, Start};
 use crate::capacity::{SLOTS, TABLE_BYTES};
 use crate::hooks::Report;
 use crate::monotonic::{Monotonic, micros};
@@ -43,15 +43,36 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         Line::Scanned { at, devices, took } => {
             writeln!(out, "{at} scanned: {devices} devices in sysfs, in {}", Millis(took))
         }
-        Line::Loss { at, loss, repair } => {
+        Line::Loss { at, loss, resync } => {
             write!(out, "{at} {}", Lost(&loss))?;
-            match repair {
-                Some((outcome, took)) => {
+            match resync {
+                Resync::Done(outcome, took) => {
                     writeln!(out, "; repaired: {}, in {}", Counts(&outcome), Millis(took))
                 }
-                None => writeln!(out, "; not repaired, because it is ending"),
+                Resync::Incomplete(missing) => {
+                    writeln!(out, "; not repaired yet, because sysfs could not be read: {missing}")
+                }
+                Resync::Ending => writeln!(out, "; not repaired, because it is ending"),
             }
         }
+        Line::Incomplete { at, missing, retry } => {
+            write!(out, "{at} incomplete: sysfs could not be read: {missing}; devices may be missing")?;
+            match retry {
+                Duration::ZERO => out.write_char('\n'),
+                retry => writeln!(out, "; next attempt in {}", Millis(retry)),
+            }
+        }
+        Line::Completed { at, outcome, took } => writeln!(
+            out,
+            "{at} completed: sysfs could be read again: {}, in {}",
+            Counts(&outcome),
+            Millis(took)
+        ),
+        Line::NoSysfs { at } => writeln!(
+            out,
+            "{at} no sysfs: nothing is mounted where it should be, so no device is known and no port was counted; \
+             mount sysfs there, which is looked for again and again"
+        ),
         Line::Unreported { at, outcome, took } => writeln!(
             out,
             "{at} unreported: sysfs shows what no event told: {}, in {}",

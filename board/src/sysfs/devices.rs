@@ -3,15 +3,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::slice;
 
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 use sureplug_core::selection::Selection;
 
 use super::listing::Listing;
 use super::path::SysfsPath;
 use super::reading::{Reader, Reading};
+use super::root::Root;
 use super::subsystems::{PLACES, Place, subsystem_of};
-use super::trouble::{Trouble, Troubles};
+use super::trouble::{Missing, Trouble, Troubles};
+
+/// Descriptors that a scan has open at the same time: two directories, a device, and its `uevent` file.
+const RESERVED: usize = 4;
 
 /// Enumerates the devices of classes and buses, of all or of some, and reads them, in memory that is allocated once.
 ///
@@ -19,7 +21,9 @@ use super::trouble::{Trouble, Troubles};
 /// lists it, which is one place except for aliases. What the kernel has not told of as removed yet may come,
 /// and so may what it has not told of as added yet.
 pub struct Devices {
-    root: OwnedFd,
+    root: Root,
+    /// Held between two scans, so that no client or hook takes a descriptor that the next one needs.
+    reserve: [Option<OwnedFd>; RESERVED],
     /// The place that is being enumerated.
     place: &'static Place,
     /// Those behind it.
@@ -46,9 +50,9 @@ impl Devices {
     ///
     /// What `open(2)` says of the directory.
     pub fn open(sysfs: &Path, selection: Selection) -> io::Result<Self> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(Self {
-            root: open(sysfs, flags, Mode::empty())?,
+            root: Root::open(sysfs)?,
+            reserve: [const { None }; RESERVED],
             place: &PLACES[0],
             places: PLACES.iter(),
             subsystems: Listing::new(),
@@ -62,8 +66,29 @@ impl Devices {
         })
     }
 
+    /// Opens the directory again, on which sysfs may have been mounted since, and returns whether there is a sysfs to
+    /// read.
+    pub fn reopen(&mut self) -> bool {
+        self.reserve = [const { None }; RESERVED];
+        self.root.reopen()
+    }
+
+    /// Returns whether there was a sysfs to read when the directory was opened last.
+    #[must_use]
+    pub const fn is_mounted(&self) -> bool {
+        self.root.is_mounted()
+    }
+
+    /// Ends a scan: keeps the descriptors that the next one needs, as far as there are any.
+    pub fn rest(&mut self) {
+        for reserved in &mut self.reserve {
+            *reserved = self.root.as_fd().try_clone_to_owned().ok();
+        }
+    }
+
     /// Goes back in front of the first device.
     pub fn rewind(&mut self) {
+        self.troubles.begin_scan();
         self.places = PLACES.iter();
         self.subsystems.close();
         self.links.close();
@@ -113,6 +138,12 @@ impl Devices {
     #[must_use]
     pub const fn trouble_count(&self) -> u64 {
         self.troubles.count()
+    }
+
+    /// Returns what the scan since the last [`rewind`](Self::rewind) could not read; `None` if it read everything.
+    #[must_use]
+    pub const fn missing(&self) -> Option<Missing> {
+        self.troubles.missing()
     }
 
     /// Takes what could not be read and has not been taken before. Of several at a time the others come when

@@ -1,17 +1,18 @@
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
-use nix::fcntl::{AtFlags, OFlag, open};
+use nix::fcntl::AtFlags;
 use nix::libc;
-use nix::sys::stat::{Mode, fstatat};
+use nix::sys::stat::fstatat;
 
 use super::path::SysfsPath;
+use super::root::Root;
 use super::subsystems::{Known, PLACES, is_name};
 
 /// Says which subsystems are classes or buses, whose devices sysfs lists.
 pub struct Subsystems {
-    root: OwnedFd,
+    root: Root,
     path: SysfsPath,
     known: Known,
     /// Names that were not found.
@@ -25,9 +26,12 @@ impl Subsystems {
     ///
     /// What `open(2)` says of the directory.
     pub fn open(sysfs: &Path) -> io::Result<Self> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = open(sysfs, flags, Mode::empty())?;
-        Ok(Self { root, path: SysfsPath::new(), known: Known::new(), absent: Known::new() })
+        Ok(Self {
+            root: Root::open(sysfs)?,
+            path: SysfsPath::new(),
+            known: Known::new(),
+            absent: Known::new(),
+        })
     }
 
     /// Whether there is a class or a bus of that name. One that was found once may be taken to be there
@@ -43,6 +47,13 @@ impl Subsystems {
         let names = if is_there { &mut self.known } else { &mut self.absent };
         names.insert(name);
         is_there
+    }
+
+    /// Opens the directory again, on which sysfs may have been mounted since.
+    pub fn reopen(&mut self) {
+        if self.root.reopen() {
+            self.forget_absent();
+        }
     }
 
     /// New classes or buses may be there.

@@ -7,6 +7,7 @@ mod lookup;
 mod path;
 mod ports;
 mod reading;
+mod root;
 mod subsystems;
 mod trouble;
 
@@ -16,4 +17,4 @@ pub(crate) use listing::Listing;
 pub use lookup::Subsystems;
 pub use ports::BoardPorts;
 pub use reading::Reading;
-pub use trouble::Trouble;
+pub use trouble::{Missing, Trouble};

@@ -1,6 +1,7 @@
-use std::io;
+use std::fmt;
 
 use nix::errno::Errno;
+use sureplug_core::uevent::Escaped;
 
 use super::files::is_absence;
 use super::path::SysfsPath;
@@ -8,13 +9,54 @@ use super::path::SysfsPath;
 /// What is named at most; further ones are only counted.
 const MAX_NAMED: usize = 16;
 
+/// Bytes of a path that are kept to name it.
+const MAX_PATH_BYTES: usize = 120;
+
+/// What a scan could not read: without it the scan has not resynced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Directories and devices, each as often as it was tried.
+    pub count: u32,
+    /// Why the first of them could not be read.
+    pub errno: Errno,
+    path: [u8; MAX_PATH_BYTES],
+    path_length: u8,
+}
+
+impl Missing {
+    #[allow(clippy::cast_possible_truncation)]
+    fn first(path: &[u8], errno: Errno) -> Self {
+        let length = path.len().min(MAX_PATH_BYTES);
+        let mut kept = [0; MAX_PATH_BYTES];
+        kept[..length].copy_from_slice(&path[..length]);
+        Self { count: 1, errno, path: kept, path_length: length as u8 }
+    }
+
+    /// Returns the path of the first below sysfs, cut off where it is very long.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        &self.path[..usize::from(self.path_length)]
+    }
+}
+
+/// `class/net (EMFILE: Too many open files) and 2 more`.
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", Escaped(self.path()), self.errno)?;
+        match self.count {
+            0 | 1 => Ok(()),
+            count => write!(f, " and {} more", count - 1),
+        }
+    }
+}
+
 /// A directory or a device that is there but could not be read.
 #[derive(Debug)]
 pub struct Trouble<'t> {
     /// Where it is below sysfs.
     pub path: &'t [u8],
     /// What the kernel said, or what is wrong with the answer.
-    pub error: io::Error,
+    pub error: Errno,
 }
 
 /// All that could not be read: how often, and each of the first by name once.
@@ -27,11 +69,20 @@ pub(super) struct Troubles {
     path: SysfsPath,
     /// Why, if there is one.
     pending: Option<Errno>,
+    /// Those of the present scan.
+    missing: Option<Missing>,
 }
 
 impl Troubles {
     pub(super) fn new() -> Self {
-        Self { count: 0, named: [0; MAX_NAMED], named_count: 0, path: SysfsPath::new(), pending: None }
+        Self {
+            count: 0,
+            named: [0; MAX_NAMED],
+            named_count: 0,
+            path: SysfsPath::new(),
+            pending: None,
+            missing: None,
+        }
     }
 
     /// Counts an attempt to read what is at `path` that failed. What is not there is no trouble.
@@ -40,6 +91,10 @@ impl Troubles {
             return;
         }
         self.count += 1;
+        match &mut self.missing {
+            Some(missing) => missing.count = missing.count.saturating_add(1),
+            None => self.missing = Some(Missing::first(path, errno)),
+        }
         let hash = hash(path);
         // What has to wait because another one is pending gets its turn when it fails again.
         if self.pending.is_some() || self.named[..self.named_count].contains(&hash) {
@@ -53,8 +108,17 @@ impl Troubles {
     }
 
     pub(super) fn take(&mut self) -> Option<Trouble<'_>> {
-        let error = self.pending.take()?.into();
+        let error = self.pending.take()?;
         Some(Trouble { path: self.path.relative().to_bytes(), error })
+    }
+
+    /// Forgets what the last scan could not read.
+    pub(super) const fn begin_scan(&mut self) {
+        self.missing = None;
+    }
+
+    pub(super) const fn missing(&self) -> Option<Missing> {
+        self.missing
     }
 
     pub(super) const fn count(&self) -> u64 {
@@ -74,7 +138,7 @@ mod tests {
     use super::*;
 
     fn take(troubles: &mut Troubles) -> Option<(Vec<u8>, Option<i32>)> {
-        troubles.take().map(|trouble| (trouble.path.to_owned(), trouble.error.raw_os_error()))
+        troubles.take().map(|trouble| (trouble.path.to_owned(), Some(trouble.error as i32)))
     }
 
     #[test]
@@ -95,6 +159,23 @@ mod tests {
         troubles.note(b"class/tty", Errno::EIO);
         assert_eq!(take(&mut troubles), None);
         assert_eq!(troubles.count(), 9);
+    }
+
+    #[test]
+    fn i9_a_scan_knows_what_it_could_not_read() {
+        let mut troubles = Troubles::new();
+        for scan in 0..2 {
+            troubles.begin_scan();
+            assert_eq!(troubles.missing(), None, "scan {scan}");
+            troubles.note(b"class/net", Errno::ENOENT);
+            assert_eq!(troubles.missing(), None, "a device that vanished is not missing");
+            troubles.note(b"class/net", Errno::EMFILE);
+            assert_eq!(troubles.missing().unwrap().to_string(), "class/net (EMFILE: Too many open files)");
+            troubles.note(&[b'x'; 200], Errno::EIO);
+            let missing = troubles.missing().unwrap();
+            assert_eq!(missing.to_string(), "class/net (EMFILE: Too many open files) and 1 more");
+        }
+        assert_eq!(Missing::first(&[b'x'; 200], Errno::EIO).path(), [b'x'; MAX_PATH_BYTES]);
     }
 
     #[test]

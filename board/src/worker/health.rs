@@ -40,11 +40,15 @@ impl Worker {
         }
     }
 
-    /// The first scan makes it ready.
-    pub(super) fn become_ready(&mut self, kind: ScanKind) {
-        if kind == ScanKind::Start {
-            if let Some(supervisor) = &mut self.supervisor {
-                supervisor.ready();
+    /// Reports readiness after the first scan, and what that could not read until a later one could.
+    pub(super) fn report_readiness(&mut self) {
+        if self.tracker.schedule.agreement() == Agreement::Starting {
+            return;
+        }
+        if let Some(supervisor) = &mut self.supervisor {
+            match &self.tracker.missing {
+                Some(missing) => supervisor.ready(Some(&format_args!("sysfs could not be read: {missing}"))),
+                None => supervisor.ready(None),
             }
         }
     }

@@ -16,6 +16,7 @@ use nix::sys::signalfd::SignalFd;
 use sureplug_core::indicator::Condition;
 use sureplug_core::journal::{ConsumerId, Lag, Packet};
 use sureplug_core::presence::ScanKind;
+use sureplug_core::schedule::Agreement;
 use sureplug_core::selection::Selection;
 
 use crate::broker::Broker;
@@ -170,7 +171,7 @@ impl Worker {
             if let Some(kind) = self.tracker.schedule.due(Monotonic::now().since_boot()) {
                 self.show(Condition::Repairing, kind);
                 self.scan(kind)?;
-                self.become_ready(kind);
+                self.report_readiness();
             }
             self.look_after();
             self.pump();
@@ -271,8 +272,10 @@ impl Worker {
             let [rung] = poll_in([bell.as_fd()], timeout)?;
             bell.disarm(rung);
         }
-        if self.tracker.schedule.is_lossy() {
-            self.scan(ScanKind::Repair)?;
+        match self.tracker.schedule.agreement() {
+            Agreement::Lossy if self.tracker.schedule.is_lossy() => self.scan(ScanKind::Repair)?,
+            Agreement::Lossy => self.scan(ScanKind::Settle)?,
+            Agreement::Starting | Agreement::Steady => {}
         }
         Ok(())
     }

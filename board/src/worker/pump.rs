@@ -36,7 +36,7 @@ impl Worker {
             if let Some(notice) = self.tracker.next_notice(read_steps) {
                 console.say(&notice);
             } else if let Some(trouble) = self.devices.take_trouble() {
-                console.say(&Line::Unreadable { path: trouble.path, error: trouble.error.kind() });
+                console.say(&Line::Unreadable { path: trouble.path, error: trouble.error });
             } else if let Some(report) = self.hook.as_mut().and_then(Hook::take_report) {
                 console.say(&Line::Hook(report));
             } else {

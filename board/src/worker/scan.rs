@@ -22,8 +22,12 @@ const LOOKS: usize = 3;
 const CATCH_UP_WITHIN: Duration = Duration::from_millis(5);
 
 impl Worker {
-    /// Makes the table true.
+    /// Brings the table in line with sysfs, as far as that can be read. Without sysfs the scan is put off.
     pub(super) fn scan(&mut self, kind: ScanKind) -> io::Result<()> {
+        if !self.devices.reopen() {
+            self.tracker.put_off_scan();
+            return Ok(());
+        }
         let scan = self.tracker.begin_scan(kind);
         self.devices.rewind();
         while let Some(devpath) = self.devices.advance() {
@@ -43,7 +47,8 @@ impl Worker {
             look(intake, tracker, reading)?;
             self.pump();
         }
-        self.tracker.end_scan(&scan);
+        self.devices.rest();
+        self.tracker.end_scan(&scan, self.devices.missing());
         Ok(())
     }
 }

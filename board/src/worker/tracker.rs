@@ -4,7 +4,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use sureplug_core::ports::PortWatch;
-use sureplug_core::presence::{Outcome, ScanKind, Scope};
+use sureplug_core::presence::{ScanKind, Scope};
 use sureplug_core::schedule::Schedule;
 use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Uevent;
@@ -12,8 +12,8 @@ use sureplug_core::uevent::Uevent;
 use crate::capacity::{BoardStream, take_stream};
 use crate::intake::{Noticed, Record};
 use crate::monotonic::{Monotonic, micros, work_time};
-use crate::sinks::{Line, Shortage, SystemLog};
-use crate::sysfs::Subsystems;
+use crate::sinks::{Line, Resync, Shortage, SystemLog};
+use crate::sysfs::{Missing, Subsystems};
 use crate::totals::Totals;
 
 /// Notices that wait at most: they are few, since each stands for many events.
@@ -28,6 +28,11 @@ pub(super) struct Tracker {
     selection: Selection,
     /// What was lost and is not made good yet, and when the first of it was noticed.
     shortage: Option<(Monotonic, Shortage)>,
+    /// What the last scan could not read.
+    pub(super) missing: Option<Missing>,
+    /// Whether a loss waits for a scan that can read everything.
+    resync_pending: bool,
+    no_sysfs_said: bool,
     /// What is to be said beside the events, and behind how many steps of the stream.
     notices: VecDeque<(u64, Line<'static>)>,
     /// Notices for which there was no place, and those of them that were not said to be missing yet.
@@ -49,6 +54,9 @@ impl Tracker {
             subsystems,
             selection,
             shortage: None,
+            missing: None,
+            resync_pending: false,
+            no_sysfs_said: false,
             notices: VecDeque::with_capacity(MAX_NOTICES),
             dropped_notices: 0,
             unsaid: 0,
@@ -103,18 +111,28 @@ impl Tracker {
         let begun = Monotonic::now();
         self.schedule.began(kind, begun.since_boot());
         self.stream.begin_scan(kind);
-        // That of a class or bus itself may have been lost.
-        self.subsystems.forget_absent();
+        // The event of a class or bus itself may have been lost.
+        self.subsystems.reopen();
         // What is lost from here on is for the next one.
         let shortage = if kind == ScanKind::Repair { self.shortage.take() } else { None };
         Scan { kind, begun, work_before: work_time(), shortage }
     }
 
-    pub(super) fn end_scan(&mut self, scan: &Scan) {
+    /// Puts the first scan off: sysfs is not mounted yet.
+    pub(super) fn put_off_scan(&mut self) {
+        let at = Monotonic::now();
+        self.schedule.put_off(at.since_boot());
+        if !std::mem::replace(&mut self.no_sysfs_said, true) {
+            self.note(Line::NoSysfs { at });
+        }
+    }
+
+    /// Ends a scan that could not read what is `missing`.
+    pub(super) fn end_scan(&mut self, scan: &Scan, missing: Option<Missing>) {
         let at = Monotonic::now();
         let outcome = self.stream.end_scan(at.as_nanos());
         let took = at.since(scan.begun);
-        self.schedule.ended(at.since_boot(), work_time().saturating_sub(scan.work_before), true);
+        self.schedule.ended(at.since_boot(), work_time().saturating_sub(scan.work_before), missing.is_none());
         self.look_at_table(at);
         match scan.kind {
             ScanKind::Start => {
@@ -122,21 +140,39 @@ impl Tracker {
                 self.note(Line::Scanned { at, devices, took });
             }
             ScanKind::Repair => {
-                self.totals.repairs += 1;
-                self.tell_loss(scan.shortage, Some((outcome, took)));
+                self.resync_pending = true;
+                let done = Resync::Done(outcome, took);
+                self.tell_loss(scan.shortage, missing.map_or(done, Resync::Incomplete));
             }
-            // What was lost since it began is told with the repair that follows.
-            ScanKind::Settle if outcome.has_repaired() && self.shortage.is_none() => {
+            // What was lost since it began is told with the resync that follows, and below what could not be read before
+            // and now can.
+            ScanKind::Settle
+                if outcome.has_repaired()
+                    && self.shortage.is_none()
+                    && (missing.is_some() || self.missing.is_none()) =>
+            {
                 self.note(Line::Unreported { at, outcome, took });
             }
             ScanKind::Settle => {}
+        }
+        if missing.is_none() && std::mem::take(&mut self.resync_pending) {
+            self.totals.repairs += 1;
+            self.totals.last_repair_us = micros(took);
+        }
+        match (missing, std::mem::replace(&mut self.missing, missing)) {
+            (Some(now), before) if before != Some(now) => {
+                let retry = self.schedule.retry().unwrap_or_default();
+                self.note(Line::Incomplete { at, missing: now, retry });
+            }
+            (None, Some(_)) => self.note(Line::Completed { at, outcome, took }),
+            _ => {}
         }
     }
 
     /// Says what was lost and will not be made good.
     pub(super) fn give_up(&mut self) {
         let shortage = self.shortage.take();
-        self.tell_loss(shortage, None);
+        self.tell_loss(shortage, Resync::Ending);
     }
 
     /// The next notice, if all steps of the stream before it have been read.
@@ -169,12 +205,12 @@ impl Tracker {
         note(shortage);
     }
 
-    fn tell_loss(&mut self, shortage: Option<(Monotonic, Shortage)>, repair: Option<(Outcome, Duration)>) {
+    fn tell_loss(&mut self, shortage: Option<(Monotonic, Shortage)>, resync: Resync) {
         if let Some((at, loss)) = shortage {
             self.totals.last_loss_us = at.as_micros();
             self.totals.last_loss_events = u64::from(loss.lost.dropped()) + u64::from(loss.lost.damaged());
-            self.totals.last_repair_us = repair.map_or(0, |(_, took)| micros(took));
-            self.note(Line::Loss { at, loss, repair });
+            self.totals.last_repair_us = 0;
+            self.note(Line::Loss { at, loss, resync });
         }
     }
 

@@ -103,7 +103,11 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
             if self.table.slot(index).state == State::Found {
                 self.table.release(index);
             }
-            self.table.slot_mut(index).marks = Marks::default();
+            let slot = self.table.slot_mut(index);
+            // What the last scan could not read is still due.
+            let change_due =
+                slot.state == State::Present && (kind == ScanKind::Repair || slot.marks.change_due);
+            slot.marks = Marks { change_due, ..Marks::default() };
         }
         self.in_flight.clear();
         let (unfit, outcome) = (self.counts.unfit, Outcome::default());
@@ -245,9 +249,13 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         }
         outcome.added -= outcome.replaced;
         for index in Self::indices() {
-            if self.table.slot(index).marks.verdict == Verdict::Kept {
+            let marks = &mut self.table.slot_mut(index).marks;
+            let change_due = core::mem::replace(&mut marks.change_due, false);
+            if marks.verdict == Verdict::Unseen {
+                marks.change_due = change_due;
+            } else if marks.verdict == Verdict::Kept {
                 outcome.kept += 1;
-                if scan.kind == ScanKind::Repair {
+                if change_due {
                     self.tell_made(index, Effect::Between, origin, out);
                 }
             }

@@ -71,6 +71,8 @@ pub(super) struct Marks {
     pub(super) verdict: Verdict,
     /// On its way to another devpath.
     pub(super) moving: bool,
+    /// Whether a loss may have hidden a `change` of it, and no scan has read it since.
+    pub(super) change_due: bool,
 }
 
 /// One device. Its devpath and properties are in the table's bytes.
@@ -110,7 +112,7 @@ impl Slot {
         owed: 0,
         depth: 0,
         state: State::Free,
-        marks: Marks { verdict: Verdict::Unseen, moving: false },
+        marks: Marks { verdict: Verdict::Unseen, moving: false, change_due: false },
     };
 
     /// Whether another device may have the slot: nobody waits for its `remove`.

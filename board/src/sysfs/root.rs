@@ -1,0 +1,74 @@
+//! Where sysfs is, opened anew for each scan: it may be mounted after the daemon has started.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{Mode, fstatat};
+use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
+
+use super::files::again;
+use super::subsystems::PLACES;
+
+/// Where sysfs is on a board. Nothing else is taken for sysfs there.
+const USUAL: &str = "/sys";
+
+/// The directory of sysfs, or of a stand-in.
+pub(super) struct Root {
+    path: CString,
+    directory: OwnedFd,
+    is_mounted: bool,
+}
+
+impl Root {
+    /// Opens the directory, whether sysfs is mounted there or not.
+    ///
+    /// # Errors
+    ///
+    /// What `open(2)` says.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        let directory = open(&path)?;
+        let is_mounted = is_sysfs(&path, directory.as_fd());
+        Ok(Self { path, directory, is_mounted })
+    }
+
+    /// Opens it again, and returns whether there is a sysfs to read. One that was there stays in use if its path leads
+    /// to another file system now, as after `switch_root`.
+    pub(super) fn reopen(&mut self) -> bool {
+        if let Ok(directory) = open(&self.path) {
+            if is_sysfs(&self.path, directory.as_fd()) {
+                (self.directory, self.is_mounted) = (directory, true);
+            }
+        }
+        self.is_mounted
+    }
+
+    /// Returns whether there was a sysfs to read when it was opened last.
+    pub(super) const fn is_mounted(&self) -> bool {
+        self.is_mounted
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+fn open(path: &CString) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    again(|| nix::fcntl::open(path.as_c_str(), flags, Mode::empty()))
+}
+
+/// A stand-in, which only `--sysfs` can name, is known by its classes or buses.
+fn is_sysfs(path: &CString, directory: BorrowedFd<'_>) -> bool {
+    match again(|| fstatfs(directory)) {
+        Ok(figures) if figures.filesystem_type() == SYSFS_MAGIC => true,
+        _ if path.to_bytes() == USUAL.as_bytes() => false,
+        _ => PLACES.iter().any(|place| fstatat(directory, place.path, AtFlags::empty()).is_ok()),
+    }
+}
