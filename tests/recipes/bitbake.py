@@ -6,9 +6,12 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 from pathlib import Path
+
+sys.dont_write_bytecode = True
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "yocto" / "stubs"))
@@ -56,8 +59,13 @@ def main():
     parser.add_argument("--print", action="append", default=[])
     parser.add_argument("tasks", nargs="*")
     options = parser.parse_args()
+    # What bb.fatal prints.
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
     options.classes = options.classes or [HERE / "yocto"]
     d = parse(options)
+    if d.getVar("__SKIPPED"):
+        # As BitBake prints it where something asks for the recipe.
+        sys.exit(f"{d.getVar('PN')} was skipped: {d.getVar('__SKIPPED')}")
     for directory in ("T", "TMPDIR"):
         bb.utils.mkdirhier(d.getVar(directory))
     for task in options.tasks:

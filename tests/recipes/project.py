@@ -10,6 +10,10 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# No bytecode is left in the clone: neither by this process and those that it starts, nor by what has imported this.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+shutil.rmtree(Path(__file__).parent / "__pycache__", ignore_errors=True)
 LAYER = Path("yocto/meta-sureplug")
 RECIPE = LAYER / "recipes-support/sureplug"
 PACKAGE = Path("buildroot/package/sureplug")
@@ -66,16 +70,22 @@ def scratch():
 
 
 @cache
-def released():
-    """A copy of the recipes that is true to the tree as it is, beside its archives and crates in `downloads`."""
-    root = scratch() / "released"
-    for part in "yocto", "buildroot", "board/dist":
-        shutil.copytree(ROOT / part, root / part, symlinks=True)
-    expect(ROOT / "tests/recipes/release", "--commit", tree(), "--recipes", root, "--update", root / "downloads")
+def downloads():
+    """A folder with the crates of Cargo.lock, as an image's build has fetched them."""
+    expect("cargo", "fetch", "--quiet", "--locked", "--manifest-path", ROOT / "Cargo.toml")
+    folder = scratch() / "downloads"
+    folder.mkdir()
     home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     for crate in home.glob("registry/cache/*/*.crate"):
-        shutil.copy(crate, root / "downloads")
-    return root
+        shutil.copy(crate, folder)
+    return folder
+
+
+@cache
+def released():
+    """A folder with a release of the tree as it is."""
+    expect(ROOT / "tests/recipes/release", "--commit", tree(), scratch() / "released")
+    return scratch() / "released"
 
 
 @cache

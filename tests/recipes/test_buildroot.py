@@ -1,20 +1,23 @@
 """Buildroot's external tree: its options with kconfiglib, its package's make code with make, and the style it asks for."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import unittest
 from functools import cache
+from pathlib import Path
 
 import kconfiglib
 
-from project import LAYER, PACKAGE, ROOT, expect, program, released, run, scratch, version
+from project import LAYER, RECIPE, ROOT, expect, program, released, run, scratch, version
 
 TREE = ROOT / "buildroot"
 PREFIX = "BR2_PACKAGE_SUREPLUG"
 # What Buildroot itself defines, as far as the package asks for it: package/rustc/Config.in.host, arch/Config.in,
-# package/busybox/Config.in.
+# package/busybox/Config.in, package/kmod/Config.in, Config.in.
 KCONFIG = """
 config BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS
 	bool "rust"
@@ -31,6 +34,16 @@ config BR2_PACKAGE_BUSYBOX
 	bool "busybox"
 	default y
 
+config BR2_PACKAGE_KMOD
+	bool "kmod"
+
+config BR2_PACKAGE_KMOD_TOOLS
+	bool "kmod utilities"
+	depends on BR2_PACKAGE_KMOD
+
+config BR2_ENABLE_DEBUG
+	bool "debug"
+
 source "$BR2_EXTERNAL_SUREPLUG_PATH/Config.in"
 """
 # What Buildroot's make defines, as far as the package uses it: package/Makefile.in, package/pkg-utils.mk,
@@ -41,6 +54,7 @@ qstrip = $(strip $(subst ",,$(1)))
 INSTALL = install
 KCONFIG_ENABLE_OPT = @echo $(1)
 SUREPLUG_PKGDIR = $(BR2_EXTERNAL_SUREPLUG_PATH)/package/sureplug
+SUREPLUG_DL_DIR = $(DL_DIR)/sureplug
 cargo-package =
 include $(BR2_EXTERNAL_SUREPLUG_PATH)/external.mk
 install:
@@ -50,10 +64,15 @@ install: override @D = $(SOURCE)
 check:
 	$(foreach hook,$(SUREPLUG_PRE_BUILD_HOOKS),$(call $(hook))$(newline))
 check: override @D = $(SOURCE)
+download:
+	$(foreach hook,$(SUREPLUG_PRE_DOWNLOAD_HOOKS),$(call $(hook))$(newline))
 print-%:
 	$(info $($*))@:
+print-%: override @D = $(SOURCE)
 fixups:
 	$(SUREPLUG_LINUX_CONFIG_FIXUPS)
+busybox-fixups:
+	$(SUREPLUG_BUSYBOX_CONFIG_FIXUPS)
 define newline
 
 
@@ -84,7 +103,7 @@ def configuration(**values):
     return options
 
 
-def make(target, init="SYSV", image="image", tree=None, **values):
+def make(target, init="SYSV", image="image", tree=None, source=ROOT, **values):
     """Runs a target with the package's make code under these options; its output and the image."""
     folder = scratch() / "make" / image
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,8 +112,8 @@ def make(target, init="SYSV", image="image", tree=None, **values):
     lines = [symbol.config_string.removeprefix("CONFIG_") for symbol in options.unique_defined_syms]
     (folder / "config").write_text("".join(lines))
     (folder / "Makefile").write_text(MAKEFILE)
-    output = expect("make", "--no-print-directory", "-s", "-C", folder, f"CONFIG={folder}/config", f"INIT={init}", f"SOURCE={ROOT}",
-                    f"TARGET_DIR={folder}/target", f"BR2_EXTERNAL_SUREPLUG_PATH={tree or TREE}", target)
+    output = expect("make", "--no-print-directory", "-s", "-C", folder, f"CONFIG={folder}/config", f"INIT={init}", f"SOURCE={source}",
+                    f"TARGET_DIR={folder}/target", f"DL_DIR={folder}/dl", f"BR2_EXTERNAL_SUREPLUG_PATH={tree or TREE}", target)
     return output, folder / "target"
 
 
@@ -104,11 +123,16 @@ def installed(**arguments):
                   for path in target.rglob("*") if not path.is_dir())
 
 
-def cargo_environment(**values):
+def cargo_environment(source=ROOT, **values):
     """What SUREPLUG_CARGO_ENV puts before cargo, as the shell gives it to cargo."""
-    output, _ = make("print-SUREPLUG_CARGO_ENV", image="environment", **values)
+    output, _ = make("print-SUREPLUG_CARGO_ENV", image="environment", source=source, **values)
     shown = expect("sh", "-c", f"env -i {output.strip()} /usr/bin/env")
     return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line and not line.startswith(("PWD", "SHLVL", "_=")))
+
+
+def copied_tree(name):
+    """A copy of the external tree, with the files that it links to."""
+    return Path(shutil.copytree(TREE, scratch() / f"tree-{name}"))
 
 
 class Options(unittest.TestCase):
@@ -124,18 +148,14 @@ class Options(unittest.TestCase):
         size = json.loads(run(program(), "size", "--json").stdout)
         self.assertEqual((size["port_device"], size["max_stall_ms"]), ("storage", 1000))
 
-    def test_ranges_are_the_programs(self):
-        options = configuration()
-        ranges = {name: [bound.str_value for bound in self.symbol(options, name).ranges[0][:2]]
-                  for name in ("USB_PORTS", "MAX_STALL_MS", "DEVPATH_MAX")}
-        self.assertEqual(ranges, {"USB_PORTS": ["0", "127"], "MAX_STALL_MS": ["1", "600000"], "DEVPATH_MAX": ["16", "1000"]})
-        flags = {"USB_PORTS": "--ports", "MAX_STALL_MS": "--max-stall-ms", "DEVPATH_MAX": "--devpath-max"}
-        for name, (low, high) in ranges.items():
-            for value, accepted in [(int(low) or 1, True), (high, True), (int(low) - 1 if int(low) else 0, False), (int(high) + 1, False)]:
-                code = run(program(), "size", "--max-stall-ms", "1", "--port-device", "hub", flags[name], value).returncode
-                self.assertEqual(code in (0, 1), accepted, f"{flags[name]} {value}")
-                symbol = self.symbol(configuration(**{name: str(value)}), name)
-                self.assertEqual(symbol.str_value == str(value), accepted or (name, value) == ("USB_PORTS", 0), f"{name}={value}")
+    def test_kconfig_replaces_no_value(self):
+        """It would do so without a word; `Build.test_values` sees the build refuse them."""
+        for symbol in configuration().unique_defined_syms:
+            self.assertEqual(symbol.ranges, [], symbol.name)
+        for name in "USB_PORTS", "MAX_STALL_MS", "DEVPATH_MAX":
+            for value in "-1", "0", "128", "600001":
+                self.assertEqual(cargo_environment(**{name: value}).get(f"SUREPLUG_{name}"),
+                                 None if (name, value) == ("USB_PORTS", "0") else value)
 
     def test_every_device_of_the_choice_is_one_of_the_program(self):
         options = configuration()
@@ -155,6 +175,11 @@ class Options(unittest.TestCase):
         self.assertEqual(options.syms["BR2_PACKAGE_HOST_RUSTC"].str_value, "y")
         options = configuration(BR2_PACKAGE_BUSYBOX="n", HOOK_MDEV="y")
         self.assertEqual(options.syms[f"{PREFIX}_HOOK_MDEV"].str_value, "n")
+        for busybox, kmod, is_offered in ("n", "n", "n"), ("y", "n", "y"), ("n", "y", "y"), ("y", "y", "y"):
+            options = configuration(BR2_PACKAGE_BUSYBOX=busybox, BR2_PACKAGE_KMOD=kmod, HOOK_MODPROBE="y")
+            self.assertEqual(options.syms[f"{PREFIX}_HOOK_MODPROBE"].str_value, is_offered, (busybox, kmod))
+            # Without busybox, kmod's own modprobe is there.
+            self.assertEqual(options.syms["BR2_PACKAGE_KMOD_TOOLS"].str_value, "y" if (busybox, kmod) == ("n", "y") else "n")
         self.assertEqual(options.syms[f"{PREFIX}_PORT_DEVICE_FIGURES"].visibility, 0)
 
     def test_every_option_has_help(self):
@@ -197,6 +222,17 @@ class Image(unittest.TestCase):
                          listed(SYSTEMD + "-rw-r--r-- /etc/default/sureplug-mdev\n-rwxr-xr-x /usr/lib/sureplug/mdev\n"
                                 "-rw-r--r-- /usr/lib/systemd/system/sureplug.service.d/mdev.conf"))
 
+    def test_hooks_get_what_they_run_from_busybox(self):
+        def fixups(**values):
+            return make("busybox-fixups", image="busybox", **values)[0].split()
+
+        self.assertEqual(fixups(), [])
+        self.assertEqual(fixups(HOOK_MODPROBE="y"), ["CONFIG_MODPROBE"])
+        self.assertEqual(fixups(HOOK_MODPROBE="y", BR2_PACKAGE_KMOD="y", BR2_PACKAGE_KMOD_TOOLS="y"), [])
+        self.assertEqual(fixups(HOOK_MDEV="y"), ["CONFIG_MODPROBE", "CONFIG_MDEV", "CONFIG_FEATURE_MDEV_CONF"])
+        self.assertEqual(fixups(HOOK_MDEV="y", BR2_PACKAGE_KMOD="y", BR2_PACKAGE_KMOD_TOOLS="y"),
+                         ["CONFIG_MDEV", "CONFIG_FEATURE_MDEV_CONF"])
+
     def test_sysctl(self):
         self.assertEqual(installed(image="sysctl", SYSCTL="y"), listed(SYSV + "-rw-r--r-- /etc/sysctl.d/50-sureplug.conf"))
 
@@ -207,13 +243,10 @@ class Image(unittest.TestCase):
 
     def test_a_missing_file_is_seen(self):
         """What the tests above must see, once."""
-        makefile = released() / PACKAGE / "sureplug.mk"
-        text = makefile.read_text()
-        try:
-            makefile.write_text(text.replace("/etc/init.d/S30sureplug", "/etc/init.d/S30sureplugd"))
-            self.assertNotEqual(installed(image="broken", tree=released() / "buildroot"), listed(SYSV))
-        finally:
-            makefile.write_text(text)
+        tree = copied_tree("broken")
+        makefile = tree / "package/sureplug/sureplug.mk"
+        makefile.write_text(makefile.read_text().replace("/etc/init.d/S30sureplug", "/etc/init.d/S30sureplugd"))
+        self.assertNotEqual(installed(image="broken", tree=tree), listed(SYSV))
 
     def test_the_group_is_the_one_that_the_daemon_is_given(self):
         output, _ = make("print-SUREPLUG_USERS", image="users")
@@ -237,6 +270,35 @@ class Build(unittest.TestCase):
         # Buildroot sets no others of ours: these are the manifest's.
         self.assertEqual(set(ours) - set(restored), {"panic", "strip"})
 
+    def test_a_debug_build_has_buildroots_optimisation(self):
+        environment = cargo_environment(BR2_ENABLE_DEBUG="y")
+        profile = {name: value for name, value in environment.items() if name.startswith("CARGO_PROFILE_")}
+        self.assertEqual(profile, {"CARGO_PROFILE_RELEASE_STRIP": "none"})
+
+    def test_no_path_of_the_build_is_in_the_program(self):
+        folder = scratch() / "build-path"
+        folder.mkdir()
+        expect("tar", "xzf", released() / f"sureplug-{version()}-vendored.tar.gz", "-C", folder, "--strip-components=1")
+
+        def build(environment):
+            expect("cargo", "build", "--quiet", "--offline", "--locked", "--release", cwd=folder / "board",
+                   env=os.environ | {"CARGO_TARGET_DIR": str(folder / "target"), "CARGO_HOME": str(folder / "home")} | environment)
+            return (folder / "target/release/sureplug").read_bytes()
+
+        environment = cargo_environment(source=folder)
+        self.assertNotIn(str(folder).encode(), build(environment))
+        # Without the flag it would be.
+        self.assertIn(str(folder).encode(), build(environment | {"RUSTFLAGS": ""}))
+
+    def test_arm_keeps_the_flag_that_buildroot_gives_it(self):
+        output, _ = make("print-SUREPLUG_RUSTFLAGS", image="arm", BR2_ENABLE_DEBUG="n")
+        self.assertNotIn("--allow-multiple-definition", output)
+        os.environ["NORMALIZED_ARCH"] = "arm"
+        self.addCleanup(os.environ.pop, "NORMALIZED_ARCH")
+        output, _ = make("print-SUREPLUG_RUSTFLAGS", image="arm")
+        self.assertIn("-Clink-arg=-Wl,--allow-multiple-definition", output)
+        self.assertIn(f"--remap-path-prefix={ROOT}=sureplug", output)
+
     def test_the_board(self):
         environment = cargo_environment(USB_PORTS="7", PORT_DEVICE_CUSTOM="y", PORT_DEVICE_FIGURES="9x400@700",
                                         MAX_STALL_MS="2500", DEVPATH_MAX="120", SUBSYSTEMS="usb block")
@@ -245,8 +307,14 @@ class Build(unittest.TestCase):
                                  "SUREPLUG_MAX_STALL_MS": "2500", "SUREPLUG_DEVPATH_MAX": "120", "SUREPLUG_SUBSYSTEMS": "usb block"})
 
     def test_values(self):
-        """What Kconfig has no range for ends the build with a sentence that names it."""
+        """A bad value ends the build with a sentence that names it."""
         for options, sentence in [
+            ({"USB_PORTS": "128"}, "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
+            ({"USB_PORTS": "-1"}, "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
+            ({"MAX_STALL_MS": "0"}, "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
+            ({"MAX_STALL_MS": "600001"}, "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
+            ({"DEVPATH_MAX": "15"}, "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
+            ({"DEVPATH_MAX": "1001"}, "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
             ({"SUBSYSTEMS": "usb all"}, "SUREPLUG_SUBSYSTEMS must be names of subsystems with blanks between them"),
             ({"SUBSYSTEMS": "a-name-of-more-than-thirty-two-bytes"}, "SUREPLUG_SUBSYSTEMS must be names of subsystems"),
             ({"PORT_DEVICE_CUSTOM": "y", "PORT_DEVICE_FIGURES": "lots"}, "SUREPLUG_PORT_DEVICE must be hub, mouse"),
@@ -272,6 +340,38 @@ class Build(unittest.TestCase):
         for name in "BUILD", "INSTALL":
             self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="plain")[0].split(), [])
             self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="gpio", GPIO="y")[0].split(), ["--features", "gpio"])
+
+
+class Download(unittest.TestCase):
+    """The archive of this tree, without a checksum; a server's only with a release's hash file."""
+
+    def download(self, site, tree=None, image="download"):
+        output, _ = make("download", image=image, tree=tree, SITE=site)
+        return output
+
+    def test_the_archive_of_the_tree_replaces_an_earlier_one(self):
+        site, copy = scratch() / "site", scratch() / f"make/download/dl/sureplug/sureplug-{version()}-vendored.tar.gz"
+        site.mkdir()
+        for content in "one", "two":
+            (site / copy.name).write_text(content)
+            self.download(f"file://{site}")
+            self.assertEqual(copy.read_text(), content)
+
+    def test_the_tree_has_no_checksum_of_itself(self):
+        self.assertEqual(list(TREE.rglob("*.hash")), [])
+        self.assertNotIn("SRC_URI[sha256sum]", (ROOT / RECIPE / f"sureplug_{version()}.bb").read_text())
+
+    def test_a_missing_archive_is_named_with_the_command_that_makes_it(self):
+        sentence = f"/nowhere/sureplug-{version()}-vendored.tar.gz is missing: make it with {ROOT}/tests/recipes/release /nowhere"
+        with self.assertRaisesRegex(AssertionError, re.escape(sentence)):
+            self.download("file:///nowhere", image="missing")
+
+    def test_a_server_needs_the_hash_file_of_a_release(self):
+        with self.assertRaisesRegex(AssertionError, "copy the release's sureplug.hash to package/sureplug"):
+            self.download("https://sureplug.invalid", image="server")
+        tree = copied_tree("pinned")
+        shutil.copy(released() / "sureplug.hash", tree / "package/sureplug")
+        self.download("https://sureplug.invalid", tree=tree, image="server")
 
 
 class Style(unittest.TestCase):
@@ -327,10 +427,15 @@ class Style(unittest.TestCase):
             for name in re.findall(r"^(\w+) [:+?]?=", line):
                 self.assertTrue(name.startswith("SUREPLUG_"), name)
 
-    def test_hashes(self):
-        for line in (TREE / "package/sureplug/sureplug.hash").read_text().splitlines():
-            if not line.startswith("#"):
-                self.assertRegex(line, r"^sha256  [0-9a-f]{64}  \S+$")
+    def test_hashes_of_a_release(self):
+        lines = (released() / "sureplug.hash").read_text().splitlines()
+        names = {}
+        for line in lines[1:]:
+            checksum, name = re.fullmatch(r"sha256  ([0-9a-f]{64})  (\S+)", line).groups()
+            names[name] = checksum
+        archive = f"sureplug-{version()}-vendored.tar.gz"
+        files = {archive: released() / archive, "LICENSE-APACHE": ROOT / "LICENSE-APACHE", "LICENSE-MIT": ROOT / "LICENSE-MIT"}
+        self.assertEqual(names, {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()})
 
     def test_the_init_script(self):
         path = TREE / "package/sureplug/S30sureplug"

@@ -8,7 +8,7 @@ from project import DIST, LAYER, ROOT, expect, program, run
 FILES = [*DIST.iterdir(), ROOT / LAYER / "README.md", ROOT / "buildroot/README.md", ROOT / "buildroot/package/sureplug/Config.in"]
 # Of other programs.
 OTHERS = {"--start", "--stop", "--test", "--quiet", "--pidfile", "--exec", "--background", "--make-pidfile", "--signal",
-          "--update", "--commit", "--strip-components"}
+          "--update", "--commit", "--site", "--help", "--format", "--strip-components"}
 
 
 class Flags(unittest.TestCase):

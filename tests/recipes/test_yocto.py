@@ -8,10 +8,11 @@ import re
 import shutil
 import stat
 import sys
+import tomllib
 import unittest
 from functools import cache
 
-from project import LAYER, RECIPE, ROOT, expect, program, released, run, scratch, version
+from project import LAYER, RECIPE, ROOT, downloads, expect, not_run, program, released, run, scratch, version
 
 BITBAKE = ROOT / "tests/recipes/bitbake.py"
 # As BitBake has it, which lets nothing of this in: it would change what cargo does.
@@ -63,9 +64,9 @@ sureplug          -rwxr-xr-x root root /etc/init.d/sureplug
 
 def bitbake(*tasks, layer=None, topdir="bitbake", show=(), **variables):
     """Runs tasks of the recipe; its result, and the variables to show."""
-    layer = layer or released() / LAYER
+    variables = {"DL_DIR": downloads(), "DISTRO_FEATURES": "systemd"} | ({"SUREPLUG_TREE": ROOT} if layer else {}) | variables
+    layer = layer or ROOT / LAYER
     recipe = layer / f"recipes-support/sureplug/sureplug_{version()}.bb"
-    variables = {"DL_DIR": released() / "downloads", "DISTRO_FEATURES": "systemd"} | variables
     assignments = [word for name, value in variables.items() for word in ("--set", f"{name}={value}")]
     prints = [word for name in show for word in ("--print", name)]
     result = run(sys.executable, BITBAKE, "--topdir", scratch() / topdir, "--layer", layer, "--recipe", recipe,
@@ -77,7 +78,7 @@ def changed_layer(name, change):
     """A copy of the layer with a change to the text of its recipe, or of a file beside it."""
     layer = scratch() / f"layer-{name}"
     shutil.rmtree(layer, ignore_errors=True)
-    shutil.copytree(released() / LAYER, layer)
+    shutil.copytree(ROOT / LAYER, layer)
     changed = 0
     for path in (layer / "recipes-support/sureplug").iterdir():
         text = change(path.name, path.read_text())
@@ -152,7 +153,6 @@ class Installed(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if os.geteuid():
-            from project import not_run
             not_run("the owners of installed files", "installing for root needs root")
 
     def test_with_systemd(self):
@@ -192,19 +192,29 @@ class Broken(unittest.TestCase):
         layer = changed_layer("no-files", lambda _, text: text.replace('FILES:${PN} += "${nonarch_libdir}/tmpfiles.d"', ""))
         self.assertIn("-", {line[0] for line in installed(layer)})
 
-    def test_checksum_of_the_archive(self):
-        self.fetch_fails(lambda _, text: re.sub(r'(SRC_URI\[sha256sum\] = ")[0-9a-f]{4}', r"\g<1>0000", text), "archive")
-
     def test_checksum_of_a_crate(self):
-        self.fetch_fails(lambda _, text: re.sub(r'(nix-[\d.]*\.sha256sum\] = ")[0-9a-f]{4}', r"\g<1>0000", text), "crate")
+        layer = changed_layer("crate", lambda _, text: re.sub(r'(nix-[\d.]*\.sha256sum\] = ")[0-9a-f]{4}', r"\g<1>0000", text))
+        self.fetch_finds_a_bad_checksum("crate", layer=layer)
 
-    def fetch_fails(self, change, name):
-        downloads = scratch() / f"downloads-{name}"
-        shutil.copytree(released() / "downloads", downloads, ignore=shutil.ignore_patterns("*.done"))
-        result, _ = bitbake("do_fetch", layer=changed_layer(name, change), topdir=f"bitbake-{name}", DL_DIR=downloads)
+    def fetch_finds_a_bad_checksum(self, name, **variables):
+        folder = scratch() / f"downloads-{name}"
+        shutil.copytree(downloads(), folder, ignore=shutil.ignore_patterns("*.done"))
+        if name == "archive":
+            shutil.copy(released() / f"sureplug-{version()}.tar.gz", folder)
+        result, _ = bitbake("do_fetch", topdir=f"bitbake-{name}", DL_DIR=folder, **variables)
         self.assertNotEqual(result.returncode, 0)
         # BitBake puts what it does not trust aside, and would fetch it again.
-        self.assertEqual(len(list(downloads.glob("*_bad-checksum_*"))), 1, result.stdout)
+        self.assertEqual(len(list(folder.glob("*_bad-checksum_*"))), 1, result.stdout)
+
+    def test_checksum_of_an_archive_from_a_server(self):
+        layer = released_layer("served", lambda text: re.sub(r'(SRC_URI\[sha256sum\] = ")[0-9a-f]{4}', r"\g<1>0000", text))
+        self.fetch_finds_a_bad_checksum("archive", layer=layer, SUREPLUG_SITE="https://sureplug.invalid")
+
+    def test_checksum_of_an_archive_in_a_directory(self):
+        layer = released_layer("kept", lambda text: re.sub(r'(SRC_URI\[sha256sum\] = ")[0-9a-f]{4}', r"\g<1>0000", text))
+        result, _ = bitbake("do_fetch", layer=layer, topdir="bitbake-kept")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("this recipe is for another archive", result.stdout)
 
     def test_name_of_the_unit(self):
         layer = changed_layer("unit", lambda _, text: text.replace('= "sureplug.service"', '= "sureplugd.service"'))
@@ -225,6 +235,92 @@ class Broken(unittest.TestCase):
                 result, _ = bitbake("do_compile", **{f"SUREPLUG_{name}": value})
                 self.assertNotEqual(result.returncode, 0, f"{name}={value}")
                 self.assertIn(sentence, result.stdout, f"{name}={value}")
+
+
+def released_layer(name, change=lambda text: text):
+    """A copy of the layer with the recipe of a release in place of the tree's."""
+    layer = scratch() / f"layer-{name}"
+    shutil.copytree(ROOT / LAYER, layer)
+    recipe = f"sureplug_{version()}.bb"
+    (layer / "recipes-support/sureplug" / recipe).write_text(change((released() / recipe).read_text()))
+    return layer
+
+
+class Sources(unittest.TestCase):
+    """The tree around the layer, or the archive that a release's recipe names."""
+
+    def unpacked(self, topdir, **variables):
+        result, _ = bitbake("do_fetch", "do_unpack", topdir=topdir, **variables)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        return scratch() / topdir / f"tmp/recipes/sureplug/sources/sureplug-{version()}"
+
+    def files(self, folder):
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def test_by_default_the_tree_around_the_layer(self):
+        tree = scratch() / "tree"
+        for part in "core", "board", "yocto":
+            shutil.copytree(ROOT / part, tree / part, symlinks=True)
+        for part in "Cargo.toml", "Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT", "CHANGELOG.md":
+            shutil.copy(ROOT / part, tree)
+        # A change that no commit and no checksum has.
+        (tree / "board/src/main.rs").write_text("// Changed.\n" + (tree / "board/src/main.rs").read_text())
+        found = self.files(self.unpacked("bitbake-tree", layer=tree / LAYER, SUREPLUG_TREE=tree))
+        wanted = {name: content for name, content in self.files(tree).items() if not name.startswith("yocto/")}
+        self.assertEqual(found, wanted)
+        # And without a variable, by the layer's own place.
+        self.assertEqual(bitbake(show=["SUREPLUG_TREE"])[1]["SUREPLUG_TREE"], str(ROOT))
+        self.assertEqual(sorted(self.files(self.unpacked("bitbake-own"))), sorted(wanted))
+
+    def test_a_release(self):
+        layer = released_layer("release")
+        found = self.files(self.unpacked("bitbake-release", layer=layer))
+        self.assertEqual(found["board/src/main.rs"], (ROOT / "board/src/main.rs").read_bytes())
+        self.assertIn("Cargo.lock", found)
+
+    def test_a_layer_without_its_tree_is_skipped_with_a_sentence(self):
+        layer = changed_layer("alone", lambda name, text: text + "\n")
+        result, _ = bitbake("do_fetch", layer=layer, SUREPLUG_TREE=scratch())
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("keep the layer in its tree, set SUREPLUG_TREE to the tree's path, or take the recipe of a release", result.stdout)
+        self.assertNotIn("Traceback", result.stdout)
+
+    def test_a_missing_archive_is_named_with_the_command_that_makes_it(self):
+        result, _ = bitbake("do_fetch", layer=released_layer("missing"), SUREPLUG_SITE="file:///nowhere/release")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn(f"/nowhere/release/sureplug-{version()}.tar.gz is missing: make it with ", result.stdout)
+        self.assertIn("/tests/recipes/release /nowhere/release", result.stdout)
+        self.assertNotIn("Traceback", result.stdout)
+
+    def test_an_old_rust_is_skipped_with_a_sentence(self):
+        for variable, value, is_skipped in [
+            ("PREFERRED_VERSION_cargo-native", "1.75%", True), ("PREFERRED_VERSION_cargo-native", "1.86.0%", True),
+            ("RUSTVERSION", "1.75%", True), ("PREFERRED_VERSION_cargo-native", "1.87.0", False),
+            ("PREFERRED_VERSION_cargo-native", "1.90.0%", False), ("RUSTVERSION", "2.0%", False),
+        ]:
+            result, _ = bitbake(**{variable: value})
+            self.assertEqual(result.returncode != 0, is_skipped, f"{variable}={value}: {result.stdout}")
+            if is_skipped:
+                self.assertIn(f"sureplug needs Rust 1.87 or later, and this build prefers {value.rstrip('%')}: ", result.stdout)
+                self.assertNotIn("Traceback", result.stdout)
+
+    def test_the_oldest_rust_is_the_workspaces(self):
+        workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
+        self.assertEqual(bitbake(show=["SUREPLUG_RUST"])[1], {"SUREPLUG_RUST": workspace["rust-version"]})
+
+
+class Debugging(unittest.TestCase):
+    def test_the_debug_package_has_lines_of_ours(self):
+        lines = expect("readelf", "--debug-dump=decodedline", built() / "build/target/release/sureplug")
+        for name in "main.rs", "lib.rs":
+            self.assertRegex(lines, rf"(?m)^{re.escape(name)} +\d+ ")
+        self.assertRegex(lines, r"board/src/\S*main\.rs|board/src")
+
+    def test_the_spdx_names_no_crate_of_the_recipe(self):
+        # As the classes `cargo_common` and `create-spdx` set it.
+        urls = "pkg:cargo/sureplug@%s pkg:yocto/sureplug/sureplug@%s" % (version(), version())
+        shown = bitbake(show=["SPDX_PACKAGE_URLS"], SPDX_PACKAGE_URLS=urls)[1]["SPDX_PACKAGE_URLS"]
+        self.assertEqual(shown.split(), [f"pkg:yocto/sureplug/sureplug@{version()}"])
 
 
 class Board(unittest.TestCase):
@@ -284,7 +380,7 @@ class Style(unittest.TestCase):
         self.assertEqual(shown, {"GROUPADD_PARAM:sureplug": "--system sureplug", "USERADD_PACKAGES": "sureplug"})
 
     def test_variables_are_documented(self):
-        recipe = (ROOT / RECIPE / f"sureplug_{version()}.bb").read_text()
+        recipe = "".join(path.read_text() for path in [*(ROOT / RECIPE).glob("*.bb"), *(ROOT / RECIPE).glob("sureplug*.inc")])
         readme = (ROOT / LAYER / "README.md").read_text()
         for name in re.findall(r"^(SUREPLUG_\w+) \?=", recipe, re.MULTILINE):
             self.assertIn(f"`{name}`", readme)

@@ -6,23 +6,59 @@
 
 SUREPLUG_VERSION = 0.1.0
 SUREPLUG_SITE = $(call qstrip,$(BR2_PACKAGE_SUREPLUG_SITE))
-# With its crates: so the checksum depends on no version of cargo.
+# With its crates, so that its checksum does not depend on the version of
+# cargo.
 SUREPLUG_SOURCE = sureplug-$(SUREPLUG_VERSION)-vendored.tar.gz
 SUREPLUG_LICENSE = MIT or Apache-2.0
 SUREPLUG_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 # The program's crate; the lock file is the workspace's, above it.
 SUREPLUG_SUBDIR = board
 
-# The release profile that the sizes were measured with; Buildroot's own
-# has no LTO and 16 codegen units.
-SUREPLUG_CARGO_ENV = \
+# The hash file of a release, which tests/recipes/release writes. Without
+# it, the archive of this tree is built, whatever an earlier one was.
+SUREPLUG_HASH = $(wildcard $(BR2_EXTERNAL_SUREPLUG_PATH)/package/sureplug/sureplug.hash)
+SUREPLUG_ARCHIVE = $(abspath $(patsubst file://%,%,$(SUREPLUG_SITE))/$(SUREPLUG_SOURCE))
+SUREPLUG_RELEASE = $(abspath $(BR2_EXTERNAL_SUREPLUG_PATH)/../tests/recipes/release)
+
+ifneq ($(filter file://%,$(SUREPLUG_SITE)),)
+define SUREPLUG_TAKE_ARCHIVE
+	$(Q)if [ -e $(SUREPLUG_ARCHIVE) ]; then \
+		$(INSTALL) -D -m 0644 $(SUREPLUG_ARCHIVE) $(SUREPLUG_DL_DIR)/$(SUREPLUG_SOURCE); \
+	elif [ -z "$(SUREPLUG_HASH)" ]; then \
+		echo "sureplug: $(SUREPLUG_ARCHIVE) is missing: make it with $(SUREPLUG_RELEASE) $(patsubst %/,%,$(dir $(SUREPLUG_ARCHIVE)))" >&2; \
+		exit 1; \
+	fi
+endef
+SUREPLUG_PRE_DOWNLOAD_HOOKS += SUREPLUG_TAKE_ARCHIVE
+else
+define SUREPLUG_NEED_HASH
+	$(Q)if [ -z "$(SUREPLUG_HASH)" ]; then \
+		echo "sureplug: no hash for $(SUREPLUG_SITE): copy the release's sureplug.hash to package/sureplug" >&2; \
+		exit 1; \
+	fi
+endef
+SUREPLUG_PRE_DOWNLOAD_HOOKS += SUREPLUG_NEED_HASH
+endif
+
+# No path of the build machine is in the program. RUSTFLAGS takes the place
+# of Buildroot's own flags for the target, so the one for ARM is repeated
+# (package/pkg-cargo.mk).
+SUREPLUG_RUSTFLAGS = --remap-path-prefix=$(@D)=sureplug
+ifeq ($(NORMALIZED_ARCH),arm)
+SUREPLUG_RUSTFLAGS += -Clink-arg=-Wl,--allow-multiple-definition
+endif
+SUREPLUG_CARGO_ENV = RUSTFLAGS="$(SUREPLUG_RUSTFLAGS)"
+
+ifeq ($(BR2_ENABLE_DEBUG),y)
+# What is stripped here is lost to gdb on the host.
+SUREPLUG_CARGO_ENV += CARGO_PROFILE_RELEASE_STRIP="none"
+else
+# The release profile of Cargo.toml; Buildroot's own has no LTO and 16
+# codegen units.
+SUREPLUG_CARGO_ENV += \
 	CARGO_PROFILE_RELEASE_OPT_LEVEL="s" \
 	CARGO_PROFILE_RELEASE_LTO="fat" \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS="1"
-
-# What is stripped here is lost to gdb on the host.
-ifeq ($(BR2_ENABLE_DEBUG),y)
-SUREPLUG_CARGO_ENV += CARGO_PROFILE_RELEASE_STRIP="none"
 endif
 
 ifeq ($(BR2_PACKAGE_SUREPLUG_PORT_DEVICE_CUSTOM),y)
@@ -31,7 +67,8 @@ else
 SUREPLUG_PORT_DEVICE = $(call qstrip,$(BR2_PACKAGE_SUREPLUG_PORT_DEVICE))
 endif
 
-# The board. What is not stated must not be there at all.
+# The board. What is not stated must not be there at all. The build refuses
+# impossible values, with a sentence.
 SUREPLUG_CARGO_ENV += \
 	SUREPLUG_PORT_DEVICE="$(SUREPLUG_PORT_DEVICE)" \
 	SUREPLUG_MAX_STALL_MS="$(BR2_PACKAGE_SUREPLUG_MAX_STALL_MS)" \
@@ -86,6 +123,22 @@ define SUREPLUG_INSTALL_HOOK_UNIT
 		$(TARGET_DIR)/usr/lib/systemd/system/sureplug.service.d/$(SUREPLUG_HOOK).conf
 endef
 SUREPLUG_POST_INSTALL_TARGET_HOOKS += SUREPLUG_INSTALL_HOOK
+
+ifneq ($(BR2_PACKAGE_KMOD_TOOLS),y)
+define SUREPLUG_ENABLE_MODPROBE
+	$(call KCONFIG_ENABLE_OPT,CONFIG_MODPROBE)
+endef
+endif
+ifeq ($(SUREPLUG_HOOK),mdev)
+define SUREPLUG_ENABLE_MDEV
+	$(call KCONFIG_ENABLE_OPT,CONFIG_MDEV)
+	$(call KCONFIG_ENABLE_OPT,CONFIG_FEATURE_MDEV_CONF)
+endef
+endif
+define SUREPLUG_BUSYBOX_CONFIG_FIXUPS
+	$(SUREPLUG_ENABLE_MODPROBE)
+	$(SUREPLUG_ENABLE_MDEV)
+endef
 endif
 
 ifeq ($(BR2_PACKAGE_SUREPLUG_SYSCTL),y)
