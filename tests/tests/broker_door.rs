@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -103,7 +105,7 @@ fn of_many_that_start_together_one_gets_the_path() {
             Daemon::start(command)
         })
         .collect();
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     Application::connect(&path, "LIST").expect("one of them listens").receive_until_marker("end");
     let mut refusals = 0;
     for daemon in daemons {
@@ -122,17 +124,42 @@ fn what_is_no_socket_is_left_alone() {
     assert!(refused(&path, "").stderr[0].contains("no socket; remove it"));
     assert_eq!(fs::read_to_string(&path).expect("a file"), "precious");
     let nowhere = directory.path().join("no/such/directory/events");
-    assert!(refused(&nowhere, "").stderr[0].contains("--socket"));
+    let parent = nowhere.parent().expect("a directory").display().to_string();
+    let refusal = &refused(&nowhere, "").stderr[0];
+    assert!(refusal.contains(&format!("cannot make the directory {parent}: No such file")), "{refusal}");
     let long = directory.path().join("x".repeat(108));
-    assert!(refused(&long, "").stderr[0].contains("no socket for applications"));
-    // A directory that is missing alone is made.
-    let made = directory.path().join("made/events");
-    let mut command = sureplug("run --socket");
-    command.arg(&made);
-    let daemon = Daemon::start(command);
-    daemon.wait_until_scanned();
-    assert!(made.exists());
+    assert!(refused(&long, "").stderr[0].contains("has at most 107 bytes"));
+}
+
+#[test]
+fn a_daemon_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let left = || fs::read_dir(&directory).expect("a directory").flatten().map(|file| file.file_name());
+    // In a directory that was there, and in one that it made.
+    for (path, is_made) in [("events", false), ("made/events", true)] {
+        let path = directory.path().join(path);
+        let daemon = start_at(&path);
+        assert!(path.exists() && path.with_extension("lock").exists());
+        daemon.finish().assert_fine();
+        assert_eq!(left().collect::<Vec<_>>(), [""; 0], "{}", path.display());
+        // Nor does one that is refused, or that follows one that was killed.
+        let live = start_at(&path);
+        refused(&path, "");
+        live.signal(Signal::SIGKILL);
+        let _ = live.wait();
+        start_at(&path).finish().assert_fine();
+        // A directory that this one found is not its own.
+        if is_made {
+            fs::remove_dir(path.parent().expect("a directory")).expect("an empty directory");
+        }
+        assert_eq!(left().collect::<Vec<_>>(), [""; 0], "{}", path.display());
+    }
+    // What others put there stays, and so does its directory.
+    let path = directory.path().join("shared/events");
+    let daemon = start_at(&path);
+    fs::write(path.with_file_name("precious"), "").expect("a file");
     daemon.finish().assert_fine();
+    assert!(path.with_file_name("precious").exists());
 }
 
 /// Whether this kernel can refuse descriptors: since 6.16.

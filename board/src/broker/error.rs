@@ -20,11 +20,18 @@ pub enum OpenError {
         /// Where.
         path: PathBuf,
     },
+    /// The path exceeds what the kernel takes as a socket's address.
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
     /// The system refused.
     Failed {
-        /// The path of the socket that was to be.
+        /// The operation, as it follows "cannot".
+        action: &'static str,
+        /// The file or directory that it was about.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -34,8 +41,8 @@ impl OpenError {
         Self::Taken { path: path.to_owned() }
     }
 
-    pub(super) fn failed(path: &Path, error: impl Into<io::Error>) -> Self {
-        Self::Failed { path: path.to_owned(), error: error.into() }
+    pub(super) fn failed(action: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
+        Self::Failed { action, path: path.to_owned(), error: error.into() }
     }
 }
 
@@ -50,10 +57,15 @@ impl fmt::Display for OpenError {
             Self::NotASocket { path } => {
                 write!(f, "{}: there is something that is no socket; remove it", path.to_string_lossy())
             }
-            Self::Failed { path, error } => write!(
+            Self::TooLong { path } => write!(
                 f,
-                "{}: no socket for applications: {error}; choose a path with --socket of 107 bytes at most, in a \
-                 directory that is there and may be written to",
+                "{}: the path of a socket has at most 107 bytes; choose a shorter one with --socket",
+                path.to_string_lossy()
+            ),
+            Self::Failed { action, path, error } => write!(
+                f,
+                "cannot {action} {}: {error}; run sureplug as root, or choose with --socket a path in a directory that \
+                 you may write to",
                 path.to_string_lossy()
             ),
         }

@@ -1,18 +1,17 @@
 //! The door: a socket in the file system that one daemon alone has.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use nix::sys::stat::{Mode, umask};
 
 use super::error::OpenError;
+use super::lock::{Lock, identity};
 use crate::sys;
 
 /// Clients that may wait to be let in; each takes some hundred bytes of the kernel's memory.
@@ -28,28 +27,25 @@ pub(super) struct Listener {
     path: PathBuf,
     /// Device and inode of the file: it may be replaced by somebody who also removes the lock.
     file: Option<[u64; 2]>,
-    _lock: Flock<File>,
+    /// Dropped last: what this removes, it removes while it is locked.
+    _lock: Lock,
 }
 
 impl Listener {
     /// Binds a path, whose directory is made if only that is missing. Changes the umask for a moment, which is for the
     /// time before there are threads.
     pub(super) fn bind(path: &Path, group: Option<u32>) -> Result<Self, OpenError> {
-        let address = UnixAddr::new(path).map_err(|errno| OpenError::failed(path, errno))?;
-        if let Some(directory) = path.parent() {
-            // It may be there already; if nobody may make it, the lock says so.
-            let _ = fs::create_dir(directory);
-        }
-        let lock = lock(path)?;
+        let address = UnixAddr::new(path).map_err(|_| OpenError::TooLong { path: path.to_owned() })?;
+        let lock = Lock::take(path)?;
         clear_away(path, &address)?;
-        let socket = seqpacket().map_err(|errno| OpenError::failed(path, errno))?;
+        let socket = seqpacket().map_err(|errno| OpenError::failed("make the socket", path, errno))?;
         let before = umask(MASK);
         let bound = bind(socket.as_raw_fd(), &address);
         umask(before);
-        bound.map_err(|errno| OpenError::failed(path, errno))?;
+        bound.map_err(|errno| OpenError::failed("make the socket", path, errno))?;
         // From here on the file is ours to remove.
         let listener = Self { socket, path: path.to_owned(), file: identity(path), _lock: lock };
-        listener.open(group).map_err(|error| OpenError::failed(path, error))?;
+        listener.open(group).map_err(|error| OpenError::failed("open the socket", path, error))?;
         Ok(listener)
     }
 
@@ -84,35 +80,21 @@ impl Drop for Listener {
     }
 }
 
-fn identity(path: &Path) -> Option<[u64; 2]> {
-    fs::symlink_metadata(path).ok().map(|file| [file.dev(), file.ino()])
-}
-
-/// Whoever has the lock may remove the socket of one who had it before.
-fn lock(path: &Path) -> Result<Flock<File>, OpenError> {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name);
-    let file = file.map_err(|error| OpenError::failed(path, error))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => OpenError::taken(path),
-        errno => OpenError::failed(path, errno),
-    })
-}
-
 /// Removes what a daemon has left that was killed.
 fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), OpenError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(OpenError::failed(path, error)),
+        Err(error) => return Err(OpenError::failed("look at", path, error)),
         Ok(file) if !file.file_type().is_socket() => {
             return Err(OpenError::NotASocket { path: path.to_owned() });
         }
         Ok(_) => {}
     }
-    let probe = seqpacket().map_err(|errno| OpenError::failed(path, errno))?;
+    let probe = seqpacket().map_err(|errno| OpenError::failed("look at", path, errno))?;
     match connect(probe.as_raw_fd(), address) {
-        Err(Errno::ECONNREFUSED) => fs::remove_file(path).map_err(|error| OpenError::failed(path, error)),
+        Err(Errno::ECONNREFUSED) => {
+            fs::remove_file(path).map_err(|error| OpenError::failed("remove the stale socket", path, error))
+        }
         // Accepted, or of another type, or too many wait: somebody is there.
         _ => Err(OpenError::taken(path)),
     }

@@ -7,6 +7,7 @@
 
 mod error;
 mod listener;
+mod lock;
 mod outlet;
 mod place;
 mod session;
@@ -80,7 +81,7 @@ impl Broker {
             epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER)).map(|()| epoll)
         });
         Ok(Self {
-            epoll: epoll.map_err(|errno| OpenError::failed(path, errno))?,
+            epoll: epoll.map_err(|errno| OpenError::failed("watch the socket", path, errno))?,
             listener,
             shut_until: None,
             places: Box::new([const { None }; CONNECTIONS]),

@@ -22,7 +22,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         Line::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
-        Line::Unserved(reason) => writeln!(out, "sureplug: warning: applications are not served: {reason}"),
+        Line::Unserved(reason) => writeln!(out, "sureplug: warning: no socket for applications: {reason}"),
         Line::LedFailed { error } => {
             writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
         }

@@ -1,7 +1,5 @@
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,6 +10,8 @@ use tempfile::TempDir;
 pub struct Culprit {
     child: Child,
     stdout: BufReader<ChildStdout>,
+    /// Of the program; removed after the process has ended.
+    _directory: TempDir,
 }
 
 impl Culprit {
@@ -25,9 +25,11 @@ impl Culprit {
     /// If there is no C compiler, or if it cannot listen.
     #[must_use]
     pub fn start() -> Self {
-        let mut child = Command::new(program()).stdout(Stdio::piped()).spawn().expect("the culprit starts");
+        let directory = compile();
+        let program = directory.path().join(Self::COMMAND);
+        let mut child = Command::new(program).stdout(Stdio::piped()).spawn().expect("the culprit starts");
         let stdout = child.stdout.take().expect("a pipe");
-        let mut culprit = Self { child, stdout: BufReader::new(stdout) };
+        let mut culprit = Self { child, stdout: BufReader::new(stdout), _directory: directory };
         assert_eq!(culprit.line(), "listening");
         culprit
     }
@@ -73,17 +75,12 @@ impl Drop for Culprit {
     }
 }
 
-/// Compiled once for each test program.
-fn program() -> PathBuf {
-    static DIRECTORY: OnceLock<TempDir> = OnceLock::new();
-    let directory = DIRECTORY.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("a directory");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/culprit/culprit.c");
-        let program = directory.path().join(Culprit::COMMAND);
-        let built =
-            Command::new("cc").args(["-Wall", "-Werror", "-O2", "-o"]).arg(program).arg(source).status();
-        assert!(built.expect("a C compiler").success(), "{source} does not compile");
-        directory
-    });
-    directory.path().join(Culprit::COMMAND)
+/// Compiles the program into a directory of its own. A static would never be dropped, and leave the directory behind.
+fn compile() -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/culprit/culprit.c");
+    let program = directory.path().join(Culprit::COMMAND);
+    let built = Command::new("cc").args(["-Wall", "-Werror", "-O2", "-o"]).arg(program).arg(source).status();
+    assert!(built.expect("a C compiler").success(), "{source} does not compile");
+    directory
 }
