@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sureplug_board_tests::{Board, Scenario, Source, Truth};
+use sureplug_board_tests::{Board, PATIENCE, Scenario, Source, Truth};
 use sureplug_tests::fold::Fold;
 
 use crate::nodes;
@@ -16,9 +16,6 @@ pub(crate) const SCENARIOS: &[Scenario] =
 
 /// The disks and partitions of [`HUB_WITH_8`].
 const LINKS: usize = 5 + 5 + 3;
-
-/// For how long a board that is slow may take until all have heard of a burst.
-const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The daemon with a `/dev` of its own, which only the hook fills: the board's is the kernel's.
 const START: &str = "\
@@ -56,7 +53,7 @@ fn hub_comes_and_goes(board: &mut Board) {
     board.shell.run(&format!("kill -CONT {stopped}"));
     assert_all_true(board, &mut applications, &with);
 
-    // What it is told to have missed is what it was not told, and nobody else missed anything.
+    // What each is told to have missed is what it was not told. On a slow board the two that read may miss some as well.
     let live = |index: usize| {
         let application: &Application = &applications[index];
         let since = &application.objects[starts[index]..];
@@ -75,8 +72,8 @@ fn hub_comes_and_goes(board: &mut Board) {
         nodes::wanted(&with).len(),
         with.0.len(),
     );
-    assert!(first.1 == 0 && second == first, "{first:?} {second:?}");
-    assert!(third.1 > 0 && third.0 + third.1 == first.0, "{first:?} {third:?}");
+    let all = [first, second, third].map(|(told, missed)| told + missed);
+    assert!(third.1 > 0 && all[1] == all[0] && all[2] == all[0], "{first:?} {second:?} {third:?}");
 
     // All go, and leave nothing.
     board.unplug_all();

@@ -1,10 +1,7 @@
 //! Who loses events beside the daemon, over the serial console; and what devices raise.
 
-use std::thread;
-use std::time::Duration;
-
 use serde_json::Value;
-use sureplug_board_tests::{Architecture, Board, Scenario, Usb};
+use sureplug_board_tests::{Architecture, Board, PATIENCE, Scenario, Usb};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "audit::small_reader", run: small_reader },
@@ -33,7 +30,7 @@ fn is_arm64(board: &Board) -> bool {
 /// Starts the application of the small buffer, which then has something else to do while a stick is plugged in and out.
 fn flood_small_reader(board: &mut Board) -> u64 {
     let pid = board.shell.number("small_reader >/dev/null 2>&1 & echo $!");
-    thread::sleep(Duration::from_secs(1));
+    board.wait_until_it_listens(pid);
     board.shell.run(&format!("kill -STOP {pid}"));
     board.plug("1", Usb::Stick(4));
     board.wait_for_sysfs();
@@ -76,12 +73,19 @@ fn small_reader(board: &mut Board) {
 fn screen(board: &mut Board) {
     let pid = flood_small_reader(board);
     let start = board.console.count();
+    let watch = board.shell.number("sureplug audit --watch >/dev/ttyAMA0 2>&1 & echo $!");
+    let mut screens = 0;
+    let third = board.console.wait_for(start, PATIENCE, |line| {
+        screens += line.matches("\x1b[H").count();
+        screens == 3
+    });
+    third.unwrap_or_else(|error| panic!("the third screen: {error}"));
     // The empty line ends what it draws: the daemon's next line has one of its own.
-    board.shell.run(
-        "stty rows 0 cols 0 </dev/ttyAMA0; sureplug audit --watch >/dev/ttyAMA0 & sleep 4; kill $!; wait $! || true; \
-         echo >/dev/ttyAMA0",
-    );
-    thread::sleep(Duration::from_secs(1));
+    board
+        .shell
+        .run(&format!("kill {watch}; wait {watch} || true; echo >/dev/ttyAMA0; echo drawn >/dev/ttyAMA0"));
+    let drawn = board.console.wait_for(start, PATIENCE, |line| line == "drawn");
+    drawn.unwrap_or_else(|error| panic!("its end: {error}"));
     let drawn = board.console.since(start).join("\n");
     end_small_reader(board, pid);
     let screens: Vec<&str> = drawn.split("\x1b[H").skip(1).collect();

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sureplug_board_tests::{Board, Extra, Scenario, Usb};
+use sureplug_board_tests::{Board, Extra, PATIENCE, Scenario, Usb};
 use tempfile::TempDir;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[Scenario { name: "led::gpio_line", run: gpio_line }];
@@ -18,15 +18,14 @@ const LINE: u64 = 5;
 /// GPIODIR, of ARM's manual of the PL061.
 const DIRECTION: u64 = 0x400;
 
-/// For how long what blinks is looked at, and what does not.
-const BLINKS: Duration = Duration::from_secs(5);
+/// For how long what does not blink is looked at.
 const STEADY: Duration = Duration::from_millis(1_500);
+
+/// How often it must rise to be called blinking.
+const BLINKS: usize = 4;
 
 /// How often.
 const TICK: Duration = Duration::from_millis(20);
-
-/// For how long a board that is slow may take to switch it.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// On a board of its own, with a daemon of its own.
 fn gpio_line(shared: &mut Board) {
@@ -58,9 +57,13 @@ fn gpio_line(shared: &mut Board) {
     board.wait_for_sysfs();
     board.signal_daemon("CONT");
     board.wait_for_kind("overrun");
-    let blinked = rises(board, BLINKS);
-    // Five in a second of the repair, and one in each of the others; a busy machine delays some.
-    assert!((4..=11).contains(&blinked), "{blinked} times on in {BLINKS:?}");
+    // How fast it does so is the unit tests': this looks as often as the machine lets it.
+    let end = Instant::now() + PATIENCE;
+    let mut blinked = 0;
+    while blinked < BLINKS {
+        assert!(Instant::now() < end, "{blinked} times on");
+        blinked += rises(board, STEADY);
+    }
     board.signal_daemon("USR1");
     wait_until_high(board);
     assert_eq!(rises(board, STEADY), 0, "acknowledged");
@@ -71,7 +74,6 @@ fn gpio_line(shared: &mut Board) {
         let (code, said) = board.shell.try_run(&format!("sureplug run --led-gpio {wrong}"));
         assert!(code == 3 && said.contains("--led-gpio "), "{wrong}: {code}: {said}");
     }
-    println!("{}: the line rose {blinked} times in {BLINKS:?} after a loss", board.architecture.name());
 }
 
 /// A register of the PL061.

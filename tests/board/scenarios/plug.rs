@@ -1,8 +1,5 @@
 //! Devices are plugged in and unplugged while the daemon listens: it tells of each, from the kernel's own events.
 
-use std::thread;
-use std::time::Duration;
-
 use sureplug_board_tests::{Board, Scenario, Usb};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -71,7 +68,7 @@ fn coldplug(board: &mut Board) {
     assert_eq!(board.log.of_kind(0, "scanned").count(), 1);
 }
 
-/// All that a device brings comes and goes, told by the kernel alone.
+/// All that a device brings comes and goes, told from the kernel's own events.
 fn one(board: &mut Board, usb: Usb) {
     let before = board.settle();
     let start = board.listen();
@@ -97,15 +94,16 @@ fn many(board: &mut Board, devices: &[(&str, Usb)]) {
     board.log.assert_lost_nothing(start);
 }
 
-/// It comes and goes faster than anyone looks.
+/// It goes as soon as the board has seen it, while what it brings still comes.
 fn flap(board: &mut Board) {
+    const FLAPS: usize = 10;
     let before = board.settle();
     let start = board.listen();
-    for _ in 0..10 {
+    for _ in 0..FLAPS {
         board.plug("2", Usb::Keyboard);
-        thread::sleep(Duration::from_millis(800));
+        board.wait_until("ls -d /sys/bus/usb/devices/?-2");
         board.unplug("2");
-        thread::sleep(Duration::from_millis(300));
+        board.wait_until("! ls -d /sys/bus/usb/devices/?-2");
     }
     assert_eq!(board.settle(), before);
     let events = |action: &str| {
@@ -113,7 +111,9 @@ fn flap(board: &mut Board) {
         events.filter(|event| event["properties"]["DEVTYPE"] == "usb_device").count()
     };
     assert_eq!(events("add"), events("remove"));
-    assert!(events("add") >= 8, "the board saw {} of 10", events("add"));
+    // What was missed may have come and gone.
+    let is_whole = events("add") == FLAPS || board.log.missed(start) > 0 && events("add") < FLAPS;
+    assert!(is_whole, "{} of {FLAPS}", events("add"));
     board.log.assert_lost_nothing(start);
 }
 
@@ -127,6 +127,9 @@ fn kernel_decides(board: &mut Board) {
     let totals = board.stop_daemon();
     let told =
         board.log.of_kind(0, "event").filter(|event| event["properties"]["SUREPLUG_ORIGIN"] == "kernel");
-    assert_eq!(totals["received"].as_u64(), Some(told.count() as u64), "{totals}");
+    // Of what was missed, some may be the first scan's.
+    let (told, missed) = (told.count() as u64, board.log.missed(0));
+    let received = totals["received"].as_u64().expect("a number");
+    assert!(told <= received && received <= told + missed, "{told} told, {missed} missed: {totals}");
     board.start_daemon("");
 }

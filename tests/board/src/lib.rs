@@ -20,7 +20,7 @@ mod truth;
 mod usb;
 
 pub use architecture::Architecture;
-pub use board::{Board, Source};
+pub use board::{Board, PATIENCE, Source};
 pub use charge::kernels_charge;
 pub use lines::Lines;
 pub use log::Log;

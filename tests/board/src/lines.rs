@@ -1,6 +1,6 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ struct Shared {
     begun: Mutex<Vec<u8>>,
     /// Bytes a second; 0 for as many as come.
     bytes_per_second: AtomicU32,
+    is_held: AtomicBool,
 }
 
 /// How often a slow line is read.
@@ -43,6 +44,11 @@ impl Lines {
     /// as it goes.
     pub fn throttle(&self, bytes_per_second: Option<u32>) {
         self.shared.bytes_per_second.store(bytes_per_second.unwrap_or(0), Relaxed);
+    }
+
+    /// Takes nothing from now on, or everything again: a line that is slower than any board.
+    pub fn hold(&self, is_held: bool) {
+        self.shared.is_held.store(is_held, Relaxed);
     }
 
     /// Types.
@@ -99,6 +105,9 @@ impl Shared {
         let mut buffer = [0; 16 * 1024];
         let mut next = Instant::now();
         loop {
+            while self.is_held.load(Relaxed) {
+                thread::sleep(TICK);
+            }
             let per_second = self.bytes_per_second.load(Relaxed);
             let room = if per_second == 0 {
                 buffer.len()

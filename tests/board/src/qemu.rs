@@ -36,7 +36,7 @@ pub(crate) struct Sockets {
 }
 
 /// How long QEMU may take to be there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Qemu {
     /// Starts a board; `directory` is for its sockets.

@@ -11,7 +11,7 @@ pub(crate) struct Qmp {
 }
 
 /// A slow console holds the monitor up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Qmp {
     /// Takes the greeting.

@@ -12,7 +12,7 @@ pub struct Shell {
 const END: &str = "@@end@@";
 
 /// How long a command may take, on a board that others' work slows down.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Shell {
     pub(crate) fn new(stream: UnixStream) -> Self {

@@ -5,6 +5,30 @@ use super::{Board, PATIENCE};
 use crate::truth::Truth;
 
 impl Board {
+    /// Waits until a command of the guest's shell succeeds.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn wait_until(&mut self, command: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.shell.try_run(command).0 != 0 {
+            assert!(Instant::now() < end, "waited in vain for: {command}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until a process of the guest has a uevent socket, by its port, which is the process's number.
+    ///
+    /// # Panics
+    ///
+    /// If it gets none.
+    pub fn wait_until_it_listens(&mut self, pid: u64) {
+        self.wait_until(&format!(
+            "awk '$2 == 15 && $3 == {pid} {{ found = 1 }} END {{ exit !found }}' /proc/net/netlink"
+        ));
+    }
+
     /// What the guest's sysfs shows now.
     pub fn truth(&mut self) -> Truth {
         Truth::read(&mut self.shell)
