@@ -1,9 +1,7 @@
 //! What reading a uevent costs: the parser against the least that anyone can do, looking for the NULs,
-//! and against a parser that collects everything. Fails if it is further from the one, or nearer to
-//! the other, than is promised.
+//! and against a parser that collects everything. Ratios of times, and no limit: that counts instructions.
 
 use std::hint::black_box;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use kobject_uevent::UEvent;
@@ -11,10 +9,6 @@ use sureplug_core::uevent::{Action, Uevent};
 use sureplug_tests::captured::captured;
 use sureplug_tests::timing::median;
 
-/// Times as long as looking for the NULs, at most.
-const MEMCHR_LIMIT: f64 = 2.5;
-/// Times as fast as `kobject-uevent`, at least.
-const KOBJECT_LIMIT: f64 = 5.0;
 const ROUNDS: usize = 400;
 
 type Contestant = (&'static str, fn(&[u8]) -> u64);
@@ -70,7 +64,7 @@ fn time(contestant: fn(&[u8]) -> u64, datagrams: &[Vec<u8>]) -> Duration {
     start.elapsed()
 }
 
-fn main() -> ExitCode {
+fn main() {
     let datagrams: Vec<_> = captured().into_iter().map(|event| event.datagram).collect();
     let contestants = contestants();
     // All take their turn in each round: what disturbs the machine disturbs them alike.
@@ -90,11 +84,5 @@ fn main() -> ExitCode {
     let last = contestants.len() - 1;
     let to_memchr = (1..last).map(|memchr| ratio(0, memchr)).fold(0.0, f64::max);
     let from_kobject = ratio(last, 0);
-    println!("{to_memchr:.2} times memchr (at most {MEMCHR_LIMIT} is promised)");
-    println!("{from_kobject:.2} times as fast as kobject-uevent (at least {KOBJECT_LIMIT})");
-    if to_memchr <= MEMCHR_LIMIT && from_kobject >= KOBJECT_LIMIT {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    println!("{to_memchr:.2} times memchr, {from_kobject:.2} times as fast as kobject-uevent");
 }

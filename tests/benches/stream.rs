@@ -1,7 +1,5 @@
 //! What an event costs in the table of devices and in the journal, one consumer's reading included, against
-//! what it costs to receive it. Fails if it costs more.
-
-use std::process::ExitCode;
+//! what it costs to receive it. A ratio of times, and no limit: that counts instructions.
 
 use sureplug_board::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_board::netlink::{BATCH_MESSAGES, Batch, Message, UeventSocket};
@@ -21,8 +19,8 @@ const OTHERS: u32 = 400;
 
 type BenchStream = Stream<SLOTS, TABLE_BYTES, JOURNAL_BYTES, 1>;
 
-fn main() -> ExitCode {
-    let Some(_turn) = own_network_namespace("the bench of the stream") else { return ExitCode::SUCCESS };
+fn main() {
+    let Some(_turn) = own_network_namespace("the bench of the stream") else { return };
     let kernel = KERNELS.iter().find(|kernel| kernel.folder == "6.1-arm64").expect("captures of this kernel");
     let burst: Vec<Vec<u8>> = ["hub8_storage_plug", "hub8_storage_unplug"]
         .iter()
@@ -78,7 +76,6 @@ fn main() -> ExitCode {
     let ratio = median(ratios);
     println!(
         "{events} events, {OTHERS} devices beside them: received for {receiving:.0} ns each, applied and told for \
-         {telling:.0} ns: {ratio:.2} times (at most 1 is promised)"
+         {telling:.0} ns: {ratio:.2} times"
     );
-    if ratio <= 1.0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -11,7 +11,18 @@ use sureplug_core::filter::Instruction;
 /// written, no end.
 #[must_use]
 pub fn run(program: &[Instruction], datagram: &[u8]) -> u32 {
+    run_counted(program, datagram).0
+}
+
+/// What the program returns for this datagram, and how many instructions that takes.
+///
+/// # Panics
+///
+/// As [`run`].
+#[must_use]
+pub fn run_counted(program: &[Instruction], datagram: &[u8]) -> (u32, u64) {
     let (mut a, mut x) = (0u32, 0u32);
+    let mut count = 0;
     let mut memory = [None::<u32>; 16];
     let mut at = 0;
     let load = |place: u64| -> Option<u32> {
@@ -22,16 +33,17 @@ pub fn run(program: &[Instruction], datagram: &[u8]) -> u32 {
     loop {
         let Instruction { code, jt, jf, k } = *program.get(at).expect("an instruction");
         at += 1;
+        count += 1;
         let mut jump = |holds: bool| at += usize::from(if holds { jt } else { jf });
         match code {
             // A load behind the end ends the program with 0.
             0x20 => match load(k.into()) {
                 Some(word) => a = word,
-                None => return 0,
+                None => return (0, count),
             },
             0x40 => match load(u64::from(x) + u64::from(k)) {
                 Some(word) => a = word,
-                None => return 0,
+                None => return (0, count),
             },
             0x00 => a = k,
             0x60 => a = memory[k as usize].expect("written before"),
@@ -49,7 +61,7 @@ pub fn run(program: &[Instruction], datagram: &[u8]) -> u32 {
             0x35 => jump(a >= k),
             0x3d => jump(a >= x),
             0x45 => jump(a & k != 0),
-            0x06 => return k,
+            0x06 => return (k, count),
             0x07 => x = a,
             0x87 => a = x,
             other => panic!("no instruction {other:#x}"),

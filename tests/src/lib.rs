@@ -9,6 +9,7 @@ pub mod filter_oracle;
 pub mod fold;
 pub mod hook_script;
 pub mod kernel;
+pub mod limits;
 pub mod model;
 pub mod oracle;
 pub mod privilege;

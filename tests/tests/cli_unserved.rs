@@ -16,7 +16,8 @@ fn a_missing_socket_is_one_clear_sentence_that_the_manual_lists() {
     if Uid::effective().is_root() {
         // The machine's own may have the directory.
         own_mounts().expect("mounts of its own");
-        mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), Some("mode=755")).expect("a /run of its own");
+        mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), Some("mode=755"))
+            .expect("a /run of its own");
     } else if Path::new("/run/sureplug").exists() {
         return not_run("the notice of a missing socket", "/run/sureplug is there, and hiding it needs root");
     }

@@ -1,6 +1,6 @@
 //! What an event costs from the socket to the counters: the processor time, user and system, of the
 //! daemon without output, against that of the least that anyone can do, a loop that receives and
-//! discards. Fails if it is more times as much than is promised.
+//! discards. Ratios of times, and no limit.
 //!
 //! Both are processes of their own, fed with the same injected events in turn. The kernel's work of
 //! sending is the sender's, that of receiving is theirs.
@@ -8,7 +8,6 @@
 mod contestant;
 mod running;
 
-use std::process::ExitCode;
 use std::{array, env};
 
 use sureplug_tests::kernel::{own_network_namespace, without_seqnum};
@@ -18,8 +17,6 @@ use sureplug_tests::vectors::KERNELS;
 use contestant::{CONTESTANTS, compete};
 use running::Running;
 
-/// Times as much as receiving and discarding, at most, while both read a storm as it comes.
-const LIMIT: f64 = 1.5;
 /// Odd, so that the median is one of them.
 const ROUNDS: usize = 15;
 const BURSTS: usize = 30;
@@ -35,22 +32,20 @@ enum Load {
     Live,
 }
 
-fn main() -> ExitCode {
+fn main() {
     let arguments: Vec<String> = env::args().collect();
     if let Some(contestant) = CONTESTANTS.iter().position(|name| arguments.iter().any(|a| a == name)) {
-        compete(contestant);
-        return ExitCode::SUCCESS;
+        return compete(contestant);
     }
-    let Some(_turn) = own_network_namespace("the bench of the whole path") else { return ExitCode::SUCCESS };
+    let Some(_turn) = own_network_namespace("the bench of the whole path") else { return };
     let burst = burst();
     println!("{ROUNDS} rounds of {BURSTS} bursts of {} events", burst.len());
     let queued = compare("bursts, queued", Load::Queued, &burst);
     let live = compare("a storm, live", Load::Live, &burst);
     println!(
-        "live: {live:.2} times receiving and discarding (at most {LIMIT} is promised); queued, where the loop pays \
-         for neither a wake-up nor the sender's credentials: {queued:.2} (not promised)"
+        "live: {live:.2} times receiving and discarding; queued, where the loop pays for neither a wake-up nor the \
+         sender's credentials: {queued:.2}"
     );
-    if live <= LIMIT { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A hub with eight sticks comes and goes: the worst single plug that has captures.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::PathBuf;
 
 /// A uevent socket's figures, as `/proc/PID/net/netlink` shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub(super) fn queue(pid: u32) -> Option<Queue> {
         // sk, protocol, port, groups, bytes, and further on drops and inode.
         let fields: Vec<_> = line.split_whitespace().collect();
         let [_, "15", _, "00000001", bytes, _, _, _, drops, inode] = fields[..] else { return None };
-        let ours = targets.iter().any(|target| *target == *format!("socket:[{inode}]"));
+        let socket = PathBuf::from(format!("socket:[{inode}]"));
+        let ours = targets.contains(&socket);
         let (bytes, drops) = (bytes.parse().ok()?, drops.parse().ok()?);
         ours.then_some(Queue { bytes, drops })
     })
