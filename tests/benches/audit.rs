@@ -13,7 +13,7 @@ use sureplug_tests::limits::{AUDIT, system_calls};
 const SOCKETS: usize = 2_000;
 const PROCESSES: usize = 500;
 /// Odd, so that the median is one of them.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 7;
 
 /// What the bench calls itself with, to walk and end.
 const WALK: &str = "--walk";

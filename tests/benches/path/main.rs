@@ -18,7 +18,7 @@ use contestant::{CONTESTANTS, compete};
 use running::Running;
 
 /// Odd, so that the median is one of them.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 7;
 const BURSTS: usize = 30;
 /// Tries to measure something without others' events.
 const UNDISTURBED_WITHIN: usize = 20;

@@ -95,9 +95,7 @@ impl Steps {
     }
 
     fn step(&mut self) -> io::Result<()> {
-        if let Some(first) = self.first_loop
-            && self.random(LOOP_IN) == 0
-        {
+        if let Some(first) = self.first_loop.filter(|_| self.random(LOOP_IN) == 0) {
             return step_loop(first + self.random(LOOPS));
         }
         let number = self.random(NAMES);
