@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use sureplug_core::journal::{Lag, Packet, Told};
-//! use sureplug_core::presence::Scope;
+//! use sureplug_core::presence::{Directory, Scope};
 //! use sureplug_core::selection::Selection;
 //! use sureplug_core::stream::Stream;
 //! use sureplug_core::uevent::{Action, Uevent};
@@ -10,7 +10,7 @@
 //! let mut stream = Stream::<8, 2048, 1024, 1>::new();
 //! let consumer = stream.join(Selection::ALL, Lag::Hold).expect("a place");
 //! let datagram = b"add@/devices/usb2/2-1\0ACTION=add\0DEVPATH=/devices/usb2/2-1\0SUBSYSTEM=usb\0SEQNUM=9\0";
-//! stream.event(0, &Uevent::parse(datagram)?, Scope::Tracked);
+//! stream.event(0, &Uevent::parse(datagram)?, Scope::Tracked, Directory::Unknown);
 //!
 //! let mut packet = Packet::new();
 //! let Some(Told::Event(entry)) = stream.next(consumer, 0, &mut packet) else { panic!() };
@@ -22,7 +22,7 @@
 use core::num::NonZeroU64;
 
 use crate::journal::{ConsumerId, Journal, Lag, Packet, Told};
-use crate::presence::{Look, Origin, Outcome, Presence, ScanKind, Scope, Transition};
+use crate::presence::{Directory, Look, Origin, Outcome, Presence, ScanKind, Scope, Transition};
 use crate::selection::Selection;
 use crate::uevent::Uevent;
 
@@ -58,12 +58,12 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     }
 
     /// Applies an event of the kernel: see [`Presence::apply`].
-    pub fn event(&mut self, stamp: u64, uevent: &Uevent<'_>, scope: Scope) {
+    pub fn event(&mut self, stamp: u64, uevent: &Uevent<'_>, scope: Scope, directory: Directory) {
         let Self { presence, journal } = self;
         if scope == Scope::Tracked {
-            journal.make_room(presence, uevent, None);
+            journal.make_room(presence, uevent, directory.inode());
         }
-        presence.apply(uevent, scope, &mut |transition| journal.push(stamp, &transition));
+        presence.apply(uevent, scope, directory, &mut |transition| journal.push(stamp, &transition));
     }
 
     /// See [`Presence::begin_scan`].

@@ -16,7 +16,7 @@ use gungraun::{
 use kobject_uevent::UEvent;
 use sureplug_board::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_core::journal::{ConsumerId, Lag, Packet};
-use sureplug_core::presence::Scope;
+use sureplug_core::presence::{Directory, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
 use sureplug_core::uevent::{Action, Uevent};
@@ -101,7 +101,8 @@ fn apply(Running { stream, consumer, events }: &mut Running) -> u64 {
     let mut packet = Packet::new();
     let mut delivered = 0;
     for datagram in events {
-        stream.event(0, &Uevent::parse(black_box(datagram)).expect("an event"), Scope::Tracked);
+        let uevent = Uevent::parse(black_box(datagram)).expect("an event");
+        stream.event(0, &uevent, Scope::Tracked, Directory::Unknown);
         while stream.next(*consumer, 0, &mut packet).is_some() {
             delivered += 1;
         }

@@ -4,7 +4,7 @@
 use sureplug_board::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_board::netlink::{BATCH_MESSAGES, Batch, Message, UeventSocket};
 use sureplug_core::journal::{Lag, Packet};
-use sureplug_core::presence::Scope;
+use sureplug_core::presence::{Directory, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
 use sureplug_core::uevent::Uevent;
@@ -33,7 +33,8 @@ fn main() {
         let path = format!("/devices/pci0000:00/0000:00:1d.0/usb1/1-1/1-1.4/1-1.4:1.{number}");
         let text =
             format!("add@{path}\0ACTION=add\0DEVPATH={path}\0SUBSYSTEM=usb\0PRODUCT=46f4/1/0\0SEQNUM=1\0");
-        stream.event(0, &Uevent::parse(text.as_bytes()).expect("an event"), Scope::Tracked);
+        let uevent = Uevent::parse(text.as_bytes()).expect("an event");
+        stream.event(0, &uevent, Scope::Tracked, Directory::Unknown);
         while stream.next(consumer, 0, &mut packet).is_some() {}
     }
     let injector = Injector::new();
@@ -62,7 +63,7 @@ fn main() {
         let telling = processor_time(|| {
             for _ in 0..BURSTS {
                 for uevent in &parsed {
-                    stream.event(0, uevent, Scope::Tracked);
+                    stream.event(0, uevent, Scope::Tracked, Directory::Unknown);
                     while stream.next(consumer, 0, &mut packet).is_some() {}
                 }
             }

@@ -1,7 +1,7 @@
 //! Consumers that do not keep up.
 
 use sureplug_core::journal::{Lag, Packet, Told};
-use sureplug_core::presence::{ScanKind, Scope};
+use sureplug_core::presence::{Directory, ScanKind, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
 use sureplug_core::uevent::Uevent;
@@ -204,7 +204,7 @@ fn stamps_come_back() {
     let mut script = with(&["/a"]);
     let event = b"change@/a\0ACTION=change\0DEVPATH=/a\0";
     let uevent = Uevent::parse(event).expect("a uevent");
-    script.stream.event(77, &uevent, Scope::Tracked);
+    script.stream.event(77, &uevent, Scope::Tracked, Directory::Unknown);
     let mut stamps = Vec::new();
     while script.next_with(script.id, &mut |entry| stamps.push(entry.stamp)).is_some() {}
     assert_eq!(stamps, [77]);
@@ -219,7 +219,8 @@ fn what_was_not_told_is_counted_also_in_the_middle_of_a_difference() {
     for path in ["/a", "/b", "/c"] {
         for action in ["add", "change", "change"] {
             let text = format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=usb\0");
-            stream.event(0, &Uevent::parse(text.as_bytes()).expect("an event"), Scope::Tracked);
+            let uevent = Uevent::parse(text.as_bytes()).expect("an event");
+            stream.event(0, &uevent, Scope::Tracked, Directory::Unknown);
         }
     }
     let unread = |stream: &Stream<8, 2_048, 400, 1>| stream.journal().unread(id, stream.presence());

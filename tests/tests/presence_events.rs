@@ -1,6 +1,8 @@
 //! What an event means for who was told of devices before.
 
+use sureplug_core::journal::Lag;
 use sureplug_core::presence::{ScanKind, Scope};
+use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Property;
 use sureplug_tests::model::{Says, Script, uevent};
 
@@ -202,4 +204,127 @@ fn a_driver_that_let_go_is_forgotten() {
     script.next_with(script.id, &mut |entry| {
         assert_eq!((entry.uevent.driver(), entry.uevent.property(b"X")), (None, Some(&b"1"[..])));
     });
+}
+
+/// It was written to a file of sysfs: the kernel sends another one when it removes the device.
+#[test]
+fn a_synthetic_remove_is_told_as_change() {
+    for inode in [0, 1, 2] {
+        let mut script = Roomy::new();
+        script.event_at("add", "/a", USB, 1);
+        script.event("add", "/a/b", USB);
+        script.event_at("remove", "/a", &[("SUBSYSTEM", "usb"), ("SYNTH_UUID", "0")], inode);
+        assert_eq!(script.told(), ["kernel add /a", "kernel add /a/b", "kernel change /a (remove)"]);
+        script.event("remove", "/a", USB);
+        assert_eq!(script.told(), ["repair remove /a/b", "kernel remove /a"]);
+    }
+}
+
+#[test]
+fn a_synthetic_remove_of_something_unknown_is_told_as_add_if_it_is_there() {
+    let mut script = Roomy::new();
+    let synthetic = [("SUBSYSTEM", "usb"), ("SYNTH_UUID", "0")];
+    script.event_at("remove", "/a", &synthetic, 0);
+    assert_eq!(script.stream.presence().counts().unknown_removals, 1);
+    script.event_at("remove", "/a", &synthetic, 1);
+    assert_eq!(script.told(), ["kernel add /a (remove)"]);
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", USB, 2)]).replaced, 1, "its directory is known");
+}
+
+#[test]
+fn an_add_with_another_directory_is_another_device() {
+    let mut script = Roomy::new();
+    script.event_at("add", "/a", USB, 1);
+    script.event_at("add", "/a", USB, 1);
+    script.event_at("add", "/a", USB, 0);
+    assert_eq!(script.told(), ["kernel add /a", "kernel change /a (add)", "kernel change /a (add)"]);
+    script.event_at("add", "/a", USB, 2);
+    assert_eq!(script.told(), ["repair remove /a", "kernel add /a"]);
+}
+
+/// The kernel counts it up for each medium, and not at the moment of the event.
+#[test]
+fn a_number_of_media_that_moves_in_one_directory_replaces_nothing() {
+    let disk = |number| [("SUBSYSTEM", "block"), ("MAJOR", "8"), ("DISKSEQ", number)];
+    let mut script = Roomy::new();
+    script.event_at("add", "/disk", &disk("9"), 7);
+    script.event_at("add", "/disk/part", &disk("9"), 8);
+    script.event("change", "/disk", &disk("9"));
+    script.event_at("add", "/disk", &disk("10"), 7);
+    let found = [("/disk", &disk("11")[..], 7), ("/disk/part", &disk("11")[..], 8)];
+    assert!(!script.scan(ScanKind::Settle, &found).has_repaired());
+    script.event_at("add", "/disk/part", &disk("12"), 8);
+    assert_eq!(
+        script.told(),
+        [
+            "kernel add /disk",
+            "kernel add /disk/part",
+            "kernel change /disk",
+            "kernel change /disk (add)",
+            "kernel change /disk/part (add)"
+        ]
+    );
+}
+
+/// What is stored of `/a` after these events, as a new consumer is told it.
+fn stored_after(events: &[(&str, &[(&str, &str)])]) -> Vec<String> {
+    let mut script = Script::<16, 4_096, 8_192, 2>::new();
+    for &(action, says) in events {
+        script.event(action, "/a", says);
+    }
+    let late = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    let mut stored = Vec::new();
+    script.next_with(late, &mut |entry| {
+        let properties = entry.uevent.properties().skip(2);
+        stored.extend(properties.map(|property| property.to_string()));
+    });
+    stored
+}
+
+/// As `power_supply_uevent` has it in `drivers/power/supply/power_supply_sysfs.c`: a value that cannot be read is left out.
+#[test]
+fn a_change_says_what_the_device_is_from_then_on() {
+    let supply = ("SUBSYSTEM", "power_supply");
+    let name = ("POWER_SUPPLY_NAME", "AC");
+    let before = [supply, name, ("POWER_SUPPLY_ONLINE", "1"), ("POWER_SUPPLY_VOLTAGE_NOW", "5")];
+    let change =
+        [supply, ("SYNTH_UUID", "0"), name, ("POWER_SUPPLY_ONLINE", "0"), ("POWER_SUPPLY_TYPE", "USB")];
+    for action in ["change", "online", "frobnicate", "remove"] {
+        let stored = stored_after(&[("add", &before), (action, &change)]);
+        let wanted = [
+            "SUBSYSTEM=power_supply",
+            "POWER_SUPPLY_NAME=AC",
+            "POWER_SUPPLY_ONLINE=0",
+            "POWER_SUPPLY_TYPE=USB",
+        ];
+        assert_eq!(stored, wanted, "{action}");
+    }
+}
+
+/// What a driver adds to one event stands in front of what `dev_uevent` says of the device.
+#[test]
+fn what_has_happened_to_a_device_is_not_stored() {
+    let block = ("SUBSYSTEM", "block");
+    let disk = [("MAJOR", "8"), ("MINOR", "0"), ("DEVNAME", "sda"), ("DEVTYPE", "disk"), ("DISKSEQ", "9")];
+    let add = [&[block], &disk[..]].concat();
+    let change = [&[block, ("DISK_MEDIA_CHANGE", "1")], &disk[..4], &[("DISKSEQ", "10")]].concat();
+    let wanted = ["SUBSYSTEM=block", "MAJOR=8", "MINOR=0", "DEVNAME=sda", "DEVTYPE=disk", "DISKSEQ=10"];
+    assert_eq!(stored_after(&[("add", &add), ("change", &change)]), wanted);
+    assert_eq!(stored_after(&[("change", &change)]), wanted, "nor of one that is not known");
+    let scsi = ("SUBSYSTEM", "scsi");
+    let target = [scsi, ("DEVTYPE", "scsi_device"), ("MODALIAS", "scsi:t-0x00")];
+    let bound = [scsi, ("SDEV_UA", "INQUIRY_DATA_HAS_CHANGED"), target[1], ("DRIVER", "sd"), target[2]];
+    let wanted = ["SUBSYSTEM=scsi", "DEVTYPE=scsi_device", "DRIVER=sd", "MODALIAS=scsi:t-0x00"];
+    assert_eq!(stored_after(&[("add", &target), ("change", &bound)]), wanted);
+    let zone = [("SUBSYSTEM", "thermal"), ("NAME", "cpu"), ("TEMP", "90000")];
+    assert_eq!(stored_after(&[("add", &zone[..1]), ("change", &zone)]), ["SUBSYSTEM=thermal"]);
+}
+
+/// Such an event is not the kernel's own.
+#[test]
+fn a_change_that_describes_a_device_in_part_leaves_the_rest() {
+    let before = [("SUBSYSTEM", "x"), ("NAME", "a"), ("ONLINE", "1"), ("TYPE", "b")];
+    let stored =
+        stored_after(&[("add", &before), ("change", &[("SUBSYSTEM", "x"), ("NEW", "1"), ("ONLINE", "0")])]);
+    assert_eq!(stored, ["SUBSYSTEM=x", "NAME=a", "TYPE=b", "ONLINE=0"]);
 }

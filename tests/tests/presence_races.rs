@@ -251,3 +251,35 @@ fn another_subsystem_is_another_device() {
     script.event("change", "/a", &[("SUBSYSTEM", "tty")]);
     assert_eq!(script.told(), ["kernel add /a", "repair remove /a", "kernel add /a (change)"]);
 }
+
+/// The first one was removed, and a second one added, before the first event was applied: the directory is the second's.
+#[test]
+fn the_directory_of_a_successor_does_no_harm() {
+    let mut script = Roomy::new();
+    for action in ["add", "remove", "add"] {
+        script.event_at(action, "/a", &[], 2);
+    }
+    assert_eq!(script.told(), ["kernel add /a", "kernel remove /a", "kernel add /a"]);
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 2)]).kept, 1);
+}
+
+/// The same where the `remove` was lost.
+#[test]
+fn the_directory_of_a_successor_does_no_harm_without_the_removal() {
+    let mut script = Roomy::new();
+    script.event_at("add", "/a", &[("IFINDEX", "1")], 2);
+    script.event_at("add", "/a", &[("IFINDEX", "2")], 2);
+    assert_eq!(script.told(), ["kernel add /a", "repair remove /a", "kernel add /a"]);
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[("IFINDEX", "2")], 2)]).kept, 1);
+}
+
+/// A scan saw the one that was there before, and the events of that were lost.
+#[test]
+fn the_directory_of_an_add_is_believed_more_than_what_a_scan_found_before() {
+    let mut script = Roomy::new();
+    script.stream.begin_scan(ScanKind::Start);
+    script.saw(("/a", &[], 1));
+    script.event_at("add", "/a", &[], 2);
+    script.finish();
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 2)]).kept, 1);
+}

@@ -245,3 +245,26 @@ fn what_comes_and_goes_during_a_scan_is_told_by_its_events() {
     assert_eq!(script.told(), NOTHING);
     assert_eq!(script.stream.presence().devices(), 2);
 }
+
+#[test]
+fn a_device_that_an_event_added_is_known_by_its_directory() {
+    let mut script = Roomy::new();
+    script.event_at("add", "/a", &[], 1);
+    script.event_at("add", "/b", &[], 0);
+    script.told();
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 2), ("/b", &[], 3)]).replaced, 1);
+    assert_eq!(script.told(), ["repair remove /a", "repair add /a"]);
+}
+
+#[test]
+fn a_device_that_moved_keeps_its_directory() {
+    let mut script = Roomy::new();
+    script.event_at("add", "/a", &[], 1);
+    // By then another one may be there.
+    script.event_at("move", "/b", &[("DEVPATH_OLD", "/a")], 2);
+    // Not known where it was.
+    script.event_at("move", "/d", &[("DEVPATH_OLD", "/c")], 4);
+    script.told();
+    assert_eq!(script.scan(ScanKind::Settle, &[("/b", &[], 1), ("/d", &[], 4)]).kept, 2);
+    assert_eq!(script.scan(ScanKind::Settle, &[("/b", &[], 2), ("/d", &[], 5)]).replaced, 2);
+}

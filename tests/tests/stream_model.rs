@@ -2,8 +2,8 @@
 //! happen during, and consumers of every speed.
 //!
 //! What is not held against the stream: a device that has nothing in its properties to tell it from the one
-//! that was there before, or only a `DISKSEQ` that it may have changed itself, where an event told of that one
-//! and it was replaced before any scan has read its inode. It is told as kept.
+//! that was there before, or only a `DISKSEQ`, which moves with each medium, where that one was replaced before its
+//! directory was looked at: by a scan, or when its `add` was applied. It is told as kept.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,7 +23,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         Just(Saying::Change),
         any::<u8>().prop_map(|driver| Saying::Bind(driver % 3)),
         Just(Saying::Unbind),
+        Just(Saying::Medium),
         Just(Saying::Trigger),
+        Just(Saying::TriggerRemove),
     ];
     prop_oneof![
         4 => (any::<u8>(), any::<u8>(), any::<u8>(), any::<bool>()).prop_map(|(place, below, identity, at_once)| {

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use nix::fcntl::AtFlags;
 use nix::libc;
-use nix::sys::stat::fstatat;
+use nix::sys::stat::{FileStat, fstatat};
+use sureplug_core::presence::Directory;
 
+use super::files::is_absence;
 use super::path::SysfsPath;
 use super::root::Root;
 use super::subsystems::{Known, PLACES, is_name};
 
-/// Says which subsystems are classes or buses, whose devices sysfs lists.
+/// Says which subsystems are classes or buses, whose devices sysfs lists, and what is at a devpath.
 pub struct Subsystems {
     root: Root,
     path: SysfsPath,
@@ -56,6 +58,21 @@ impl Subsystems {
         }
     }
 
+    /// What is at a devpath now.
+    pub fn directory(&mut self, devpath: &[u8]) -> Directory {
+        let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
+        if self.path.set(&[below]).is_err() {
+            return Directory::Unknown;
+        }
+        match fstatat(self.root.as_fd(), self.path.relative(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            // The C library of some 32-bit targets says it in 32 bits.
+            #[allow(clippy::useless_conversion)]
+            Ok(stat) if is_directory(&stat) => Directory::of(u64::from(stat.st_ino)),
+            Err(errno) if is_absence(errno) => Directory::Absent,
+            _ => Directory::Unknown,
+        }
+    }
+
     /// New classes or buses may be there.
     pub fn forget_absent(&mut self) {
         self.absent = Known::new();
@@ -64,6 +81,10 @@ impl Subsystems {
     fn is_directory(&mut self, parts: &[&[u8]]) -> bool {
         self.path.set(parts).is_ok()
             && fstatat(self.root.as_fd(), self.path.relative(), AtFlags::empty())
-                .is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
+                .is_ok_and(|stat| is_directory(&stat))
     }
+}
+
+const fn is_directory(stat: &FileStat) -> bool {
+    stat.st_mode & libc::S_IFMT == libc::S_IFDIR
 }

@@ -4,7 +4,7 @@ use std::sync::MutexGuard;
 use std::time::Duration;
 
 use sureplug_core::ports::PortWatch;
-use sureplug_core::presence::{ScanKind, Scope};
+use sureplug_core::presence::{Directory, ScanKind, Scope};
 use sureplug_core::schedule::Schedule;
 use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Uevent;
@@ -80,7 +80,8 @@ impl Tracker {
                     }
                     self.schedule.event(at.since_boot());
                     let scope = self.scope(&uevent);
-                    self.stream.event(at.as_nanos(), &uevent, scope);
+                    let directory = self.directory(&uevent, scope);
+                    self.stream.event(at.as_nanos(), &uevent, scope, directory);
                     self.look_at_table(at);
                 }
                 Err(error) => {
@@ -197,6 +198,15 @@ impl Tracker {
         let tracked = uevent.devpath().starts_with(b"/devices/")
             && uevent.subsystem().is_some_and(|name| self.subsystems.contains(name));
         if tracked { Scope::Tracked } else { Scope::Untracked }
+    }
+
+    /// What is at an event's devpath, if that says what the event means.
+    fn directory(&mut self, uevent: &Uevent<'_>, scope: Scope) -> Directory {
+        if scope == Scope::Tracked && self.stream.presence().wants_directory(uevent) {
+            self.subsystems.directory(uevent.devpath())
+        } else {
+            Directory::Unknown
+        }
     }
 
     fn lose(&mut self, at: Monotonic, note: impl FnOnce(&mut Shortage)) {

@@ -4,37 +4,56 @@ use core::num::NonZeroU64;
 
 use super::scan::Scan;
 use super::slot::{Index, State, Verdict};
-use super::stored::Description;
+use super::stored::{Description, Part};
 use super::transition::{Effect, Origin, Scope, Transition};
-use super::{Out, Presence, identity};
+use super::{Directory, Out, Presence};
 use crate::uevent::{Action, Uevent};
 
-/// What a device says in its events as it is then.
-const DRIVER: &[u8] = b"DRIVER";
-
 impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
+    /// Whether what an event means depends on the [`Directory`] at its devpath. Looking that up costs a system
+    /// call: where the event adds a device, or is about one that is not known.
+    #[must_use]
+    pub fn wants_directory(&self, uevent: &Uevent<'_>) -> bool {
+        match uevent.action() {
+            Action::Add | Action::Move => true,
+            Action::Remove if uevent.synth_uuid().is_none() => false,
+            _ => self.table.find(uevent.devpath(), State::Present).is_none(),
+        }
+    }
+
     /// Applies an event of the kernel, and tells in order what follows from it: at least the event itself,
-    /// unless it removes what nobody was told of.
+    /// unless it removes what nobody was told of. `directory` is what sysfs shows at its devpath then, if that is
+    /// [wanted](Self::wants_directory).
     ///
     /// An `add` of something present is told as `change`. Anything but a `remove` of something unknown, or of
     /// another device than the one that was there, is told as `add`, behind the removal of that one. A `move`
     /// is told as `remove` of the old devpath and `add` of the new, with all that is below it. A removed or
     /// replaced device takes along what is still present below it.
-    pub fn apply(&mut self, uevent: &Uevent<'_>, scope: Scope, out: Out<'_>) {
+    ///
+    /// A `remove` with `SYNTH_UUID` is one that user space has written to a file of sysfs
+    /// (`kobject_synth_uevent` in `lib/kobject_uevent.c`): it removes nothing, and is told as `change`. The kernel sends
+    /// another one when it removes the device.
+    ///
+    /// By the time at which an event is applied, another device may have taken the devpath. The `remove` of the first
+    /// one was then sent before the directory was looked up: it is applied later, or it was lost.
+    pub fn apply(&mut self, uevent: &Uevent<'_>, scope: Scope, directory: Directory, out: Out<'_>) {
         if scope == Scope::Untracked {
             return out(Transition::Untracked { origin: Origin::Kernel, uevent: *uevent });
         }
         let path = uevent.devpath();
         let action = uevent.action();
-        self.touch(path, matches!(action, Action::Remove | Action::Move));
         let present = self.table.find(path, State::Present);
+        let removes = action == Action::Remove
+            && (uevent.synth_uuid().is_none() || present.is_none() && directory == Directory::Absent);
+        self.touch(path, removes || action == Action::Move);
+        let inode = directory.inode();
         match (action, present) {
-            (Action::Remove, _) => self.remove(present, uevent, out),
-            (Action::Add, Some(index)) => self.add_again(index, uevent, out),
-            (Action::Move, _) => self.relocate(uevent, out),
-            (_, Some(index)) => self.go_on(index, uevent, out),
+            (Action::Remove, _) if removes => self.remove(present, uevent, out),
+            (Action::Add, Some(index)) => self.add_again(index, uevent, inode, out),
+            (Action::Move, _) => self.relocate(uevent, inode, out),
+            (_, Some(index)) => self.go_on(index, uevent, inode, out),
             (_, None) => {
-                self.add(uevent, out);
+                self.add(uevent, inode, out);
             }
         }
     }
@@ -80,15 +99,21 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         }
     }
 
-    /// Adds a device that is not present; returns its slot if there was room.
-    pub(super) fn add(&mut self, uevent: &Uevent<'_>, out: Out<'_>) -> Option<Index> {
+    /// Adds a device that is not present, in a directory with that inode; returns its slot if there was room.
+    pub(super) fn add(
+        &mut self,
+        uevent: &Uevent<'_>,
+        inode: Option<NonZeroU64>,
+        out: Out<'_>,
+    ) -> Option<Index> {
         self.announce_parents(uevent.devpath(), out);
-        let inode = self.take_found(uevent.devpath());
+        // What a scan has found may have been there before this one.
+        let found = self.take_found(uevent.devpath());
         let index = self.table.insert(uevent, State::Present);
         if let Some(index) = index {
-            self.table.slot_mut(index).inode = inode;
-            self.table.slot_mut(index).marks.verdict =
-                self.scan.as_ref().map_or(Verdict::Unseen, Scan::verdict_of_told);
+            let slot = self.table.slot_mut(index);
+            slot.inode = inode.or(found);
+            slot.marks.verdict = self.scan.as_ref().map_or(Verdict::Unseen, Scan::verdict_of_told);
             self.tell(index, Effect::Add, uevent, out);
         } else {
             self.count_unfit();
@@ -127,42 +152,36 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         }
     }
 
-    fn add_again(&mut self, index: Index, uevent: &Uevent<'_>, out: Out<'_>) {
-        if self.stays(index, uevent) {
-            self.table.refresh(index, uevent);
+    fn add_again(&mut self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>, out: Out<'_>) {
+        if self.stays(index, uevent, inode) {
+            let slot = self.table.slot_mut(index);
+            slot.inode = slot.inode.or(inode);
+            self.table.refresh(index, uevent, Part::ALL);
             self.tell(index, Effect::Between, uevent, out);
         } else {
             self.replace(index, out);
-            self.add(uevent, out);
+            self.add(uevent, inode, out);
         }
     }
 
     /// An event that leaves the device where it is, unless it is about another one.
-    fn go_on(&mut self, index: Index, uevent: &Uevent<'_>, out: Out<'_>) {
+    fn go_on(&mut self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>, out: Out<'_>) {
         let is_replaced = self.table.slot(index).marks.verdict == Verdict::Doomed
             && self.table.find(uevent.devpath(), State::Found).is_some();
         let now = Description::of(uevent);
         if is_replaced || !self.table.agrees(index, uevent, &now) {
             self.replace(index, out);
-            self.add(uevent, out);
+            self.add(uevent, inode, out);
         } else {
-            self.update(index, &now);
+            self.table.update(index, uevent, &now);
             self.tell(index, Effect::Between, uevent, out);
         }
     }
 
-    /// Whether an event is about the device that is told as present.
-    pub(super) fn stays(&self, index: Index, uevent: &Uevent<'_>) -> bool {
-        self.table.slot(index).marks.verdict != Verdict::Doomed
-            && identity::agrees(self.table.properties(index), uevent)
-    }
-
-    /// Keeps what is stored of a device that stays as it is now.
-    fn update(&mut self, index: Index, now: &Description<'_>) {
-        self.table.set(index, DRIVER, now.driver);
-        if now.diskseq.is_some() {
-            self.table.set(index, identity::DISKSEQ, now.diskseq);
-        }
+    /// Whether an event, with a directory of that inode at its devpath, is about the device that is told as present.
+    pub(super) fn stays(&self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
+        let is_doomed = self.table.slot(index).marks.verdict == Verdict::Doomed;
+        !is_doomed && self.is_same(index, uevent, inode)
     }
 
     /// Removes a device in whose place another one is. What a scan has found below that, it still tells.

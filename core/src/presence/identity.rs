@@ -15,17 +15,17 @@ pub(super) fn is_part(property: &[u8]) -> bool {
 }
 
 /// New for each disk, and for each medium that is put into one (`disk_force_media_change` in
-/// `block/disk-events.c`).
+/// `block/disk-events.c`), or taken out: it moves under a device that stays.
 pub(super) const DISKSEQ: &[u8] = b"DISKSEQ";
 
 /// Whether an event says of a device what is stored of it, in all properties of its identity that both
 /// have. A device with none of them, or with none that differs, may still be another one: then the inode of
-/// its directory in sysfs decides.
+/// its directory in sysfs decides. For where no inode is known.
 pub(super) fn agrees(properties: &[u8], uevent: &Uevent<'_>) -> bool {
     agrees_but_for_medium(properties, uevent) && agrees_in(DISKSEQ, properties, uevent)
 }
 
-/// The same for an event of a device that stays where it is.
+/// The same for an event of a device that stays where it is, or for a directory with the same inode.
 pub(super) fn agrees_but_for_medium(properties: &[u8], uevent: &Uevent<'_>) -> bool {
     KEYS.iter().all(|key| agrees_in(key, properties, uevent))
 }

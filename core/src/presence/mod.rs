@@ -2,8 +2,9 @@
 //!
 //! [`Presence::apply`] takes an event of the kernel and says what it means for whoever knew the set of
 //! devices before: the event itself, and what must be told with it so that `add` and `remove` of one devpath
-//! alternate. After a loss, or when nothing is known yet, a scan makes the table true again, device by
-//! device, while events go on:
+//! alternate. A device is the same as before if its directory in sysfs has the same inode; what that is, the
+//! caller looks up for events that [want it](Presence::wants_directory). After a loss, or when nothing is known
+//! yet, a scan makes the table true again, device by device, while events go on:
 //!
 //! ```text
 //! begin_scan
@@ -33,7 +34,7 @@ use heapless::Vec;
 
 pub use scan::{Look, Outcome, ScanKind};
 pub(crate) use slot::Index;
-pub use transition::{Device, Effect, Origin, Scope, Transition};
+pub use transition::{Device, Directory, Effect, Origin, Scope, Transition};
 
 use crate::limits::MAX_HEADER_BYTES;
 use crate::maybe::Maybe;
@@ -132,7 +133,8 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     pub(crate) fn has_room(&self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
         let present = self.table.find(uevent.devpath(), State::Present);
         let stays = present.is_some_and(|index| self.is_same(index, uevent, inode));
-        if uevent.action() == Action::Remove || stays && uevent.action() != Action::Move {
+        let removes = uevent.action() == Action::Remove && uevent.synth_uuid().is_none();
+        if removes || stays && uevent.action() != Action::Move {
             return true;
         }
         let cost = Table::<SLOTS, BYTES>::cost(uevent);

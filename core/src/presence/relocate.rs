@@ -11,7 +11,8 @@ use crate::limits::MAX_HEADER_BYTES;
 use crate::uevent::Uevent;
 
 impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
-    pub(super) fn relocate(&mut self, uevent: &Uevent<'_>, out: Out<'_>) {
+    /// `now` is the inode of the directory at the new devpath: a directory that moves keeps its own.
+    pub(super) fn relocate(&mut self, uevent: &Uevent<'_>, now: Option<NonZeroU64>, out: Out<'_>) {
         let path = uevent.devpath();
         let old_path = uevent.devpath_old().filter(|&old| old != path);
         let mut inode = None;
@@ -24,15 +25,14 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         }
         match self.table.find(path, State::Present) {
             // A scan was there before the event.
-            Some(index) if self.stays(index, uevent) => self.tell(index, Effect::Between, uevent, out),
+            Some(index) if self.stays(index, uevent, now) => {
+                self.tell(index, Effect::Between, uevent, out);
+            }
             present => {
                 if let Some(index) = present {
                     self.replace(index, out);
                 }
-                if let Some(index) = self.add(uevent, out) {
-                    let slot = self.table.slot_mut(index);
-                    slot.inode = slot.inode.or(inode);
-                }
+                self.add(uevent, inode.or(now), out);
             }
         }
         if let Some(old_path) = old_path {
@@ -44,7 +44,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     /// is not known. Returns its inode.
     fn depart(&mut self, old_path: &[u8], uevent: &Uevent<'_>, out: Out<'_>) -> Option<NonZeroU64> {
         let present = self.table.find(old_path, State::Present);
-        let old = present.filter(|&index| self.stays(index, uevent));
+        let old = present.filter(|&index| self.stays(index, uevent, None));
         if let (Some(replaced), None) = (present, old) {
             self.replace(replaced, out);
         }

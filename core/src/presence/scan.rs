@@ -3,6 +3,7 @@
 use core::num::NonZeroU64;
 
 use super::slot::{Index, Marks, State, Verdict};
+use super::stored::Part;
 use super::transition::{Effect, Origin};
 use super::{Out, Presence, identity};
 use crate::maybe::Maybe;
@@ -165,7 +166,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
             let slot = self.table.slot_mut(present);
             slot.marks.verdict = Verdict::Kept;
             slot.inode = slot.inode.or(inode);
-            self.table.refresh(present, uevent);
+            self.table.refresh(present, uevent, Part::ALL);
             if let Some(found) = found {
                 self.table.release(found);
             }
@@ -201,11 +202,11 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// Whether what was read at the devpath of a present device is that device.
     pub(super) fn is_same(&self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
-        let same_directory = match (self.table.slot(index).inode, inode) {
-            (Some(before), Some(now)) => before == now,
-            _ => true,
-        };
-        same_directory && identity::agrees(self.table.properties(index), uevent)
+        let properties = self.table.properties(index);
+        match (self.table.slot(index).inode, inode) {
+            (Some(before), Some(now)) => before == now && identity::agrees_but_for_medium(properties, uevent),
+            _ => identity::agrees(properties, uevent),
+        }
     }
 
     /// Ends the scan and tells what it has found: removals, children first; additions, parents first; then

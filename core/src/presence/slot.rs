@@ -78,7 +78,7 @@ pub(super) struct Marks {
 /// One device. Its devpath and properties are in the table's bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
-    /// The inode of its directory in sysfs, once a scan has read it.
+    /// The inode of its directory in sysfs, once that was looked at: by a scan, or when its `add` was applied.
     pub(super) inode: Option<NonZeroU64>,
     /// Of the identity that is stored.
     pub(super) fingerprint: u64,

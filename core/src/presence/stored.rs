@@ -5,7 +5,7 @@ use core::ops::Range;
 use memchr::memchr;
 
 use super::identity;
-use crate::uevent::{Property, Uevent};
+use crate::uevent::{Action, Property, Uevent};
 
 /// What an event says of its device, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,8 +20,12 @@ pub(super) struct Description<'e> {
 
 impl<'e> Description<'e> {
     pub(super) fn of(uevent: &Uevent<'e>) -> Self {
+        Self::of_part(uevent, Part::ALL)
+    }
+
+    pub(super) fn of_part(uevent: &Uevent<'e>, part: Part) -> Self {
         let mut all = Self::default();
-        for property in of_event(uevent) {
+        for property in part.properties(uevent) {
             all.length += property.len() + 1;
             if identity::is_part(property) {
                 all.fingerprint = all.fingerprint.wrapping_add(fingerprint(property));
@@ -33,6 +37,54 @@ impl<'e> Description<'e> {
         }
         all
     }
+}
+
+/// Which of an event's properties describe its device, and not what has happened to it.
+///
+/// The kernel writes what a driver passes to `kobject_uevent_env` (`lib/kobject_uevent.c`), such as
+/// `DISK_MEDIA_CHANGE=1` or the `SYNTH_` arguments, behind `SUBSYSTEM` and in front of what `dev_uevent`
+/// (`drivers/base/core.c`) says of the device. That is the same for every action and for the file `uevent`, and in the
+/// same order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// Properties in front of the description.
+    before: usize,
+}
+
+impl Part {
+    /// All that do not belong to an event as such.
+    pub(super) const ALL: Self = Self { before: 0 };
+
+    /// The part that begins with the property that comes first in what is stored; `None` if the event does not have that,
+    /// as no event of the kernel itself.
+    pub(super) fn beside(properties: &[u8], uevent: &Uevent<'_>) -> Option<Self> {
+        let first = split(properties).find(|property| !has_no_place(property))?;
+        let key = &first[..=memchr(b'=', first)?];
+        let before = of_event(uevent).position(|property| property.starts_with(key))?;
+        Some(Self { before })
+    }
+
+    /// The part of an event of a device of which nothing is stored: from the first property on that `dev_uevent` may write
+    /// and nobody else.
+    pub(super) fn alone(uevent: &Uevent<'_>) -> Self {
+        if uevent.action() == Action::Add {
+            return Self::ALL;
+        }
+        let starts = [&b"MAJOR="[..], b"DEVTYPE="];
+        let before = starts.iter().find_map(|start| of_event(uevent).position(|p| p.starts_with(start)));
+        Self { before: before.unwrap_or(0) }
+    }
+
+    /// Each without its NUL.
+    pub(super) fn properties<'e>(self, uevent: &Uevent<'e>) -> impl Iterator<Item = &'e [u8]> + use<'e> {
+        let all = of_event(uevent).enumerate();
+        all.filter(move |(place, property)| *place >= self.before || has_no_place(property)).map(|(_, p)| p)
+    }
+}
+
+/// Whether a property's place says nothing: it stands in front of the description, or comes and goes at its beginning.
+fn has_no_place(property: &[u8]) -> bool {
+    property.starts_with(b"SUBSYSTEM=") || property.starts_with(b"DRIVER=")
 }
 
 /// Of a property: two that differ have another one, but for one pair in 2^64.

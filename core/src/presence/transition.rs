@@ -1,3 +1,5 @@
+use core::num::NonZeroU64;
+
 use super::slot::Index;
 use crate::uevent::Uevent;
 
@@ -94,4 +96,35 @@ pub enum Scope {
     Tracked,
     /// Anything else.
     Untracked,
+}
+
+/// What sysfs shows at an event's devpath when the event is applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Directory {
+    /// It was not looked at, or could not be read.
+    #[default]
+    Unknown,
+    /// Nothing.
+    Absent,
+    /// A directory with this inode, which is new at each creation.
+    Inode(NonZeroU64),
+}
+
+impl Directory {
+    /// A directory by the number of its inode; 0 if that is not known.
+    #[must_use]
+    pub const fn of(inode: u64) -> Self {
+        match NonZeroU64::new(inode) {
+            Some(inode) => Self::Inode(inode),
+            None => Self::Unknown,
+        }
+    }
+
+    pub(crate) const fn inode(self) -> Option<NonZeroU64> {
+        match self {
+            Self::Inode(inode) => Some(inode),
+            Self::Unknown | Self::Absent => None,
+        }
+    }
 }

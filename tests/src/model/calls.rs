@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sureplug_core::journal::{Lag, Packet};
-use sureplug_core::presence::{Effect, Presence, ScanKind, Scope, Transition};
+use sureplug_core::presence::{Directory, Effect, Presence, ScanKind, Scope, Transition};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
 use sureplug_core::uevent::Uevent;
@@ -14,7 +14,7 @@ use super::reader::Reader;
 /// One call. What is not about consumers is for the table too.
 #[derive(Clone, Debug)]
 enum Call {
-    Event(Vec<u8>, Scope),
+    Event(Vec<u8>, Scope, Directory),
     Begin(ScanKind),
     LookAt(String),
     LookAtUnseen,
@@ -47,20 +47,24 @@ fn datagram(action: &str, number: u8, identity: u8, old: u8) -> Vec<u8> {
     let mut says = vec![("SUBSYSTEM", subsystem), (key, &*value)];
     says.extend((!driver.is_empty()).then_some(("DRIVER", &*driver)));
     says.extend((action == "move").then_some(("DEVPATH_OLD", &*old)));
+    says.extend((action == "remove" && identity & 8 != 0).then_some(("SYNTH_UUID", "0")));
     uevent(action, &path(number), &says)
 }
 
 fn calls(bytes: &[u8]) -> impl Iterator<Item = Call> {
     bytes.chunks_exact(4).map(|chunk| {
         let [what, a, b, c] = [0, 1, 2, 3].map(|place| chunk[place]);
+        let directory = [Directory::Unknown, Directory::Absent, Directory::of(1), Directory::of(2)];
+        let directory = directory[usize::from(what / 24 % 4)];
+        let tracked = |datagram| Call::Event(datagram, Scope::Tracked, directory);
         let kind = [ScanKind::Start, ScanKind::Repair, ScanKind::Settle][usize::from(a % 3)];
         match what % 24 {
-            0..=3 => Call::Event(datagram("add", a, b, c), Scope::Tracked),
-            4..=6 => Call::Event(datagram("remove", a, b, c), Scope::Tracked),
-            7 => Call::Event(datagram("change", a, b, c), Scope::Tracked),
-            8 => Call::Event(datagram("bind", a, b, c), Scope::Tracked),
-            9..=10 => Call::Event(datagram("move", a, b, c), Scope::Tracked),
-            11 => Call::Event(datagram("add", a, b, c), Scope::Untracked),
+            0..=3 => tracked(datagram("add", a, b, c)),
+            4..=6 => tracked(datagram("remove", a, b, c)),
+            7 => tracked(datagram("change", a, b, c)),
+            8 => tracked(datagram("bind", a, b, c)),
+            9..=10 => tracked(datagram("move", a, b, c)),
+            11 => Call::Event(datagram("add", a, b, c), Scope::Untracked, directory),
             12 => Call::Begin(kind),
             13 => Call::LookAt(path(a)),
             14 => Call::LookAtUnseen,
@@ -104,7 +108,9 @@ pub fn call_presence(bytes: &[u8]) {
             }
         };
         match call {
-            Call::Event(datagram, scope) => presence.apply(&parse(&datagram), scope, &mut hear),
+            Call::Event(datagram, scope, directory) => {
+                presence.apply(&parse(&datagram), scope, directory, &mut hear);
+            }
             Call::Begin(kind) => presence.begin_scan(kind),
             Call::LookAt(path) => presence.look_at(path.as_bytes()),
             Call::LookAtUnseen => drop(presence.look_at_unseen()),
@@ -136,7 +142,9 @@ pub fn call_stream(bytes: &[u8]) {
         let stamp = number as u64 + 1;
         let place = |reader: u8, readers: &[Reader]| usize::from(reader).checked_rem(readers.len());
         match call {
-            Call::Event(datagram, scope) => stream.event(stamp, &parse(&datagram), scope),
+            Call::Event(datagram, scope, directory) => {
+                stream.event(stamp, &parse(&datagram), scope, directory);
+            }
             Call::Begin(kind) => stream.begin_scan(kind),
             Call::LookAt(path) => stream.look_at(path.as_bytes()),
             Call::LookAtUnseen => drop(stream.look_at_unseen()),
@@ -185,7 +193,8 @@ pub fn call_stream(bytes: &[u8]) {
     }
     stream.end_scan(0);
     for number in 0..SLOTS {
-        stream.event(0, &parse(&uevent("add", &format!("/{number}"), &[])), Scope::Tracked);
+        let add = uevent("add", &format!("/{number}"), &[]);
+        stream.event(0, &parse(&add), Scope::Tracked, Directory::Unknown);
     }
     assert_eq!(stream.presence().devices(), SLOTS, "a slot was lost");
 }

@@ -43,14 +43,15 @@ impl Identity {
         }
     }
 
-    fn properties(self, incarnation: u64) -> Vec<(&'static str, String)> {
+    /// Of all disks and media, no two have the same number.
+    fn properties(self, incarnation: u64, media: u64) -> Vec<(&'static str, String)> {
         let number = || incarnation.to_string();
         match self {
             Self::Nothing => Vec::new(),
             Self::SameProduct => vec![("PRODUCT", "46f4/1/0".to_owned())],
             Self::Usb => vec![("BUSNUM", "001".to_owned()), ("DEVNUM", number())],
             Self::Node => vec![("MAJOR", "166".to_owned()), ("MINOR", number())],
-            Self::Disk => vec![("DISKSEQ", number())],
+            Self::Disk => vec![("DISKSEQ", (incarnation * 1_000 + media).to_string())],
             Self::Interface => vec![("IFINDEX", number())],
         }
     }
@@ -65,6 +66,10 @@ pub struct Device {
     pub identity: Identity,
     /// Which driver has it.
     pub driver: Option<u8>,
+    /// Changes with each `change`.
+    pub state: u64,
+    /// Media that a disk has had, which its `DISKSEQ` counts.
+    pub media: u64,
 }
 
 impl Device {
@@ -76,11 +81,18 @@ impl Device {
 
     pub(super) fn datagram(&self, action: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
         let (incarnation, driver) = (self.incarnation.to_string(), self.driver.map(|d| d.to_string()));
-        let identity = self.identity.properties(self.incarnation);
-        let mut properties = vec![("SUBSYSTEM", self.identity.subsystem()), ("INCARNATION", &incarnation)];
+        let (identity, state) =
+            (self.identity.properties(self.incarnation, self.media), self.state.to_string());
+        let mut properties = vec![("SUBSYSTEM", self.identity.subsystem())];
+        // What the caller of `kobject_uevent_env` adds comes first, and the number last.
+        let is_last = |(key, _): &&(&str, &str)| *key == "SEQNUM";
+        properties.extend(more.iter().filter(|property| !is_last(property)));
         properties.extend(identity.iter().map(|(key, value)| (*key, value.as_str())));
+        properties.push(("INCARNATION", &incarnation));
         properties.extend(driver.as_deref().map(|driver| ("DRIVER", driver)));
-        properties.extend(more);
+        // As some properties of a battery, it is not always there.
+        properties.extend((self.state % 3 != 2).then_some(("STATE", &*state)));
+        properties.extend(more.iter().filter(is_last));
         uevent(action, path, &properties)
     }
 }

@@ -1,6 +1,6 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sureplug_core::presence::Scope;
+use sureplug_core::presence::{Directory, Scope};
 
 use super::datagram::{Sent, uevent};
 use super::device::{Device, Identity};
@@ -24,14 +24,18 @@ pub const PLACES: [&str; 12] = [
 /// What an event says of a device that stays.
 #[derive(Clone, Copy, Debug)]
 pub enum Saying {
-    /// `change`.
+    /// `change` of its state.
     Change,
+    /// `change` because a disk has another medium, with the number of the one before.
+    Medium,
     /// `bind` to that driver.
     Bind(u8),
     /// `unbind`.
     Unbind,
     /// `add`, because somebody asked for it.
     Trigger,
+    /// `remove`, because somebody asked for it.
+    TriggerRemove,
 }
 
 /// What happens in the kernel.
@@ -95,7 +99,14 @@ pub struct Kernel {
     steps: VecDeque<Step>,
     /// What tells them apart, of all devices that ever were.
     identities: Vec<Identity>,
+    /// Those that have had another devpath.
+    moved: BTreeSet<u64>,
     sent: u64,
+}
+
+/// That of a device's directory.
+pub(super) const fn inode(incarnation: u64) -> u64 {
+    1_000 + incarnation
 }
 
 impl Kernel {
@@ -123,11 +134,24 @@ impl Kernel {
         devices.find(|(_, device)| device.incarnation == incarnation).map(|(path, _)| path.as_str())
     }
 
+    /// Whether a device has had another devpath.
+    #[must_use]
+    pub fn has_moved(&self, incarnation: u64) -> bool {
+        self.moved.contains(&incarnation)
+    }
+
     /// Reads a device in sysfs: what an `add` would say, and which one it is.
     #[must_use]
     pub fn read(&self, path: &str) -> Option<(Vec<u8>, u64)> {
         let device = self.devices.get(path)?;
         Some((device.datagram("add", path, &[]), device.incarnation))
+    }
+
+    /// What is at a devpath.
+    #[must_use]
+    pub fn directory(&self, path: &str) -> Directory {
+        let device = self.devices.get(path);
+        device.map_or(Directory::Absent, |device| Directory::of(inode(device.incarnation)))
     }
 
     /// Begins something, behind what is under way.
@@ -151,7 +175,7 @@ impl Kernel {
             Step::Appear(path, identity) => {
                 self.identities.push(identity);
                 let incarnation = self.identities.len() as u64;
-                self.devices.insert(path, Device { incarnation, identity, driver: None });
+                self.devices.insert(path, Device { incarnation, identity, driver: None, state: 0, media: 0 });
                 None
             }
             Step::Announce(path) => Some(self.event("add", &path, &[])),
@@ -179,6 +203,7 @@ impl Kernel {
         let moved: Vec<String> = self.with_below(from);
         for path in moved {
             if let Some(device) = self.devices.remove(&path) {
+                self.moved.insert(device.incarnation);
                 self.devices.insert(format!("{to}{}", &path[from.len()..]), device);
             }
         }
@@ -190,10 +215,24 @@ impl Kernel {
             device.driver = if let Saying::Bind(driver) = saying { Some(driver) } else { None };
         }
         match saying {
-            Saying::Change => self.event("change", path, &[]),
+            Saying::Change => {
+                if let Some(device) = self.devices.get_mut(path) {
+                    device.state += 1;
+                }
+                self.event("change", path, &[("EXTRA", "1")])
+            }
+            // As `disk_force_media_change` has it in `block/disk-events.c`.
+            Saying::Medium => {
+                let event = self.event("change", path, &[("DISK_MEDIA_CHANGE", "1")]);
+                if let Some(device) = self.devices.get_mut(path) {
+                    device.media += 1;
+                }
+                event
+            }
             Saying::Bind(_) => self.event("bind", path, &[]),
             Saying::Unbind => self.event("unbind", path, &[]),
             Saying::Trigger => self.event("add", path, &[("SYNTH_UUID", "0")]),
+            Saying::TriggerRemove => self.event("remove", path, &[("SYNTH_UUID", "0")]),
         }
     }
 

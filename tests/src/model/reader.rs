@@ -17,6 +17,8 @@ pub struct Belief {
     pub incarnation: Vec<u8>,
     /// `DRIVER` of the last event about it.
     pub driver: Option<Vec<u8>>,
+    /// `STATE` of it.
+    pub state: Option<Vec<u8>>,
 }
 
 /// The rules of a stream, and who believes what follows from it.
@@ -27,9 +29,11 @@ pub struct Rule {
     /// What was told together, and which devpaths that added and removed.
     batch: u64,
     added: Vec<Vec<u8>>,
+    /// Which were removed since somebody took them, and which device was believed there.
+    pub removed: Vec<(Vec<u8>, Belief)>,
 }
 
-fn is_below(path: &[u8], above: &[u8]) -> bool {
+pub(super) fn is_below(path: &[u8], above: &[u8]) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
@@ -55,6 +59,7 @@ impl Rule {
                 let belief = Belief {
                     incarnation: value(b"INCARNATION").unwrap_or_default(),
                     driver: value(b"DRIVER"),
+                    state: value(b"STATE"),
                 };
                 assert!(self.believed.insert(path.clone(), belief).is_none(), "added twice: {name}");
                 if entry.origin != Origin::Kernel {
@@ -64,14 +69,21 @@ impl Rule {
                 self.added.push(path);
             }
             Action::Remove => {
-                assert!(self.believed.remove(&path).is_some(), "removed, but not added: {name}");
+                let belief = self.believed.remove(&path);
+                let belief = belief.unwrap_or_else(|| panic!("removed, but not added: {name}"));
+                self.removed.push((path.clone(), belief));
                 let left = self.believed.keys().find(|left| is_below(left, &path));
                 assert!(left.is_none(), "removed before a child: {name}");
             }
             _ => {
                 let belief = self.believed.get_mut(&path);
-                belief.unwrap_or_else(|| panic!("{uevent}, but not added")).driver = value(b"DRIVER");
+                let belief = belief.unwrap_or_else(|| panic!("{uevent}, but not added"));
+                (belief.driver, belief.state) = (value(b"DRIVER"), value(b"STATE"));
             }
+        }
+        // Where the description begins with another key, one that was heard of by a `change` first has that, too.
+        if entry.origin != Origin::Kernel && uevent.major().is_some() {
+            assert_eq!(value(b"EXTRA"), None, "no state of a device: {name}");
         }
         let origin = entry.added_properties().find(|p| p.key == b"SUREPLUG_ORIGIN").map(|p| p.value);
         assert_eq!(origin, Some(entry.origin.as_bytes()), "{name}");

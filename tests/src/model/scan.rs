@@ -1,6 +1,7 @@
 use sureplug_core::presence::{Look, ScanKind};
 use sureplug_core::uevent::Uevent;
 
+use super::kernel::inode;
 use super::world::World;
 
 /// A running scan.
@@ -100,7 +101,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         };
         let incarnation = self.reading.expect("what was read has a number");
         let uevent = Uevent::parse(datagram).expect("what the model makes is a uevent");
-        let taken = self.stream.saw(self.stamp, &uevent, 1_000 + incarnation);
+        let taken = self.stream.saw(self.stamp, &uevent, inode(incarnation));
         self.told();
         taken
     }

@@ -1,5 +1,5 @@
 use sureplug_core::journal::{ConsumerId, Entry, Lag, Packet, Told};
-use sureplug_core::presence::{Look, Outcome, ScanKind, Scope};
+use sureplug_core::presence::{Directory, Look, Outcome, ScanKind, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
 use sureplug_core::uevent::Uevent;
@@ -38,9 +38,20 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
         script
     }
 
-    /// An event of a device in sysfs.
+    /// An event of a device in sysfs, where nobody looks what is at its devpath.
     pub fn event(&mut self, action: &str, path: &str, says: Says<'_>) {
         self.send(&uevent(action, path, says), Scope::Tracked);
+    }
+
+    /// The same, with a directory of that inode at the devpath; 0 if nothing is there.
+    ///
+    /// # Panics
+    ///
+    /// If that is no uevent.
+    pub fn event_at(&mut self, action: &str, path: &str, says: Says<'_>, inode: u64) {
+        let directory = if inode == 0 { Directory::Absent } else { Directory::of(inode) };
+        let datagram = uevent(action, path, says);
+        self.stream.event(0, &Uevent::parse(&datagram).expect("a uevent"), Scope::Tracked, directory);
     }
 
     /// A device has moved.
@@ -54,7 +65,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
     ///
     /// If it is none.
     pub fn send(&mut self, datagram: &[u8], scope: Scope) {
-        self.stream.event(0, &Uevent::parse(datagram).expect("a uevent"), scope);
+        self.stream.event(0, &Uevent::parse(datagram).expect("a uevent"), scope, Directory::Unknown);
     }
 
     /// Takes what a look at a device has read, with no event since.

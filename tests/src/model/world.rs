@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sureplug_core::journal::{Lag, Packet};
-use sureplug_core::presence::{Outcome, ScanKind};
+use sureplug_core::presence::{Directory, Outcome, ScanKind};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
 use sureplug_core::uevent::{Action, Uevent};
 
 use super::datagram::Sent;
 use super::device::Identity;
-use super::kernel::{Kernel, Operation};
-use super::reader::{Heard, Reader};
+use super::kernel::{Kernel, Operation, inode};
+use super::reader::{Belief, Heard, Reader, is_below};
 use super::scan::Scan;
 
 /// What happens next.
@@ -59,8 +59,12 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     pub(super) looked_at: BTreeSet<(String, u64)>,
     /// Devices that said something of themselves while they stayed.
     spoken: BTreeSet<u64>,
+    /// Devices in whose place another one was by the time at which their `add` was applied.
+    mistaken: BTreeSet<(String, u64)>,
     socket: VecDeque<Sent>,
     heard: BTreeMap<u64, Heard>,
+    /// Whether the first consumer was told of all devices when they came.
+    is_first_told_all: bool,
     /// Counts what the stream was given, so that it is known what is told together.
     given: u64,
     packet: Box<Packet>,
@@ -69,8 +73,11 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
 /// The device that says something of itself.
 fn spoken_of(uevent: &Uevent<'_>) -> Option<u64> {
     let speaks = !matches!(uevent.action(), Action::Add | Action::Remove | Action::Move);
-    let incarnation = uevent.property(b"INCARNATION").filter(|_| speaks)?;
-    String::from_utf8_lossy(incarnation).parse().ok()
+    incarnation_of(uevent).filter(|_| speaks)
+}
+
+fn incarnation_of(uevent: &Uevent<'_>) -> Option<u64> {
+    String::from_utf8_lossy(uevent.property(b"INCARNATION")?).parse().ok()
 }
 
 /// What a consumer selects and how it may be treated, by its place.
@@ -98,8 +105,10 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             reading: None,
             looked_at: BTreeSet::new(),
             spoken: BTreeSet::new(),
+            mistaken: BTreeSet::new(),
             socket: VecDeque::new(),
             heard: BTreeMap::new(),
+            is_first_told_all: true,
             given: 0,
             packet: Box::new(Packet::new()),
         };
@@ -128,11 +137,13 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             Choice::Read { reader, steps } => self.read(usize::from(reader) % C, steps.into()),
             Choice::Rejoin(reader) => {
                 let place = usize::from(reader) % C;
+                self.is_first_told_all &= place != 0;
                 self.stream.leave(self.readers[place].id);
                 self.readers[place] = self.join(place);
                 self.told();
             }
             Choice::Reset(reader) => {
+                self.is_first_told_all &= usize::from(reader) % C != 0;
                 self.stream.reset(self.readers[usize::from(reader) % C].id);
                 self.told();
             }
@@ -156,12 +167,32 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             let uevent = Uevent::from_kernel(&event.datagram).expect("what the model makes is an event");
             let known = self.known_of_moved(&uevent);
             self.spoken.extend(spoken_of(&uevent));
-            self.stream.event(self.stamp, &uevent, event.scope);
+            let path = String::from_utf8_lossy(uevent.devpath()).into_owned();
+            let device = incarnation_of(&uevent).map(|incarnation| (path.clone(), incarnation));
+            let wants = self.stream.presence().wants_directory(&uevent);
+            let directory = if wants { self.kernel.directory(&path) } else { Directory::Unknown };
+            self.stream.event(self.stamp, &uevent, event.scope, directory);
             self.told();
+            if let Some(device) = device {
+                self.stood(device, directory);
+            }
             let known: Vec<_> = known.into_iter().filter(|device| self.is_believed(device)).collect();
             self.looked_at.extend(known);
         }
         self.applied(events);
+    }
+
+    /// What was at a device's devpath when an event of it was applied.
+    fn stood(&mut self, device: (String, u64), directory: Directory) {
+        if !self.is_believed(&device) {
+            return;
+        }
+        if directory == Directory::of(inode(device.1)) {
+            self.looked_at.insert(device);
+        } else if matches!(directory, Directory::Inode(_)) {
+            self.looked_at.remove(&device);
+            self.mistaken.insert(device);
+        }
     }
 
     /// What is known of the devices that move with an event, if they have a place where they go.
@@ -200,6 +231,28 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
     pub(super) fn told(&mut self) {
         self.given = (self.given + 1) | 1 << 63;
         self.read(0, usize::MAX);
+        self.check_removed();
+    }
+
+    /// No live device was removed. What is below a replaced one was replaced with it.
+    fn check_removed(&mut self) {
+        let removed = std::mem::take(&mut self.readers[0].rule.removed);
+        if !self.is_first_told_all {
+            // It may know a device by what another one in its place has said since.
+            return;
+        }
+        let lives = |(path, belief): &(Vec<u8>, Belief)| {
+            let device = self.kernel.devices().get(&*String::from_utf8_lossy(path));
+            // One that moves about may be back where it is said to have been.
+            device.is_some_and(|device| {
+                belief.incarnation == device.incarnation.to_string().as_bytes()
+                    && !self.kernel.has_moved(device.incarnation)
+            })
+        };
+        for device in removed.iter().filter(|device| lives(device)) {
+            let above = removed.iter().any(|(path, _)| is_below(&device.0, path));
+            assert!(above, "removed, and there: {}", device.0.escape_ascii());
+        }
     }
 
     /// A scan without any loss, with these choices meanwhile, and then the [end](Self::finish).
@@ -250,13 +303,17 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
                     // an event told of it and no scan has read it before it went.
                     let identity = self.kernel.identity(incarnation);
                     let is_alike = !identity.tells_from(device.identity)
-                        || identity == Identity::Disk && self.spoken.contains(&device.incarnation);
+                        || identity == Identity::Disk
+                            && (self.spoken.contains(&device.incarnation)
+                                || self.mistaken.contains(&(path.clone(), incarnation)));
                     let is_excused = is_alike && !self.looked_at.contains(&(path.clone(), incarnation));
                     assert!(is_excused, "{path} is {}, and not {incarnation}", device.incarnation);
                 }
                 if B >= 4_096 && self.stream.presence().counts().unfit == 0 && reader.missed == 0 {
                     let driver = device.driver.map(|driver| driver.to_string().into_bytes());
                     assert_eq!(belief.driver, driver, "the driver of {path}");
+                    let state = (device.state % 3 != 2).then(|| device.state.to_string().into_bytes());
+                    assert_eq!(belief.state, state, "the state of {path}");
                 }
             }
             assert!(believed.is_empty(), "believed, and not there: {believed:?}");

@@ -3,10 +3,12 @@
 mod lookup;
 mod room;
 
+use memchr::memchr;
+
 use super::arena::Arena;
 use super::identity;
 use super::slot::{Index, Marks, Slot, State};
-use super::stored::{self, Description};
+use super::stored::{self, Description, Part};
 use super::transition::Device;
 use crate::uevent::Uevent;
 
@@ -85,20 +87,12 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
 
     /// Keeps the device of an event; `None` if there is no room.
     pub(super) fn insert(&mut self, uevent: &Uevent<'_>, state: State) -> Option<Index> {
-        self.insert_described(uevent, &Description::of(uevent), state)
-    }
-
-    /// The same for who knows its description.
-    pub(super) fn insert_described(
-        &mut self,
-        uevent: &Uevent<'_>,
-        description: &Description<'_>,
-        state: State,
-    ) -> Option<Index> {
+        let part = Part::alone(uevent);
+        let description = Description::of_part(uevent, part);
         let path = uevent.devpath();
         let index = self.take_slot(path.len(), description.length)?;
         let at = self.arena.put(self.slot(index).start as usize, path);
-        self.write(at, uevent);
+        self.write(at, uevent, part);
         self.slot_mut(index).fingerprint = description.fingerprint;
         self.link(index, state);
         Some(index)
@@ -128,23 +122,44 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         self.insert_copy(from, 0, &[], State::Found)
     }
 
-    /// Stores what an event says of the slot's device, if it says something else than is stored. Without
+    /// Stores that part of an event of the slot's device, if it says something else than is stored. Without
     /// room for it the old stays.
-    pub(super) fn refresh(&mut self, index: Index, uevent: &Uevent<'_>) {
-        let Description { length, fingerprint, .. } = Description::of(uevent);
+    pub(super) fn refresh(&mut self, index: Index, uevent: &Uevent<'_>, part: Part) {
         let old = self.properties(index);
-        let same = old.len() == length && stored::of_event(uevent).eq(stored::split(old));
-        if !same && self.make_capacity(index, length) {
+        if part.properties(uevent).eq(stored::split(old)) {
+            return;
+        }
+        let Description { length, fingerprint, .. } = Description::of_part(uevent, part);
+        if self.make_capacity(index, length) {
             let slot = self.slot(index);
             let at = slot.start as usize + usize::from(slot.path_length);
-            self.write(at, uevent);
+            self.write(at, uevent, part);
             let slot = self.slot_mut(index);
             (slot.properties_length, slot.fingerprint) = (to_u16(length), fingerprint);
         }
     }
 
+    /// Stores what an event that leaves the slot's device in place says of it. `now` is its description.
+    pub(super) fn update(&mut self, index: Index, uevent: &Uevent<'_>, now: &Description<'_>) {
+        if let Some(part) = Part::beside(self.properties(index), uevent) {
+            return self.refresh(index, uevent, part);
+        }
+        // One that does not describe its device as the kernel does: what it has not is still true.
+        self.set(index, b"DRIVER", now.driver);
+        if now.diskseq.is_some() {
+            self.set(index, identity::DISKSEQ, now.diskseq);
+        }
+        for property in stored::of_event(uevent) {
+            let Some(equals) = memchr(b'=', property) else { continue };
+            let (key, value) = (&property[..equals], &property[equals + 1..]);
+            if stored::range(self.properties(index), key).is_some() {
+                self.set(index, key, Some(value));
+            }
+        }
+    }
+
     /// Stores one property anew, or no more.
-    pub(super) fn set(&mut self, index: Index, key: &[u8], value: Option<&[u8]>) {
+    fn set(&mut self, index: Index, key: &[u8], value: Option<&[u8]>) {
         let properties = self.properties(index);
         let range = stored::range(properties, key);
         let old = range.clone().map(|range| &properties[range.start + key.len() + 1..range.end - 1]);
@@ -191,8 +206,8 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         *self.slot_mut(index) = Slot { generation, ..Slot::FREE };
     }
 
-    fn write(&mut self, mut at: usize, uevent: &Uevent<'_>) {
-        for property in stored::of_event(uevent) {
+    fn write(&mut self, mut at: usize, uevent: &Uevent<'_>, part: Part) {
+        for property in part.properties(uevent) {
             at = self.arena.put(at, property);
             at = self.arena.put(at, b"\0");
         }
