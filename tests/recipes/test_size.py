@@ -1,6 +1,7 @@
 """What the program takes of a board's flash as Buildroot builds it, with all features of firmware on."""
 
 import os
+import re
 import tomllib
 import unittest
 
@@ -35,6 +36,11 @@ class Size(unittest.TestCase):
         for build, limit in LIMITS.items():
             with self.subTest(build):
                 self.assertLessEqual(size(build, BUILDROOT | cargo_environment()), limit)
+
+    def test_the_manual_has_these_limits(self):
+        manual = (ROOT / "board/README.md").read_text()
+        rows = re.findall(r"^\| `([\w-]+)` \| (\d+) \|$", manual.split("## Footprint")[1], re.MULTILINE)
+        self.assertEqual({name: int(kib) * KIB for name, kib in rows}, LIMITS)
 
     def test_it_would_be_more_with_buildroots_profile(self):
         """So the package's SUREPLUG_CARGO_ENV counts."""
