@@ -113,7 +113,7 @@ fn the_file_is_replaced_whole_and_not_too_often() {
         injector.send(EVENT);
         let opened = fs::File::open(&file).expect("the file");
         let text = std::io::read_to_string(&opened).expect("text");
-        assert_eq!(figures(&text).len(), 16);
+        assert_eq!(figures(&text).len(), 30);
         let metadata = opened.metadata().expect("metadata");
         let version = (metadata.ino(), metadata.mtime_nsec());
         if inodes.last() != Some(&version) {
@@ -158,4 +158,63 @@ fn a_place_that_cannot_be_written_is_refused_and_one_that_fills_up_is_said() {
     let said: Vec<_> =
         output.stderr.iter().filter(|line| line.contains("cannot write the metrics")).collect();
     assert_eq!((output.code, said.len()), (Some(0), 1), "once: {output:#?}");
+}
+
+#[test]
+fn i2_totals_status_and_metrics_count_the_same() {
+    let Some(_turn) = own_sysfs("one table of figures") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, socket) = (directory.path().join("sureplug.prom"), directory.path().join("events"));
+    let mut command = sureplug("--json --metrics-interval-s 1 --metrics");
+    command.arg(&file).arg("--socket").arg(&socket);
+    let daemon = Daemon::start(command);
+    daemon.wait_until_scanned();
+    let injector = Injector::new();
+    (0..50).for_each(|_| injector.send(EVENT));
+    // The removal of what is not known.
+    injector.send(
+        b"remove@/devices/virtual/net/y\0ACTION=remove\0DEVPATH=/devices/virtual/net/y\0SUBSYSTEM=net\0",
+    );
+    wait_for(&file, |figures| figures.get("sureplug_unknown_removals_total") == Some(&1.0));
+    let mut command = sureplug("status --json --socket");
+    command.arg(&socket);
+    let status = run(command);
+    let status = status.objects("status").into_iter().find(|part| part["part"] == "daemon").expect("figures");
+    let text = wait_for(&file, |figures| figures.get("sureplug_connections_total") == Some(&1.0));
+    let metrics = figures(&text);
+    let output = daemon.finish();
+    output.assert_fine();
+    let totals = output.totals();
+    let counted: Vec<_> = totals.as_object().expect("an object").keys().collect();
+    for key in counted.iter().filter(|key| !["kind", "ended_by"].contains(&key.as_str())) {
+        assert!(status[key.as_str()].is_u64(), "{key} is missing in {status}");
+    }
+    for key in ["received", "unknown_removals", "devices", "output_missed_events", "output_dropped_lines"] {
+        assert_eq!(status[key], totals[key], "{key}");
+    }
+    // As many figures, and how it was built and sized.
+    assert_eq!(metrics.len(), counted.len() - 2 + 2, "{metrics:?} {totals}");
+}
+
+#[test]
+fn i2_what_a_full_disk_does_not_take_is_counted_at_once() {
+    let Some(_turn) = own_sysfs("an output that takes nothing") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("events");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let mut command = sureplug("--json --socket");
+    command.arg(&socket);
+    let mut daemon = Daemon::start_into(command, full);
+    daemon.wait_until_asleep("console");
+    let injector = Injector::new();
+    (0..960).for_each(|_| injector.send(EVENT));
+    daemon.wait_until_drained();
+    daemon.wait_until_asleep("intake");
+    let mut command = sureplug("status --json --socket");
+    command.arg(&socket);
+    let status = run(command);
+    let status = status.objects("status").into_iter().find(|part| part["part"] == "daemon").expect("figures");
+    let gone = number(&status, "output_missed_events") + number(&status, "output_dropped_lines");
+    assert!(number(&status, "received") >= 960 && gone >= 960, "{status}");
+    daemon.finish().assert_fine();
 }

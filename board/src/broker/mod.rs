@@ -186,7 +186,7 @@ impl Broker {
             let Self { places, buffer, .. } = self;
             let Some(place) = &mut places[number] else { continue };
             let turn = place.session.answer(buffer, |part, buffer, seq| match part {
-                0 => Some(figures.write(&clients, buffer, seq)),
+                0 => Some(figures.write(buffer, seq)),
                 part if part <= clients.len() => clients.write(part - 1, buffer, seq),
                 part => figures.write_port(part - 1 - clients.len(), buffer, seq),
             });

@@ -1,5 +1,6 @@
 //! How the daemon is, for whoever asks: figures as properties, of the daemon and of each client.
 
+use std::array;
 use std::fmt::Display;
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -7,14 +8,20 @@ use sureplug_core::ports::PortWatch;
 use sureplug_core::protocol;
 use sureplug_core::uevent::Escaped;
 
-use super::{Broker, Buffer, Counts};
+use super::{Broker, Buffer};
 use crate::capacity::{BoardStream, CONNECTIONS, MAX_CLIENTS, SLOTS, TABLE_BYTES};
 use crate::monotonic::Monotonic;
 use crate::profile::Sizing;
 use crate::sinks::DeviceName;
-use crate::totals::Totals;
+use crate::totals::{FIGURES, TABLE, Totals};
 
 const DAEMON: &[u8] = b"/sureplug/daemon";
+
+/// Figures that are not counted.
+const OWN: usize = 8;
+
+/// Figures of the profile.
+const OF_PROFILE: usize = 5;
 
 /// What the worker knows.
 #[derive(Clone, Debug)]
@@ -23,10 +30,6 @@ pub struct Figures {
     pub state: &'static str,
     /// What was counted.
     pub totals: Totals,
-    /// Bytes of the table in use.
-    pub table_used_bytes: usize,
-    /// Losses since the operator last acknowledged them.
-    pub unacknowledged: u64,
     /// When the daemon began.
     pub started: Monotonic,
     /// How the buffer was sized.
@@ -36,59 +39,40 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub(super) fn write<'b>(&self, clients: &Clients, buffer: &'b mut Buffer, seq: u64) -> &'b [u8] {
-        let Self { state, totals, table_used_bytes, unacknowledged, started, sizing, .. } = self;
+    pub(super) fn write<'b>(&self, buffer: &'b mut Buffer, seq: u64) -> &'b [u8] {
+        let Self { state, totals, started, sizing, .. } = self;
         let now = Monotonic::now();
-        let figures: [(&str, &dyn Display); 32] = [
+        let uptime = now.as_micros().saturating_sub(started.as_micros());
+        let own: [(&str, &dyn Display); OWN] = [
             ("VERSION", &env!("CARGO_PKG_VERSION")),
             ("PID", &std::process::id()),
             ("STATE", state),
-            ("UPTIME_US", &now.as_micros().saturating_sub(started.as_micros())),
+            ("UPTIME_US", &uptime),
             ("MONOTONIC_US", &now.as_micros()),
-            ("RECEIVED", &totals.received),
-            ("UNSELECTED", &totals.unselected),
-            ("LOST", &totals.lost),
-            ("MALFORMED", &totals.malformed),
-            ("TRUNCATED", &totals.truncated),
-            ("FOREIGN", &totals.foreign),
-            ("UNACKNOWLEDGED", unacknowledged),
-            ("REPAIRS", &totals.repairs),
-            ("LAST_LOSS_MONOTONIC_US", &totals.last_loss_us),
-            ("LAST_LOSS_EVENTS", &totals.last_loss_events),
-            ("LAST_REPAIR_US", &totals.last_repair_us),
-            ("PEAK_QUEUED_BYTES", &totals.peak_queued),
-            ("EFFECTIVE_BYTES", &totals.effective),
-            ("LONGEST_STALL_US", &totals.longest_stall_us),
-            ("MAX_STALL_MS", &totals.max_stall_ms),
-            ("DEVICES", &totals.devices),
             ("SLOTS", &SLOTS),
             ("TABLE_BYTES", &TABLE_BYTES),
-            ("TABLE_USED_BYTES", table_used_bytes),
-            ("UNTRACKED", &totals.untracked),
-            ("OUTPUT_MISSED_EVENTS", &totals.output_missed),
-            ("OUTPUT_DROPPED_LINES", &totals.output_dropped),
-            ("CLIENTS", &clients.count),
             ("MAX_CLIENTS", &MAX_CLIENTS),
-            ("CONNECTIONS", &clients.counts.connections),
-            ("REFUSED_CONNECTIONS", &clients.counts.refused),
-            ("CLIENTS_MISSED_EVENTS", &clients.counts.missed),
         ];
+        let counted: [u64; FIGURES] = array::from_fn(|row| TABLE[row].of(totals));
+        let mut all = [own[0]; OWN + FIGURES + OF_PROFILE];
+        all[..OWN].copy_from_slice(&own);
+        for (place, (figure, number)) in all[OWN..].iter_mut().zip(TABLE.iter().zip(&counted)) {
+            *place = (figure.key, number);
+        }
         let Some(Sizing { profile, topology, devpath_max, rcvbuf, .. }) = sizing else {
-            return protocol::status(buffer, DAEMON, &figures, seq);
+            return protocol::status(buffer, DAEMON, &all[..OWN + FIGURES], seq);
         };
         let stated = if profile.is_fixed() { "stated" } else { "counted" };
         let (ports, wanted, device) =
             (topology.ports(), rcvbuf.effective().0, DeviceName(&profile.port_device));
-        let of_profile: [(&str, &dyn Display); 5] = [
+        let of_profile: [(&str, &dyn Display); OF_PROFILE] = [
             ("WANTED_BYTES", &wanted),
             ("PROFILE", &stated),
             ("PORTS", &ports),
             ("PORT_DEVICE", &device),
             ("DEVPATH_MAX_BYTES", devpath_max),
         ];
-        let mut all = [of_profile[0]; 37];
-        all[..32].copy_from_slice(&figures);
-        all[32..].copy_from_slice(&of_profile);
+        all[OWN + FIGURES..].copy_from_slice(&of_profile);
         protocol::status(buffer, DAEMON, &all, seq)
     }
 
@@ -108,8 +92,6 @@ impl Figures {
 /// What the broker knows.
 #[derive(Clone, Copy)]
 pub(super) struct Clients {
-    count: usize,
-    counts: Counts,
     each: [Option<Client>; CONNECTIONS],
 }
 
@@ -134,7 +116,7 @@ impl Clients {
                 lag: session.lag(stream),
             });
         }
-        Self { count: broker.clients(), counts: broker.counts, each }
+        Self { each }
     }
 
     /// How many there are.

@@ -62,7 +62,7 @@ fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
             // The request came so late that an answer to its lack had begun, which is void.
             Kind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Line::Reset,
             Kind::Event(entry) => Line::Event(entry),
-            Kind::Missed { events } => Line::Missed { events },
+            Kind::Missed { events } => Line::Missed { events, is_ending: false },
             Kind::Reset => Line::Reset,
             Kind::End => Line::Current,
             Kind::Error { message, .. } => {

@@ -215,14 +215,14 @@ impl Console {
 
     /// Says the last lines, for which room is kept, and lets the writer write what is left, for as long as
     /// the reader takes anything and nothing comes from `signals`.
-    pub fn finish(mut self, last: &[Line<'_>], signals: BorrowedFd<'_>) {
+    pub fn finish<'l>(mut self, last: impl Iterator<Item = Line<'l>>, signals: BorrowedFd<'_>) {
         if self.is_torn() {
             self.restart();
         }
         for line in last {
             // A line of which a part is in stays torn, and the next begins on one of its own.
             let is_torn = self.put_bytes > 0;
-            self.write(line);
+            self.write(&line);
             if is_torn {
                 self.scratch.0.insert(0, b'\n');
             }

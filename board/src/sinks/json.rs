@@ -1,6 +1,7 @@
 //! Lines for programs: one JSON object each, its `kind` first. The fields are documented in the
 //! README of this crate.
 
+use std::array;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::monotonic::{Monotonic, micros};
 use crate::netlink::Filtering;
 use crate::profile::Sizing;
 use crate::sysfs::Missing;
+use crate::totals::{FIGURES, TABLE};
 
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
     let time = |at: Monotonic| ("monotonic_us", at.as_micros());
@@ -34,7 +36,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             object.bytes("event", header)?.bytes("output", output)?.end()
         }
         Line::Event(entry) => event(out, &entry, "monotonic_us"),
-        Line::Missed { events } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
+        Line::Missed { events, .. } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
         Line::Reset => Object::begin(out, "reset")?.end(),
         Line::Current => Object::begin(out, "current")?.end(),
         Line::Scanned { at, devices, took } => {
@@ -90,23 +92,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             Object::begin(out, "output_dropped")?.numbers(&[("lines", lines)])?.end()
         }
         Line::Totals(sum) => {
-            let figures = [
-                ("received", sum.received),
-                ("unselected", sum.unselected),
-                ("lost", sum.lost),
-                ("malformed", sum.malformed),
-                ("foreign", sum.foreign),
-                ("truncated", sum.truncated),
-                ("peak_queued_bytes", sum.peak_queued),
-                ("effective_bytes", sum.effective.into()),
-                ("longest_stall_us", sum.longest_stall_us),
-                ("max_stall_ms", sum.max_stall_ms.into()),
-                ("repairs", sum.repairs),
-                ("devices", sum.devices),
-                ("untracked", sum.untracked),
-                ("output_missed_events", sum.output_missed),
-                ("output_dropped_lines", sum.output_dropped),
-            ];
+            let figures: [_; FIGURES] = array::from_fn(|row| (TABLE[row].key, TABLE[row].of(sum)));
             Object::begin(out, "totals")?.display("ended_by", &sum.ended_by)?.numbers(&figures)?.end()
         }
     }

@@ -50,10 +50,12 @@ pub enum Line<'a> {
     /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
     /// made.
     Event(Entry<'a>),
-    /// The reader of this output did not keep up, and events were overwritten. What they changed follows.
+    /// The reader of this output did not keep up, and events were overwritten.
     Missed {
         /// How many.
         events: u64,
+        /// Whether the daemon ends, so that what they changed does not follow.
+        is_ending: bool,
     },
     /// Whoever reads this must forget all devices: those that are present follow.
     Reset,

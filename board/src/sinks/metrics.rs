@@ -16,9 +16,9 @@ use sureplug_core::metrics::{Kind, Metric, Value};
 
 use crate::sysfs::again;
 use crate::thread;
-use crate::totals::Totals;
+use crate::totals::{TABLE, Totals};
 
-/// Bytes that the text is never longer than: some 20 figures with their help.
+/// Bytes that the text is never longer than: some 30 figures with their help.
 const TEXT_BYTES: usize = 8 * 1024;
 
 /// What is written: from the worker to a thread that may wait for a disk.
@@ -110,88 +110,15 @@ impl File {
 }
 
 fn text(out: &mut dyn Write, totals: &Totals, wanted: u32) -> fmt::Result {
-    use Kind::{Counter, Gauge};
-    use Value::{Micros, Whole};
     let info = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
-    let figures: &[(Kind, &str, &str, Value)] = &[
-        (
-            Counter,
-            "sureplug_uevents_received_total",
-            "Well-formed events of the kernel.",
-            Whole(totals.received),
-        ),
-        (
-            Counter,
-            "sureplug_uevents_unselected_total",
-            "Received events of subsystems that are not wanted.",
-            Whole(totals.unselected),
-        ),
-        (Counter, "sureplug_uevents_lost_total", "Events that the kernel dropped.", Whole(totals.lost)),
-        (
-            Counter,
-            "sureplug_uevents_malformed_total",
-            "Events of the kernel that were damaged.",
-            Whole(totals.malformed),
-        ),
-        (
-            Counter,
-            "sureplug_uevents_truncated_total",
-            "Events of the kernel that were cut short.",
-            Whole(totals.truncated),
-        ),
-        (
-            Counter,
-            "sureplug_messages_foreign_total",
-            "Messages that the kernel did not send, ignored.",
-            Whole(totals.foreign),
-        ),
-        (Counter, "sureplug_repairs_total", "Scans of sysfs after a loss.", Whole(totals.repairs)),
-        (Gauge, "sureplug_rcvbuf_bytes", "Effective receive buffer.", Whole(totals.effective.into())),
-        (
-            Gauge,
-            "sureplug_rcvbuf_wanted_bytes",
-            "Receive buffer that this board needs.",
-            Whole(wanted.into()),
-        ),
-        (
-            Gauge,
-            "sureplug_rcvbuf_peak_queued_bytes",
-            "Most that was seen queued in it.",
-            Whole(totals.peak_queued),
-        ),
-        (
-            Gauge,
-            "sureplug_longest_stall_seconds",
-            "Longest time for which it went unread.",
-            Micros(totals.longest_stall_us),
-        ),
-        (
-            Gauge,
-            "sureplug_max_stall_seconds",
-            "Stall that the buffer is made for.",
-            Micros(u64::from(totals.max_stall_ms) * 1_000),
-        ),
-        (Gauge, "sureplug_devices", "Devices that are present.", Whole(totals.devices)),
-        (
-            Counter,
-            "sureplug_devices_untracked_total",
-            "Devices without a place in the table.",
-            Whole(totals.untracked),
-        ),
-        (
-            Counter,
-            "sureplug_output_missed_events_total",
-            "Events that the output was too slow for.",
-            Whole(totals.output_missed),
-        ),
-    ];
     let mut metric =
         |name, labels, help, kind, value| write!(out, "{}", Metric { name, help, kind, labels, value });
-    metric("sureplug_build_info", info, "Version of the daemon.", Gauge, Whole(1))?;
-    for &(kind, name, help, value) in figures {
-        metric(name, "", help, kind, value)?;
-    }
-    Ok(())
+    metric("sureplug_build_info", info, "Version of the daemon.", Kind::Gauge, Value::Whole(1))?;
+    let help = "Receive buffer that this board needs.";
+    metric("sureplug_rcvbuf_wanted_bytes", "", help, Kind::Gauge, Value::Whole(wanted.into()))?;
+    TABLE
+        .iter()
+        .try_for_each(|figure| metric(figure.metric, "", figure.help, figure.kind, figure.value(totals)))
 }
 
 #[cfg(test)]
@@ -214,10 +141,24 @@ mod tests {
             longest_stall_us: most,
             max_stall_ms: u32::MAX,
             repairs: most,
+            last_loss_us: most,
+            last_loss_events: most,
+            last_repair_us: most,
             devices: most,
             untracked: most,
             output_missed: most,
-            ..Totals::default()
+            output_dropped: most,
+            unacknowledged: most,
+            unreadable: most,
+            unknown_removals: most,
+            table_used: most,
+            clients: most,
+            connections: most,
+            refused_connections: most,
+            clients_missed: most,
+            hook_runs: most,
+            hook_missed: most,
+            ended_by: "",
         };
         let mut out = String::new();
         text(&mut out, &totals, u32::MAX).unwrap();

@@ -31,10 +31,10 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             event(out, &entry)?;
             if verbose { properties(out, &entry) } else { Ok(()) }
         }
-        Line::Missed { events } => writeln!(
+        Line::Missed { events, is_ending } => writeln!(
             out,
-            "sureplug: {events} events missed here: the reader of this output did not keep up; what they changed \
-             follows"
+            "sureplug: {events} events missed here: the reader of this output did not keep up; {}",
+            if is_ending { "the daemon ends" } else { "what they changed follows" }
         ),
         Line::Reset => {
             writeln!(out, "sureplug: forget all devices: lines of this output are gone; those present follow")
@@ -219,6 +219,7 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     let Totals { ended_by, received, lost, malformed, foreign, truncated, .. } = sum;
     let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, .. } = sum;
     let Totals { repairs, devices, untracked, unselected, output_missed, output_dropped, .. } = sum;
+    let Totals { clients_missed, hook_missed, .. } = sum;
     writeln!(out, "sureplug: ended by {ended_by}")?;
     writeln!(
         out,
@@ -228,8 +229,8 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     writeln!(
         out,
         "sureplug: {repairs} repairs, {devices} devices present, {untracked} without a place in the table; \
-         {unselected} events of other subsystems left out; {output_missed} events missed and {output_dropped} \
-         lines dropped by this output"
+         {unselected} events of other subsystems left out; {clients_missed} events missed by applications and \
+         {hook_missed} by the hook; {output_missed} events missed and {output_dropped} lines dropped by this output"
     )?;
     writeln!(
         out,

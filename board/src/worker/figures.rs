@@ -3,18 +3,36 @@
 use sureplug_core::schedule::Agreement;
 
 use super::Worker;
-use crate::broker::Figures;
+use crate::broker::{Broker, Figures};
+use crate::hooks::Hook;
+use crate::sinks::Console;
 use crate::totals::Totals;
 
 impl Worker {
-    /// What was counted up to now.
+    /// Returns what was counted up to now.
     pub(super) fn totals(&self) -> Totals {
         let counters = self.intake.counters();
+        let presence = self.tracker.stream.presence();
+        let served = self.broker.as_ref().map(Broker::counts).unwrap_or_default();
+        let [hook_runs, hook_missed] = self.hook.as_ref().map(Hook::counts).unwrap_or_default();
+        let dropped = self.console.as_ref().map_or(0, Console::dropped) + self.tracker.dropped_notices;
         Totals {
             foreign: counters.foreign(),
             peak_queued: counters.peak_queued(),
             longest_stall_us: counters.longest_stall_us(),
-            devices: self.tracker.stream.presence().devices() as u64,
+            devices: presence.devices() as u64,
+            unknown_removals: presence.counts().unknown_removals,
+            table_used: presence.used_bytes() as u64,
+            unacknowledged: self.unacknowledged(),
+            unreadable: self.tracker.missing.map_or(0, |missing| missing.count.into()),
+            output_missed: self.tracker.totals.output_missed + self.missed_and_unsaid(),
+            output_dropped: self.tracker.totals.output_dropped + dropped,
+            clients: self.broker.as_ref().map_or(0, Broker::clients) as u64,
+            connections: served.connections,
+            refused_connections: served.refused,
+            clients_missed: served.missed,
+            hook_runs,
+            hook_missed,
             ..self.tracker.totals
         }
     }
@@ -37,8 +55,6 @@ impl Worker {
         Figures {
             state,
             totals,
-            table_used_bytes: self.tracker.stream.presence().used_bytes(),
-            unacknowledged: self.unacknowledged(),
             started: self.started,
             sizing: self.sizing,
             ports: self.tracker.ports.clone(),

@@ -285,10 +285,12 @@ impl Worker {
             led.end();
         }
         self.say_the_rest();
+        let totals = self.totals();
         if let Some(broker) = self.broker.take() {
             broker.close();
         }
-        self.tracker.totals = self.totals();
+        let missed = self.missed_and_unsaid();
+        self.tracker.totals = totals;
         self.tracker.totals.ended_by = match end {
             End::SigInt => "SIGINT",
             End::SigTerm => "SIGTERM",
@@ -297,13 +299,18 @@ impl Worker {
         };
         if let Some(console) = self.console.take() {
             let [waiting, missing] = self.tracker.unsaid_notices();
-            let left = self.unsaid_steps() + waiting + u64::from(console.has_part_of_a_line());
+            let left = self.unsaid_steps() - missed + waiting + u64::from(console.has_part_of_a_line());
             let dropped = console.dropped() + self.tracker.dropped_notices + left;
             let unsaid = left + missing;
             let totals = &mut self.tracker.totals;
             totals.output_dropped = dropped;
-            let last = [Line::OutputDropped { lines: unsaid }, Line::Totals(totals)];
-            let last = if unsaid > 0 { &last[..] } else { &last[1..] };
+            let last = [
+                Line::Missed { events: missed, is_ending: true },
+                Line::OutputDropped { lines: unsaid },
+                Line::Totals(totals),
+            ];
+            let is_said = [missed > 0, unsaid > 0, true];
+            let last = last.into_iter().zip(is_said).filter_map(|(line, is_said)| is_said.then_some(line));
             console.finish(last, self.signals.as_fd());
         }
     }

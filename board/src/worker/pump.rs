@@ -47,7 +47,7 @@ impl Worker {
                     }
                     Some(Told::Missed { steps }) => {
                         self.tracker.totals.output_missed += steps;
-                        console.say(&Line::Missed { events: steps });
+                        console.say(&Line::Missed { events: steps, is_ending: false });
                     }
                     // Nobody asked for that.
                     Some(Told::Current) => {}
@@ -130,6 +130,16 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// Returns how many events the output will not get, and was not told of yet: they were overwritten, or came while
+    /// lines could not be written, after which it begins anew.
+    pub(super) fn missed_and_unsaid(&self) -> u64 {
+        let (Some(consumer), Some(console)) = (self.consumer, &self.console) else { return 0 };
+        let journal = self.tracker.stream.journal();
+        let waiting = journal.steps() - journal.read_steps(consumer);
+        let is_cut = console.is_torn() || journal.is_overrun(consumer);
+        journal.missed(consumer) + if is_cut { waiting } else { 0 }
     }
 
     /// What the stream has for the reader of the output, and was not said.

@@ -112,6 +112,18 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
         self.consumers[id.place()].as_ref().map_or(0, Consumer::read_steps)
     }
 
+    /// Returns the steps that a consumer missed and was not told of yet.
+    #[must_use]
+    pub fn missed(&self, id: ConsumerId) -> u64 {
+        self.consumers[id.place()].as_ref().map_or(0, Consumer::missed)
+    }
+
+    /// Returns `true` if steps were overwritten that a consumer has not read: it will miss all up to the newest.
+    #[must_use]
+    pub fn is_overrun(&self, id: ConsumerId) -> bool {
+        self.consumers[id.place()].as_ref().is_some_and(|consumer| consumer.is_behind(self.ring.tail()))
+    }
+
     /// What a consumer has not been told: steps of the ring, what it missed, and what differs.
     #[must_use]
     pub fn unread<const BYTES: usize>(&self, id: ConsumerId, presence: &Presence<SLOTS, BYTES>) -> u64 {

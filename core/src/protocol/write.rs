@@ -110,7 +110,8 @@ pub fn error<'b>(
     packet.end(seq)
 }
 
-/// Writes figures of one part of the daemon, whose devpath is below [`DEVPATH`] or that itself.
+/// Writes figures of one part of the daemon, whose devpath is below [`DEVPATH`] or that itself. Their keys are written in
+/// capitals.
 pub fn status<'b>(
     buffer: &'b mut [u8; MAX_PACKET_BYTES],
     devpath: &[u8],
@@ -119,7 +120,10 @@ pub fn status<'b>(
 ) -> &'b [u8] {
     let mut packet = Packet::marker(buffer, b"status", devpath);
     for (key, value) in figures {
+        let start = packet.length;
         packet.display(key.as_bytes(), value);
+        let written = packet.buffer[start..packet.length].get_mut(..key.len());
+        written.unwrap_or_default().make_ascii_uppercase();
     }
     packet.end(seq)
 }

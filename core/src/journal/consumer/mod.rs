@@ -84,6 +84,14 @@ impl Consumer {
         self.at.step
     }
 
+    pub(super) const fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    pub(super) fn is_behind(&self, tail: Position) -> bool {
+        self.at < tail
+    }
+
     /// What it would be told if nothing more happened, and what it missed.
     pub(super) fn unread<const SLOTS: usize, const BYTES: usize>(
         &self,
