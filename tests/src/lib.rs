@@ -19,5 +19,6 @@ pub mod stand_in;
 pub mod sysfs_truth;
 pub mod timing;
 pub mod transcript;
+pub mod uevent_file;
 pub mod usb_tree;
 pub mod vectors;

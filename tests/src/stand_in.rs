@@ -48,6 +48,17 @@ impl StandIn {
         let directory = self.path().join(&devpath[1..]);
         fs::create_dir_all(&directory).expect("a device");
         fs::write(directory.join("uevent"), uevent).expect("its uevent");
+        // What else the kernel shows of it.
+        let value = |key: &str| uevent.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        if let Some((major, minor)) = value("MAJOR").zip(value("MINOR")) {
+            fs::write(directory.join("dev"), format!("{major}:{minor}\n")).expect("its number");
+        }
+        if let Some(modalias) = value("MODALIAS") {
+            fs::write(directory.join("modalias"), format!("{modalias}\n")).expect("its alias");
+        }
+        if let Some(driver) = value("DRIVER") {
+            symlink(Path::new("drivers").join(driver), directory.join("driver")).expect("its driver");
+        }
         let up: PathBuf = Path::new(link).parent().expect("a parent").iter().map(|_| "..").collect();
         symlink(up.join(&devpath[1..]), self.path().join(link)).expect("a link");
     }

@@ -78,6 +78,9 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Unreadable { path, error } => {
             Object::begin(out, "unreadable")?.bytes("path", path)?.display("message", &error)?.end()
         }
+        Line::Forged { devpath, line } => {
+            Object::begin(out, "forged")?.bytes("devpath", devpath)?.bytes("line", line)?.end()
+        }
         Line::Malformed { at, error, length } => {
             let figures = [time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)];
             Object::begin(out, "malformed")?.numbers(&figures)?.display("message", &error)?.end()

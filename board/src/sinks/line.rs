@@ -123,6 +123,13 @@ pub enum Line<'a> {
         /// Why.
         error: Errno,
     },
+    /// A device's `uevent` file has lines that the kernel did not write as they stand; said once for each device.
+    Forged {
+        /// The device.
+        devpath: &'a [u8],
+        /// The first of them.
+        line: &'a [u8],
+    },
     /// An event of the kernel that does not parse.
     Malformed {
         /// When.

@@ -89,6 +89,13 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             "sureplug: warning: cannot read {} in sysfs: {error}; devices there are not found by a scan",
             Escaped(path)
         ),
+        Line::Forged { devpath, line } => writeln!(
+            out,
+            "sureplug: warning: the uevent file of {} has lines that the kernel did not write, such as \"{}\": they are \
+             ignored; reported once for each device",
+            EscapedWord(devpath),
+            Escaped(line)
+        ),
         Line::Malformed { at, error, length } => {
             writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
         }

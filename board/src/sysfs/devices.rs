@@ -5,6 +5,7 @@ use std::slice;
 
 use sureplug_core::selection::Selection;
 
+use super::forgeries::{Forgeries, Forgery};
 use super::listing::Listing;
 use super::path::SysfsPath;
 use super::reading::{Reader, Reading};
@@ -40,6 +41,7 @@ pub struct Devices {
     asked: SysfsPath,
     reader: Reader,
     troubles: Troubles,
+    forgeries: Forgeries,
     selection: Selection,
 }
 
@@ -62,6 +64,7 @@ impl Devices {
             asked: SysfsPath::new(),
             reader: Reader::new(),
             troubles: Troubles::new(),
+            forgeries: Forgeries::new(),
             selection,
         })
     }
@@ -114,7 +117,7 @@ impl Devices {
     /// one nothing is there.
     pub fn read(&mut self) -> Reading<'_> {
         let subsystem = subsystem_of(self.directory.relative());
-        let reading = self.reader.read(self.root.as_fd(), &self.found, subsystem);
+        let reading = self.reader.read(self.root.as_fd(), &self.found, subsystem, &mut self.forgeries);
         reading.unwrap_or_else(|errno| {
             self.troubles.note(self.found.relative().to_bytes(), errno);
             Reading::Unreadable
@@ -126,7 +129,8 @@ impl Devices {
     pub fn read_at(&mut self, devpath: &[u8], subsystem: &[u8]) -> Reading<'_> {
         let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
         let set = self.asked.set(&[below]);
-        let reading = set.and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem));
+        let reading = set
+            .and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem, &mut self.forgeries));
         reading.unwrap_or_else(|errno| {
             self.troubles.note(below, errno);
             Reading::Unreadable
@@ -150,6 +154,18 @@ impl Devices {
     /// they fail again; so many are told by name, and no more.
     pub fn take_trouble(&mut self) -> Option<Trouble<'_>> {
         self.troubles.take()
+    }
+
+    /// Returns how many lines of `uevent` files were not accepted, because the kernel did not write them as they stand.
+    #[must_use]
+    pub const fn forgery_count(&self) -> u64 {
+        self.forgeries.count()
+    }
+
+    /// Takes a device with such lines that has not been taken before. Of several at a time the others come with the
+    /// next enumeration; a limited number are named.
+    pub fn take_forgery(&mut self) -> Option<Forgery<'_>> {
+        self.forgeries.take()
     }
 
     /// Moves to the next device of the subsystem; `false` at the end.

@@ -2,6 +2,7 @@
 
 mod devices;
 mod files;
+mod forgeries;
 mod listing;
 mod lookup;
 mod path;
@@ -10,9 +11,11 @@ mod reading;
 mod root;
 mod subsystems;
 mod trouble;
+pub mod uevent_file;
 
 pub use devices::Devices;
 pub(crate) use files::{again, open, read_to_end};
+pub use forgeries::Forgery;
 pub(crate) use listing::Listing;
 pub use lookup::Subsystems;
 pub use ports::BoardPorts;

@@ -1,4 +1,5 @@
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -7,15 +8,17 @@ use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::uevent::{Action, EncodeError, Encoder, Uevent};
 
 use super::files::{is_absence, open, read_to_end};
+use super::forgeries::Forgeries;
 use super::path::SysfsPath;
+use super::uevent_file::{Facts, Part, read, text_files};
 use crate::sys;
 
 /// Bytes of a `uevent` file at most: `sysfs_emit_at` ends at a page (`fs/sysfs/file.c`). Where pages are
 /// larger there are no more, because the kernel collects the lines in `UEVENT_BUFFER_SIZE` first: less.
 const MAX_TEXT_BYTES: usize = 4_096;
 
-/// What is told by the place of a device, not by its file.
-const KEYS_OF_PLACE: [&[u8]; 4] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM", b"SEQNUM"];
+/// Bytes of what is read beside it: links and attributes, each of a page at most, and most of them short.
+const MAX_FACTS_BYTES: usize = 4 * 4_096;
 
 /// What became of an attempt to read a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +27,8 @@ pub enum Reading<'d> {
     Present {
         /// That of its directory, which is new at each creation.
         inode: u64,
-        /// What an `add` would say of it: `ACTION`, `DEVPATH`, `SUBSYSTEM`, and then the lines of its
-        /// `uevent` file. It has no `SEQNUM`.
+        /// What an `add` would say of it: `ACTION`, `DEVPATH`, `SUBSYSTEM`, and then the properties of its
+        /// `uevent` file that [are the kernel's](super::uevent_file). It has no `SEQNUM`.
         uevent: Uevent<'d>,
     },
     /// Nothing is there.
@@ -38,6 +41,7 @@ pub enum Reading<'d> {
 pub(super) struct Reader {
     /// One byte more than there may be, to notice what is longer.
     text: Box<[u8]>,
+    facts: Box<[u8]>,
     datagram: Box<[u8]>,
 }
 
@@ -45,19 +49,21 @@ impl Reader {
     pub(super) fn new() -> Self {
         Self {
             text: vec![0; MAX_TEXT_BYTES + 1].into_boxed_slice(),
+            facts: vec![0; MAX_FACTS_BYTES].into_boxed_slice(),
             datagram: vec![0; MAX_DATAGRAM_BYTES].into_boxed_slice(),
         }
     }
 
     /// Reads the device at a devpath below `root`, and says why if it is unreadable. `subsystem` is what it
-    /// is listed under.
+    /// is listed under. Lines of its file that the kernel did not write as they stand are noted in `forgeries`.
     pub(super) fn read(
         &mut self,
         root: BorrowedFd<'_>,
         devpath: &SysfsPath,
         subsystem: &[u8],
+        forgeries: &mut Forgeries,
     ) -> nix::Result<Reading<'_>> {
-        match self.read_present(root, devpath, subsystem) {
+        match self.read_present(root, devpath, subsystem, forgeries) {
             Err(errno) if is_absence(errno) => Ok(Reading::Gone),
             other => other,
         }
@@ -68,6 +74,7 @@ impl Reader {
         root: BorrowedFd<'_>,
         devpath: &SysfsPath,
         subsystem: &[u8],
+        forgeries: &mut Forgeries,
     ) -> nix::Result<Reading<'_>> {
         // All is read through this one directory: if another device takes its place meanwhile, nothing of
         // that gets mixed in.
@@ -75,48 +82,95 @@ impl Reader {
         // The C library of some 32-bit targets says it in 32 bits.
         #[allow(clippy::useless_conversion)]
         let inode = u64::from(fstat(&directory)?.st_ino);
+        // Without the file it is not there yet or no longer: `device_add` makes it before it sends that the
+        // device was added, `device_del` takes it away before it sends that it was removed
+        // (`drivers/base/core.c`).
+        let length = read_to_end(open_file(&directory, c"uevent")?, &mut self.text)?;
+        if length > MAX_TEXT_BYTES {
+            return Err(Errno::EFBIG);
+        }
+        let text = &self.text[..length];
+
+        let mut scratch = Scratch(&mut self.facts);
+        // The place where it is listed can be another, an alias: `class/i2c-adapter` holds devices of the bus `i2c`
+        // (`class_compat_create_link` in `drivers/base/class.c`).
+        let subsystem = scratch.link(&directory, c"subsystem")?.unwrap_or(subsystem);
+        let mut facts = Facts {
+            subsystem,
+            name: devpath.as_devpath().rsplit(|byte| *byte == b'/').next().unwrap_or_default(),
+            driver: scratch.link(&directory, c"driver")?,
+            dev: scratch.attribute(&directory, c"dev")?,
+            modalias: scratch.attribute(&directory, c"modalias")?,
+            texts: [None; 5],
+        };
+        for (place, file) in facts.texts.iter_mut().zip(text_files(subsystem)) {
+            *place = match file {
+                Some(file) => scratch.attribute(&directory, file)?,
+                None => None,
+            };
+        }
+
         let mut encoder =
             Encoder::new(&mut self.datagram, Action::Add, devpath.as_devpath()).map_err(refused)?;
         encoder.property(b"ACTION", Action::Add.as_bytes()).map_err(refused)?;
         encoder.property(b"DEVPATH", devpath.as_devpath()).map_err(refused)?;
-        let subsystem = own_subsystem(&directory, &mut self.text).unwrap_or(subsystem);
         if !subsystem.is_empty() {
             encoder.property(b"SUBSYSTEM", subsystem).map_err(refused)?;
         }
-
-        // Without the file it is not there yet or no longer: `device_add` makes it before it sends that the
-        // device was added, `device_del` takes it away before it sends that it was removed
-        // (`drivers/base/core.c`). In a stand-in for sysfs the flags keep a pipe from blocking.
-        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let file = open(directory.as_fd(), c"uevent", flags)?;
-        let length = read_to_end(&file, &mut self.text)?;
-        if length > MAX_TEXT_BYTES {
-            return Err(Errno::EFBIG);
-        }
-        for line in self.text[..length].split(|byte| *byte == b'\n') {
-            if let Some((key, value)) = property(line) {
-                encoder.property(key, value).map_err(refused)?;
+        let mut error = None;
+        read(text, &facts, &mut |part| match part {
+            Part::Property { key, value } => {
+                error = error.or_else(|| encoder.property(key, value).err());
             }
+            Part::Refused(line) => forgeries.note(devpath, line),
+        });
+        if let Some(error) = error {
+            return Err(refused(error));
         }
         let uevent = Uevent::parse(encoder.finish()).map_err(|_| Errno::EBADMSG)?;
         Ok(Reading::Present { inode, uevent })
     }
 }
 
-/// The subsystem that a device says it is of by its link of that name: what its events say too. The place
-/// where it is listed can be another, an alias: `class/i2c-adapter` holds devices of the bus `i2c`
-/// (`class_compat_create_link` in `drivers/base/class.c`).
-fn own_subsystem(directory: impl AsFd, buffer: &mut [u8]) -> Option<&[u8]> {
-    let length = sys::read_link(directory, c"subsystem", buffer).ok()?;
-    let name = buffer[..length].rsplit(|byte| *byte == b'/').next()?;
-    (!name.is_empty() && length < buffer.len()).then_some(name)
+/// Opens a file of a device. In a stand-in for sysfs the flags keep a pipe from blocking.
+fn open_file(directory: &OwnedFd, name: &CStr) -> nix::Result<OwnedFd> {
+    open(directory.as_fd(), name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK)
 }
 
-/// The key and the value that a line holds.
-fn property(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = line.iter().position(|byte| *byte == b'=')?;
-    let key = &line[..end];
-    (!key.is_empty() && !KEYS_OF_PLACE.contains(&key)).then_some((key, &line[end + 1..]))
+/// Memory for what is read, which becomes shorter with each piece.
+struct Scratch<'b>(&'b mut [u8]);
+
+impl<'b> Scratch<'b> {
+    /// Reads an attribute; `None` if the device has none.
+    fn attribute(&mut self, directory: &OwnedFd, name: &CStr) -> nix::Result<Option<&'b [u8]>> {
+        match open_file(directory, name).and_then(|file| read_to_end(&file, self.0)) {
+            Ok(length) => self.split_off(length).map(Some),
+            Err(errno) if is_absence(errno) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Reads the last part of a link's target; `None` if the device has no such link.
+    fn link(&mut self, directory: &OwnedFd, name: &CStr) -> nix::Result<Option<&'b [u8]>> {
+        match sys::read_link(directory, name, self.0) {
+            Ok(length) => {
+                let target = self.split_off(length)?;
+                Ok(target.rsplit(|byte| *byte == b'/').next().filter(|name| !name.is_empty()))
+            }
+            Err(errno) if is_absence(errno) || errno == Errno::EINVAL => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Takes the front. What fills all of it may have been cut.
+    fn split_off(&mut self, length: usize) -> nix::Result<&'b [u8]> {
+        if length == self.0.len() {
+            return Err(Errno::EFBIG);
+        }
+        let (front, rest) = std::mem::take(&mut self.0).split_at_mut(length);
+        self.0 = rest;
+        Ok(front)
+    }
 }
 
 fn refused(error: EncodeError) -> Errno {

@@ -127,7 +127,7 @@ impl Troubles {
 }
 
 /// FNV-1a. Two paths with one hash: the second is only counted.
-fn hash(path: &[u8]) -> u64 {
+pub(super) fn hash(path: &[u8]) -> u64 {
     path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

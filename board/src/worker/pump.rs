@@ -37,6 +37,8 @@ impl Worker {
                 console.say(&notice);
             } else if let Some(trouble) = self.devices.take_trouble() {
                 console.say(&Line::Unreadable { path: trouble.path, error: trouble.error });
+            } else if let Some(forgery) = self.devices.take_forgery() {
+                console.say(&Line::Forged { devpath: forgery.devpath, line: forgery.line });
             } else if let Some(report) = self.hook.as_mut().and_then(Hook::take_report) {
                 console.say(&Line::Hook(report));
             } else {

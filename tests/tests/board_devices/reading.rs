@@ -72,25 +72,26 @@ fn the_lines_of_the_file_become_properties() {
     assert_eq!(read(b"A==x=y\nB=\n"), "A==x=y B=");
     assert_eq!(read(b"A\n\n=1\nB=2\n"), "B=2", "no `=`, nothing, no key");
     assert_eq!(read(b"A=\xff\xfe\n"), r"A=\xff\xfe");
-    assert_eq!(read(b"A=1\nA=2\n"), "A=1 A=2");
+    assert_eq!(read(b"A=1\nA=2\n"), "A=1");
     assert_eq!(read(b"ACTION=x\nDEVPATH=y\nSUBSYSTEM=z\nSEQNUM=1\nA=1\nACTIONS=2\n"), "A=1 ACTIONS=2");
 }
 
 #[test]
 fn a_file_that_no_kernel_makes_is_unreadable() {
     let tree = Tree::new();
-    let page = [b"A=1\n".repeat(2), vec![b'x'; 4_096 - 8]].concat();
-    assert!(tree.read_one(&page).ends_with(" A=1 A=1"));
+    let lines = |count| (0..count).map(|number| format!("A{number}=1\n")).collect::<String>().into_bytes();
+    let page = [lines(2), vec![b'x'; 4_096 - 10]].concat();
+    assert!(tree.read_one(&page).ends_with(" A0=1 A1=1"));
     for (uevent, why) in [
         ([&page[..], b"\n"].concat(), "longer than a page"),
         (b"A=1\0\n".to_vec(), "a NUL in a value"),
         (b"A\0B=1\n".to_vec(), "a NUL in a key"),
-        (b"A=1\n".repeat(MAX_PROPERTIES - 3 + 1), "too many properties"),
+        (lines(MAX_PROPERTIES - 3 + 1), "too many properties"),
         ([b"A=", &[b'x'; 2_004][..]].concat(), "too long a property"),
     ] {
         assert_eq!(tree.read_one(&uevent), "Unreadable", "{why}");
     }
-    assert!(tree.read_one(b"A=1\n".repeat(MAX_PROPERTIES - 3)).ends_with(" A=1"), "as many as there may be");
+    assert!(tree.read_one(lines(MAX_PROPERTIES - 3)).ends_with("=1"), "as many as there may be");
 }
 
 #[test]
@@ -140,4 +141,33 @@ fn a_devpath_is_read_up_to_the_length_of_an_event() {
     assert_eq!(devices.read_at(&[b'/'; 5_000], b"c"), Reading::Unreadable, "longer than any path");
     assert_eq!(devices.read_at(b"/devices/a\0", b"c"), Reading::Unreadable, "no path");
     assert_eq!(devices.trouble_count(), 2);
+}
+
+#[test]
+fn a_device_is_read_with_its_links_and_attributes() {
+    let tree = Tree::new();
+    tree.device(
+        "/devices/input1",
+        "PRODUCT=1\nNAME=\"A\nMAJOR=8\"\nPROP=0\nEV=1\nMODALIAS=evil\nMODALIAS=input:x\n",
+    );
+    tree.link("../../class/input", "devices/input1/subsystem");
+    tree.link("../../bus/usb/drivers/d", "devices/input1/driver");
+    tree.link("../../devices/input1", "class/input/input1");
+    for (file, text) in [("modalias", "input:x\n"), ("name", "A\nMAJOR=8\n"), ("phys", "\n"), ("uniq", "\n")]
+    {
+        fs::write(tree.path("devices/input1").join(file), text).expect("a file");
+    }
+    let mut devices = tree.open();
+    for scan in 1..=2 {
+        devices.rewind();
+        assert!(devices.advance().is_some());
+        let expected =
+            r#"SUBSYSTEM=input DRIVER=d PRODUCT=1 NAME=\"A\nMAJOR=8\" PROP=0 EV=1 MODALIAS=input:x"#;
+        let text = text(devices.read());
+        assert!(text.ends_with(expected), "{text}");
+        assert_eq!(devices.forgery_count(), scan);
+        let forgery = devices.take_forgery().map(|forgery| (forgery.devpath.to_vec(), forgery.line.to_vec()));
+        let expected = (b"/devices/input1".to_vec(), b"MODALIAS=evil".to_vec());
+        assert_eq!(forgery, (scan == 1).then_some(expected), "once");
+    }
 }

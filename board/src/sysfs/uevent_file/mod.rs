@@ -1,0 +1,340 @@
+//! Which lines of a `uevent` file are properties: a pure function of the file and of what else sysfs shows.
+//!
+//! The file is one line for each property (`uevent_show` in `drivers/base/core.c`), and nothing in it is escaped. Some
+//! values are text that the device sends, such as the serial number in `HID_UNIQ`, and that text may hold line feeds.
+//! So a line proves nothing by itself. What is accepted rests on what the device does not control:
+//!
+//! - **The leading block.** `dev_uevent` in `drivers/base/core.c` writes `MAJOR`, `MINOR`, `DEVNAME`, `DEVMODE`, `DEVUID`,
+//!   `DEVGID`, `DEVTYPE` and `DRIVER` before any property of a bus, class or type. These keys count nowhere else. Those
+//!   of the node count only if the file `dev` exists and agrees.
+//! - **Links and files.** `SUBSYSTEM` and `DRIVER` come from the links of these names, `MODALIAS` from the file. A few
+//!   buses have no such file: see [`shape::has_modalias_without_file`].
+//! - **The order of keys.** Everything up to the first value that a device writes is the kernel's. Behind that, a line is
+//!   the kernel's if it follows the last occurrence of a key that the kernel always writes behind all such values, if
+//!   an attribute file shows where the value ends, or if the kernel always writes the key there and it comes once. The
+//!   subsystems with such values, and their keys, are in [`shape`].
+//!
+//! All other lines are refused, as are a repeated key and a line that is no property.
+
+mod shape;
+
+use std::ffi::CStr;
+
+use sureplug_core::limits::MAX_PROPERTIES;
+use sureplug_core::protocol::PREFIX;
+
+use shape::{MAX_TEXTS, Order, Shape, Text};
+
+/// What the leading block holds, in the kernel's order.
+const BLOCK: [&[u8]; 8] =
+    [b"MAJOR", b"MINOR", b"DEVNAME", b"DEVMODE", b"DEVUID", b"DEVGID", b"DEVTYPE", DRIVER];
+
+/// Those of them that describe the device node.
+const NODE_KEYS: usize = 6;
+
+const DRIVER: &[u8] = b"DRIVER";
+const MODALIAS: &[u8] = b"MODALIAS";
+
+/// What sysfs shows of a device besides its `uevent` file; `None` for a file or link that does not exist.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'f> {
+    /// The name that the link `subsystem` points to.
+    pub subsystem: &'f [u8],
+    /// The last part of the devpath.
+    pub name: &'f [u8],
+    /// The name that the link `driver` points to.
+    pub driver: Option<&'f [u8]>,
+    /// The file `dev`.
+    pub dev: Option<&'f [u8]>,
+    /// The file `modalias`.
+    pub modalias: Option<&'f [u8]>,
+    /// The files of [`text_files`], in that order.
+    pub texts: [Option<&'f [u8]>; MAX_TEXTS],
+}
+
+/// What became of a part of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'t> {
+    /// It is a property.
+    Property {
+        /// Its key.
+        key: &'t [u8],
+        /// Its value, which may hold line feeds where an attribute file proves that they belong to it.
+        value: &'t [u8],
+    },
+    /// A line that is not accepted.
+    Refused(&'t [u8]),
+}
+
+/// Returns the files that repeat, in a device of a subsystem, values that the device writes; `None` where a value has
+/// no file.
+pub fn text_files(subsystem: &[u8]) -> impl Iterator<Item = Option<&'static CStr>> {
+    let texts = match Shape::of(subsystem, b"") {
+        Shape::Texts(Order { texts, .. }) => texts,
+        Shape::Plain | Shape::Named(_) => &[],
+    };
+    texts.iter().map(|text| text.file)
+}
+
+/// Reads a `uevent` file. Each property and each refused line is handed to `out`.
+pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(Part<'t>)) {
+    let mut reader = Reader { facts, keys: [b""; MAX_PROPERTIES], count: 0, out };
+    let rest = reader.leading_block(file);
+    match Shape::of(facts.subsystem, rest) {
+        Shape::Plain => reader.plain_lines(rest),
+        Shape::Named(key) => reader.named(rest, key),
+        Shape::Texts(order) => reader.with_texts(rest, &order),
+    }
+    if let Some(modalias) = facts.modalias.and_then(|file| Lines(file).next()).filter(|line| !line.is_empty())
+    {
+        reader.take(MODALIAS, modalias);
+    }
+}
+
+struct Reader<'t, 'r> {
+    facts: &'r Facts<'t>,
+    /// The keys that were taken.
+    keys: [&'t [u8]; MAX_PROPERTIES],
+    count: usize,
+    out: &'r mut dyn FnMut(Part<'t>),
+}
+
+impl<'t> Reader<'t, '_> {
+    fn take(&mut self, key: &'t [u8], value: &'t [u8]) {
+        if let Some(place) = self.keys.get_mut(self.count) {
+            *place = key;
+            self.count += 1;
+        }
+        (self.out)(Part::Property { key, value });
+    }
+
+    fn refuse(&mut self, line: &'t [u8]) {
+        (self.out)(Part::Refused(line));
+    }
+
+    /// Takes the leading block, and returns what is behind it.
+    fn leading_block(&mut self, file: &'t [u8]) -> &'t [u8] {
+        let mut block: [Option<(&[u8], &[u8])>; BLOCK.len()] = [None; BLOCK.len()];
+        let mut lines = Lines(file);
+        let mut rest = file;
+        while let Some(line) = lines.next() {
+            let place = split(line).and_then(|(key, value)| {
+                let place = BLOCK.iter().position(|wanted| *wanted == key)?;
+                Some((place, value))
+            });
+            match place {
+                Some((place, value)) if block[place].is_none() => block[place] = Some((line, value)),
+                _ => break,
+            }
+            rest = lines.0;
+        }
+        let has_node = match (block[0], block[1], self.facts.dev) {
+            (Some((_, major)), Some((_, minor)), Some(dev)) => {
+                let dev = dev.strip_suffix(b"\n").unwrap_or(dev);
+                dev.strip_prefix(major).and_then(|rest| rest.strip_prefix(b":")) == Some(minor)
+            }
+            _ => false,
+        };
+        for (place, found) in block.into_iter().enumerate() {
+            match found {
+                Some((line, _)) if place < NODE_KEYS && !has_node => self.refuse(line),
+                Some((_, value)) if BLOCK[place] != DRIVER => self.take(BLOCK[place], value),
+                _ => {}
+            }
+        }
+        // The line and the link differ while a driver is bound or unbound.
+        if let Some(driver) = self.facts.driver {
+            self.take(DRIVER, driver);
+        }
+        rest
+    }
+
+    /// Lines that the device has no part in.
+    fn plain_lines(&mut self, lines: &'t [u8]) {
+        Lines(lines).for_each(|line| self.plain(line));
+    }
+
+    fn plain(&mut self, line: &'t [u8]) {
+        match split(line) {
+            Some((MODALIAS, value)) if self.facts.modalias.is_some() => {
+                if !self.is_of_modalias_file(value) {
+                    self.refuse(line);
+                }
+            }
+            Some((MODALIAS, value)) if !shape::has_modalias_without_file(self.facts.subsystem, value) => {
+                self.refuse(line);
+            }
+            Some((key, value)) if !is_reserved(key) && !self.keys[..self.count].contains(&key) => {
+                self.take(key, value);
+            }
+            // A processor's `MODALIAS` ends with a line feed (`print_cpu_modalias` in `drivers/base/cpu.c`).
+            None if line.is_empty() && self.facts.subsystem == b"cpu" => {}
+            _ => self.refuse(line),
+        }
+    }
+
+    /// Whether the file `modalias` says the same. ACPI writes a line for each of two kinds
+    /// (`__acpi_device_uevent_modalias` in `drivers/acpi/device_sysfs.c`), and an input device shortens the list of its
+    /// keys, which is behind the `-`, to the room that there is (`input_print_modalias` in `drivers/input/input.c`).
+    fn is_of_modalias_file(&self, value: &'t [u8]) -> bool {
+        let fixed = |value: &'t [u8]| value.split(|byte| *byte == b'-').next();
+        Lines(self.facts.modalias.unwrap_or_default())
+            .any(|line| line == value || value.starts_with(b"input:") && fixed(line) == fixed(value))
+    }
+
+    /// The first property repeats the name of the device's directory, which a device may have a part in; the others
+    /// have no line feeds.
+    fn named(&mut self, lines: &'t [u8], wanted: &[u8]) {
+        let mut rest = Lines(lines);
+        loop {
+            let before = rest.0;
+            let Some(line) = rest.next() else { return };
+            let Some((key, value)) = split(line).filter(|(key, _)| *key == wanted) else {
+                self.plain(line);
+                continue;
+            };
+            let name = self.facts.name;
+            let value_and_rest = &before[key.len() + 1..];
+            let is_name = |value: &[u8]| {
+                // A slash cannot be in a name (`kobject_set_name_vargs` in `lib/kobject.c`).
+                value.iter().map(|byte| if *byte == b'/' { b'!' } else { *byte }).eq(name.iter().copied())
+            };
+            if let Some((value, behind)) = value_and_rest.split_at_checked(name.len()) {
+                if is_name(value) && matches!(behind.first(), None | Some(b'\n')) {
+                    self.take(key, value);
+                    return self.plain_lines(behind.get(1..).unwrap_or_default());
+                }
+            }
+            self.take(key, value);
+            if name.contains(&b'\n') {
+                return rest.for_each(|line| self.refuse(line));
+            }
+        }
+    }
+
+    /// The kernel's properties, those that the device has written, and behind their anchor the kernel's again.
+    fn with_texts(&mut self, lines: &'t [u8], order: &Order) {
+        let is_text = |line: &[u8]| order.texts.iter().any(|text| text.key == key(line));
+        let start = offset(lines, &mut Lines(lines), |line| is_text(line)).unwrap_or(lines.len());
+        let (head, rest) = lines.split_at(start);
+        let has_anchor = !order.anchor.is_empty()
+            && !order.unless.is_some_and(|unless| Lines(head).any(|line| line == unless));
+        let mut end = rest.len();
+        if has_anchor {
+            let mut all = Lines(rest);
+            while let Some(at) = offset(rest, &mut all, |line| key(line) == order.anchor) {
+                end = at;
+            }
+        }
+        self.plain_lines(head);
+        self.texts(&rest[..end], order.texts);
+        self.plain_lines(&rest[end..]);
+    }
+
+    fn texts(&mut self, zone: &'t [u8], texts: &'static [Text]) {
+        let has_files = self.facts.texts.iter().any(Option::is_some);
+        let facts = self.facts;
+        if has_files && is_exactly(zone, texts, facts, &mut |_, _| ()) {
+            is_exactly(zone, texts, facts, &mut |key, value| self.take(key, value));
+            return;
+        }
+        let is_well_formed = !has_files && is_one_line_each(zone, texts);
+        for (index, line) in Lines(zone).enumerate() {
+            let text = texts.iter().find(|text| text.key == key(line));
+            let is_alone = || Lines(zone).filter(|other| key(other) == key(line)).count() == 1;
+            // The first line begins the first text.
+            match (text, split(line)) {
+                (Some(text), Some((key, value)))
+                    if is_well_formed || index == 0 || text.is_always && is_alone() =>
+                {
+                    self.take(key, value);
+                }
+                _ => self.refuse(line),
+            }
+        }
+    }
+}
+
+/// Whether the texts are what their files show, and nothing else stands among them.
+fn is_exactly<'t>(
+    zone: &'t [u8],
+    texts: &'static [Text],
+    facts: &Facts<'_>,
+    each: &mut dyn FnMut(&'t [u8], &'t [u8]),
+) -> bool {
+    let mut rest = zone;
+    for (text, file) in texts.iter().zip(facts.texts) {
+        let Some(file) = file else { continue };
+        let shown = file.strip_suffix(b"\n").unwrap_or(file);
+        let quote: &[u8] = if text.is_quoted { b"\"" } else { b"" };
+        let behind = [text.key, b"=", quote, shown, quote, b"\n"]
+            .iter()
+            .try_fold(rest, |rest, part| rest.strip_prefix(*part));
+        match behind {
+            Some(behind) => {
+                let length = rest.len() - behind.len();
+                each(&rest[..text.key.len()], &rest[text.key.len() + 1..length - 1]);
+                rest = behind;
+            }
+            // A device without the string shows an empty one.
+            None if shown.is_empty() => {}
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// Whether there is one line for each text, in order, whole, and nothing else.
+fn is_one_line_each(zone: &[u8], texts: &[Text]) -> bool {
+    let mut left = texts.iter();
+    Lines(zone).all(|line| {
+        let Some((key, value)) = split(line) else { return false };
+        left.by_ref().find(|text| text.key == key).is_some_and(|text| {
+            let inner = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+            !text.is_quoted || inner.is_some()
+        })
+    })
+}
+
+/// What belongs to an event or to its place, to the leading block, or to this daemon.
+fn is_reserved(key: &[u8]) -> bool {
+    const OF_EVENT: [&[u8]; 5] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM", b"SEQNUM", b"DEVPATH_OLD"];
+    BLOCK.contains(&key) || OF_EVENT.contains(&key) || key.starts_with(b"SYNTH_") || key.starts_with(PREFIX)
+}
+
+/// The key and the value of a line; `None` if it is no property.
+fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = line.iter().position(|byte| *byte == b'=').filter(|end| *end > 0)?;
+    Some((&line[..end], &line[end + 1..]))
+}
+
+fn key(line: &[u8]) -> &[u8] {
+    split(line).map_or(b"", |(key, _)| key)
+}
+
+/// Where the next line begins that is wanted.
+fn offset(all: &[u8], lines: &mut Lines<'_>, is_wanted: impl Fn(&[u8]) -> bool) -> Option<usize> {
+    loop {
+        let start = all.len() - lines.0.len();
+        if is_wanted(lines.next()?) {
+            return Some(start);
+        }
+    }
+}
+
+/// Lines, each ended by a line feed but perhaps the last.
+struct Lines<'t>(&'t [u8]);
+
+impl<'t> Iterator for Lines<'t> {
+    type Item = &'t [u8];
+
+    fn next(&mut self) -> Option<&'t [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = self.0.iter().position(|byte| *byte == b'\n').unwrap_or(self.0.len());
+        let (line, rest) = self.0.split_at(end);
+        self.0 = rest.get(1..).unwrap_or_default();
+        Some(line)
+    }
+}

@@ -1,0 +1,126 @@
+//! Where a device's own text stands among the properties of its subsystem.
+//!
+//! These are all callers of `add_uevent_var` in Linux 4.12 to 6.18 that write text from a device. Text that the kernel
+//! has made free of line feeds first is none of it: the properties of a power supply are cut at the first one
+//! (`add_prop_uevent` in `drivers/power/supply/power_supply_sysfs.c`), and a network interface cannot have one in its
+//! name (`dev_valid_name` in `net/core/dev.c`). `PARTNAME` is safe where it comes from a GPT (`utf16_le_to_7bit` in
+//! `block/partitions/efi.c`), and is treated as text because other tables are not as careful.
+
+use std::ffi::CStr;
+
+use super::{Lines, key};
+
+/// Texts of one subsystem at most.
+pub(super) const MAX_TEXTS: usize = 5;
+
+/// Where text stands.
+pub(super) enum Shape {
+    /// Nowhere.
+    Plain,
+    /// In the value of this key, which repeats the name of the device's directory.
+    Named(&'static [u8]),
+    /// Behind properties of the kernel.
+    Texts(Order),
+}
+
+/// The texts of a subsystem.
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    /// In the kernel's order.
+    pub(super) texts: &'static [Text],
+    /// A key that the kernel always writes behind all of them; empty if there is none.
+    pub(super) anchor: &'static [u8],
+    /// A line before them with which it does not.
+    pub(super) unless: Option<&'static [u8]>,
+}
+
+/// A property with text of the device.
+pub(super) struct Text {
+    pub(super) key: &'static [u8],
+    /// The attribute that shows the same.
+    pub(super) file: Option<&'static CStr>,
+    /// Whether the kernel writes it for every device.
+    pub(super) is_always: bool,
+    /// Whether the kernel puts it between quotation marks.
+    pub(super) is_quoted: bool,
+}
+
+impl Text {
+    const fn new(key: &'static [u8], file: Option<&'static CStr>) -> Self {
+        Self { key, file, is_always: false, is_quoted: false }
+    }
+}
+
+/// `hid_uevent` in `drivers/hid/hid-core.c`.
+static HID: [Text; 3] = [
+    Text { is_always: true, ..Text::new(b"HID_NAME", None) },
+    Text { is_always: true, ..Text::new(b"HID_PHYS", None) },
+    Text { is_always: true, ..Text::new(b"HID_UNIQ", None) },
+];
+
+/// `input_dev_uevent` in `drivers/input/input.c`.
+static INPUT: [Text; 3] = [
+    Text { is_quoted: true, ..Text::new(b"NAME", Some(c"name")) },
+    Text { is_quoted: true, ..Text::new(b"PHYS", Some(c"phys")) },
+    Text { is_quoted: true, ..Text::new(b"UNIQ", Some(c"uniq")) },
+];
+
+/// `mmc_bus_uevent` in `drivers/mmc/core/bus.c`.
+static MMC: [Text; 5] = [
+    Text::new(b"SDIO_INFO1", Some(c"info1")),
+    Text::new(b"SDIO_INFO2", Some(c"info2")),
+    Text::new(b"SDIO_INFO3", Some(c"info3")),
+    Text::new(b"SDIO_INFO4", Some(c"info4")),
+    Text::new(b"MMC_NAME", Some(c"name")),
+];
+
+/// `sdio_bus_uevent` in `drivers/mmc/core/sdio_bus.c`.
+static SDIO: [Text; 4] = [
+    Text::new(b"SDIO_INFO1", Some(c"info1")),
+    Text::new(b"SDIO_INFO2", Some(c"info2")),
+    Text::new(b"SDIO_INFO3", Some(c"info3")),
+    Text::new(b"SDIO_INFO4", Some(c"info4")),
+];
+
+/// `part_uevent` in `block/partitions/core.c`.
+static PARTITION: [Text; 2] = [Text::new(b"PARTNAME", None), Text::new(b"PARTUUID", None)];
+
+/// `mei_cl_device_uevent` in `drivers/misc/mei/bus.c`.
+static MEI: [Text; 1] = [Text::new(b"MEI_CL_NAME", Some(c"name"))];
+
+/// `rc_dev_uevent` in `drivers/media/rc/rc-main.c`.
+static RC: [Text; 1] = [Text::new(b"DEV_NAME", None)];
+
+impl Shape {
+    /// The shape of a subsystem's devices. Where that is not known, `lines` tell.
+    pub(super) fn of(subsystem: &[u8], lines: &[u8]) -> Self {
+        let texts = |texts, anchor| Self::Texts(Order { texts, anchor, unless: None });
+        match subsystem {
+            b"hid" => texts(&HID, b"MODALIAS"),
+            b"input" => texts(&INPUT, b"PROP"),
+            b"mmc" => Self::Texts(Order { texts: &MMC, anchor: b"MODALIAS", unless: Some(b"MMC_TYPE=SDIO") }),
+            b"sdio" => texts(&SDIO, b"MODALIAS"),
+            b"block" => texts(&PARTITION, b""),
+            b"mei" => texts(&MEI, b"MEI_CL_VERSION"),
+            b"rc" => texts(&RC, b""),
+            b"power_supply" => Self::Named(b"POWER_SUPPLY_NAME"),
+            _ if Lines(lines).any(|line| HID.iter().any(|text| text.key == key(line))) => {
+                texts(&HID, b"MODALIAS")
+            }
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// Whether devices of a subsystem have a `MODALIAS` and no file `modalias`, and none of them has a part in it: it is made
+/// of numbers (`cpu_uevent` in `drivers/base/cpu.c`, `amba_uevent` in `drivers/amba/bus.c`, `typec_uevent` in
+/// `drivers/usb/typec/class.c`, `dfl_bus_uevent` in `drivers/fpga/dfl.c`), of a driver's name (`auxiliary_uevent` in
+/// `drivers/base/auxiliary.c`), of the device tree (`mdio_uevent` in `drivers/net/phy/mdio_bus.c`), or is a constant
+/// (`mmc_bus_uevent` in `drivers/mmc/core/bus.c`).
+pub(super) fn has_modalias_without_file(subsystem: &[u8], value: &[u8]) -> bool {
+    match subsystem {
+        b"amba" | b"auxiliary" | b"cpu" | b"dfl" | b"mdio_bus" | b"typec" => true,
+        b"mmc" => value == b"mmc:block",
+        _ => false,
+    }
+}
