@@ -60,7 +60,9 @@ impl StandIn {
             symlink(Path::new("drivers").join(driver), directory.join("driver")).expect("its driver");
         }
         let up: PathBuf = Path::new(link).parent().expect("a parent").iter().map(|_| "..").collect();
-        symlink(up.join(&devpath[1..]), self.path().join(link)).expect("a link");
+        let link = self.path().join(link);
+        fs::create_dir_all(link.parent().expect("a parent")).expect("a class or bus");
+        symlink(up.join(&devpath[1..]), link).expect("a link");
     }
 
     /// Removes a device and the link to it.

@@ -104,11 +104,15 @@ fn a_tree_shows_ids_drivers_and_nodes_with_and_without_a_daemon() {
     let hub = "/devices/pci0/usb1";
     let device =
         |name: &str, path: &str, text: &str| sysfs.plug(&format!("bus/usb/devices/{name}"), path, text);
-    device("usb1", hub, "DEVTYPE=usb_device\nDRIVER=usb\nPRODUCT=1d6b/2/601\nDEVNAME=bus/usb/001/001\n");
+    device(
+        "usb1",
+        hub,
+        "MAJOR=189\nMINOR=0\nDEVNAME=bus/usb/001/001\nDEVTYPE=usb_device\nDRIVER=usb\nPRODUCT=1d6b/2/601\n",
+    );
     device(
         "1-1",
         &format!("{hub}/1-1"),
-        "DEVTYPE=usb_device\nDRIVER=usb\nPRODUCT=46f4/1/0\nDEVNAME=bus/usb/001/002\n",
+        "MAJOR=189\nMINOR=1\nDEVNAME=bus/usb/001/002\nDEVTYPE=usb_device\nDRIVER=usb\nPRODUCT=46f4/1/0\n",
     );
     device(
         "1-1:1.0",

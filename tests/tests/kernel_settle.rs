@@ -73,7 +73,7 @@ fn i3_a_sysfs_that_changes_without_events_is_found_and_the_removals_say_what_the
     sysfs.plug(
         &usb("1-1.2"),
         stick,
-        "DEVTYPE=usb_device\nPRODUCT=46f4/1/0\nBUSNUM=001\nDEVNUM=003\nDEVNAME=x/y\n",
+        "MAJOR=189\nMINOR=2\nDEVNAME=x/y\nDEVTYPE=usb_device\nPRODUCT=46f4/1/0\nBUSNUM=001\nDEVNUM=003\n",
     );
     sysfs.plug(&usb("1-1.2:1.0"), interface, "DEVTYPE=usb_interface\nPRODUCT=46f4/1/0\n");
     let daemon = Daemon::start(hears_all(&format!("--json --sysfs {}", sysfs.path().display())));
