@@ -1,10 +1,11 @@
 //! What may become of an event in a hook's environment.
 
 use proptest::prelude::*;
-use sureplug_core::hook::{MAX_ENVIRONMENT_BYTES, environment, is_allowed};
+use sureplug_core::hook::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
 use sureplug_core::journal::Entry;
 use sureplug_core::presence::Origin;
 use sureplug_core::uevent::{Action, Uevent};
+use sureplug_tests::captured::captured;
 
 fn variables(datagram: &[u8], seqnum: u64) -> Vec<String> {
     let uevent = Uevent::parse(datagram).expect("a uevent");
@@ -20,7 +21,7 @@ fn variables(datagram: &[u8], seqnum: u64) -> Vec<String> {
 #[test]
 fn the_contract_of_the_kernels_helper() {
     let datagram =
-        b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0DEVNAME=a b\0EMPTY=\0SEQNUM=4711\0";
+        b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0DEVNAME=a b\0EMPTY=\0PHYS=\0SEQNUM=4711\0";
     let wanted = [
         "PATH=/sbin:/bin:/usr/sbin:/usr/bin",
         "HOME=/",
@@ -32,85 +33,148 @@ fn the_contract_of_the_kernels_helper() {
         "DEVPATH=/devices/x",
         "SUBSYSTEM=usb",
         "DEVNAME=a b",
-        "EMPTY=",
+        "UEVENT_EMPTY=",
+        "PHYS=",
         "SUREPLUG_KERNEL_SEQNUM=4711",
     ];
     assert_eq!(variables(datagram, 7), wanted);
     assert!(variables(b"add@/x\0A=1\0", u64::MAX).contains(&format!("SEQNUM={}", u64::MAX)));
 }
 
+/// What shells, loaders, libraries, interpreters and tools take settings from.
+const DANGEROUS: [&str; 62] = [
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "PATH",
+    "HOME",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "BASH_FUNC_ls",
+    "BASHOPTS",
+    "PS1",
+    "PS4",
+    "SHELLOPTS",
+    "CDPATH",
+    "OPTIND",
+    "OPTARG",
+    "PPID",
+    "LINENO",
+    "GLIBC_TUNABLES",
+    "MALLOC_CHECK_",
+    "PYTHONPATH",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+    "GCONV_PATH",
+    "LC_ALL",
+    "LANG",
+    "TZ",
+    "MODPROBE_OPTIONS",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "NODE_OPTIONS",
+    "LUA_PATH",
+    "LUA_INIT",
+    "SHELL",
+    "TAR_OPTIONS",
+    "MAKEFLAGS",
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "LIBMOUNT_FSTAB",
+    "LIBMOUNT_DEBUG",
+    "_JAVA_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "CLASSPATH",
+    "GIT_SSH_COMMAND",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    "SYSTEMD_LOG_LEVEL",
+    "DM_DISABLE_UDEV",
+    "BLKID_FILE",
+    "E2FSPROGS_FAKE_TIME",
+    "GREP_OPTIONS",
+    "LESSOPEN",
+    "PAGER",
+    "EDITOR",
+    "http_proxy",
+    "TERM",
+    "_",
+    "MODE_",
+];
+
 #[test]
 fn nothing_of_an_event_changes_how_a_program_works() {
-    for key in [
-        "LD_PRELOAD",
-        "LD_LIBRARY_PATH",
-        "LD_AUDIT",
-        "PATH",
-        "HOME",
-        "IFS",
-        "ENV",
-        "BASH_ENV",
-        "BASH_FUNC_ls",
-        "PS4",
-        "SHELLOPTS",
-        "CDPATH",
-        "GLIBC_TUNABLES",
-        "MALLOC_CHECK_",
-        "PYTHONPATH",
-        "PERL5OPT",
-        "PERL5LIB",
-        "RUBYOPT",
-        "GCONV_PATH",
-        "LC_ALL",
-        "LANG",
-        "TZ",
-        "MODPROBE_OPTIONS",
-        "TMPDIR",
-        "NODE_OPTIONS",
-        "LUA_PATH",
-        "SHELL",
-        "",
-        "1A",
-        "A-B",
-        "A B",
-        "A.B",
-        "BASH_FUNC_x()",
-        "BASH_FUNC_x%%",
-        "\u{e4}",
-    ] {
+    for key in DANGEROUS {
         assert!(!is_allowed(key.as_bytes()), "{key}");
-        if !key.is_empty() {
-            let datagram = format!("add@/x\0ACTION=add\0{key}=evil\0");
-            let variables = variables(datagram.as_bytes(), 1);
-            assert!(variables.iter().all(|variable| !variable.contains("evil")), "{variables:?}");
-        }
+        let datagram = format!("add@/x\0ACTION=add\0{key}=evil\0");
+        let evil: Vec<_> = variables(datagram.as_bytes(), 1)
+            .into_iter()
+            .filter(|variable| variable.contains("evil"))
+            .collect();
+        assert_eq!(evil, [format!("UEVENT_{key}=evil")]);
     }
-    // What devices have is not refused by the way.
+}
+
+#[test]
+fn what_cannot_name_a_variable_is_counted() {
+    let datagram = "add@/x\0ACTION=add\0A-B=evil\0A B=evil\0BASH_FUNC_x()=evil\0BASH_FUNC_x%%=evil\0\u{e4}=evil\01A=ok\0";
+    let variables = variables(datagram.as_bytes(), 1);
+    assert!(variables.iter().all(|variable| !variable.contains("evil")), "{variables:?}");
+    assert!(variables.contains(&"UEVENT_1A=ok".to_owned()), "{variables:?}");
+    assert!(variables.contains(&"SUREPLUG_OMITTED=5".to_owned()), "{variables:?}");
+}
+
+#[test]
+fn as_many_properties_as_the_kernel_can_send_fit_with_longer_names() {
+    let properties: String = (0..62).map(|number| format!("K{number:02}={:x>27}\0", "")).collect();
+    let datagram = format!("add@/x\0ACTION=add\0{properties}");
+    let variables = variables(datagram.as_bytes(), 1);
+    assert_eq!(variables.iter().filter(|variable| variable.starts_with("UEVENT_K")).count(), 62, "all fit");
+}
+
+#[test]
+fn every_key_of_the_captures_keeps_its_name() {
+    let mut keys = std::collections::BTreeSet::new();
+    for captured in captured() {
+        let uevent = Uevent::parse(&captured.datagram).expect("a captured event");
+        keys.extend(uevent.properties().map(|property| String::from_utf8_lossy(property.key).into_owned()));
+    }
+    assert!(keys.len() > 30, "{keys:?}");
+    for key in keys {
+        assert!(is_allowed(key.as_bytes()), "{key}");
+    }
+    // And of those that no board here has.
     for key in [
-        "ACTION",
-        "DEVPATH",
-        "MODALIAS",
+        "POWER_SUPPLY_STATUS",
         "OF_COMPATIBLE_0",
-        "POWER_SUPPLY_NAME",
-        "PRODUCT",
-        "PROP",
-        "PHYS",
-        "KEY",
-        "EV",
-        "HID_ID",
-        "TYPE",
-        "SYNTH_UUID",
-        "PSEUDO",
-        "PS",
-        "PS12",
-        "_x",
-        "a1",
-        "DEVMODE",
-        "PARTNAME",
-        "USEC",
+        "OF_COMPATIBLE_N",
+        "MMC_NAME",
+        "PARTUUID",
+        "SYNTH_ARG_A",
+        "FF",
     ] {
         assert!(is_allowed(key.as_bytes()), "{key}");
     }
+}
+
+#[test]
+fn what_was_missed_is_passed_on() {
+    let uevent = Uevent::parse(b"add@/x\0ACTION=add\0SUREPLUG_MISSED=9\0").expect("a uevent");
+    let entry = Entry { stamp: 0, origin: Origin::Repair, tracked: true, kernel_action: None, uevent };
+    let mut buffer = [0; MAX_ENVIRONMENT_BYTES];
+    let block = environment_after(&mut buffer, &entry, 4, 17);
+    assert_eq!(
+        block.split(|byte| *byte == 0).filter(|part| part.starts_with(b"SUREPLUG_MISSED=")).count(),
+        1
+    );
+    assert!(block.windows(19).any(|part| part == b"\0SUREPLUG_MISSED=17"), "{}", block.escape_ascii());
+    let block = environment_after(&mut buffer, &entry, 4, 0);
+    assert!(!block.windows(15).any(|part| part == b"SUREPLUG_MISSED"), "{}", block.escape_ascii());
 }
 
 #[test]
@@ -119,7 +183,7 @@ fn the_first_of_a_key_counts_and_none_is_forged() {
     let variables = variables(datagram, 1);
     let of =
         |key: &str| -> Vec<_> { variables.iter().filter(|text| text.starts_with(key)).cloned().collect() };
-    assert_eq!((of("K="), of("SUREPLUG_NEW")), (vec!["K=1".into()], vec![]));
+    assert_eq!((of("UEVENT_K="), of("SUREPLUG_NEW")), (vec!["UEVENT_K=1".into()], vec![]));
     assert_eq!(of("SUREPLUG_ORIGIN"), ["SUREPLUG_ORIGIN=repair"]);
     assert_eq!(
         (of("SUREPLUG_KERNEL"), of("SEQNUM")),
@@ -140,7 +204,8 @@ proptest! {
         let variables = variables(text.as_bytes(), 3);
         prop_assert_eq!(&variables[..2], ["PATH=/sbin:/bin:/usr/sbin:/usr/bin", "HOME=/"]);
         let mut keys: Vec<_> = variables.iter().map(|text| text.split_once('=').expect("a variable").0).collect();
-        prop_assert!(keys[2..].iter().all(|key| is_allowed(key.as_bytes())));
+        let is_ours = |key: &str| key.starts_with("UEVENT_") || key.starts_with("SUREPLUG_");
+        prop_assert!(keys[2..].iter().all(|key| is_allowed(key.as_bytes()) || is_ours(key)));
         keys.sort_unstable();
         keys.dedup();
         prop_assert_eq!(keys.len(), variables.len());

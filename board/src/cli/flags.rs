@@ -90,6 +90,16 @@ impl Flag {
     }
 }
 
+/// Adds a subsystem to the names that were given before, and returns what they select.
+fn more_subsystems(value: &mut Value<'_>, mut names: String) -> Result<(String, Selection), UsageError> {
+    let name = value.text()?;
+    names.push(' ');
+    names.push_str(&name);
+    // One alone first, so that the fault is found where it is.
+    let selection = Selection::parse(&name).and_then(|_| Selection::parse(&names));
+    selection.map(|selection| (names, selection)).map_err(|error| value.wrong(&name, error))
+}
+
 static FLAGS: &[Flag] = &[
     Flag::of_all("ports", |value, options| {
         options.board.profile.ports = Some(value.number(&USB_PORTS)?);
@@ -108,12 +118,8 @@ static FLAGS: &[Flag] = &[
         Ok(())
     }),
     Flag::of_all("subsystem", |value, options| {
-        let name = value.text()?;
-        options.names.push(' ');
-        options.names.push_str(&name);
-        // One alone first, so that the fault is found where it is.
-        let selection = Selection::parse(&name).and_then(|_| Selection::parse(&options.names));
-        options.named = selection.map_err(|error| value.wrong(&name, error))?;
+        let names = std::mem::take(&mut options.names);
+        (options.names, options.named) = more_subsystems(value, names)?;
         options.board.selection = options.named.clone();
         Ok(())
     }),
@@ -153,6 +159,20 @@ static FLAGS: &[Flag] = &[
     }),
     Flag::of_run("hook-timeout-ms", |value, options| {
         options.hook_timeout_ms = value.number(&HOOK_TIMEOUT_MS)?;
+        Ok(())
+    }),
+    Flag::of_run("hook-subsystem", |value, options| {
+        let names = std::mem::take(&mut options.hook_names);
+        (options.hook_names, options.hook_wants.selection) = more_subsystems(value, names)?;
+        Ok(())
+    }),
+    Flag::of_run("hook-property", |value, options| {
+        let key = value.text()?;
+        let is_key = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=');
+        if !is_key {
+            return Err(value.wrong(&key, "write a key without `=`, such as MODALIAS"));
+        }
+        options.hook_wants.property = Some(key.into_bytes().into_boxed_slice());
         Ok(())
     }),
     Flag::of_run("led", |value, options| {

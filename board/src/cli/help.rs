@@ -57,6 +57,8 @@ Usage: sureplug [run] [OPTIONS]
   --socket-group GROUP  the group that may connect, by name or number (that of this process)
   --hook PATH           a program that is run for each event, one run at a time, with the subsystem as its
                         argument and the properties as its environment
+  --hook-subsystem NAME  a subsystem that it is run for (all); one option for each
+  --hook-property KEY   it is run only for events with this property, such as MODALIAS
   --hook-timeout-ms MS  for how long a run may take, 1 to 600000 (10000)
   --led NAME            an LED of /sys/class/leds: on, blinking while a loss is repaired, and slowly after
                         it, until SIGUSR1

@@ -4,7 +4,7 @@ use std::time::Duration;
 use sureplug_core::selection::Selection;
 
 use crate::client::DEFAULT_PATH;
-use crate::hooks::DEFAULT_TIMEOUT_MS;
+use crate::hooks::{DEFAULT_TIMEOUT_MS, Wants};
 use crate::profile::{Profile, SUBSYSTEMS};
 use crate::sinks::{LogKind, Style};
 use crate::standing::Standing;
@@ -47,6 +47,10 @@ pub(super) struct Options {
     /// The program that is run for each event.
     pub(super) hook: Option<PathBuf>,
     pub(super) hook_timeout_ms: u32,
+    /// The names of the subsystems that it wants, with blanks between them.
+    pub(super) hook_names: String,
+    /// What it is run for.
+    pub(super) hook_wants: Wants,
     /// The name of an LED in sysfs.
     pub(super) led: Option<String>,
     /// A chip and the number of its line.
@@ -101,6 +105,8 @@ impl Options {
             socket_group: None,
             hook: None,
             hook_timeout_ms: DEFAULT_TIMEOUT_MS,
+            hook_names: String::new(),
+            hook_wants: Wants::EVERYTHING,
             led: None,
             #[cfg(feature = "gpio")]
             led_gpio: None,

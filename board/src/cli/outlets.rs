@@ -47,7 +47,8 @@ impl Outlets {
             }
         };
         let hook = options.hook.as_deref().map(|program| {
-            Hook::open(program, options.hook_timeout_ms).map_err(|error| {
+            let opened = Hook::open(program, options.hook_timeout_ms);
+            opened.map(|hook| hook.wanting(options.hook_wants.clone())).map_err(|error| {
                 let program = program.to_string_lossy();
                 complain(&format_args!("--hook {program}: no program to run: {error}"));
             })

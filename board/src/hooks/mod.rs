@@ -19,9 +19,10 @@ use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, Pid, access, pipe2, read};
-use sureplug_core::hook::{MAX_ENVIRONMENT_BYTES, environment};
+use sureplug_core::hook::{MAX_ENVIRONMENT_BYTES, environment_after};
 use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
 use sureplug_core::selection::Selection;
+use sureplug_core::uevent::Uevent;
 
 use crate::capacity::BoardStream;
 use crate::monotonic::Monotonic;
@@ -35,6 +36,24 @@ pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
 /// Bytes of a subsystem's name at most that is handed over, with its NUL.
 const ARGUMENT_BYTES: usize = 64;
 
+/// Which events a program is run for.
+#[derive(Clone, Debug)]
+pub struct Wants {
+    /// Those of these subsystems.
+    pub selection: Selection,
+    /// And only those with this property.
+    pub property: Option<Box<[u8]>>,
+}
+
+impl Wants {
+    /// All of them.
+    pub const EVERYTHING: Self = Self { selection: Selection::ALL, property: None };
+
+    fn admit(&self, uevent: &Uevent<'_>) -> bool {
+        self.property.as_deref().is_none_or(|key| uevent.property(key).is_some())
+    }
+}
+
 /// A program and its run.
 #[derive(Debug)]
 pub struct Hook {
@@ -45,8 +64,13 @@ pub struct Hook {
     run: Option<Run>,
     /// Events that it was run for.
     runs: u64,
+    wants: Wants,
     /// Events that it missed, before it was told the difference.
     missed: u64,
+    /// Those of them that the program was not told of yet.
+    unpassed: u64,
+    /// Those of them that were not reported yet.
+    unreported: u64,
     /// Polls the children's end, and what the run writes.
     epoll: Epoll,
     children: SignalFd,
@@ -106,7 +130,10 @@ impl Hook {
             consumer: None,
             run: None,
             runs: 0,
+            wants: Wants::EVERYTHING,
             missed: 0,
+            unpassed: 0,
+            unreported: 0,
             epoll,
             children,
             null: open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?,
@@ -115,9 +142,16 @@ impl Hook {
         })
     }
 
+    /// Limits what it is run for, if it has not joined a stream yet.
+    #[must_use]
+    pub fn wanting(mut self, wants: Wants) -> Self {
+        self.wants = wants;
+        self
+    }
+
     /// Lets it hear the stream, from what is present on.
     pub fn join(&mut self, stream: &mut BoardStream) {
-        self.consumer = stream.join(Selection::ALL, Lag::Hold);
+        self.consumer = stream.join(self.wants.selection.clone(), Lag::Hold);
     }
 
     /// When something is due if nothing happens.
@@ -130,6 +164,11 @@ impl Hook {
     #[must_use]
     pub const fn counts(&self) -> [u64; 2] {
         [self.runs, self.missed]
+    }
+
+    /// Takes the number of events that it missed and that were not reported yet.
+    pub fn take_missed(&mut self) -> u64 {
+        std::mem::take(&mut self.unreported)
     }
 
     /// What there is to say of runs that have ended; each is said once.
@@ -170,8 +209,13 @@ impl Hook {
         while self.run.is_none() {
             match stream.next(consumer, now.as_nanos(), packet) {
                 None => break,
-                Some(Told::Missed { steps }) => self.missed += steps,
+                Some(Told::Missed { steps }) => {
+                    self.missed += steps;
+                    self.unpassed += steps;
+                    self.unreported += steps;
+                }
                 Some(Told::Current | Told::Reset) => {}
+                Some(Told::Event(entry)) if !self.wants.admit(&entry.uevent) => has_told = true,
                 Some(Told::Event(entry)) => {
                     has_told = true;
                     self.runs += 1;
@@ -180,7 +224,7 @@ impl Hook {
                     let length = name.len().min(ARGUMENT_BYTES - 1);
                     argument[..length].copy_from_slice(&name[..length]);
                     let Memory { environment: buffer, stack } = &mut *self.memory;
-                    let variables = environment(buffer, &entry, self.runs);
+                    let variables = environment_after(buffer, &entry, self.runs, self.unpassed);
                     self.draft.begin(&entry.uevent);
                     let argument = std::ffi::CStr::from_bytes_until_nul(&argument).unwrap_or_default();
                     let started = output_pipe(&self.epoll).and_then(|(output, writer)| {
@@ -189,6 +233,7 @@ impl Hook {
                     });
                     match started {
                         Ok((pid, output)) => {
+                            self.unpassed = 0;
                             let until = Monotonic::now().after(self.timeout);
                             self.run = Some(Run { pid, output, until, has_timed_out: false });
                         }

@@ -35,6 +35,9 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             let object = Object::begin(out, "hook")?.numbers(&figures)?.display("ending", &ending)?;
             object.bytes("event", header)?.bytes("output", output)?.end()
         }
+        Line::HookMissed { at, events } => {
+            Object::begin(out, "hook_missed")?.numbers(&[time(at), ("events", events)])?.end()
+        }
         Line::Event(entry) => event(out, &entry, "monotonic_us"),
         Line::Missed { events, .. } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
         Line::Reset => Object::begin(out, "reset")?.end(),

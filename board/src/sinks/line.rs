@@ -47,6 +47,13 @@ pub enum Line<'a> {
     },
     /// A hook's run that failed, or that wrote something.
     Hook(Report<'a>),
+    /// A hook did not keep up, and events were overwritten. What they changed follows.
+    HookMissed {
+        /// When it was told so.
+        at: Monotonic,
+        /// How many.
+        events: u64,
+    },
     /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
     /// made.
     Event(Entry<'a>),

@@ -27,6 +27,11 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
         }
         Line::Hook(report) => hook(out, &report),
+        Line::HookMissed { at, events } => writeln!(
+            out,
+            "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \
+             follows"
+        ),
         Line::Event(entry) => {
             event(out, &entry)?;
             if verbose { properties(out, &entry) } else { Ok(()) }
@@ -239,6 +244,9 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
          {unselected} events of other subsystems left out; {clients_missed} events missed by applications and \
          {hook_missed} by the hook; {output_missed} events missed and {output_dropped} lines dropped by this output"
     )?;
+    if sum.hook_runs + sum.hook_missed > 0 {
+        writeln!(out, "sureplug: hook: {} runs, {} events missed", sum.hook_runs, sum.hook_missed)?;
+    }
     writeln!(
         out,
         "sureplug: peak {peak_queued} of {effective} B queued, longest stall {} ms (profile: {max_stall_ms} ms)",

@@ -74,6 +74,10 @@ impl Worker {
         let now = Monotonic::now();
         let Self { hook, tracker, packet, .. } = self;
         let mut has_told = hook.as_mut().is_some_and(|hook| hook.tell(&mut tracker.stream, now, packet));
+        let missed = hook.as_mut().map_or(0, Hook::take_missed);
+        if missed > 0 {
+            tracker.note(Line::HookMissed { at: now, events: missed });
+        }
         has_told |= self.serve_clients(now);
         // Tombstones that waited for them may have made room.
         if has_told && self.tracker.stream.presence().is_overflowing() {

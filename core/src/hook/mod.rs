@@ -2,6 +2,8 @@
 //! (`call_usermodehelper_exec` in `lib/kobject_uevent.c`): the subsystem as its argument, the properties as its
 //! environment.
 
+mod names;
+
 use crate::journal::Entry;
 use crate::uevent::{Property, decimal_text};
 
@@ -11,107 +13,68 @@ pub const MAX_ENVIRONMENT_BYTES: usize = 4_352;
 /// What every program gets, as the kernel's helper did.
 const BASE: [(&[u8], &[u8]); 2] = [(b"PATH", b"/sbin:/bin:/usr/sbin:/usr/bin"), (b"HOME", b"/")];
 
-/// Variables that change how a program, its shell, its loader, its C library or its interpreter works: no event may
-/// set them.
-const REFUSED: [&[u8]; 33] = [
-    b"BASHOPTS",
-    b"CDPATH",
-    b"DEBUGINFOD_URLS",
-    b"ENV",
-    b"EXINIT",
-    b"FPATH",
-    b"GETCONF_DIR",
-    b"GLOBIGNORE",
-    b"HISTFILE",
-    b"HOME",
-    b"HOSTALIASES",
-    b"IFS",
-    b"LANG",
-    b"LANGUAGE",
-    b"LOCALDOMAIN",
-    b"LOCPATH",
-    b"LOGNAME",
-    b"MODPROBE_OPTIONS",
-    b"NIS_PATH",
-    b"NLSPATH",
-    b"NODE_OPTIONS",
-    b"NODE_PATH",
-    b"PATH",
-    b"POSIXLY_CORRECT",
-    b"PROMPT_COMMAND",
-    b"PWD",
-    b"SHELL",
-    b"SHELLOPTS",
-    b"TERMCAP",
-    b"TMPDIR",
-    b"TZ",
-    b"TZDIR",
-    b"USER",
-];
+/// What stands before a key that the kernel is not known to send.
+const PREFIX: &[u8] = b"UEVENT_";
 
-/// The same for all that begins so.
-const REFUSED_PREFIXES: [&[u8]; 16] = [
-    b"BASH_",
-    b"DYLD_",
-    b"GCONV_",
-    b"GLIBC_",
-    b"JAVA_",
-    b"LC_",
-    b"LD_",
-    b"LUA_",
-    b"MALLOC_",
-    b"MUSL_",
-    b"OPENSSL_",
-    b"PERL",
-    b"PS",
-    b"PYTHON",
-    b"RES_",
-    b"RUBY",
-];
-
-/// Whether a property may become a variable of that name.
+/// Returns `true` if a property becomes a variable of that name: the kernel is known to send it.
+///
+/// Any other key is passed with `UEVENT_` before it, since it may be the name of something that changes how a program,
+/// its shell, its loader or its C library works.
 #[must_use]
 pub fn is_allowed(key: &[u8]) -> bool {
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    key.first().is_some_and(|first| !first.is_ascii_digit())
-        && key.iter().all(is_word)
-        && !REFUSED.contains(&key)
-        && !is_refused_prefix(key)
+    names::is_known(key)
 }
 
-/// `PS1` to `PS9` are a shell's; `PSEUDO_DEVICE` is not.
-fn is_refused_prefix(key: &[u8]) -> bool {
-    REFUSED_PREFIXES.iter().any(|prefix| match key.strip_prefix(*prefix) {
-        Some([digit]) if *prefix == b"PS" => digit.is_ascii_digit(),
-        Some(_) => *prefix != b"PS",
-        None => false,
-    })
+/// Returns `true` if the rest of a variable's name may be so (`3.235 Name` in POSIX, Base Definitions).
+fn is_word(key: &[u8]) -> bool {
+    !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-/// Writes the environment for an event: variables `KEY=value`, each with a NUL behind it. `SEQNUM` is `seqnum`, which
-/// counts what that program was told, without a gap: some wait for each other by it. The kernel's is
-/// `SUREPLUG_KERNEL_SEQNUM`. What comes twice, and what does not fit, is left out.
+/// Writes the environment for an event: variables `KEY=value`, each with a NUL behind it.
+///
+/// `SEQNUM` is `seqnum`, which counts the program's runs, without a gap: some wait for each other by it. The kernel's is
+/// `SUREPLUG_KERNEL_SEQNUM`. Of a key that comes more than once, the first counts. `SUREPLUG_OMITTED` counts the
+/// properties whose key cannot be part of a variable's name, and what does not fit.
 pub fn environment<'b>(
     buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
     entry: &Entry<'_>,
     seqnum: u64,
 ) -> &'b [u8] {
+    environment_after(buffer, entry, seqnum, 0)
+}
+
+/// The same for a run before which the program missed events: `SUREPLUG_MISSED` says how many.
+pub fn environment_after<'b>(
+    buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
+    entry: &Entry<'_>,
+    seqnum: u64,
+    missed: u64,
+) -> &'b [u8] {
     let mut block = Block { buffer, length: 0 };
-    for (key, value) in BASE {
-        block.set(key, value);
-    }
     let mut digits = [0; 20];
-    block.set(b"SEQNUM", decimal_text(seqnum, &mut digits));
-    for Property { key, value } in entry.added_properties() {
-        block.set(key, value);
+    for (key, value) in BASE {
+        block.set(&[], key, value);
     }
+    block.set(&[], b"SEQNUM", decimal_text(seqnum, &mut digits));
+    if missed > 0 {
+        block.set(&[], b"SUREPLUG_MISSED", decimal_text(missed, &mut digits));
+    }
+    for Property { key, value } in entry.added_properties() {
+        block.set(&[], key, value);
+    }
+    let mut omitted = 0;
     for Property { key, value } in entry.uevent.properties() {
-        match key {
-            b"SEQNUM" => block.set(b"SUREPLUG_KERNEL_SEQNUM", value),
-            key if key.starts_with(crate::protocol::PREFIX) => {}
-            key if is_allowed(key) => block.set(key, value),
-            _ => {}
-        }
+        let fits = match key {
+            b"SEQNUM" => block.set(&[], b"SUREPLUG_KERNEL_SEQNUM", value),
+            key if key.starts_with(crate::protocol::PREFIX) => true,
+            key if is_allowed(key) => block.set(&[], key, value),
+            key if is_word(key) => block.set(PREFIX, key, value),
+            _ => false,
+        };
+        omitted += u64::from(!fits);
+    }
+    if omitted > 0 {
+        block.set(&[], b"SUREPLUG_OMITTED", decimal_text(omitted, &mut digits));
     }
     let Block { buffer, length } = block;
     &buffer[..length]
@@ -123,18 +86,23 @@ struct Block<'b> {
 }
 
 impl Block<'_> {
-    /// Unless it is set already.
-    fn set(&mut self, key: &[u8], value: &[u8]) {
-        let is_key =
-            |variable: &[u8]| variable.strip_prefix(key).is_some_and(|rest| rest.first() == Some(&b'='));
-        let written = &self.buffer[..self.length];
-        let length = key.len() + value.len() + 2;
-        if self.length + length > self.buffer.len() || written.split(|byte| *byte == 0).any(is_key) {
-            return;
+    /// Sets a variable unless it is set already; returns `false` if there is no room for it.
+    fn set(&mut self, prefix: &[u8], key: &[u8], value: &[u8]) -> bool {
+        let is_key = |variable: &[u8]| {
+            let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(key));
+            rest.is_some_and(|rest| rest.first() == Some(&b'='))
+        };
+        if self.buffer[..self.length].split(|byte| *byte == 0).any(is_key) {
+            return true;
         }
-        for part in [key, b"=", value, b"\0"] {
+        let end = self.length + prefix.len() + key.len() + value.len() + 2;
+        if end > self.buffer.len() {
+            return false;
+        }
+        for part in [prefix, key, b"=", value, b"\0"] {
             self.buffer[self.length..self.length + part.len()].copy_from_slice(part);
             self.length += part.len();
         }
+        true
     }
 }

@@ -131,6 +131,20 @@ impl Uevent<'_> {
         }
         Ok(encoder.finish())
     }
+
+    /// Writes the uevent without some of its properties; `None` if the buffer is smaller than its datagram.
+    #[must_use]
+    pub(crate) fn without<'b>(
+        &self,
+        buffer: &'b mut [u8],
+        is_left_out: impl Fn(Property<'_>) -> bool,
+    ) -> Option<Uevent<'b>> {
+        let mut encoder = Encoder::new(buffer, self.action(), self.devpath()).ok()?;
+        for property in self.properties().filter(|property| !is_left_out(*property)) {
+            encoder.property(property.key, property.value).ok()?;
+        }
+        Uevent::parse(encoder.finish()).ok()
+    }
 }
 
 /// Why a uevent cannot be written.
