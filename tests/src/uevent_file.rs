@@ -130,6 +130,10 @@ impl Written {
     }
 
     /// Reads it, and returns the properties and the lines that were refused.
+    ///
+    /// # Panics
+    ///
+    /// If a key comes twice.
     #[must_use]
     pub fn read(&self) -> (BTreeMap<String, Vec<u8>>, Vec<Vec<u8>>) {
         let file = self.file();

@@ -122,7 +122,7 @@ fn nothing_of_an_event_changes_how_a_program_works() {
 
 #[test]
 fn what_cannot_name_a_variable_is_counted() {
-    let datagram = "add@/x\0ACTION=add\0A-B=evil\0A B=evil\0BASH_FUNC_x()=evil\0BASH_FUNC_x%%=evil\0\u{e4}=evil\01A=ok\0";
+    let datagram = "add@/x\0ACTION=add\0A-B=evil\0A B=evil\0BASH_FUNC_x()=evil\0BASH_FUNC_x%%=evil\0\u{e4}=evil\x001A=ok\0";
     let variables = variables(datagram.as_bytes(), 1);
     assert!(variables.iter().all(|variable| !variable.contains("evil")), "{variables:?}");
     assert!(variables.contains(&"UEVENT_1A=ok".to_owned()), "{variables:?}");
@@ -131,8 +131,8 @@ fn what_cannot_name_a_variable_is_counted() {
 
 #[test]
 fn as_many_properties_as_the_kernel_can_send_fit_with_longer_names() {
-    let properties: String = (0..62).map(|number| format!("K{number:02}={:x>27}\0", "")).collect();
-    let datagram = format!("add@/x\0ACTION=add\0{properties}");
+    let properties: Vec<String> = (0..62).map(|number| format!("K{number:02}={:x>27}\0", "")).collect();
+    let datagram = format!("add@/x\0ACTION=add\0{}", properties.concat());
     let variables = variables(datagram.as_bytes(), 1);
     assert_eq!(variables.iter().filter(|variable| variable.starts_with("UEVENT_K")).count(), 62, "all fit");
 }

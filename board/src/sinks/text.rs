@@ -27,11 +27,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
         }
         Line::Hook(report) => hook(out, &report),
-        Line::HookMissed { at, events } => writeln!(
-            out,
-            "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \
-             follows"
-        ),
+        Line::HookMissed { at, events } => hook_missed(out, at, events),
         Line::Event(entry) => {
             event(out, &entry)?;
             if verbose { properties(out, &entry) } else { Ok(()) }
@@ -94,13 +90,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             "sureplug: warning: cannot read {} in sysfs: {error}; devices there are not found by a scan",
             Escaped(path)
         ),
-        Line::Forged { devpath, line } => writeln!(
-            out,
-            "sureplug: warning: the uevent file of {} has lines that the kernel did not write, such as \"{}\": they are \
-             ignored; reported once for each device",
-            EscapedWord(devpath),
-            Escaped(line)
-        ),
+        Line::Forged { devpath, line } => forged(out, devpath, line),
         Line::Malformed { at, error, length } => {
             writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
         }
@@ -267,6 +257,24 @@ fn hook(out: &mut dyn Write, report: &Report<'_>) -> fmt::Result {
         write!(out, "; nothing was said of {dropped_reports} runs before it")?;
     }
     out.write_char('\n')
+}
+
+fn hook_missed(out: &mut dyn Write, at: Monotonic, events: u64) -> fmt::Result {
+    writeln!(
+        out,
+        "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \
+         follows"
+    )
+}
+
+fn forged(out: &mut dyn Write, devpath: &[u8], line: &[u8]) -> fmt::Result {
+    writeln!(
+        out,
+        "sureplug: warning: the uevent file of {} has lines that the kernel did not write, such as \"{}\": they are \
+         ignored; reported once for each device",
+        EscapedWord(devpath),
+        Escaped(line)
+    )
 }
 
 /// As it is written in `SUREPLUG_PORT_DEVICE`.

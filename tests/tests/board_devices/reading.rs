@@ -79,7 +79,8 @@ fn the_lines_of_the_file_become_properties() {
 #[test]
 fn a_file_that_no_kernel_makes_is_unreadable() {
     let tree = Tree::new();
-    let lines = |count| (0..count).map(|number| format!("A{number}=1\n")).collect::<String>().into_bytes();
+    let lines =
+        |count| (0..count).flat_map(|number| format!("A{number}=1\n").into_bytes()).collect::<Vec<_>>();
     let page = [lines(2), vec![b'x'; 4_096 - 10]].concat();
     assert!(tree.read_one(&page).ends_with(" A0=1 A1=1"));
     for (uevent, why) in [
