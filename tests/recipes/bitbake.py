@@ -64,6 +64,9 @@ def main():
     options.classes = options.classes or [HERE / "yocto"]
     d = parse(options)
     if d.getVar("__SKIPPED"):
+        for path, time in d.getVar("__depends", False):
+            if not time:
+                print(f"depends on the missing {path}")
         # As BitBake prints it where something asks for the recipe.
         sys.exit(f"{d.getVar('PN')} was skipped: {d.getVar('__SKIPPED')}")
     for directory in ("T", "TMPDIR"):

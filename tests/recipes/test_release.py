@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import tomllib
@@ -151,6 +152,14 @@ class FreshMachine(unittest.TestCase):
         source = RELEASE.read_text()
         ast.parse(source, feature_version=(3, 9))
         self.assertNotIn("tomllib", source)
+
+
+class Clone(unittest.TestCase):
+    def test_no_bytecode_is_left_in_it(self):
+        folder = ROOT / "tests/recipes"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        expect(sys.executable, "-c", "import test_board, test_release", cwd=folder, env=environment)
+        self.assertEqual(list(folder.rglob("__pycache__")), [])
 
 
 class OneVersion(unittest.TestCase):

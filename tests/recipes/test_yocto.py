@@ -292,6 +292,17 @@ class Sources(unittest.TestCase):
         self.assertIn("/tests/recipes/release /nowhere/release", result.stdout)
         self.assertNotIn("Traceback", result.stdout)
 
+    def test_a_skipped_recipe_is_parsed_again_when_the_missing_file_appears(self):
+        """BitBake's cache compares the times of these files, 0 for those that were missing."""
+        manifest = str(scratch() / "appears/board/Cargo.toml")
+        archive = f"/nowhere/release/sureplug-{version()}.tar.gz"
+        for name, missing, layer, variables in [
+            ("tree", manifest, changed_layer("appears", lambda name, text: text + "\n"), {"SUREPLUG_TREE": scratch() / "appears"}),
+            ("archive", archive, released_layer("appears-archive"), {"SUREPLUG_SITE": "file:///nowhere/release"}),
+        ]:
+            result, _ = bitbake(layer=layer, **variables)
+            self.assertIn(f"depends on the missing {missing}\n", result.stdout, name)
+
     def test_an_old_rust_is_skipped_with_a_sentence(self):
         for variable, value, is_skipped in [
             ("PREFERRED_VERSION_cargo-native", "1.75%", True), ("PREFERRED_VERSION_cargo-native", "1.86.0%", True),

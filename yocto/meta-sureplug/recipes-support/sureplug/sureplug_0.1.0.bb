@@ -20,7 +20,10 @@ require ${BPN}-crates.inc
 # nooelint: oelint.task.noanonpython
 python () {
     tree = d.getVar("SUREPLUG_TREE")
-    if not os.path.exists(os.path.join(tree, "board/Cargo.toml")):
+    manifest = os.path.join(tree, "board/Cargo.toml")
+    # Parsed again, not taken from BitBake's cache, when it appears.
+    bb.parse.mark_dependency(d, manifest)
+    if not os.path.exists(manifest):
         raise bb.parse.SkipRecipe("the sources of sureplug are not in %s: keep the layer in its tree, set SUREPLUG_TREE to the "
                                   "tree's path, or take the recipe of a release" % tree)
 }
