@@ -1,6 +1,6 @@
 //! Consumers that do not keep up.
 
-use sureplug_core::journal::{Lag, Packet, Told};
+use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
 use sureplug_core::presence::{Directory, ScanKind, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
@@ -73,6 +73,7 @@ fn one_that_lags_is_told_how_much_it_missed_and_then_the_difference() {
         "repair add /d",
         "repair add /d/x",
         "repair add /b/c/d",
+        "repair change /b",
     ];
     assert_eq!(script.told(), told);
 }
@@ -104,7 +105,8 @@ fn the_difference_goes_on_after_any_step() {
     assert_eq!(script.next(script.id).as_deref(), Some("repair add /a/b"));
     script.event("remove", "/a/b", &[]);
     assert_eq!(script.next(script.id).as_deref(), Some("repair remove /a/b"));
-    assert_eq!(script.told(), ["kernel change /a"], "its device stayed, so it is not passed over");
+    let told = ["repair change /a", "kernel change /a"];
+    assert_eq!(script.told(), told, "for what was missed, and for what came then");
     assert_eq!(script.stream.journal().read_steps(script.id), script.stream.journal().steps());
 }
 
@@ -115,7 +117,7 @@ fn what_is_missed_while_the_difference_is_told_is_counted_behind_it() {
     script.event("remove", "/b", &[]);
     assert_eq!(script.next(script.id).as_deref(), Some("missed 13"));
     storm(&mut script, "/a");
-    assert_eq!(script.told(), ["repair remove /b", "missed 12"]);
+    assert_eq!(script.told(), ["repair remove /b", "repair change /a", "missed 12"]);
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn an_event_that_is_larger_than_the_ring_is_told_as_missed() {
     script.event("add", "/a", &[("X", &long)]);
     assert_eq!(script.told(), ["missed 1", "repair add /a"]);
     script.event("change", "/a", &[("X", &long)]);
-    assert_eq!(script.told(), ["missed 1"]);
+    assert_eq!(script.told(), ["missed 1", "repair change /a"]);
     script.event("change", "/a", &[]);
     assert_eq!(script.told(), ["kernel change /a"]);
     script.event("remove", "/a", &[("X", &long)]);
@@ -232,4 +234,64 @@ fn what_was_not_told_is_counted_also_in_the_middle_of_a_difference() {
     }
     assert_eq!(unread(&stream), 0);
     assert!(stream.next(id, 0, &mut packet).is_none());
+}
+
+/// A ring of about ten steps, and a consumer beside the first that reads everything.
+fn supplies() -> (Small, ConsumerId) {
+    let mut script = Small::new();
+    for path in ["/a", "/b", "/c"] {
+        script.event("add", path, &[("SUBSYSTEM", "power_supply"), ("NAME", path), ("ONLINE", "1")]);
+    }
+    let other = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    script.told_to(other);
+    script.told();
+    (script, other)
+}
+
+#[test]
+fn i3_what_stayed_and_had_an_event_among_those_missed_is_told_as_it_is_now() {
+    let (mut script, other) = supplies();
+    for number in 0..12 {
+        for path in ["/a", "/b"] {
+            let online = if number % 2 == 0 { "0" } else { "2" };
+            script.event(
+                "change",
+                path,
+                &[("SUBSYSTEM", "power_supply"), ("NAME", path), ("ONLINE", online)],
+            );
+        }
+        script.told_to(other);
+    }
+    assert_eq!(script.next(script.id).as_deref(), Some("missed 24"));
+    for path in ["/a", "/b"] {
+        let told = script.next_with(script.id, &mut |entry| {
+            assert_eq!(entry.uevent.property(b"ONLINE"), Some(&b"2"[..]));
+            assert_eq!(entry.uevent.seqnum(), None);
+        });
+        assert_eq!(told, Some(format!("repair change {path}")));
+    }
+    assert_eq!(script.told(), NOTHING, "/c said nothing");
+    assert_eq!(script.told_to(other), NOTHING, "it missed nothing");
+}
+
+/// What a kernel loss makes is in the journal as well, and can be missed.
+#[test]
+fn i3_a_change_of_a_repair_that_was_missed_is_made_good() {
+    let (mut script, other) = supplies();
+    let found = ["/a", "/b", "/c"].map(|path| (path, [("SUBSYSTEM", "power_supply"), ("NAME", path)]));
+    let found: Vec<_> = found.iter().map(|(path, says)| (*path, &says[..], 0)).collect();
+    script.scan(ScanKind::Repair, &found);
+    storm(&mut script, "/c");
+    script.told_to(other);
+    let told = ["repair change /a", "repair change /b", "repair change /c"];
+    assert_eq!(script.told()[1..], told);
+}
+
+#[test]
+fn one_that_forgot_everything_is_told_no_change() {
+    let (mut script, _) = supplies();
+    storm(&mut script, "/a");
+    script.stream.reset(script.id);
+    let adds = ["scan add /a", "scan add /b", "scan add /c"];
+    assert_eq!(script.told(), [&["reset"], &adds[..], &["missed 12"]].concat());
 }

@@ -3,16 +3,18 @@
 //! A consumer is a cursor, a selection of subsystems, and the devices that it was told of. One that keeps up
 //! gets every step as it was put in. One that does not is never waited for: when what it has not read yet is
 //! overwritten, it is told how much it missed and then, one by one, the difference between what it was told
-//! and what the table says: removals children first, additions parents first. A new consumer has been told
-//! nothing, so that its difference is a snapshot. Every step stands for itself: a consumer that takes one in
+//! and what the table says: removals children first, additions parents first, and `change` for what stayed and
+//! had an event among those missed. A new consumer has been told nothing, so that its difference is a snapshot. Every step stands for itself: a consumer that takes one in
 //! a second gets there too, while events go on.
 
+mod changes;
 mod consumer;
 mod ring;
 mod told;
 
 use core::num::NonZeroU64;
 
+use changes::Changes;
 use consumer::Consumer;
 pub use consumer::{ConsumerId, Lag};
 use ring::Ring;
@@ -26,6 +28,7 @@ use crate::uevent::Uevent;
 /// A ring of `RING` bytes with up to `CONSUMERS` consumers of a table of `SLOTS` devices.
 pub struct Journal<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> {
     ring: Ring<RING>,
+    changes: Changes<SLOTS>,
     consumers: [Maybe<Consumer>; CONSUMERS],
     counts: Counts,
 }
@@ -47,6 +50,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
         const { assert!(CONSUMERS <= Bit::COUNT, "a tombstone has 32 bits for those who wait for it") };
         Self {
             ring: Ring::EMPTY,
+            changes: Changes::NONE,
             consumers: [const { Maybe::Nothing }; CONSUMERS],
             counts: Counts { oversized: 0, resets: 0 },
         }
@@ -66,6 +70,9 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
 
     /// Puts in one step. `stamp` is handed out with it again, as it is.
     pub fn push(&mut self, stamp: u64, transition: &Transition<'_>) {
+        if let Transition::Event { device, .. } | Transition::Made { device, .. } = *transition {
+            self.changes.note(device, self.ring.head().step);
+        }
         if !self.ring.push(stamp, transition) {
             self.counts.oversized += 1;
         }
@@ -102,7 +109,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
     /// Lets somebody go.
     pub fn leave<const BYTES: usize>(&mut self, id: ConsumerId, presence: &mut Presence<SLOTS, BYTES>) {
         if let Some(mut consumer) = self.consumers[id.place()].take() {
-            consumer.forget(presence);
+            consumer.forget(presence, &mut self.changes);
         }
     }
 
@@ -128,7 +135,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
     #[must_use]
     pub fn unread<const BYTES: usize>(&self, id: ConsumerId, presence: &Presence<SLOTS, BYTES>) -> u64 {
         let consumer = self.consumers[id.place()].as_ref();
-        consumer.map_or(0, |consumer| consumer.unread(self.ring.head(), presence))
+        consumer.map_or(0, |consumer| consumer.unread(self.ring.head(), presence, &self.changes))
     }
 
     /// What a consumer is told next; `None` if it knows everything. `now` is the stamp of what is made for it
@@ -141,13 +148,13 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
         packet: &'p mut Packet,
     ) -> Option<Told<'p>> {
         let consumer = self.consumers[id.place()].as_mut()?;
-        consumer.next(&self.ring, presence, now, packet)
+        consumer.next(&self.ring, &mut self.changes, presence, now, packet)
     }
 
     /// Makes a consumer forget all that it was told: it hears so, and then what is present.
     pub fn reset<const BYTES: usize>(&mut self, id: ConsumerId, presence: &mut Presence<SLOTS, BYTES>) {
         if let Some(consumer) = self.consumers[id.place()].as_mut() {
-            consumer.reset(presence, self.ring.head());
+            consumer.reset(presence, &mut self.changes, self.ring.head());
             self.counts.resets += 1;
         }
     }
@@ -174,7 +181,7 @@ impl<const SLOTS: usize, const RING: usize, const CONSUMERS: usize> Journal<SLOT
                 return;
             };
             if let Some(consumer) = self.consumers[place].as_mut() {
-                consumer.reset(presence, self.ring.head());
+                consumer.reset(presence, &mut self.changes, self.ring.head());
                 self.counts.resets += 1;
             }
         }

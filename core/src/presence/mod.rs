@@ -58,6 +58,10 @@ impl Bit {
     pub(crate) const fn of(place: u8) -> Self {
         Self(1 << place)
     }
+
+    pub(crate) const fn mask(self) -> u32 {
+        self.0
+    }
 }
 
 /// The table of present devices.

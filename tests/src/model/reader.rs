@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use sureplug_core::journal::{ConsumerId, Entry, Packet, Told};
@@ -122,6 +122,12 @@ pub struct Reader {
     differs: bool,
     /// Up to that step it knows already who came and went.
     known_before: u64,
+    /// Devices that it knows and that said something in what it missed: it must be told `change`.
+    lacks: BTreeSet<Vec<u8>>,
+    /// All of which there was a step in what it missed.
+    touched: BTreeSet<Vec<u8>>,
+    /// Whether somebody heard all of what it missed.
+    is_touched_whole: bool,
 }
 
 impl Reader {
@@ -129,7 +135,20 @@ impl Reader {
     #[must_use]
     pub fn new(id: ConsumerId, selection: Selection, at: u64) -> Self {
         let rule = Rule::default();
-        Self { id, selection, rule, resets: 0, missed: 0, at, uncounted: 0, differs: true, known_before: 0 }
+        Self {
+            id,
+            selection,
+            rule,
+            resets: 0,
+            missed: 0,
+            at,
+            uncounted: 0,
+            differs: true,
+            known_before: 0,
+            lacks: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            is_touched_whole: true,
+        }
     }
 
     /// Reads one step, and checks it; `false` if there was none. `heard` has the step with that number, as
@@ -155,6 +174,13 @@ impl Reader {
             Some(Told::Event(entry)) if entry.stamp == MADE => {
                 assert!(self.differs && entry.tracked && entry.kernel_action.is_none());
                 self.uncounted += after - before;
+                self.miss(before..after, heard);
+                let path = entry.uevent.devpath();
+                let is_change = !matches!(entry.uevent.action(), Action::Add | Action::Remove);
+                if is_change && self.is_touched_whole {
+                    assert!(self.touched.contains(path), "nothing was missed of {}", path.escape_ascii());
+                }
+                self.lacks.remove(path);
                 self.rule.hear(&entry, batch);
             }
             Some(Told::Event(entry)) => {
@@ -175,6 +201,7 @@ impl Reader {
                 let passed = (after + self.uncounted).checked_sub(steps).expect("no more than were passed");
                 self.pass(before..passed, heard);
                 self.uncounted = 0;
+                self.miss(if self.differs { before } else { passed }..after, heard);
                 if self.differs {
                     self.know_all(stream.journal().steps());
                 } else {
@@ -185,6 +212,7 @@ impl Reader {
             Some(Told::Reset) => {
                 self.uncounted += after - before;
                 self.rule.believed.clear();
+                self.forget_missed();
                 (self.differs, self.resets) = (true, self.resets + 1);
             }
             None => {
@@ -199,7 +227,36 @@ impl Reader {
     fn know_all(&mut self, steps: u64) {
         if std::mem::take(&mut self.differs) {
             self.known_before = steps;
+            let lacks = self.lacks.iter().find(|path| self.rule.believed.contains_key(*path));
+            assert!(
+                lacks.is_none(),
+                "it missed what a device said: {:?}",
+                lacks.map(|p| p.escape_ascii().to_string())
+            );
+            self.forget_missed();
         }
+    }
+
+    /// Steps that are overwritten before it could read them.
+    fn miss(&mut self, steps: Range<u64>, heard: &BTreeMap<u64, Heard>) {
+        for step in steps {
+            let Some(what) = heard.get(&step) else {
+                self.is_touched_whole = false;
+                continue;
+            };
+            let Some(path) = &what.path else { continue };
+            self.touched.insert(path.clone());
+            let comes_or_goes = matches!(&what.action[..], b"add" | b"remove");
+            if !comes_or_goes && self.rule.believed.contains_key(path) {
+                self.lacks.insert(path.clone());
+            }
+        }
+    }
+
+    fn forget_missed(&mut self) {
+        self.lacks.clear();
+        self.touched.clear();
+        self.is_touched_whole = true;
     }
 
     /// Steps that are neither told nor counted: others need not hear them, or know what came of them.

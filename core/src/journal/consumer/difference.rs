@@ -1,6 +1,7 @@
 //! From what a consumer was told to what the table says.
 
 use super::Consumer;
+use crate::journal::changes::Changes;
 use crate::journal::told::{self, Entry, Packet, Told};
 use crate::presence::{Effect, Index, Origin, Presence};
 
@@ -29,10 +30,14 @@ impl Consumer {
     pub(super) fn difference_length<const SLOTS: usize, const BYTES: usize>(
         &self,
         presence: &Presence<SLOTS, BYTES>,
+        changes: &Changes<SLOTS>,
     ) -> usize {
-        Presence::<SLOTS, BYTES>::indices()
-            .filter(|&index| self.lacks_remove(presence, index) || self.lacks_add(presence, index))
-            .count()
+        let lacks = |index: &Index| {
+            self.lacks_remove(presence, *index)
+                || self.lacks_add(presence, *index)
+                || changes.lacks_change(presence, self.bit, *index)
+        };
+        Presence::<SLOTS, BYTES>::indices().filter(lacks).count()
     }
 
     /// Devices that are gone, and that it was not told to be gone.
@@ -59,17 +64,20 @@ impl Consumer {
     pub(in crate::journal) fn forget<const SLOTS: usize, const BYTES: usize>(
         &mut self,
         presence: &mut Presence<SLOTS, BYTES>,
+        changes: &mut Changes<SLOTS>,
     ) {
         for index in Presence::<SLOTS, BYTES>::indices() {
             presence.settle(index, self.bit);
         }
+        changes.forget(self.bit);
     }
 
     /// The next thing that it must hear so as to know what the table says. Whoever is removed or replaced
-    /// comes before whoever is added, since that may be another one of the same devpath.
+    /// comes before whoever is added, since that may be another one of the same devpath; what stayed comes last.
     pub(super) fn difference<const SLOTS: usize, const BYTES: usize>(
         &self,
         presence: &Presence<SLOTS, BYTES>,
+        changes: &Changes<SLOTS>,
     ) -> Option<(Index, Effect)> {
         let depth = |index: &Index| presence.depth(*index);
         let indices = Presence::<SLOTS, BYTES>::indices;
@@ -78,20 +86,25 @@ impl Consumer {
             return Some((index, Effect::Remove));
         }
         let new = indices().filter(|&index| self.lacks_add(presence, index)).min_by_key(depth);
-        new.map(|index| (index, Effect::Add))
+        if let Some(index) = new {
+            return Some((index, Effect::Add));
+        }
+        let kept = indices().find(|&index| changes.lacks_change(presence, self.bit, index));
+        kept.map(|index| (index, Effect::Between))
     }
 
     /// Tells of one device what the table has.
     pub(super) fn tell<'p, const SLOTS: usize, const BYTES: usize>(
         &self,
         presence: &mut Presence<SLOTS, BYTES>,
+        changes: &mut Changes<SLOTS>,
         (index, effect): (Index, Effect),
         stamp: u64,
         origin: Origin,
         packet: &'p mut Packet,
     ) -> Option<Told<'p>> {
         let uevent = presence.render(index, told::made_as(effect), &mut packet.told)?;
-        self.note(presence, index, effect);
+        self.note(presence, changes, index, effect);
         Some(Told::Event(Entry { stamp, origin, tracked: true, kernel_action: None, uevent }))
     }
 }

@@ -1,6 +1,7 @@
 mod difference;
 mod steps;
 
+use super::changes::Changes;
 use super::ring::{Position, Ring};
 use super::told::{Packet, Told};
 use crate::presence::{Bit, Effect, Index, Origin, Presence};
@@ -97,9 +98,10 @@ impl Consumer {
         &self,
         head: Position,
         presence: &Presence<SLOTS, BYTES>,
+        changes: &Changes<SLOTS>,
     ) -> u64 {
         let difference = match self.phase {
-            Phase::Difference => self.difference_length(presence) as u64,
+            Phase::Difference => self.difference_length(presence, changes) as u64,
             Phase::Ring { .. } => 0,
         };
         head.step - self.at.step + self.missed + difference + u64::from(self.must_forget)
@@ -112,10 +114,11 @@ impl Consumer {
     pub(super) fn reset<const SLOTS: usize, const BYTES: usize>(
         &mut self,
         presence: &mut Presence<SLOTS, BYTES>,
+        changes: &mut Changes<SLOTS>,
         head: Position,
     ) {
-        self.forget(presence);
-        self.skip_to(head);
+        self.skip_to(head, changes);
+        self.forget(presence, changes);
         (self.phase, self.origin, self.must_forget) = (Phase::Difference, Origin::Scan, true);
         self.must_hear_current = false;
     }
@@ -123,12 +126,13 @@ impl Consumer {
     pub(super) fn next<'p, const RING: usize, const SLOTS: usize, const BYTES: usize>(
         &mut self,
         ring: &Ring<RING>,
+        changes: &mut Changes<SLOTS>,
         presence: &mut Presence<SLOTS, BYTES>,
         now: u64,
         packet: &'p mut Packet,
     ) -> Option<Told<'p>> {
         if self.at < ring.tail() {
-            self.skip_to(ring.head());
+            self.skip_to(ring.head(), changes);
             if let Phase::Ring { .. } = self.phase {
                 return Some(self.fall_behind());
             }
@@ -137,8 +141,8 @@ impl Consumer {
             return Some(Told::Reset);
         }
         if self.phase == Phase::Difference {
-            if let Some(step) = self.difference(presence) {
-                return self.tell(presence, step, now, self.origin, packet);
+            if let Some(step) = self.difference(presence, changes) {
+                return self.tell(presence, changes, step, now, self.origin, packet);
             }
             // What was put in meanwhile is read from the ring, but devices came and went already.
             self.phase = Phase::Ring { known_before: ring.head().step };
@@ -150,15 +154,17 @@ impl Consumer {
         if core::mem::take(&mut self.must_hear_current) {
             return Some(Told::Current);
         }
-        self.next_in_ring(ring, presence, packet)
+        self.next_in_ring(ring, changes, presence, packet)
     }
 
     fn note<const SLOTS: usize, const BYTES: usize>(
         &self,
         presence: &mut Presence<SLOTS, BYTES>,
+        changes: &mut Changes<SLOTS>,
         index: Index,
         effect: Effect,
     ) {
+        changes.settle(self.bit, index);
         match effect {
             Effect::Add => presence.owe(index, self.bit),
             Effect::Remove => presence.settle(index, self.bit),
@@ -166,8 +172,9 @@ impl Consumer {
         }
     }
 
-    const fn skip_to(&mut self, head: Position) {
+    fn skip_to<const SLOTS: usize>(&mut self, head: Position, changes: &mut Changes<SLOTS>) {
         self.missed += head.step - self.at.step;
+        changes.miss(self.bit, self.at.step);
         self.at = head;
     }
 

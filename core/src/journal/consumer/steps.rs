@@ -1,6 +1,7 @@
 //! What happens, step by step, as it is read from the ring.
 
 use super::{Consumer, Phase};
+use crate::journal::changes::Changes;
 use crate::journal::ring::{Position, Record, Ring};
 use crate::journal::told::{self, Entry, Packet, Told};
 use crate::presence::{Effect, Presence};
@@ -11,6 +12,7 @@ impl Consumer {
     pub(super) fn next_in_ring<'p, const RING: usize, const SLOTS: usize, const BYTES: usize>(
         &mut self,
         ring: &Ring<RING>,
+        changes: &mut Changes<SLOTS>,
         presence: &mut Presence<SLOTS, BYTES>,
         packet: &'p mut Packet,
     ) -> Option<Told<'p>> {
@@ -19,7 +21,7 @@ impl Consumer {
             if let Some((device, Effect::Add)) = record.device {
                 if !self.knows(self.at) && !presence.is_current(device) {
                     // Its slot was needed: for this consumer that is as if the step had been overwritten.
-                    self.skip_to(ring.head());
+                    self.skip_to(ring.head(), changes);
                     return Some(self.fall_behind());
                 }
             }
@@ -29,10 +31,11 @@ impl Consumer {
             }
             if record.length == 0 {
                 let (device, effect) = record.device?;
-                return self.tell(presence, (device.slot, effect), record.stamp, record.origin, packet);
+                let step = (device.slot, effect);
+                return self.tell(presence, changes, step, record.stamp, record.origin, packet);
             }
             if let Some((device, effect)) = record.device {
-                self.note(presence, device.slot, effect);
+                self.note(presence, changes, device.slot, effect);
             }
             return read(ring, at, &record, packet).map(Told::Event);
         }
