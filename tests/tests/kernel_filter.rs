@@ -84,7 +84,10 @@ fn i2_i8_a_storm_of_other_subsystems_is_no_load_and_no_loss() {
         daemon.stop();
         (0..STORM).for_each(|number| injector.send(&foreign(number)));
         assert_eq!(daemon.queue(), Some(Queue { bytes: 0, drops: 0 }));
-        assert!(unfiltered.mem_info().drops > 0, "a socket of that size without the filter overruns");
+        // It does not where net.core.rmem_default is larger than the storm.
+        let info = unfiltered.mem_info();
+        let is_small = u64::from(info.effective) < u64::from(STORM) * 640;
+        assert!(!is_small || info.drops > 0, "a socket of that size without the filter overruns");
         let mut sent = 0;
         for number in 0..STORM {
             injector.send(&foreign(number));

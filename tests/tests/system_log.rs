@@ -85,9 +85,12 @@ fn a_flood_is_held_back_and_counted() {
         }
         lines
     };
+    // What waits for a reader is bounded by this sysctl of the network namespace; what is beyond it is lost.
+    let limit = fs::read_to_string("/proc/sys/net/unix/max_dgram_qlen").expect("a sysctl");
+    let fits = limit.trim().parse::<usize>().expect("a number") + 1;
     flood(&mut log);
     let first = lines();
-    assert_eq!(first.len(), 10, "{first:#?}");
+    assert_eq!(first.len(), fits.min(10), "{first:#?}");
     assert!(
         first.iter().all(|line| line.starts_with("<28>sureplug: [") && line.contains("] truncated: ")),
         "{first:#?}"
@@ -95,7 +98,7 @@ fn a_flood_is_held_back_and_counted() {
     std::thread::sleep(Duration::from_millis(5_100));
     flood(&mut log);
     let second = lines();
-    assert_eq!((second.len(), &*second[0]), (11, "<28>sureplug: 490 lines held back"));
+    assert_eq!((second.len(), &*second[0]), (fits.min(11), "<28>sureplug: 490 lines held back"));
     // A log whose reader has gone is no trouble.
     drop(reader);
     flood(&mut log);

@@ -60,7 +60,7 @@ pub(crate) fn links(truth: &Truth) -> usize {
 pub(crate) fn seen(board: &mut Board) -> Nodes {
     let (_, said) = board.shell.try_run(
         "(cd /proc/$(cat /run/sureplug.pid)/root && cd dev && \
-         find . ! -type d | xargs stat -c '%F|%t:%T %a %u:%g|%N' 2>/dev/null)",
+         find . ! -type d 2>/dev/null | xargs stat -c '%F|%t:%T %a %u:%g|%N' 2>/dev/null)",
     );
     let mut nodes = Nodes::new();
     for line in said.lines() {

@@ -4,8 +4,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, sendto, setsockopt,
-    socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockopt, recv, sendto,
+    setsockopt, socket, sockopt,
 };
 use sureplug_board::sys::{MemInfo, attach_filter, mem_info};
 use sureplug_core::filter::Instruction;
@@ -26,7 +26,8 @@ impl Listener {
         Self(socket(AddressFamily::Netlink, SockType::Raw, flags, protocol).expect("a uevent socket"))
     }
 
-    /// Bound to those groups (1 is the kernel's), with `SO_RCVBUF` set to so many bytes.
+    /// Bound to those groups (1 is the kernel's), with `SO_RCVBUF` set to so many bytes. Where `net.core.rmem_max` allows
+    /// less, root's `SO_RCVBUFFORCE` sets the same.
     ///
     /// # Panics
     ///
@@ -35,6 +36,9 @@ impl Listener {
     pub fn with_rcvbuf(bytes: usize, groups: u32) -> Self {
         let listener = Self::unbound();
         listener.set_rcvbuf(bytes);
+        if getsockopt(&listener.0, sockopt::RcvBuf).expect("SO_RCVBUF") < 2 * bytes {
+            let _ = setsockopt(&listener.0, sockopt::RcvBufForce, &bytes);
+        }
         listener.bind(groups);
         listener
     }
