@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, setsockopt, socket, sockopt,
+};
 use serde_json::{Value, json};
 
 use crate::fold::Fold;
@@ -94,6 +96,8 @@ impl Application {
     pub fn connect(path: &Path, request: &str) -> Result<Self, Errno> {
         let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
         connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        // Requests that are too long are sent as well, whatever net.core.wmem_default is. Only root may.
+        let _ = setsockopt(&socket, sockopt::SndBufForce, &(128 << 10));
         let has_snapshot = !request.contains("SNAPSHOT=no");
         let application =
             Self { socket, has_snapshot, fold: Fold::default(), seq: 0, missed: 0, is_current: false };
