@@ -5,6 +5,7 @@
 mod applications;
 mod audit;
 mod footprint;
+mod forged;
 mod led;
 mod nodes;
 mod plug;
@@ -32,6 +33,7 @@ const GROUPS: &[Group] = &[
             audit::SCENARIOS,
             applications::SCENARIOS,
             led::SCENARIOS,
+            forged::SCENARIOS,
         ],
     },
     Group { name: "all", arguments: "--subsystem all", scenarios: &[plug::SCENARIOS, stopped::SCENARIOS] },

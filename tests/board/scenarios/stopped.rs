@@ -163,14 +163,14 @@ fn small_reader_beside(board: &mut Board) {
 }
 
 /// Eight kilobytes: less than a stick's events. Without `CAP_NET_ADMIN` the kernel gives no more.
-fn start_with_small_buffer(board: &mut Board) {
+pub(crate) fn start_with_small_buffer(board: &mut Board) {
     board.stop_daemon();
     board.shell.run("echo 4096 >/proc/sys/net/core/rmem_max; echo 4096 >/proc/sys/net/core/rmem_default");
     board.start_daemon_as_nobody("--allow-undersized");
     assert_eq!(board.log.of_kind(0, "undersized").count(), 1);
 }
 
-fn end_small_buffer(board: &mut Board) -> Value {
+pub(crate) fn end_small_buffer(board: &mut Board) -> Value {
     let totals = board.stop_daemon();
     board.shell.run("echo 212992 >/proc/sys/net/core/rmem_max; echo 212992 >/proc/sys/net/core/rmem_default");
     board.start_daemon("");
