@@ -26,7 +26,7 @@ const OF_PROFILE: usize = 5;
 /// What the worker knows.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// `starting`, `repairing` or `steady`.
+    /// `starting`, `repairing`, `restricted` or `steady`.
     pub state: &'static str,
     /// What was counted.
     pub totals: Totals,

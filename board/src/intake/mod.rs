@@ -143,6 +143,12 @@ impl Intake {
         Ok(Self { shared, reader, shortcut, thread: Some(thread) })
     }
 
+    /// The socket, to ask the kernel about: what is queued in it is the thread's.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.shared.socket.as_fd()
+    }
+
     /// The counters.
     #[must_use]
     pub fn counters(&self) -> &Counters {

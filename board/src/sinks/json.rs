@@ -11,7 +11,7 @@ use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Property;
 
 use super::line::{Line, Resync, Start};
-use super::text::DeviceName;
+use super::text::{DeviceName, FOREIGN};
 use crate::capacity::{SLOTS, TABLE_BYTES};
 use crate::hooks::Report;
 use crate::json::{Object, string};
@@ -70,6 +70,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Completed { at, outcome, took } => {
             Object::begin(out, "completed")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
         }
+        Line::ForeignSysfs => Object::begin(out, "foreign_sysfs")?.display("message", &FOREIGN)?.end(),
         Line::NoSysfs { at } => Object::begin(out, "no_sysfs")?.numbers(&[time(at)])?.end(),
         Line::Unreported { at, outcome, took } => {
             Object::begin(out, "unreported")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()

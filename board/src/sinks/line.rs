@@ -118,6 +118,8 @@ pub enum Line<'a> {
         /// How long the scan took.
         took: Duration,
     },
+    /// Sysfs shows the network devices of another network namespace than the socket's; said once.
+    ForeignSysfs,
     /// Devices have no place in the table; said once.
     TableFull {
         /// When the first was met.

@@ -16,6 +16,10 @@ use crate::netlink::Filtering;
 use crate::profile::Sizing;
 use crate::totals::Totals;
 
+/// What it means that sysfs was mounted in another network namespace.
+pub(super) const FOREIGN: &str = "sysfs belongs to another network namespace: network devices are known from their events \
+    alone, and no scan finds or removes them; mount sysfs in this namespace";
+
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt::Result {
     match *line {
         Line::Start(how) => start(out, how),
@@ -80,6 +84,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             Counts(&outcome),
             Millis(took)
         ),
+        Line::ForeignSysfs => writeln!(out, "sureplug: warning: {FOREIGN}"),
         Line::TableFull { at } => writeln!(
             out,
             "{at} table full: devices beyond {SLOTS} or beyond {TABLE_BYTES} B are not tracked and pass with \

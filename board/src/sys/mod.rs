@@ -2,12 +2,14 @@
 //! `unsafe`.
 
 mod directory;
+mod interface;
 mod process;
 mod socket;
 mod spawn;
 mod terminal;
 
 pub use directory::{read_directory, read_link};
+pub use interface::interface_index;
 pub use process::{Ended, ended, hear_of_children, set_realtime_priority, take_descriptor};
 pub use socket::{
     MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs, unread_bytes,

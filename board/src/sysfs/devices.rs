@@ -1,5 +1,5 @@
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::slice;
 
@@ -7,6 +7,7 @@ use sureplug_core::selection::Selection;
 
 use super::forgeries::{Forgeries, Forgery};
 use super::listing::Listing;
+use super::namespace;
 use super::path::SysfsPath;
 use super::reading::{Reader, Reading};
 use super::root::Root;
@@ -43,6 +44,8 @@ pub struct Devices {
     troubles: Troubles,
     forgeries: Forgeries,
     selection: Selection,
+    /// Whether sysfs shows the network devices of another namespace than the socket's.
+    is_foreign: bool,
 }
 
 impl Devices {
@@ -66,6 +69,7 @@ impl Devices {
             troubles: Troubles::new(),
             forgeries: Forgeries::new(),
             selection,
+            is_foreign: false,
         })
     }
 
@@ -80,6 +84,19 @@ impl Devices {
     #[must_use]
     pub const fn is_mounted(&self) -> bool {
         self.root.is_mounted()
+    }
+
+    /// Looks whether sysfs shows the network devices of the socket's namespace, if any are selected. If not, they are left
+    /// out from here on.
+    pub fn compare_namespace(&mut self, socket: BorrowedFd<'_>) {
+        let is_wanted = namespace::CLASSES.iter().any(|class| self.selection.admits(Some(class)));
+        self.is_foreign |= is_wanted && namespace::is_of_another(self.root.as_fd(), socket);
+    }
+
+    /// Returns `true` if sysfs shows the network devices of another namespace than the socket's.
+    #[must_use]
+    pub const fn is_foreign(&self) -> bool {
+        self.is_foreign
     }
 
     /// Ends a scan: keeps the descriptors that the next one needs, as far as there are any.
@@ -137,6 +154,19 @@ impl Devices {
         })
     }
 
+    /// The same for a device that should be there. A network device that the socket's namespace has and sysfs does not is
+    /// no [`Gone`](Reading::Gone): it shows that sysfs belongs to another namespace.
+    pub fn read_unseen(&mut self, devpath: &[u8], subsystem: &[u8], socket: BorrowedFd<'_>) -> Reading<'_> {
+        if !self.is_foreign && subsystem == b"net" {
+            let root = self.root.as_fd();
+            self.is_foreign = namespace::has_elsewhere(root, socket, devpath, &mut self.asked);
+        }
+        if self.is_foreign && namespace::is_namespaced(devpath) {
+            return Reading::Unreadable;
+        }
+        self.read_at(devpath, subsystem)
+    }
+
     /// How often something was there but could not be read: a directory, which does not end the enumeration,
     /// or a device.
     #[must_use]
@@ -180,6 +210,7 @@ impl Devices {
                 }
             };
             match is_device {
+                Ok(true) if self.is_foreign && namespace::is_namespaced(self.found.as_devpath()) => {}
                 Ok(true) => return true,
                 Ok(false) => {}
                 // A link may be gone by now: no trouble.
@@ -194,6 +225,7 @@ impl Devices {
             let path = self.place.path.to_bytes();
             match self.subsystems.next() {
                 Ok(Some(entry)) if entry.is_dots() || !self.selection.admits(Some(entry.name())) => {}
+                Ok(Some(entry)) if self.is_foreign && namespace::is_namespaced_class(entry.name()) => {}
                 Ok(Some(entry)) => {
                     if let Err(errno) = self.directory.set(&self.place.devices(entry.name())) {
                         self.troubles.note(path, errno);

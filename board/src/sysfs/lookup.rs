@@ -8,6 +8,7 @@ use nix::sys::stat::{FileStat, fstatat};
 use sureplug_core::presence::Directory;
 
 use super::files::is_absence;
+use super::namespace::is_namespaced;
 use super::path::SysfsPath;
 use super::root::Root;
 use super::subsystems::{Known, PLACES, is_name};
@@ -19,6 +20,8 @@ pub struct Subsystems {
     known: Known,
     /// Names that were not found.
     absent: Known,
+    /// Whether sysfs shows the network devices of another namespace than the socket's.
+    is_foreign: bool,
 }
 
 impl Subsystems {
@@ -33,6 +36,7 @@ impl Subsystems {
             path: SysfsPath::new(),
             known: Known::new(),
             absent: Known::new(),
+            is_foreign: false,
         })
     }
 
@@ -58,10 +62,16 @@ impl Subsystems {
         }
     }
 
+    /// Sysfs shows the network devices of another namespace: what is at their devpaths says nothing. Returns whether that
+    /// was not known.
+    pub const fn find_foreign(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_foreign, true)
+    }
+
     /// What is at a devpath now.
     pub fn directory(&mut self, devpath: &[u8]) -> Directory {
         let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
-        if self.path.set(&[below]).is_err() {
+        if self.is_foreign && is_namespaced(devpath) || self.path.set(&[below]).is_err() {
             return Directory::Unknown;
         }
         match fstatat(self.root.as_fd(), self.path.relative(), AtFlags::AT_SYMLINK_NOFOLLOW) {

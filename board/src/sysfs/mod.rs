@@ -5,6 +5,7 @@ mod files;
 mod forgeries;
 mod listing;
 mod lookup;
+mod namespace;
 mod path;
 mod ports;
 mod reading;

@@ -28,6 +28,10 @@ impl Worker {
             self.tracker.put_off_scan();
             return Ok(());
         }
+        if kind == ScanKind::Start {
+            self.devices.compare_namespace(self.intake.socket());
+            self.look_at_namespace();
+        }
         let scan = self.tracker.begin_scan(kind);
         self.devices.rewind();
         while let Some(devpath) = self.devices.advance() {
@@ -43,13 +47,21 @@ impl Worker {
         loop {
             let Self { intake, tracker, devices, .. } = self;
             let Some((devpath, subsystem)) = tracker.stream.look_at_unseen() else { break };
-            let reading = devices.read_at(devpath, subsystem);
+            let reading = devices.read_unseen(devpath, subsystem, intake.socket());
             look(intake, tracker, reading)?;
             self.pump();
         }
+        self.look_at_namespace();
         self.devices.rest();
         self.tracker.end_scan(&scan, self.devices.missing());
         Ok(())
+    }
+
+    /// Reports once that sysfs belongs to another network namespace.
+    fn look_at_namespace(&mut self) {
+        if self.devices.is_foreign() {
+            self.tracker.find_foreign();
+        }
     }
 }
 

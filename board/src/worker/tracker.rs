@@ -209,6 +209,13 @@ impl Tracker {
         }
     }
 
+    /// Sysfs belongs to another network namespace than the socket.
+    pub(super) fn find_foreign(&mut self) {
+        if self.subsystems.find_foreign() {
+            self.note(Line::ForeignSysfs);
+        }
+    }
+
     fn lose(&mut self, at: Monotonic, note: impl FnOnce(&mut Shortage)) {
         self.schedule.loss(at.since_boot());
         let (_, shortage) = self.shortage.get_or_insert((at, Shortage::default()));

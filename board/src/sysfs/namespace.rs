@@ -1,0 +1,120 @@
+//! Whose network devices sysfs shows: those of the network namespace in which it was mounted (`sysfs_init_fs_context` in
+//! `fs/sysfs/mount.c`), which may be another one than the socket's.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+use std::time::Duration;
+
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::fstatat;
+use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
+
+use super::files::{is_absence, open, read_to_end};
+use super::listing::Listing;
+use super::path::SysfsPath;
+use crate::sys;
+
+/// Classes whose devices belong to a network namespace: those with `ns_type` in `net/core/net-sysfs.c`,
+/// `net/wireless/sysfs.c`, `drivers/infiniband/core/device.c`, `drivers/net/macvtap.c` and `drivers/net/ipvlan/ipvtap.c`.
+/// Their directories, with all below, are hidden from a sysfs of another namespace.
+pub(super) const CLASSES: [&[u8]; 5] = [b"net", b"ieee80211", b"infiniband", b"macvtap", b"ipvtap"];
+
+/// A device is in sysfs for a moment before the kernel finds it by its name, and after it was found last: as many looks
+/// as are needed to see more than that.
+const LOOKS: usize = 20;
+
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Whether devices of a class belong to a network namespace.
+pub(super) fn is_namespaced_class(name: &[u8]) -> bool {
+    CLASSES.contains(&name)
+}
+
+/// Whether a device belongs to a network namespace, or is below one that does.
+pub(super) fn is_namespaced(devpath: &[u8]) -> bool {
+    let mut parts = devpath.split(|byte| *byte == b'/');
+    // A device has the name of its class above it, unless it is one of a bus.
+    parts.next_back();
+    parts.any(is_namespaced_class)
+}
+
+/// Whether sysfs shows other network devices than the socket's namespace has. Without any but `lo` in both, that cannot
+/// be known.
+pub(super) fn is_of_another(root: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> bool {
+    if !fstatfs(root).is_ok_and(|figures| figures.filesystem_type() == SYSFS_MAGIC) {
+        return false;
+    }
+    let (mut listing, mut path) = (Listing::new(), SysfsPath::new());
+    for _ in 0..LOOKS {
+        if !differs(root, socket, &mut listing, &mut path) {
+            return false;
+        }
+        thread::sleep(PAUSE);
+    }
+    true
+}
+
+/// Whether the socket's namespace has a network device of that devpath's name, and sysfs has none.
+pub(super) fn has_elsewhere(
+    root: BorrowedFd<'_>,
+    socket: BorrowedFd<'_>,
+    devpath: &[u8],
+    path: &mut SysfsPath,
+) -> bool {
+    let name = devpath.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
+    let is_sysfs = fstatfs(root).is_ok_and(|figures| figures.filesystem_type() == SYSFS_MAGIC);
+    let index = || sys::interface_index(socket, name).ok();
+    let Some(before) = index().filter(|_| is_sysfs && path.set(&[below]).is_ok()) else { return false };
+    // It was found by its name before, and is after: in between it was there all the time, or another one would be found.
+    let stat = fstatat(root, path.relative(), AtFlags::AT_SYMLINK_NOFOLLOW);
+    stat.is_err_and(is_absence) && index() == Some(before)
+}
+
+fn differs(
+    root: BorrowedFd<'_>,
+    socket: BorrowedFd<'_>,
+    listing: &mut Listing,
+    path: &mut SysfsPath,
+) -> bool {
+    if listing.open(root, c"class/net").is_err() {
+        return false;
+    }
+    while let Ok(Some(entry)) = listing.next() {
+        let set = path.set(&[b"class/net/", entry.name(), b"/ifindex"]);
+        let shown = set.ok().filter(|()| !entry.is_dots()).and_then(|()| index_in(root, path));
+        if shown.is_some_and(|index| sys::interface_index(socket, entry.name()) != Ok(index)) {
+            listing.close();
+            return true;
+        }
+    }
+    false
+}
+
+/// The number in a file `ifindex`.
+fn index_in(root: BorrowedFd<'_>, path: &SysfsPath) -> Option<u32> {
+    let mut text = [0; 16];
+    let file = open(root, path.relative(), OFlag::O_RDONLY).ok()?;
+    let length = read_to_end(file.as_fd(), &mut text).ok()?;
+    str::from_utf8(&text[..length]).ok()?.trim_ascii().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_namespaced;
+
+    #[test]
+    fn devices_of_network_namespaces_are_known_by_their_devpath() {
+        for devpath in [
+            "/devices/virtual/net/br0",
+            "/devices/pci0/net/eth0/macvtap/tap5",
+            "/devices/pci0/ieee80211/phy0/rfkill0",
+            "/devices/pci0/infiniband/mlx5_0",
+        ] {
+            assert!(is_namespaced(devpath.as_bytes()), "{devpath}");
+        }
+        for devpath in ["/devices/pci0/usb1/1-1", "/devices/virtual/mem/net", "/devices/netdev/x", ""] {
+            assert!(!is_namespaced(devpath.as_bytes()), "{devpath}");
+        }
+    }
+}
