@@ -16,6 +16,7 @@ pub mod monotonic;
 pub mod netlink;
 mod order;
 pub mod profile;
+mod reach;
 mod signals;
 pub mod sinks;
 pub mod standing;

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use sureplug_tests::daemon::{Daemon, run, sureplug};
 use sureplug_tests::kernel::{mark, raise};
 use sureplug_tests::privilege::turn_to_raise;
 
@@ -60,5 +61,39 @@ fn i7_the_kernel_is_believed_where_root_has_another_number_and_where_it_has_none
         if let Err(why) = received_inside(unshare) {
             panic!("unshare {unshare:?}: {why}");
         }
+    }
+}
+
+/// Starts a daemon inside namespaces, and returns its state and whether it warns.
+fn state_inside(unshare: &[&str]) -> (String, bool) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("events");
+    let daemon = sureplug("run --json --allow-undersized --subsystem usb --socket");
+    let mut command = Command::new("unshare");
+    // As the only child of `unshare`, which ends with it.
+    command.args(unshare).arg("--").arg(daemon.get_program()).args(daemon.get_args()).arg(&socket);
+    let daemon = Daemon::start(command);
+    daemon.wait_until_scanned();
+    let status = run({
+        let mut command = sureplug("status --json --socket");
+        command.arg(&socket);
+        command
+    });
+    let figures = status.objects("status").into_iter().find(|part| part["part"] == "daemon");
+    let state = figures.expect("figures")["state"].as_str().unwrap_or_default().to_owned();
+    let output = daemon.finish();
+    output.assert_fine();
+    (state, !output.objects("restricted").is_empty())
+}
+
+#[test]
+fn i9_where_only_events_of_net_devices_can_arrive_the_state_is_never_steady() {
+    let Some(_turn) = turn_to_raise("a network namespace of a user namespace") else { return };
+    for (unshare, state) in [
+        (&["--user", "--map-root-user", "--net"][..], "restricted"),
+        (&["--user", "--map-root-user"], "steady"),
+        (&["--net"], "steady"),
+    ] {
+        assert_eq!(state_inside(unshare), (state.to_owned(), state == "restricted"), "{unshare:?}");
     }
 }

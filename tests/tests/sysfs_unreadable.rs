@@ -170,6 +170,73 @@ fn i9_readiness_is_reported_with_what_could_not_be_read() {
     assert!(output.fold().present.contains_key("/devices/pci0/net/unseen"));
 }
 
+#[test]
+fn i9_a_snapshot_that_is_known_to_be_out_of_date_says_so_until_it_no_longer_is() {
+    let Some(_turn) = turn_to_raise("a snapshot of an unreadable sysfs") else { return };
+    let (sysfs, directory) = for_everybody();
+    plug(&sysfs, "unseen");
+    readable(&sysfs, false);
+    let socket = directory.path().join("events");
+    let mut command = unprivileged("run --json --ports 1 --allow-undersized");
+    command.arg("--sysfs").arg(sysfs.path()).arg("--socket").arg(&socket);
+    let daemon = Daemon::start(command);
+    daemon.wait_for_line(of_kind("incomplete"));
+    let mut client = Application::connect(&socket, "SNAPSHOT=yes").expect("a client");
+    let mut next_end = || loop {
+        let told = client.receive().expect("it goes on");
+        if told.is_marker() && told.action == "end" {
+            return told.get("SUREPLUG_OUT_OF_DATE") == "yes";
+        }
+    };
+    assert!(next_end(), "the snapshot lacks a device");
+    let asked = |line: &str| {
+        let mut command = sureplug(line);
+        command.arg("--socket").arg(&socket);
+        command
+    };
+    let listed = run(asked("list"));
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    assert!(listed.stderr[0].contains("the devices are out of date"), "{listed:?}");
+    let monitor = Daemon::start(asked("monitor --json"));
+    let current = json(&monitor.wait_for_line(of_kind("current")));
+    assert_eq!(current["out_of_date"], true);
+
+    readable(&sysfs, true);
+    assert!(!next_end(), "all is known now");
+    assert!(client.fold.present.contains_key("/devices/pci0/net/unseen"));
+    let of_date = |line: &str| json(line)["kind"] == "current" && json(line)["out_of_date"] == false;
+    monitor.wait_for_line(of_date);
+    let listed = run(asked("list --json"));
+    listed.assert_fine();
+    assert!(listed.objects("device").iter().all(|device| device["out_of_date"] == false), "{listed:?}");
+    drop(monitor);
+    daemon.finish().assert_fine();
+}
+
+#[test]
+fn i9_a_helper_of_the_kernel_is_warned_of() {
+    let sysfs = StandIn::new();
+    fs::create_dir_all(sysfs.path().join("kernel")).expect("a directory");
+    for (helper, hook) in [("\n", ""), ("/sbin/mdev\n", ""), ("/sbin/mdev\n", "--hook /bin/true")] {
+        fs::write(sysfs.path().join("kernel/uevent_helper"), helper).expect("a file");
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut command = sureplug(&format!("run --json {hook} --sysfs {}", sysfs.path().display()));
+        command.arg("--socket").arg(directory.path().join("events"));
+        let daemon = Daemon::start(command);
+        daemon.wait_until_scanned();
+        let output = daemon.finish();
+        output.assert_fine();
+        let warned = output.objects("uevent_helper");
+        assert_eq!(warned.len(), usize::from(helper.len() > 1), "{output:#?}");
+        for warning in warned {
+            assert_eq!(warning["helper"], "/sbin/mdev");
+            let is_twice =
+                warning["message"].as_str().is_some_and(|text| text.contains("each event is handled twice"));
+            assert_eq!(is_twice, !hook.is_empty(), "{warning}");
+        }
+    }
+}
+
 /// Nothing at `/sys`, for the test's thread and the daemon that it starts.
 struct Covered(PathBuf);
 

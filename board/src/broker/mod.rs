@@ -160,15 +160,22 @@ impl Broker {
         }
     }
 
-    /// Tells everybody what there is to tell, as far as each of them takes it; whether that is anything.
-    pub fn tell(&mut self, stream: &mut BoardStream, now: Monotonic, packet: &mut Packet) -> bool {
+    /// Tells everybody what there is to tell, as far as each of them takes it; whether that is anything. `is_current` says
+    /// whether what the stream knows agrees with sysfs.
+    pub fn tell(
+        &mut self,
+        stream: &mut BoardStream,
+        is_current: bool,
+        now: Monotonic,
+        packet: &mut Packet,
+    ) -> bool {
         let mut has_told = false;
         for number in 0..CONNECTIONS {
             let Self { places, buffer, counts, .. } = self;
             let Some(place) = &mut places[number] else { continue };
             if place.turn != Turn::Blocked {
                 let sent = place.session.sent();
-                let turn = place.session.tell(stream, now, packet, buffer, counts);
+                let turn = place.session.tell(stream, is_current, now, packet, buffer, counts);
                 has_told |= place.session.sent() > sent;
                 self.settle(number, turn, stream);
             }

@@ -32,6 +32,8 @@ pub(super) struct Session {
     /// Whether nothing can come from it any more.
     is_mute: bool,
     missed: u64,
+    /// Whether its last `end` stood behind devices that are known to be out of date.
+    is_out_of_date: bool,
 }
 
 /// What it is being told.
@@ -73,6 +75,7 @@ impl Session {
             has_asked: false,
             is_mute: false,
             missed: 0,
+            is_out_of_date: false,
         })
     }
 
@@ -174,10 +177,12 @@ impl Session {
         Turn::GoesOn
     }
 
-    /// Sends what is to be told, as long as there is room for it.
+    /// Sends what is to be told, as long as there is room for it. `is_current` says whether what the stream knows agrees
+    /// with sysfs.
     pub(super) fn tell(
         &mut self,
         stream: &mut BoardStream,
+        is_current: bool,
         now: Monotonic,
         packet: &mut Packet,
         buffer: &mut Buffer,
@@ -201,6 +206,9 @@ impl Session {
             let mut is_last = false;
             let bytes = if std::mem::replace(has_begun, true) {
                 match stream.next(*consumer, now.as_nanos(), packet) {
+                    None if is_current && std::mem::take(&mut self.is_out_of_date) => {
+                        protocol::end(buffer, seq)
+                    }
                     None => return Turn::Rests,
                     Some(Told::Event(entry)) => {
                         let at = Monotonic::from_nanos(entry.stamp).as_micros();
@@ -213,7 +221,9 @@ impl Session {
                     }
                     Some(Told::Current) => {
                         is_last = *ends_when_current;
-                        protocol::end(buffer, seq)
+                        self.is_out_of_date = !is_current;
+                        let end = if is_current { protocol::end } else { protocol::end_out_of_date };
+                        end(buffer, seq)
                     }
                     Some(Told::Reset) => protocol::reset(buffer, seq),
                 }

@@ -11,6 +11,7 @@ use super::options::Options;
 use super::output::{complain, print};
 use crate::client::Client;
 use crate::json::Object;
+use crate::sinks::OUT_OF_DATE;
 use crate::sysfs::{Devices, Reading};
 
 /// Shows the devices that a daemon knows, or that sysfs shows where none runs.
@@ -19,19 +20,22 @@ pub(super) fn list(options: &Options) -> Exit {
     let (source, devices) = match of_daemon(path, options) {
         Err(error) if is_nobody(&error) => {
             complain(&format_args!("no daemon serves {}: read from sysfs", path.display()));
-            ("sysfs", of_sysfs(options))
+            ("sysfs", of_sysfs(options).map(|devices| (devices, false)))
         }
         other => ("daemon", other),
     };
     match devices {
-        Ok(mut devices) => {
+        Ok((mut devices, is_out_of_date)) => {
+            if is_out_of_date {
+                complain(&format_args!("warning: {OUT_OF_DATE}"));
+            }
             // A parent before its children, and these before its next brother.
             let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
             devices.sort_by(|a, b| a.devpath.iter().map(key).cmp(b.devpath.iter().map(key)));
             let mut text = String::new();
             // A String takes whatever is written.
             let _ = if options.board.json {
-                json(&mut text, source, &devices)
+                json(&mut text, source, is_out_of_date, &devices)
             } else {
                 tree(&mut text, &devices)
             };
@@ -73,10 +77,11 @@ impl Device {
     }
 }
 
-fn of_daemon(path: &Path, options: &Options) -> io::Result<Vec<Device>> {
+/// The devices, and whether the daemon knows them to be out of date.
+fn of_daemon(path: &Path, options: &Options) -> io::Result<(Vec<Device>, bool)> {
     let mut client = Client::select(path, "LIST", &options.named)?;
     let mut devices: Vec<Device> = Vec::new();
-    let mut is_whole = false;
+    let (mut is_whole, mut is_out_of_date) = (false, false);
     while let Some(message) = receive_soon(&mut client)? {
         match message.kind() {
             Kind::Event(entry) if entry.tracked => {
@@ -94,11 +99,14 @@ fn of_daemon(path: &Path, options: &Options) -> io::Result<Vec<Device>> {
                 devices.clear();
                 is_whole = false;
             }
-            Kind::End => is_whole = true,
+            Kind::End => {
+                is_whole = true;
+                is_out_of_date = message.is_out_of_date();
+            }
             _ => {}
         }
     }
-    if is_whole { Ok(devices) } else { Err(io::Error::other("the daemon has hung up")) }
+    if is_whole { Ok((devices, is_out_of_date)) } else { Err(io::Error::other("the daemon has hung up")) }
 }
 
 fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
@@ -152,10 +160,11 @@ fn tree(out: &mut String, devices: &[Device]) -> fmt::Result {
     Ok(())
 }
 
-fn json(out: &mut String, source: &str, devices: &[Device]) -> fmt::Result {
+fn json(out: &mut String, source: &str, is_out_of_date: bool, devices: &[Device]) -> fmt::Result {
     for Device { devpath, subsystem, id, driver, node } in devices {
         let mut object = Object::begin(out, "device")?
             .display("source", &source)?
+            .boolean("out_of_date", is_out_of_date)?
             .bytes("devpath", devpath)?
             .bytes("subsystem", subsystem)?;
         if let Some([vendor, product]) = id {

@@ -64,7 +64,7 @@ fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
             Kind::Event(entry) => Line::Event(entry),
             Kind::Missed { events } => Line::Missed { events, is_ending: false },
             Kind::Reset => Line::Reset,
-            Kind::End => Line::Current,
+            Kind::End => Line::Current { is_out_of_date: message.is_out_of_date() },
             Kind::Error { message, .. } => {
                 complain(&Escaped(message));
                 continue;

@@ -11,7 +11,7 @@ use sureplug_core::selection::Selection;
 use sureplug_core::uevent::Property;
 
 use super::line::{Line, Resync, Start};
-use super::text::{DeviceName, FOREIGN};
+use super::text::{DeviceName, FOREIGN, HelperWarning, RESTRICTED};
 use crate::capacity::{SLOTS, TABLE_BYTES};
 use crate::hooks::Report;
 use crate::json::{Object, string};
@@ -29,6 +29,11 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             .reasons()
             .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
         Line::Unserved(reason) => Object::begin(out, "unserved")?.display("message", &reason)?.end(),
+        Line::Restricted => Object::begin(out, "restricted")?.display("message", &RESTRICTED)?.end(),
+        Line::UeventHelper { helper, has_hook } => Object::begin(out, "uevent_helper")?
+            .bytes("helper", helper.as_bytes())?
+            .display("message", &HelperWarning(&helper, has_hook))?
+            .end(),
         Line::LedFailed { error } => Object::begin(out, "led_failed")?.display("message", &error)?.end(),
         Line::Hook(Report { at, ending, header, output, dropped_bytes, dropped_reports }) => {
             let figures = [time(at), ("dropped_bytes", dropped_bytes), ("dropped_reports", dropped_reports)];
@@ -41,7 +46,9 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Event(entry) => event(out, &entry, "monotonic_us"),
         Line::Missed { events, .. } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
         Line::Reset => Object::begin(out, "reset")?.end(),
-        Line::Current => Object::begin(out, "current")?.end(),
+        Line::Current { is_out_of_date } => {
+            Object::begin(out, "current")?.boolean("out_of_date", is_out_of_date)?.end()
+        }
         Line::Scanned { at, devices, took } => {
             let figures = [time(at), ("devices", devices as u64), ("took_us", micros(took))];
             Object::begin(out, "scanned")?.numbers(&figures)?.end()

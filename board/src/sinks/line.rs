@@ -16,7 +16,7 @@ use crate::hooks::Report;
 use crate::monotonic::Monotonic;
 use crate::netlink::{Filtering, Shortfall};
 use crate::profile::{Mismatch, Sizing};
-use crate::sysfs::Missing;
+use crate::sysfs::{Clipped, Missing};
 use crate::totals::Totals;
 
 /// How lines are written.
@@ -40,6 +40,15 @@ pub enum Line<'a> {
     Undersized(&'a Undersized),
     /// Applications are not served, and we run all the same.
     Unserved(&'a dyn Display),
+    /// Only events of this network namespace's net devices can arrive; said once.
+    Restricted,
+    /// The kernel runs a program for each event as well; said once.
+    UeventHelper {
+        /// Its path.
+        helper: Clipped,
+        /// Whether a hook is run for each event too.
+        has_hook: bool,
+    },
     /// The status LED cannot be switched; said once.
     LedFailed {
         /// Why.
@@ -67,7 +76,10 @@ pub enum Line<'a> {
     /// Whoever reads this must forget all devices: those that are present follow.
     Reset,
     /// All that is present was told; what follows is live.
-    Current,
+    Current {
+        /// Whether the set of devices is known not to be the present one, since events were lost.
+        is_out_of_date: bool,
+    },
     /// The first scan has ended.
     Scanned {
         /// When.

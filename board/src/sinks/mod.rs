@@ -15,7 +15,7 @@ pub use metrics::Metrics;
 pub(crate) use output::Output;
 pub(crate) use system_log::Text;
 pub use system_log::{LogKind, SystemLog};
-pub(crate) use text::DeviceName;
+pub(crate) use text::{DeviceName, OUT_OF_DATE};
 
 use std::fmt::{self, Write};
 

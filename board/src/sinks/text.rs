@@ -14,6 +14,7 @@ use crate::hooks::Report;
 use crate::monotonic::{Monotonic, micros};
 use crate::netlink::Filtering;
 use crate::profile::Sizing;
+use crate::sysfs::{Clipped, Missing};
 use crate::totals::Totals;
 
 /// What it means that sysfs was mounted in another network namespace.
@@ -27,6 +28,10 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
         Line::Unserved(reason) => writeln!(out, "sureplug: warning: no socket for applications: {reason}"),
+        Line::Restricted => writeln!(out, "sureplug: warning: {RESTRICTED}"),
+        Line::UeventHelper { helper, has_hook } => {
+            writeln!(out, "sureplug: warning: {}", HelperWarning(&helper, has_hook))
+        }
         Line::LedFailed { error } => {
             writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
         }
@@ -44,29 +49,17 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         Line::Reset => {
             writeln!(out, "sureplug: forget all devices: lines of this output are gone; those present follow")
         }
-        Line::Current => out.write_str("sureplug: all that is present was told; what follows is live\n"),
+        Line::Current { is_out_of_date: false } => {
+            out.write_str("sureplug: all that is present was told; what follows is live\n")
+        }
+        Line::Current { is_out_of_date: true } => {
+            writeln!(out, "sureplug: all that is known was told; warning: {OUT_OF_DATE}")
+        }
         Line::Scanned { at, devices, took } => {
             writeln!(out, "{at} scanned: {devices} devices in sysfs, in {}", Millis(took))
         }
-        Line::Loss { at, loss, resync } => {
-            write!(out, "{at} {}", Lost(&loss))?;
-            match resync {
-                Resync::Done(outcome, took) => {
-                    writeln!(out, "; repaired: {}, in {}", Counts(&outcome), Millis(took))
-                }
-                Resync::Incomplete(missing) => {
-                    writeln!(out, "; not repaired yet, because sysfs could not be read: {missing}")
-                }
-                Resync::Ending => writeln!(out, "; not repaired, because it is ending"),
-            }
-        }
-        Line::Incomplete { at, missing, retry } => {
-            write!(out, "{at} incomplete: sysfs could not be read: {missing}; devices may be missing")?;
-            match retry {
-                Duration::ZERO => out.write_char('\n'),
-                retry => writeln!(out, "; next attempt in {}", Millis(retry)),
-            }
-        }
+        Line::Loss { at, loss, resync } => self::loss(out, at, &loss, &resync),
+        Line::Incomplete { at, missing, retry } => incomplete(out, at, &missing, retry),
         Line::Completed { at, outcome, took } => writeln!(
             out,
             "{at} completed: sysfs could be read again: {}, in {}",
@@ -116,6 +109,51 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
              that"
         ),
         Line::Totals(sum) => totals(out, sum),
+    }
+}
+
+fn loss(out: &mut dyn Write, at: Monotonic, loss: &Shortage, resync: &Resync) -> fmt::Result {
+    write!(out, "{at} {}", Lost(loss))?;
+    match resync {
+        Resync::Done(outcome, took) => {
+            writeln!(out, "; repaired: {}, in {}", Counts(outcome), Millis(*took))
+        }
+        Resync::Incomplete(missing) => {
+            writeln!(out, "; not repaired yet, because sysfs could not be read: {missing}")
+        }
+        Resync::Ending => writeln!(out, "; not repaired, because it is ending"),
+    }
+}
+
+fn incomplete(out: &mut dyn Write, at: Monotonic, missing: &Missing, retry: Duration) -> fmt::Result {
+    write!(out, "{at} incomplete: sysfs could not be read: {missing}; devices may be missing")?;
+    match retry {
+        Duration::ZERO => out.write_char('\n'),
+        retry => writeln!(out, "; next attempt in {}", Millis(retry)),
+    }
+}
+
+/// Why the devices that a daemon knows are not those that are present.
+pub(crate) const OUT_OF_DATE: &str = "the devices are out of date: events were lost, or sysfs could not be read; `sureplug status` shows the state";
+
+/// What it means to be in a network namespace of another user namespace.
+pub(super) const RESTRICTED: &str = "only events of this network namespace's net devices can arrive, because it belongs \
+    to another user namespace than the kernel's first; run the daemon outside, and give the container its socket";
+
+/// What it means that the kernel runs a program for each event.
+pub(super) struct HelperWarning<'h>(pub(super) &'h Clipped, pub(super) bool);
+
+impl fmt::Display for HelperWarning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the kernel runs {} for each event", Escaped(self.0.as_bytes()))?;
+        f.write_str(if self.1 {
+            ", and so does --hook: each event is handled twice"
+        } else {
+            " (with a hook such as mdev each event would be handled twice)"
+        })?;
+        f.write_str(
+            "; `echo > /sys/kernel/uevent_helper` ends that, or a kernel without CONFIG_UEVENT_HELPER",
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod directory;
 mod interface;
+mod namespace;
 mod process;
 mod socket;
 mod spawn;
@@ -10,6 +11,7 @@ mod terminal;
 
 pub use directory::{read_directory, read_link};
 pub use interface::interface_index;
+pub use namespace::owning_user_namespace;
 pub use process::{Ended, ended, hear_of_children, set_realtime_priority, take_descriptor};
 pub use socket::{
     MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs, unread_bytes,

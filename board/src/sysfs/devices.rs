@@ -3,8 +3,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::slice;
 
+use nix::fcntl::OFlag;
 use sureplug_core::selection::Selection;
 
+use super::files::{open, read_to_end};
 use super::forgeries::{Forgeries, Forgery};
 use super::listing::Listing;
 use super::namespace;
@@ -12,10 +14,13 @@ use super::path::SysfsPath;
 use super::reading::{Reader, Reading};
 use super::root::Root;
 use super::subsystems::{PLACES, Place, subsystem_of};
-use super::trouble::{Missing, Trouble, Troubles};
+use super::trouble::{Clipped, Missing, Trouble, Troubles};
 
 /// Descriptors that a scan has open at the same time: two directories, a device, and its `uevent` file.
 const RESERVED: usize = 4;
+
+/// Bytes of the helper's path at most (`UEVENT_HELPER_PATH_LEN` in `include/linux/kobject.h`), and a line feed.
+const MAX_HELPER_BYTES: usize = 257;
 
 /// Enumerates the devices of classes and buses, of all or of some, and reads them, in memory that is allocated once.
 ///
@@ -97,6 +102,19 @@ impl Devices {
     #[must_use]
     pub const fn is_foreign(&self) -> bool {
         self.is_foreign
+    }
+
+    /// Returns the program that the kernel runs for each event, if there is one. It is read again by each call.
+    #[must_use]
+    pub fn uevent_helper(&self) -> Option<Clipped> {
+        // The file of sysfs is there with `CONFIG_UEVENT_HELPER` alone, and so is the older sysctl.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+        let file = open(self.root.as_fd(), c"kernel/uevent_helper", flags)
+            .or_else(|_| open(self.root.as_fd(), c"/proc/sys/kernel/hotplug", flags));
+        let mut text = [0; MAX_HELPER_BYTES];
+        let length = read_to_end(file.ok()?, &mut text).ok()?;
+        let helper = text[..length].trim_ascii();
+        (!helper.is_empty()).then(|| Clipped::of(helper))
     }
 
     /// Ends a scan: keeps the descriptors that the next one needs, as far as there are any.

@@ -21,4 +21,4 @@ pub(crate) use listing::Listing;
 pub use lookup::Subsystems;
 pub use ports::BoardPorts;
 pub use reading::Reading;
-pub use trouble::{Missing, Trouble};
+pub use trouble::{Clipped, Missing, Trouble};

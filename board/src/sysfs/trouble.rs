@@ -12,6 +12,29 @@ const MAX_NAMED: usize = 16;
 /// Bytes of a path that are kept to name it.
 const MAX_PATH_BYTES: usize = 120;
 
+/// Bytes in fixed memory, cut off where they are very many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clipped {
+    bytes: [u8; MAX_PATH_BYTES],
+    length: u8,
+}
+
+impl Clipped {
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let length = bytes.len().min(MAX_PATH_BYTES);
+        let mut kept = [0; MAX_PATH_BYTES];
+        kept[..length].copy_from_slice(&bytes[..length]);
+        Self { bytes: kept, length: length as u8 }
+    }
+
+    /// Returns them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
 /// What a scan could not read: without it the scan has not resynced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
@@ -19,23 +42,18 @@ pub struct Missing {
     pub count: u32,
     /// Why the first of them could not be read.
     pub errno: Errno,
-    path: [u8; MAX_PATH_BYTES],
-    path_length: u8,
+    path: Clipped,
 }
 
 impl Missing {
-    #[allow(clippy::cast_possible_truncation)]
     fn first(path: &[u8], errno: Errno) -> Self {
-        let length = path.len().min(MAX_PATH_BYTES);
-        let mut kept = [0; MAX_PATH_BYTES];
-        kept[..length].copy_from_slice(&path[..length]);
-        Self { count: 1, errno, path: kept, path_length: length as u8 }
+        Self { count: 1, errno, path: Clipped::of(path) }
     }
 
     /// Returns the path of the first below sysfs, cut off where it is very long.
     #[must_use]
     pub fn path(&self) -> &[u8] {
-        &self.path[..usize::from(self.path_length)]
+        self.path.as_bytes()
     }
 }
 

@@ -49,7 +49,7 @@ impl Worker {
         let state = match self.tracker.schedule.agreement() {
             Agreement::Starting => "starting",
             Agreement::Lossy => "repairing",
-            Agreement::Steady if self.devices.is_foreign() => "restricted",
+            Agreement::Steady if self.is_restricted() => "restricted",
             Agreement::Steady => "steady",
         };
         let totals = self.totals();

@@ -24,7 +24,7 @@ impl Worker {
     pub(super) fn look_after(&mut self) {
         let condition = match (self.tracker.schedule.agreement(), self.unacknowledged()) {
             (Agreement::Lossy, _) => Condition::Repairing,
-            (_, 0) => Condition::Steady,
+            (_, 0) if !self.is_restricted() => Condition::Steady,
             (_, _) => Condition::Lossy,
         };
         self.show_condition(condition);
@@ -40,16 +40,24 @@ impl Worker {
         }
     }
 
+    /// Returns `true` if some of the kernel's events cannot arrive, or sysfs shows the net devices of another namespace.
+    pub(super) const fn is_restricted(&self) -> bool {
+        self.has_few_events || self.devices.is_foreign()
+    }
+
     /// Reports readiness after the first scan, and what that could not read until a later one could.
     pub(super) fn report_readiness(&mut self) {
         if self.tracker.schedule.agreement() == Agreement::Starting {
             return;
         }
-        if let Some(supervisor) = &mut self.supervisor {
-            match &self.tracker.missing {
-                Some(missing) => supervisor.ready(Some(&format_args!("sysfs could not be read: {missing}"))),
-                None => supervisor.ready(None),
+        let Some(supervisor) = &mut self.supervisor else { return };
+        match &self.tracker.missing {
+            Some(missing) => supervisor.ready(Some(&format_args!("sysfs could not be read: {missing}"))),
+            None if self.has_few_events => supervisor.ready(Some(&"only events of net devices can arrive")),
+            None if self.devices.is_foreign() => {
+                supervisor.ready(Some(&"sysfs belongs to another network namespace"));
             }
+            None => supervisor.ready(None),
         }
     }
 

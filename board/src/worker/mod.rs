@@ -26,6 +26,7 @@ use crate::indicator::StatusLed;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
 use crate::profile::Sizing;
+use crate::reach;
 use crate::sinks::{Console, Line, Metrics, SystemLog, Undersized};
 use crate::supervisor::Supervisor;
 use crate::sysfs::{Devices, Subsystems};
@@ -61,6 +62,8 @@ pub struct Worker {
     packet: Box<Packet>,
     signals: SignalFd,
     undersized: Undersized,
+    /// Whether some of the kernel's events cannot arrive here.
+    has_few_events: bool,
     started: Monotonic,
     reminded: Monotonic,
     /// When lines were tried again that could not be written.
@@ -112,6 +115,7 @@ impl Worker {
             packet: Box::new(Packet::new()),
             signals,
             undersized,
+            has_few_events: reach::is_restricted(),
             started: now,
             reminded: now,
             restarted: now,
@@ -166,6 +170,9 @@ impl Worker {
     ///
     /// What the system says when the socket or a descriptor of ours fails.
     pub fn run(mut self) -> io::Result<Totals> {
+        if self.has_few_events {
+            self.tracker.note(Line::Restricted);
+        }
         let end = loop {
             self.drain();
             if let Some(kind) = self.tracker.schedule.due(Monotonic::now().since_boot()) {

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use sureplug_core::journal::Told;
+use sureplug_core::schedule::Agreement;
 
 use super::Worker;
 use crate::broker::Broker;
@@ -89,7 +90,8 @@ impl Worker {
         let is_asked = self.broker.as_ref().is_some_and(Broker::is_asked);
         let figures = is_asked.then(|| self.figures());
         let Self { broker: Some(broker), tracker, packet, .. } = self else { return false };
-        let has_told = broker.tell(&mut tracker.stream, now, packet);
+        let is_current = tracker.schedule.agreement() == Agreement::Steady;
+        let has_told = broker.tell(&mut tracker.stream, is_current, now, packet);
         if let Some(figures) = figures {
             broker.answer(&mut tracker.stream, &figures);
         }

@@ -12,6 +12,7 @@ use super::{RECORDS_A_TURN, Worker};
 use crate::doorbell::poll_in;
 use crate::intake::Intake;
 use crate::monotonic::Monotonic;
+use crate::sinks::Line;
 use crate::sysfs::Reading;
 
 /// How often a device is looked at whose events come in between.
@@ -31,6 +32,9 @@ impl Worker {
         if kind == ScanKind::Start {
             self.devices.compare_namespace(self.intake.socket());
             self.look_at_namespace();
+            if let Some(helper) = self.devices.uevent_helper() {
+                self.tracker.note(Line::UeventHelper { helper, has_hook: self.hook.is_some() });
+            }
         }
         let scan = self.tracker.begin_scan(kind);
         self.devices.rewind();

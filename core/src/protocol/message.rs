@@ -1,6 +1,6 @@
 use core::fmt;
 
-use super::{PREFIX, SUBSYSTEM};
+use super::{OUT_OF_DATE, PREFIX, SUBSYSTEM};
 use crate::journal::Entry;
 use crate::presence::Origin;
 use crate::uevent::{Action, ParseError, Property, Uevent};
@@ -102,6 +102,13 @@ impl<'p> Message<'p> {
     #[must_use]
     pub fn seq(&self) -> Option<u64> {
         self.number(b"SUREPLUG_SEQ")
+    }
+
+    /// Returns `true` if this is an `end` that stands behind devices which are known to be out of date. Another one
+    /// follows when they no longer are.
+    #[must_use]
+    pub fn is_out_of_date(&self) -> bool {
+        matches!(self.kind(), Kind::End) && self.value(OUT_OF_DATE) == Some(b"yes")
     }
 
     /// What it says.

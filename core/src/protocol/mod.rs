@@ -10,7 +10,7 @@ mod write;
 
 pub use message::{Kind, Message, MessageError};
 pub use request::{MAX_REQUEST_BYTES, Request, RequestError};
-pub use write::{Refusal, begin, end, error, event, missed, reset, status};
+pub use write::{Refusal, begin, end, end_out_of_date, error, event, missed, reset, status};
 
 /// The protocol's version, as `begin` says it. It is raised when a client of the last one could go wrong.
 pub const VERSION: u32 = 1;
@@ -20,6 +20,9 @@ pub const MAX_PACKET_BYTES: usize = 4_096;
 
 /// What all keys begin with that the broker adds.
 pub const PREFIX: &[u8] = b"SUREPLUG_";
+
+/// The key in `end` that says that the devices are known to be out of date.
+const OUT_OF_DATE: &[u8] = b"SUREPLUG_OUT_OF_DATE";
 
 /// The subsystem of what the broker says on its own behalf.
 pub const SUBSYSTEM: &[u8] = b"sureplug";

@@ -1,6 +1,6 @@
 use core::fmt::{self, Write};
 
-use super::{DEVPATH, MAX_PACKET_BYTES, PREFIX, SUBSYSTEM, VERSION};
+use super::{DEVPATH, MAX_PACKET_BYTES, OUT_OF_DATE, PREFIX, SUBSYSTEM, VERSION};
 use crate::journal::Entry;
 use crate::uevent::Property;
 
@@ -83,6 +83,14 @@ pub fn begin(buffer: &mut [u8; MAX_PACKET_BYTES], requested: bool, seq: u64) -> 
 /// Writes that all which is present was told.
 pub fn end(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
     Packet::marker(buffer, b"end", DEVPATH).end(seq)
+}
+
+/// Writes that all which is known was told, and that this is known not to be what is present: events were lost, or
+/// sysfs could not be read.
+pub fn end_out_of_date(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
+    let mut packet = Packet::marker(buffer, b"end", DEVPATH);
+    packet.property(OUT_OF_DATE, b"yes");
+    packet.end(seq)
 }
 
 /// Writes that so many events are gone, and that the difference follows.

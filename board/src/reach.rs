@@ -1,0 +1,50 @@
+//! Which of the kernel's events can arrive in this network namespace at all.
+
+use std::fs::{self, File};
+
+use nix::sys::stat::fstat;
+
+use crate::sys;
+
+/// The inode of the user namespace that the kernel starts with (`PROC_USER_INIT_INO` in `include/linux/proc_ns.h`).
+const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+
+/// The first kernel that sends a network namespace of another user namespace only the events of its own net devices
+/// (`uevent_net_init` in `lib/kobject_uevent.c`). An older one sends all others to every network namespace.
+const RESTRICTED_SINCE: [u32; 2] = [4, 18];
+
+/// Returns `true` if only events of this network namespace's net devices can arrive here.
+///
+/// An owner that this process may not know, which is that of an ancestor of its user namespace, is taken for the first
+/// user namespace: so it is for a container that has the host's network namespace.
+pub(crate) fn is_restricted() -> bool {
+    let owner = File::open("/proc/self/ns/net").map(sys::owning_user_namespace);
+    let Ok(Ok(owner)) = owner else { return false };
+    // The C library of some 32-bit targets says it in 32 bits.
+    #[allow(clippy::useless_conversion)]
+    let is_other = fstat(&owner).is_ok_and(|owner| u64::from(owner.st_ino) != FIRST_USER_NAMESPACE);
+    is_other && fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| restricts(&release))
+}
+
+fn restricts(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)] >= RESTRICTED_SINCE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::restricts;
+
+    #[test]
+    fn older_kernels_send_everything_everywhere() {
+        for (release, is_restricting) in [
+            ("4.17.19", false),
+            ("4.18.0-553.el8", true),
+            ("4.9", false),
+            ("6.1.0-50-arm64", true),
+            ("5-x", true),
+        ] {
+            assert_eq!(restricts(release), is_restricting, "{release}");
+        }
+    }
+}
