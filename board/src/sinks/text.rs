@@ -264,7 +264,7 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     let Totals { ended_by, received, lost, malformed, foreign, truncated, .. } = sum;
     let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, .. } = sum;
     let Totals { repairs, devices, untracked, unselected, output_missed, output_dropped, .. } = sum;
-    let Totals { clients_missed, hook_missed, .. } = sum;
+    let Totals { clients_missed, .. } = sum;
     writeln!(out, "sureplug: ended by {ended_by}")?;
     writeln!(
         out,
@@ -274,8 +274,8 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     writeln!(
         out,
         "sureplug: {repairs} repairs, {devices} devices present, {untracked} without a place in the table; \
-         {unselected} events of other subsystems left out; {clients_missed} events missed by applications and \
-         {hook_missed} by the hook; {output_missed} events missed and {output_dropped} lines dropped by this output"
+         {unselected} events of other subsystems left out; {clients_missed} events missed by applications; \
+         {output_missed} events missed and {output_dropped} lines dropped by this output"
     )?;
     if sum.hook_runs + sum.hook_missed > 0 {
         writeln!(out, "sureplug: hook: {} runs, {} events missed", sum.hook_runs, sum.hook_missed)?;
