@@ -1,6 +1,7 @@
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,7 +31,19 @@ pub fn cargo(subcommand: &str) -> Command {
     for variable in PROFILE_VARIABLES {
         command.env_remove(variable);
     }
+    if let Some((user, group)) = user_of_sudo() {
+        // What root builds could not be built anew by the user.
+        command.uid(user).gid(group);
+    }
     command
+}
+
+/// The user who runs this test through sudo with an environment of their own; `None` for all others.
+fn user_of_sudo() -> Option<(u32, u32)> {
+    let number = |variable: &str| env::var(variable).ok()?.parse().ok();
+    let (user, group) = (number("SUDO_UID")?, number("SUDO_GID")?);
+    let is_theirs = fs::metadata(env::var_os("HOME")?).ok()?.uid() == user;
+    (Uid::effective().is_root() && is_theirs).then_some((user, group))
 }
 
 /// Where the workspace is that the daemon is in.
