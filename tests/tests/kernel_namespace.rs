@@ -19,7 +19,7 @@ fn leave_sysfs_behind() {
     unshare(CloneFlags::CLONE_NEWNET).expect("another network namespace");
 }
 
-fn events<'o>(output: &'o Output, name: &str) -> Vec<(String, String)> {
+fn events(output: &Output, name: &str) -> Vec<(String, String)> {
     let devpath = format!("/devices/virtual/net/{name}");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let events = output.objects("event").into_iter().filter(|event| event["devpath"] == devpath);
