@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, Output, hears_all, json, marked, raise_number, sureplug};
+use sureplug_tests::daemon::{Daemon, Output, hears_all, json, marked, raise_number, run, sureplug};
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{mark, own_sysfs};
 use sureplug_tests::served::Served;
@@ -70,6 +70,20 @@ fn i4_i9_network_devices_of_another_namespace_are_neither_listed_nor_swept() {
     assert_eq!(null["properties"]["SUREPLUG_TRACKED"], Value::Null);
     let fold = output.fold();
     assert!(fold.devpaths("mem").contains("/devices/virtual/mem/null"));
+}
+
+#[test]
+fn i9_without_a_daemon_no_network_devices_of_another_namespace_are_listed() {
+    let Some(_turn) = own_sysfs("a list in another network namespace") else { return };
+    let _theirs = NetDevice::bridge("theirs").expect("a bridge");
+    let nobody = "list --json --socket /nonexistent/events";
+    let names = |output: &Output| output.objects("device").iter().filter(|d| d["subsystem"] == "net").count();
+    let before = run(hears_all(nobody));
+    assert_eq!((before.stderr.len(), names(&before)), (1, 2), "{before:#?}");
+    leave_sysfs_behind();
+    let output = run(hears_all(nobody));
+    assert!(output.stderr.iter().any(|line| line.contains("another network namespace")), "{output:#?}");
+    assert_eq!((output.code, names(&output)), (Some(0), 0), "{output:#?}");
 }
 
 /// Nothing tells the two apart until one has a device that the other lacks.

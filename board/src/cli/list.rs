@@ -1,5 +1,7 @@
 use std::fmt::{self, Write};
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use sureplug_core::protocol::Kind;
@@ -113,6 +115,11 @@ fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
     let mut sysfs = Devices::open(&options.board.sysfs, options.named.clone())?;
     if !sysfs.is_mounted() {
         return Err(io::Error::new(io::ErrorKind::NotFound, NO_SYSFS));
+    }
+    // Any socket answers for the network namespace of this process.
+    sysfs.compare_namespace(UnixDatagram::unbound()?.as_fd());
+    if sysfs.is_foreign() {
+        complain(&"warning: sysfs belongs to another network namespace: no network devices are listed");
     }
     let mut devices: Vec<Device> = Vec::new();
     while sysfs.advance().is_some() {
