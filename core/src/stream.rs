@@ -24,9 +24,9 @@ use core::num::NonZeroU64;
 use crate::journal::{ConsumerId, Journal, Lag, Packet, Told};
 use crate::limits::MAX_DATAGRAM_BYTES;
 use crate::presence::{Directory, Look, Origin, Outcome, Presence, ScanKind, Scope, Transition};
-use crate::protocol::PREFIX;
+use crate::protocol::{has_own, without_own};
 use crate::selection::Selection;
-use crate::uevent::{Property, Uevent};
+use crate::uevent::Uevent;
 
 /// A table of `SLOTS` devices with `BYTES` for what they say, a journal of `RING` bytes, and up to
 /// `CONSUMERS` who read it.
@@ -61,15 +61,12 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
 
     /// Applies an event of the kernel: see [`Presence::apply`].
     ///
-    /// Its properties whose key begins with [`PREFIX`](crate::protocol::PREFIX) go no further: what is told under such
-    /// a key is this stream's own, to every consumer alike.
+    /// Its properties whose key begins with `SUREPLUG_` go no further: what is told under such a key is this stream's
+    /// own, to every consumer alike.
     pub fn event(&mut self, stamp: u64, uevent: &Uevent<'_>, scope: Scope, directory: Directory) {
-        let is_ours = |property: Property<'_>| property.key.starts_with(PREFIX);
-        if uevent.properties().any(is_ours) {
+        if has_own(uevent) {
             let mut buffer = [0; MAX_DATAGRAM_BYTES];
-            // What is shorter than the datagram fits.
-            let stripped = uevent.without(&mut buffer, is_ours);
-            self.apply(stamp, stripped.as_ref().unwrap_or(uevent), scope, directory);
+            self.apply(stamp, &without_own(uevent, &mut buffer), scope, directory);
         } else {
             self.apply(stamp, uevent, scope, directory);
         }

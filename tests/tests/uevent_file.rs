@@ -1,5 +1,7 @@
 //! What is read from `uevent` files: nothing that a device writes becomes another key, and nothing honest is lost.
 
+use std::fmt::Write;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -164,9 +166,9 @@ fn read_text(file: &[u8], facts: &Facts<'_>) -> String {
 fn read_into<'t>(file: &'t [u8], facts: &Facts<'t>, text: &mut String) {
     read(file, facts, &mut |part| match part {
         Part::Property { key, value } => {
-            *text += &format!(" {}={}", key.escape_ascii(), value.escape_ascii());
+            write!(text, " {}={}", key.escape_ascii(), value.escape_ascii()).expect("a string");
         }
-        Part::Refused(line) => *text += &format!(" !{}", line.escape_ascii()),
+        Part::Refused(line) => write!(text, " !{}", line.escape_ascii()).expect("a string"),
     });
 }
 

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 
 use sureplug_core::journal::Entry;
+use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::pcap::{Damage, FILE_HEADER_BYTES, Format, PACKET_HEADER_BYTES, Packet, PcapError};
 use sureplug_core::presence::Origin;
+use sureplug_core::protocol::without_own;
 use sureplug_core::uevent::{ParseError, Uevent};
 
 use super::Exit;
@@ -78,6 +80,8 @@ pub(super) fn decode(options: &Options) -> Exit {
 
 fn event(out: &mut String, options: &Options, unix_us: u64, uevent: Uevent<'_>) -> fmt::Result {
     let stamp = unix_us.saturating_mul(1_000);
+    let mut buffer = [0; MAX_DATAGRAM_BYTES];
+    let uevent = without_own(&uevent, &mut buffer);
     let entry = Entry { stamp, origin: Origin::Kernel, tracked: true, kernel_action: None, uevent };
     recorded_event(out, entry, options.style())
 }
