@@ -1,10 +1,13 @@
 //! What goes on while little happens: idle time is no stall, and rare events do not keep the settle scan away.
 
+use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sureplug_tests::daemon::{Daemon, hears_all, number, raise_number};
-use sureplug_tests::kernel::{mark, own_sysfs};
+use nix::sys::signal::Signal;
+use sureplug_tests::daemon::{Daemon, hears_all, json, number, raise_number};
+use sureplug_tests::kernel::devices::NetDevice;
+use sureplug_tests::kernel::{Injector, mark, own_sysfs};
 use sureplug_tests::privilege::turn_to_raise;
 use sureplug_tests::stand_in::StandIn;
 
@@ -41,4 +44,36 @@ fn i3_one_event_a_second_does_not_keep_the_settle_scan_away() {
     let found = output.objects("unreported");
     assert_eq!(found.len(), 1, "{output:#?}");
     assert_eq!(number(&found[0], "added"), 1);
+}
+
+#[test]
+fn i3_a_stop_inside_a_scan_does_not_put_off_the_next_resync() {
+    let Some(_turn) = own_sysfs("a stop inside a scan") else { return };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_small_buffer"));
+    command.arg("2304");
+    let daemon = Daemon::start(command);
+    daemon.wait_until_scanned();
+    let injector = Injector::new();
+    let storm = || {
+        for _ in 0..100 {
+            injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0");
+        }
+    };
+    daemon.stop();
+    storm();
+    daemon.signal(Signal::SIGCONT);
+    // The scan takes longer than that.
+    thread::sleep(Duration::from_millis(2));
+    daemon.stop();
+    storm();
+    let taps: Vec<_> = (0..20).map(|n| NetDevice::tap(&format!("stop{n}")).expect("a tap")).collect();
+    thread::sleep(Duration::from_secs(6));
+    let continued = Instant::now();
+    daemon.signal(Signal::SIGCONT);
+    for tap in 0..20 {
+        daemon.wait_for_line(|line| json(line)["devpath"] == format!("/devices/virtual/net/stop{tap}"));
+    }
+    assert!(continued.elapsed() < Duration::from_secs(10), "{:?}", continued.elapsed());
+    daemon.finish().assert_fine();
+    drop(taps);
 }

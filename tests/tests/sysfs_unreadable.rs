@@ -130,6 +130,39 @@ fn i3_clients_do_not_take_the_descriptors_that_a_scan_needs() {
 }
 
 #[test]
+fn i3_i9_a_scan_without_descriptors_is_repeated_until_there_are_some() {
+    let Some(_turn) = own_sysfs("a scan without descriptors") else { return };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_small_buffer"));
+    command.arg("2304");
+    let daemon = Daemon::start(command);
+    daemon.wait_until_scanned();
+    let allow = |descriptors: u32| {
+        let limit = format!("--nofile={descriptors}:4096");
+        let prlimit = Command::new("prlimit").args(["--pid", &daemon.pid().to_string(), &limit]).status();
+        assert!(prlimit.expect("prlimit, of util-linux").success());
+    };
+    // As many as it polls, and all of them in use.
+    allow(8);
+    let injector = Injector::new();
+    daemon.stop();
+    for _ in 0..50 {
+        injector.send(b"change@/module/x\0ACTION=change\0DEVPATH=/module/x\0SUBSYSTEM=module\0");
+    }
+    let _tap = NetDevice::tap("nofile").expect("a tap");
+    daemon.signal(Signal::SIGCONT);
+    let (at, line) = daemon.wait_for_line_from(0, of_kind("incomplete"));
+    let line = json(&line);
+    assert_eq!((&line["path"], number(&line, "errno")), (&"class".into(), 24), "{line}");
+    allow(64);
+    let (_, line) = daemon.wait_for_line_from(at, of_kind("completed"));
+    assert_eq!(number(&json(&line), "added"), 1, "{line}");
+    let output = daemon.finish();
+    output.assert_fine();
+    assert_eq!(output.objects("overrun")[0]["repaired"], false);
+    assert_true(&output.fold(), Path::new("/sys"), "with descriptors again");
+}
+
+#[test]
 fn i9_readiness_is_reported_with_what_could_not_be_read() {
     let Some(_turn) = turn_to_raise("an unreadable sysfs at start") else { return };
     let (sysfs, directory) = for_everybody();

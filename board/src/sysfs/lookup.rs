@@ -2,6 +2,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::libc;
 use nix::sys::stat::{FileStat, fstatat};
@@ -49,10 +50,24 @@ impl Subsystems {
         if self.known.contains(name) {
             return true;
         }
-        let is_there = PLACES.iter().any(|place| self.is_directory(&place.devices(name)));
-        let names = if is_there { &mut self.known } else { &mut self.absent };
-        names.insert(name);
-        is_there
+        let mut is_unknown = false;
+        for place in &PLACES {
+            match self.is_directory(&place.devices(name)) {
+                Ok(true) => {
+                    self.known.insert(name);
+                    return true;
+                }
+                // A device whose class could not be looked up stays tracked: the next scan knows.
+                Err(Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE | Errno::EIO | Errno::EACCES) => {
+                    is_unknown = true;
+                }
+                Ok(false) | Err(_) => {}
+            }
+        }
+        if !is_unknown {
+            self.absent.insert(name);
+        }
+        is_unknown
     }
 
     /// Opens the directory again, on which sysfs may have been mounted since.
@@ -88,10 +103,9 @@ impl Subsystems {
         self.absent = Known::new();
     }
 
-    fn is_directory(&mut self, parts: &[&[u8]]) -> bool {
-        self.path.set(parts).is_ok()
-            && fstatat(self.root.as_fd(), self.path.relative(), AtFlags::empty())
-                .is_ok_and(|stat| is_directory(&stat))
+    fn is_directory(&mut self, parts: &[&[u8]]) -> nix::Result<bool> {
+        self.path.set(parts)?;
+        fstatat(self.root.as_fd(), self.path.relative(), AtFlags::empty()).map(|stat| is_directory(&stat))
     }
 }
 
