@@ -101,6 +101,14 @@ impl Written {
         }
     }
 
+    /// A channel to another processor, which has named it (`rpmsg_uevent`).
+    #[must_use]
+    pub fn channel(name: &[u8]) -> Self {
+        let modalias = [b"rpmsg:", name].concat();
+        let written = Self::of("rpmsg").kernels("DRIVER", "rpmsg_chrdev").text("MODALIAS", &modalias);
+        Self { modalias: Some([&modalias[..], b"\n"].concat()), ..written }
+    }
+
     /// An interface of a USB device, of which nothing is text (`usb_if_uevent`).
     #[must_use]
     pub fn interface() -> Self {
@@ -202,6 +210,7 @@ pub fn check_bytes(bytes: &[u8]) {
             let given = |bit: u8, text| (kind & (8 << bit) != 0).then_some(text);
             Written::input([given(0, first), given(1, second), given(2, third)], flag)
         }
+        4 if flag => Written::channel(first),
         4 => Written::battery(first, second),
         5 => Written::card(flag.then_some(first), &[]),
         6 => Written::card(flag.then_some(first), &[second]),

@@ -77,6 +77,7 @@ fn text_that_looks_like_the_kernels_own_forges_nothing() {
             }
         }
         Written::battery(text, text).check();
+        Written::channel(text).check();
         Written::card(Some(text), &[]).check();
         Written::card(Some(b"SD16G"), &[text, b"two"]).check();
         Written::card(None, &[text]).check();
@@ -95,6 +96,7 @@ fn honest_devices_lose_nothing() {
     Written::battery(b"hid-e4:17:d8/1-battery", b"Pad").check();
     Written::card(Some(b"SD16G"), &[]).check();
     Written::card(Some(b"SD16G"), &[b"one", b"two"]).check();
+    Written::channel(b"rpmsg-tty").check();
     Written::interface().check();
     Written::disk().check();
 }

@@ -71,7 +71,7 @@ pub enum Part<'t> {
 pub fn text_files(subsystem: &[u8]) -> impl Iterator<Item = Option<&'static CStr>> {
     let texts = match Shape::of(subsystem, b"") {
         Shape::Texts(Order { texts, .. }) => texts,
-        Shape::Plain | Shape::Named(_) => &[],
+        Shape::Plain | Shape::Until(_) | Shape::Named(_) => &[],
     };
     texts.iter().map(|text| text.file)
 }
@@ -82,6 +82,7 @@ pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(Part<'t>)
     let rest = reader.leading_block(file);
     match Shape::of(facts.subsystem, rest) {
         Shape::Plain => reader.plain_lines(rest),
+        Shape::Until(key) => reader.until(rest, key),
         Shape::Named(key) => reader.named(rest, key),
         Shape::Texts(order) => reader.with_texts(rest, &order),
     }
@@ -152,6 +153,27 @@ impl<'t> Reader<'t, '_> {
     /// Lines that the device has no part in.
     fn plain_lines(&mut self, lines: &'t [u8]) {
         Lines(lines).for_each(|line| self.plain(line));
+    }
+
+    /// Lines up to one with this key, and what is behind that.
+    fn until(&mut self, lines: &'t [u8], last: &[u8]) {
+        let mut is_behind = false;
+        for line in Lines(lines) {
+            if is_behind {
+                self.refuse_but_for_modalias(line)
+            } else {
+                self.plain(line)
+            }
+            is_behind |= key(line) == last;
+        }
+    }
+
+    /// What the file `modalias` says is no contradiction, wherever it stands.
+    fn refuse_but_for_modalias(&mut self, line: &'t [u8]) {
+        match split(line) {
+            Some((MODALIAS, value)) if self.is_of_modalias_file(value) => {}
+            _ => self.refuse(line),
+        }
     }
 
     fn plain(&mut self, line: &'t [u8]) {

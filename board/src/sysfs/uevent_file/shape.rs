@@ -17,6 +17,8 @@ pub(super) const MAX_TEXTS: usize = 5;
 pub(super) enum Shape {
     /// Nowhere.
     Plain,
+    /// In the value of this key, behind which nothing is certain.
+    Until(&'static [u8]),
     /// In the value of this key, which repeats the name of the device's directory.
     Named(&'static [u8]),
     /// Behind properties of the kernel.
@@ -85,9 +87,6 @@ static SDIO: [Text; 4] = [
 /// `part_uevent` in `block/partitions/core.c`.
 static PARTITION: [Text; 2] = [Text::new(b"PARTNAME", None), Text::new(b"PARTUUID", None)];
 
-/// `mei_cl_device_uevent` in `drivers/misc/mei/bus.c`.
-static MEI: [Text; 1] = [Text::new(b"MEI_CL_NAME", Some(c"name"))];
-
 /// `rc_dev_uevent` in `drivers/media/rc/rc-main.c`.
 static RC: [Text; 1] = [Text::new(b"DEV_NAME", None)];
 
@@ -101,7 +100,11 @@ impl Shape {
             b"mmc" => Self::Texts(Order { texts: &MMC, anchor: b"MODALIAS", unless: Some(b"MMC_TYPE=SDIO") }),
             b"sdio" => texts(&SDIO, b"MODALIAS"),
             b"block" => texts(&PARTITION, b""),
-            b"mei" => texts(&MEI, b"MEI_CL_VERSION"),
+            // A name that the firmware of the other side sends: `rpmsg_uevent` in `drivers/rpmsg/rpmsg_core.c`,
+            // `tb_service_uevent` in `drivers/thunderbolt/xdomain.c`.
+            b"rpmsg" | b"thunderbolt" => Self::Until(b"MODALIAS"),
+            // Its name is in `MODALIAS` once more (`mei_cl_device_uevent` in `drivers/misc/mei/bus.c`).
+            b"mei" => Self::Until(b"MEI_CL_NAME"),
             b"rc" => texts(&RC, b""),
             b"power_supply" => Self::Named(b"POWER_SUPPLY_NAME"),
             _ if Lines(lines).any(|line| HID.iter().any(|text| text.key == key(line))) => {
