@@ -47,13 +47,13 @@ impl Supervisor {
         Ok(Self { notify, watchdog, ready, is_ready: false, has_missing: false })
     }
 
-    /// Reports that the daemon serves, and knows all devices but for what is `missing`. Only the first report and a
+    /// Reports that the daemon serves and knows all devices, or what is `missing`. Only the first report and a
     /// changed one are sent.
     pub fn ready(&mut self, missing: Option<&dyn Display>) {
         let mut text = Text::new();
         // What is too long is cut.
         let _ = match missing {
-            Some(missing) => write!(text, "READY=1\nSTATUS=Devices are missing: {missing}"),
+            Some(missing) => write!(text, "READY=1\nSTATUS={missing}"),
             None if self.has_missing => text.write_str("READY=1\nSTATUS=All devices are known"),
             None => text.write_str("READY=1"),
         };
@@ -64,7 +64,7 @@ impl Supervisor {
         if let Some(ready) = self.ready.take() {
             let mut text = Text::new();
             let _ = match missing {
-                Some(missing) => writeln!(text, "devices are missing: {missing}"),
+                Some(missing) => writeln!(text, "{missing}"),
                 None => text.write_str("\n"),
             };
             let _ = write(&ready, text.as_bytes());

@@ -190,7 +190,7 @@ fn i9_readiness_is_reported_with_what_could_not_be_read() {
     assert!(ready.contains("class/net") && ready.contains("EACCES"), "{ready}");
     let mut text = String::new();
     reader.read_to_string(&mut text).expect("a line");
-    assert!(text.starts_with("devices are missing: ") && text.ends_with('\n'), "{text}");
+    assert!(text.starts_with("Devices are missing: ") && text.ends_with('\n'), "{text}");
     daemon.wait_for_line(of_kind("incomplete"));
     assert_eq!(daemon_figures(&socket)["state"], "repairing");
 

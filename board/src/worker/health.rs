@@ -52,10 +52,11 @@ impl Worker {
         }
         let Some(supervisor) = &mut self.supervisor else { return };
         match &self.tracker.missing {
-            Some(missing) => supervisor.ready(Some(&format_args!("sysfs could not be read: {missing}"))),
-            None if self.has_few_events => supervisor.ready(Some(&"only events of net devices can arrive")),
+            Some(missing) => supervisor
+                .ready(Some(&format_args!("Devices are missing: sysfs could not be read: {missing}"))),
+            None if self.has_few_events => supervisor.ready(Some(&"Only events of net devices can arrive")),
             None if self.devices.is_foreign() => {
-                supervisor.ready(Some(&"sysfs belongs to another network namespace"));
+                supervisor.ready(Some(&"Sysfs belongs to another network namespace"));
             }
             None => supervisor.ready(None),
         }
