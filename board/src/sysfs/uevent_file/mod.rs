@@ -160,9 +160,9 @@ impl<'t> Reader<'t, '_> {
         let mut is_behind = false;
         for line in Lines(lines) {
             if is_behind {
-                self.refuse_but_for_modalias(line)
+                self.refuse_but_for_modalias(line);
             } else {
-                self.plain(line)
+                self.plain(line);
             }
             is_behind |= key(line) == last;
         }
