@@ -20,7 +20,7 @@ pub struct Limit {
 pub const PARSE: Limit = Limit { what: "instructions to parse an event", most: 2_600.0 };
 
 /// The same to apply one event of a hub with eight sticks to the table of devices and the journal, and to read it there.
-pub const STREAM: Limit = Limit { what: "instructions to parse, apply and read an event", most: 10_600.0 };
+pub const STREAM: Limit = Limit { what: "instructions to parse, apply and read an event", most: 13_500.0 };
 
 /// Instructions of classic BPF that refuse one event of another subsystem; independent of machine and compiler.
 pub const REFUSE: Limit = Limit { what: "instructions of BPF to refuse an event", most: 320.0 };

@@ -231,15 +231,31 @@ fn a_synthetic_remove_of_something_unknown_is_told_as_add_if_it_is_there() {
     assert_eq!(script.scan(ScanKind::Settle, &[("/a", USB, 2)]).replaced, 1, "its directory is known");
 }
 
+/// It may be that of a later device, whose events follow; if they were lost, a scan finds it.
 #[test]
-fn an_add_with_another_directory_is_another_device() {
+fn another_directory_at_an_add_replaces_nothing_by_itself() {
     let mut script = Roomy::new();
     script.event_at("add", "/a", USB, 1);
     script.event_at("add", "/a", USB, 1);
     script.event_at("add", "/a", USB, 0);
     assert_eq!(script.told(), ["kernel add /a", "kernel change /a (add)", "kernel change /a (add)"]);
     script.event_at("add", "/a", USB, 2);
-    assert_eq!(script.told(), ["repair remove /a", "kernel add /a"]);
+    assert_eq!(script.told(), ["kernel change /a (add)"]);
+    assert_eq!(script.scan(ScanKind::Settle, &[("/a", USB, 2)]).replaced, 1);
+}
+
+/// All of it was sent before the first event was applied.
+#[test]
+fn what_moved_away_takes_along_what_is_below_it() {
+    let mut script = Roomy::new();
+    script.event_at("add", "/a", USB, 1);
+    script.event_at("add", "/a/x", USB, 2);
+    script.told();
+    script.event_at("add", "/a", &[("SUBSYSTEM", "usb"), ("SYNTH_UUID", "0")], 3);
+    script.moved("/a", "/b", USB);
+    script.event_at("add", "/a", USB, 3);
+    let moved = ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)", "kernel add /b/x"];
+    assert_eq!(script.told(), [&["kernel change /a (add)"], &moved[..], &["kernel add /a"]].concat());
 }
 
 /// The kernel counts it up for each medium, and not at the moment of the event.
@@ -318,6 +334,15 @@ fn what_has_happened_to_a_device_is_not_stored() {
     assert_eq!(stored_after(&[("add", &target), ("change", &bound)]), wanted);
     let zone = [("SUBSYSTEM", "thermal"), ("NAME", "cpu"), ("TEMP", "90000")];
     assert_eq!(stored_after(&[("add", &zone[..1]), ("change", &zone)]), ["SUBSYSTEM=thermal"]);
+}
+
+/// Whatever the order in which a scan has found it.
+#[test]
+fn a_change_loses_nothing_that_is_stored_in_another_order() {
+    let before = [("SUBSYSTEM", "x"), ("MODALIAS", "a"), ("NAME", "b"), ("TYPE", "c")];
+    let change = [before[0], ("EXTRA", "1"), before[3], ("NAME", "d"), before[1]];
+    let stored = stored_after(&[("add", &before), ("change", &change)]);
+    assert_eq!(stored, ["SUBSYSTEM=x", "TYPE=c", "NAME=d", "MODALIAS=a"]);
 }
 
 /// Such an event is not the kernel's own.

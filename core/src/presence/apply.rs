@@ -4,7 +4,7 @@ use core::num::NonZeroU64;
 
 use super::scan::Scan;
 use super::slot::{Index, State, Verdict};
-use super::stored::{Description, Part};
+use super::stored::{self, Description, Part};
 use super::transition::{Effect, Origin, Scope, Transition};
 use super::{Directory, Out, Presence};
 use crate::uevent::{Action, Uevent};
@@ -16,7 +16,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     pub fn wants_directory(&self, uevent: &Uevent<'_>) -> bool {
         match uevent.action() {
             Action::Add | Action::Move => true,
-            Action::Remove if uevent.synth_uuid().is_none() => false,
+            Action::Remove if !stored::is_synthetic(uevent) => false,
             _ => self.table.find(uevent.devpath(), State::Present).is_none(),
         }
     }
@@ -43,12 +43,12 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         let path = uevent.devpath();
         let action = uevent.action();
         let present = self.table.find(path, State::Present);
-        let removes = action == Action::Remove
-            && (uevent.synth_uuid().is_none() || present.is_none() && directory == Directory::Absent);
+        let removes = action == Action::Remove && !stored::is_synthetic(uevent);
         self.touch(path, removes || action == Action::Move);
         let inode = directory.inode();
         match (action, present) {
             (Action::Remove, _) if removes => self.remove(present, uevent, out),
+            (Action::Remove, None) if directory == Directory::Absent => self.remove_unknown(uevent, out),
             (Action::Add, Some(index)) => self.add_again(index, uevent, inode, out),
             (Action::Move, _) => self.relocate(uevent, inode, out),
             (_, Some(index)) => self.go_on(index, uevent, inode, out),
@@ -181,7 +181,10 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     /// Whether an event, with a directory of that inode at its devpath, is about the device that is told as present.
     pub(super) fn stays(&self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
         let is_doomed = self.table.slot(index).marks.verdict == Verdict::Doomed;
-        !is_doomed && self.is_same(index, uevent, inode)
+        // Another directory than the stored one may be that of a later device, where this one has moved or is gone: its
+        // events follow, or a scan finds it.
+        let same = inode.filter(|_| self.table.slot(index).inode == inode);
+        !is_doomed && self.is_same(index, uevent, same)
     }
 
     /// Removes a device in whose place another one is. What a scan has found below that, it still tells.

@@ -137,7 +137,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     pub(crate) fn has_room(&self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
         let present = self.table.find(uevent.devpath(), State::Present);
         let stays = present.is_some_and(|index| self.is_same(index, uevent, inode));
-        let removes = uevent.action() == Action::Remove && uevent.synth_uuid().is_none();
+        let removes = uevent.action() == Action::Remove && !stored::is_synthetic(uevent);
         if removes || stays && uevent.action() != Action::Move {
             return true;
         }

@@ -55,13 +55,20 @@ impl Part {
     /// All that do not belong to an event as such.
     pub(super) const ALL: Self = Self { before: 0 };
 
-    /// The part that begins with the property that comes first in what is stored; `None` if the event does not have that,
-    /// as no event of the kernel itself.
+    /// The part that begins with the first property whose key is stored; `None` if the event does not have the one that
+    /// comes first there, as no event of the kernel itself.
     pub(super) fn beside(properties: &[u8], uevent: &Uevent<'_>) -> Option<Self> {
         let first = split(properties).find(|property| !has_no_place(property))?;
-        let key = &first[..=memchr(b'=', first)?];
-        let before = of_event(uevent).position(|property| property.starts_with(key))?;
-        Some(Self { before })
+        let first = &first[..=memchr(b'=', first)?];
+        let mut before = None;
+        for (place, property) in of_event(uevent).enumerate() {
+            if property.starts_with(first) {
+                return Some(Self { before: before.unwrap_or(place) });
+            }
+            let is_stored = || !has_no_place(property) && range(properties, key(property)).is_some();
+            before = before.or_else(|| is_stored().then_some(place));
+        }
+        None
     }
 
     /// The part of an event of a device of which nothing is stored: from the first property on that `dev_uevent` may write
@@ -80,6 +87,10 @@ impl Part {
         let all = of_event(uevent).enumerate();
         all.filter(move |(place, property)| *place >= self.before || has_no_place(property)).map(|(_, p)| p)
     }
+}
+
+fn key(property: &[u8]) -> &[u8] {
+    memchr(b'=', property).map_or(property, |equals| &property[..equals])
 }
 
 /// Whether a property's place says nothing: it stands in front of the description, or comes and goes at its beginning.
@@ -102,6 +113,11 @@ fn is_of_event(property: &[u8]) -> bool {
         Some(b'S') => property.starts_with(b"SEQNUM=") || property.starts_with(b"SYNTH_"),
         _ => false,
     }
+}
+
+/// Whether user space asked for an event (`kobject_synth_uevent` in `lib/kobject_uevent.c`).
+pub(super) fn is_synthetic(uevent: &Uevent<'_>) -> bool {
+    split(uevent.property_bytes()).any(|property| property.starts_with(b"SYNTH_UUID="))
 }
 
 /// The properties of an event that describe its device, each without its NUL.

@@ -169,12 +169,13 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             self.spoken.extend(spoken_of(&uevent));
             let path = String::from_utf8_lossy(uevent.devpath()).into_owned();
             let device = incarnation_of(&uevent).map(|incarnation| (path.clone(), incarnation));
+            let was_believed = device.as_ref().is_some_and(|device| self.is_believed(device));
             let wants = self.stream.presence().wants_directory(&uevent);
             let directory = if wants { self.kernel.directory(&path) } else { Directory::Unknown };
             self.stream.event(self.stamp, &uevent, event.scope, directory);
             self.told();
             if let Some(device) = device {
-                self.stood(device, directory);
+                self.stood(device, directory, was_believed);
             }
             let known: Vec<_> = known.into_iter().filter(|device| self.is_believed(device)).collect();
             self.looked_at.extend(known);
@@ -183,13 +184,15 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
     }
 
     /// What was at a device's devpath when an event of it was applied.
-    fn stood(&mut self, device: (String, u64), directory: Directory) {
+    fn stood(&mut self, device: (String, u64), directory: Directory, was_believed: bool) {
         if !self.is_believed(&device) {
             return;
         }
         if directory == Directory::of(inode(device.1)) {
             self.looked_at.insert(device);
-        } else if matches!(directory, Directory::Inode(_)) {
+        } else if matches!(directory, Directory::Inode(_))
+            && !(was_believed && self.looked_at.contains(&device))
+        {
             self.looked_at.remove(&device);
             self.mistaken.insert(device);
         }
