@@ -59,7 +59,7 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     pub(super) looked_at: BTreeSet<(String, u64)>,
     /// Devices that said something of themselves while they stayed.
     spoken: BTreeSet<u64>,
-    /// Devices in whose place another one was by the time at which their `add` was applied.
+    /// Devices in whose place another one was by the time at which an event of theirs was applied.
     mistaken: BTreeSet<(String, u64)>,
     socket: VecDeque<Sent>,
     heard: BTreeMap<u64, Heard>,
@@ -185,6 +185,9 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
 
     /// What was at a device's devpath when an event of it was applied.
     fn stood(&mut self, device: (String, u64), directory: Directory, was_believed: bool) {
+        if matches!(directory, Directory::Inode(_)) && directory != Directory::of(inode(device.1)) {
+            self.mistaken.insert(device.clone());
+        }
         if !self.is_believed(&device) {
             return;
         }
@@ -194,7 +197,6 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             && !(was_believed && self.looked_at.contains(&device))
         {
             self.looked_at.remove(&device);
-            self.mistaken.insert(device);
         }
     }
 
