@@ -8,11 +8,11 @@
 //!   `DEVGID`, `DEVTYPE` and `DRIVER` before any property of a bus, class or type. These keys count nowhere else. Those
 //!   of the node count only if the file `dev` exists and agrees.
 //! - **Links and files.** `SUBSYSTEM` and `DRIVER` come from the links of these names, `MODALIAS` from the file. A few
-//!   buses have no such file: see [`shape::has_modalias_without_file`].
+//!   buses have no such file: see `shape.rs`.
 //! - **The order of keys.** Everything up to the first value that a device writes is the kernel's. Behind that, a line is
 //!   the kernel's if it follows the last occurrence of a key that the kernel always writes behind all such values, if
 //!   an attribute file shows where the value ends, or if the kernel always writes the key there and it comes once. The
-//!   subsystems with such values, and their keys, are in [`shape`].
+//!   subsystems with such values, and their keys, are in `shape.rs`.
 //!
 //! All other lines are refused, as are a repeated key and a line that is no property.
 
