@@ -10,7 +10,7 @@ mod running;
 
 use std::{array, env};
 
-use sureplug_tests::kernel::{own_network_namespace, without_seqnum};
+use sureplug_tests::kernel::{own_sysfs, without_seqnum};
 use sureplug_tests::timing::median;
 use sureplug_tests::vectors::KERNELS;
 
@@ -37,7 +37,7 @@ fn main() {
     if let Some(contestant) = CONTESTANTS.iter().position(|name| arguments.iter().any(|a| a == name)) {
         return compete(contestant);
     }
-    let Some(_turn) = own_network_namespace("the bench of the whole path") else { return };
+    let Some(_turn) = own_sysfs("the bench of the whole path") else { return };
     let burst = burst();
     println!("{ROUNDS} rounds of {BURSTS} bursts of {} events", burst.len());
     let queued = compare("bursts, queued", Load::Queued, &burst);
