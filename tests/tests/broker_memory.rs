@@ -7,8 +7,9 @@ use sureplug_tests::stand_in::StandIn;
 
 const DEVICES: u32 = 256;
 
-/// In kB, with the pages of the program that nobody else has.
-const LIMIT: u64 = 1_024;
+/// In kB. The pages of the program come on top: how many of them count depends on the page cache, and `tests/run size` limits
+/// the program.
+const LIMIT: u64 = 704;
 
 /// Devpath and index of one of them.
 fn device(number: u32) -> (String, String) {
@@ -16,7 +17,7 @@ fn device(number: u32) -> (String, String) {
 }
 
 #[test]
-fn i6_sixteen_clients_and_256_devices_take_a_mebibyte_at_most() {
+fn i6_sixteen_clients_and_256_devices_stay_within_704_kb() {
     let Some(_turn) = own_sysfs("the memory of 16 clients") else { return };
     let sysfs = StandIn::new();
     for number in 0..DEVICES {
@@ -57,7 +58,7 @@ fn i6_sixteen_clients_and_256_devices_take_a_mebibyte_at_most() {
         after_storm = memory(served.daemon.pid());
     }
     println!("{alone:?} without clients, {after_storm:?} with 16 behind a storm");
-    assert!(after_storm.private_kb <= LIMIT, "{after_storm:?}, of {LIMIT} kB at most");
+    assert!(after_storm.anonymous_kb <= LIMIT, "{after_storm:?}, of {LIMIT} kB at most");
     assert_eq!(served.figure("CLIENTS"), 16);
     served.finish().assert_fine();
 }
