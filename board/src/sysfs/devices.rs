@@ -127,6 +127,7 @@ impl Devices {
     /// Goes back in front of the first device.
     pub fn rewind(&mut self) {
         self.troubles.begin_scan();
+        self.forgeries.rewind();
         self.places = PLACES.iter();
         self.subsystems.close();
         self.links.close();
@@ -208,6 +209,13 @@ impl Devices {
     #[must_use]
     pub const fn forgery_count(&self) -> u64 {
         self.forgeries.count()
+    }
+
+    /// Returns `true` if the scan met a device that may just be added or removed, and only another scan shows whether
+    /// its lines are the kernel's.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.forgeries.is_undecided()
     }
 
     /// Takes a device with such lines that has not been taken before. Of several at a time the others come with the

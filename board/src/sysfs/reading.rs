@@ -10,7 +10,7 @@ use sureplug_core::uevent::{Action, EncodeError, Encoder, Uevent};
 use super::files::{is_absence, open, read_to_end};
 use super::forgeries::Forgeries;
 use super::path::SysfsPath;
-use super::uevent_file::{Facts, Part, read, text_files};
+use super::uevent_file::{Facts, Part, lacks_files, read, text_files};
 use crate::sys;
 
 /// Bytes of a `uevent` file at most: `sysfs_emit_at` ends at a page (`fs/sysfs/file.c`). Where pages are
@@ -117,12 +117,13 @@ impl Reader {
         if !subsystem.is_empty() {
             encoder.property(b"SUBSYSTEM", subsystem).map_err(refused)?;
         }
+        let is_partial = lacks_files(text, &facts);
         let mut error = None;
         read(text, &facts, &mut |part| match part {
             Part::Property { key, value } => {
                 error = error.or_else(|| encoder.property(key, value).err());
             }
-            Part::Refused(line) => forgeries.note(devpath, line),
+            Part::Refused(line) => forgeries.note(devpath, line, is_partial),
         });
         if let Some(error) = error {
             return Err(refused(error));

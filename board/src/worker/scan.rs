@@ -56,6 +56,9 @@ impl Worker {
             self.pump();
         }
         self.look_at_namespace();
+        if self.devices.is_undecided() {
+            self.tracker.schedule.event(Monotonic::now().since_boot());
+        }
         self.devices.rest();
         self.tracker.end_scan(&scan, self.devices.missing());
         Ok(())

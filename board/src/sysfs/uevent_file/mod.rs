@@ -76,6 +76,22 @@ pub fn text_files(subsystem: &[u8]) -> impl Iterator<Item = Option<&'static CStr
     texts.iter().map(|text| text.file)
 }
 
+/// Returns `true` if a `uevent` file names what sysfs does not show: a node without the file `dev`, an alias without
+/// `modalias`, or texts without any of their files. A device that is being added or removed is so for a moment: `uevent` is the
+/// first of these files to come, and not the first to go (`device_add` and `device_del` in `drivers/base/core.c`).
+pub fn lacks_files(file: &[u8], facts: &Facts<'_>) -> bool {
+    let lacks_dev = facts.dev.is_none() && file.starts_with(b"MAJOR=");
+    let is_unproven = |line| {
+        split(line).is_some_and(|(key, value)| {
+            key == MODALIAS && !shape::has_modalias_without_file(facts.subsystem, value)
+        })
+    };
+    let lacks_modalias = facts.modalias.is_none() && Lines(file).any(is_unproven);
+    let has_text_files = text_files(facts.subsystem).any(|file| file.is_some());
+    let lacks_texts = has_text_files && facts.texts.iter().all(Option::is_none);
+    lacks_dev || lacks_modalias || lacks_texts
+}
+
 /// Reads a `uevent` file. Each property and each refused line is handed to `out`.
 pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(Part<'t>)) {
     let mut reader = Reader { facts, keys: [b""; MAX_PROPERTIES], count: 0, out };
