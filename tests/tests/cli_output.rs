@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Write, pipe};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,8 +73,19 @@ fn storm_into(output: OwnedFd, mut other_end: File, stopped: bool) {
     }
     daemon.read_from(other_end);
     daemon.wait_for_line(|line| json(line)["kind"] == "missed");
-    raise_number(STORM, &mark);
-    daemon.wait_for_line(|line| marked(&json(line), &mark) == Some(STORM));
+    // Events that come before the reader has caught up may be missed as well.
+    let has_caught_up = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let numbers = (STORM..STORM + 600).take_while(|_| !has_caught_up.load(Ordering::Relaxed));
+            for number in numbers {
+                raise_number(number, &mark);
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        daemon.wait_for_line(|line| marked(&json(line), &mark).is_some_and(|number| number >= STORM));
+        has_caught_up.store(true, Ordering::Relaxed);
+    });
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     daemon.wait_for_line(|line| json(line)["kind"] == "totals");
     assert_eq!(flags(&output), flags_before, "at its end");
