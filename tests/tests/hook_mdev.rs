@@ -38,7 +38,9 @@ fn nodes(directory: &Path) -> Nodes {
                 continue;
             }
             let what = if kind.is_symlink() {
-                fs::read_link(directory.join(&name)).expect("a link").display().to_string()
+                // It may be removed meanwhile.
+                let Ok(target) = fs::read_link(directory.join(&name)) else { continue };
+                target.display().to_string()
             } else {
                 let kind = if kind.is_block_device() { "block" } else { "char" };
                 format!("{kind} {:x} {:o} {}:{}", file.rdev(), file.mode() & 0o7777, file.uid(), file.gid())
