@@ -25,8 +25,9 @@ pub const STREAM: Limit = Limit { what: "instructions to parse, apply and read a
 /// Instructions of classic BPF that refuse one event of another subsystem; independent of machine and compiler.
 pub const REFUSE: Limit = Limit { what: "instructions of BPF to refuse an event", most: 320.0 };
 
-/// System calls for each device of a scan; independent of machine and compiler.
-pub const SCAN: Limit = Limit { what: "system calls to scan a device", most: 12.0 };
+/// System calls for each device of a scan; independent of machine and compiler. Most read the files and links that prove what
+/// the `uevent` file says.
+pub const SCAN: Limit = Limit { what: "system calls to scan a device", most: 16.0 };
 
 /// System calls of an audit, by those of `ss -f netlink` and one walk of `/proc/*/fd`. The C library's own are among them.
 pub const AUDIT: Limit = Limit { what: "times the system calls of ss and a walk of /proc/*/fd", most: 1.2 };
