@@ -272,3 +272,18 @@ proptest! {
         check_bytes(&[&[kind][..], &texts.join(&0)].concat());
     }
 }
+
+#[test]
+fn an_alias_that_a_bus_shows_in_no_file_is_the_kernels() {
+    for (subsystem, line) in [
+        (&b"tee"[..], &b"MODALIAS=tee:1"[..]),
+        (b"bcma", b"MODALIAS=bcma:m04BFid0800rev02cl00"),
+        (b"slimbus", b"MODALIAS=slim:217:60:1"),
+        (b"mipi-dsi", b"MODALIAS=mipi-dsi:panel"),
+        (b"spmi", b"MODALIAS=of:NpmicT(null)Cx"),
+    ] {
+        let file = [line, b"\n"].concat();
+        let facts = Facts { subsystem, ..Facts::default() };
+        assert_eq!(read_text(&file, &facts).as_bytes(), line);
+    }
+}

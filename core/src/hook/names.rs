@@ -114,6 +114,8 @@ static KNOWN: &[(&str, &[&[u8]])] = &[
     ("drivers/w1/w1.c", &[b"W1_FID", b"W1_SLAVE_ID"]),
     ("drivers/media/rc/rc-main.c", &[b"DRV_NAME", b"DEV_NAME"]),
     ("drivers/media/dvb-core/dvbdev.c", &[b"DVB_ADAPTER_NUM", b"DVB_DEVICE_TYPE", b"DVB_DEVICE_NUM"]),
+    ("net/wireless/reg.c", &[b"COUNTRY"]),
+    ("drivers/md/bcache/super.c", &[b"CACHED_UUID", b"CACHED_LABEL"]),
     ("drivers/gpu/drm/drm_sysfs.c", &[b"HOTPLUG", b"LEASE", b"CONNECTOR", b"PROPERTY", b"WEDGED"]),
     ("drivers/video/backlight/backlight.c", &[b"SOURCE"]),
     ("drivers/extcon/extcon.c", &[b"STATE"]),

@@ -116,13 +116,16 @@ impl Shape {
 }
 
 /// Whether devices of a subsystem have a `MODALIAS` and no file `modalias`, and none of them has a part in it: it is made
-/// of numbers (`cpu_uevent` in `drivers/base/cpu.c`, `amba_uevent` in `drivers/amba/bus.c`, `typec_uevent` in
-/// `drivers/usb/typec/class.c`, `dfl_bus_uevent` in `drivers/fpga/dfl.c`), of a driver's name (`auxiliary_uevent` in
-/// `drivers/base/auxiliary.c`), of the device tree (`mdio_uevent` in `drivers/net/phy/mdio_bus.c`), or is a constant
+/// of numbers (`cpu_uevent` in `drivers/base/cpu.c`, `amba_uevent` in `drivers/amba/bus.c`, `bcma_device_uevent` in
+/// `drivers/bcma/main.c`, `slim_device_uevent` in `drivers/slimbus/core.c`, `typec_uevent` in `drivers/usb/typec/class.c`,
+/// `dfl_bus_uevent` in `drivers/fpga/dfl.c`, `tee_client_device_uevent` in `drivers/tee/tee_core.c`), of a driver's name
+/// (`auxiliary_uevent` in `drivers/base/auxiliary.c`), of the device tree (`mdio_uevent` in `drivers/net/phy/mdio_bus.c`,
+/// `mipi_dsi_uevent` in `drivers/gpu/drm/drm_mipi_dsi.c`, `spmi_drv_uevent` in `drivers/spmi/spmi.c`), or is a constant
 /// (`mmc_bus_uevent` in `drivers/mmc/core/bus.c`).
 pub(super) fn has_modalias_without_file(subsystem: &[u8], value: &[u8]) -> bool {
     match subsystem {
-        b"amba" | b"auxiliary" | b"cpu" | b"dfl" | b"mdio_bus" | b"typec" => true,
+        b"amba" | b"auxiliary" | b"bcma" | b"cpu" | b"dfl" | b"mdio_bus" | b"mipi-dsi" | b"slimbus"
+        | b"spmi" | b"tee" | b"typec" => true,
         b"mmc" => value == b"mmc:block",
         _ => false,
     }
