@@ -81,6 +81,18 @@ fn i4_a_synthetic_remove_is_delivered_as_change() {
     assert_eq!(number(&output.totals(), "lost"), 0);
 }
 
+#[test]
+fn i4_a_synthetic_remove_of_a_bus_is_delivered_as_change() {
+    let Some(_turn) = own_network_namespace("a synthetic remove of a bus") else { return };
+    let daemon = Daemon::start(hears_all("--json"));
+    daemon.wait_until_scanned();
+    fs::write("/sys/bus/platform/uevent", "remove").expect("a synthetic event");
+    daemon.wait_for_line(|line| json(line)["devpath"] == "/bus/platform");
+    let output = daemon.finish();
+    output.assert_fine();
+    assert_eq!(events(&output, "/bus/platform"), ["kernel change (remove)"]);
+}
+
 /// A card reader: the kernel counts `DISKSEQ` for the disk up, and its partitions show the same number.
 #[test]
 fn i8_a_media_change_moves_the_number_of_partitions_without_replacing_them() {

@@ -34,6 +34,7 @@ use heapless::Vec;
 
 pub use scan::{Look, Outcome, ScanKind};
 pub(crate) use slot::Index;
+pub(crate) use stored::is_synthetic;
 pub use transition::{Device, Directory, Effect, Origin, Scope, Transition};
 
 use crate::limits::MAX_HEADER_BYTES;
@@ -137,7 +138,7 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
     pub(crate) fn has_room(&self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
         let present = self.table.find(uevent.devpath(), State::Present);
         let stays = present.is_some_and(|index| self.is_same(index, uevent, inode));
-        let removes = uevent.action() == Action::Remove && !stored::is_synthetic(uevent);
+        let removes = uevent.action() == Action::Remove && !is_synthetic(uevent);
         if removes || stays && uevent.action() != Action::Move {
             return true;
         }

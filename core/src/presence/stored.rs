@@ -116,7 +116,7 @@ fn is_of_event(property: &[u8]) -> bool {
 }
 
 /// Whether user space asked for an event (`kobject_synth_uevent` in `lib/kobject_uevent.c`).
-pub(super) fn is_synthetic(uevent: &Uevent<'_>) -> bool {
+pub(crate) fn is_synthetic(uevent: &Uevent<'_>) -> bool {
     split(uevent.property_bytes()).any(|property| property.starts_with(b"SYNTH_UUID="))
 }
 

@@ -4,9 +4,9 @@ use super::{Consumer, Phase};
 use crate::journal::changes::Changes;
 use crate::journal::ring::{Position, Record, Ring};
 use crate::journal::told::{self, Entry, Packet, Told};
-use crate::presence::{Effect, Presence};
+use crate::presence::{self, Effect, Presence};
 use crate::selection::Selection;
-use crate::uevent::Uevent;
+use crate::uevent::{Action, Uevent};
 
 impl Consumer {
     pub(super) fn next_in_ring<'p, const RING: usize, const SLOTS: usize, const BYTES: usize>(
@@ -85,7 +85,14 @@ fn read<'p, const RING: usize>(
     let kernel = &mut kernel[..record.length];
     ring.datagram(at, kernel);
     let uevent = Uevent::parse(kernel).ok()?;
-    let action = record.device.and_then(|(_, effect)| told::told_as(uevent.action(), effect));
+    let effect = match record.device {
+        Some((_, effect)) => Some(effect),
+        // Nothing was removed by a synthetic `remove`, of a bus or a module either.
+        None => {
+            (uevent.action() == Action::Remove && presence::is_synthetic(&uevent)).then_some(Effect::Between)
+        }
+    };
+    let action = effect.and_then(|effect| told::told_as(uevent.action(), effect));
     let entry = Entry {
         stamp: record.stamp,
         origin: record.origin,
