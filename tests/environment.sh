@@ -3,7 +3,8 @@
 
 # Tools and boards are kept here, outside of the clone. Removing it is safe: tests/setup makes it again.
 tools=${XDG_CACHE_HOME:-${HOME:?is not set, and the tools are kept below it}/.cache}/sureplug-tools
-PATH=$tools/bin:$PATH
+# What tests run as root needs the commands of root, which a user's PATH lacks on Debian.
+PATH=$tools/bin:$PATH:/usr/sbin:/sbin
 # Python caches what it compiles beside the source, which would be in the clone.
 export PYTHONDONTWRITEBYTECODE=1
 
