@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::epoll::{Epoll, EpollEvent};
 use nix::unistd::{pipe2, read, write};
 
 /// One thread sleeps on a doorbell together with whatever else it polls; another rings it.
@@ -86,28 +85,6 @@ pub(crate) fn poll_in<const N: usize>(
         Err(Errno::EINTR) => Ok([false; N]),
         Err(errno) => Err(errno.into()),
     }
-}
-
-/// Sleeps until one of those that were added to an epoll has what is waited for, for `timeout` at most, and says which have:
-/// the data of each is its number here. A signal handler that comes between wakes it as well.
-///
-/// # Errors
-///
-/// What `epoll_wait(2)` says.
-pub(crate) fn epoll_in<const N: usize>(epoll: &Epoll, timeout: PollTimeout) -> io::Result<[bool; N]> {
-    let mut events = [EpollEvent::empty(); N];
-    let mut woken = [false; N];
-    let count = match epoll.wait(&mut events, timeout) {
-        Ok(count) => count,
-        Err(Errno::EINTR) => 0,
-        Err(errno) => return Err(errno.into()),
-    };
-    for event in &events[..count] {
-        if let Some(woken) = usize::try_from(event.data()).ok().and_then(|number| woken.get_mut(number)) {
-            *woken = true;
-        }
-    }
-    Ok(woken)
 }
 
 #[cfg(test)]

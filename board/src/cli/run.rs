@@ -139,13 +139,7 @@ fn watch(
         ),
         None => None,
     };
-    let standing = &options.standing;
-    let start = match standing.intake_priority {
-        // It is woken sooner than the worker.
-        Some(_) => Intake::start,
-        None => Intake::start_with_shortcut,
-    };
-    let intake = standing.with_priority(|| start(socket)).map_err(io::Error::other)??;
+    let intake = options.standing.with_priority(|| Intake::start(socket)).map_err(io::Error::other)??;
     let sysfs = &options.board.sysfs;
     let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
     let mut worker = worker.publishing(metrics).sized(*sizing).logging(log);

@@ -1,26 +1,21 @@
 //! A thread that does nothing but move datagrams from the socket into a ring.
 //!
-//! It never reads a file or writes to a terminal, and the one lock that it takes is held by nobody for longer than a read of
-//! the socket: nothing that other parts of the daemon wait for can delay it. If the ring is full it stops reading, and the
-//! kernel's buffer, which is sized for such a stall, takes over.
-//!
-//! A worker that sleeps may read an event itself, where that is faster: see [`Intake::start_with_shortcut`].
+//! It never reads a file, writes to a terminal or takes a lock, so nothing that other parts of the daemon wait for can delay
+//! it. If the ring is full it stops reading, and the kernel's buffer, which is sized for such a stall, takes over.
 
 mod reading;
 mod ring;
 mod run;
-mod shortcut;
 mod stall;
 
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{Acquire, Relaxed, SeqCst},
     fence,
 };
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use nix::poll::PollTimeout;
@@ -30,10 +25,7 @@ pub use ring::{Noticed, Record};
 use crate::doorbell::{Doorbell, poll_in};
 use crate::netlink::{BATCH_MESSAGES, UeventSocket};
 use crate::thread;
-use reading::Reading;
 use ring::Reader;
-use run::Run;
-use shortcut::{OTHERS, Shortcut};
 
 /// What the intake counts; each number only grows.
 #[derive(Debug, Default)]
@@ -72,35 +64,21 @@ struct Shared {
     records: Doorbell,
     /// Rung by the worker: there is room again.
     room: Doorbell,
-    /// Rung by the worker: the intake shall look at the socket, or end.
-    calls: Doorbell,
+    /// Rung by the worker: the intake shall end.
+    ending: Doorbell,
     stop: AtomicBool,
     ended: AtomicBool,
     /// Whether all that was read is in the ring, losses included, and the thread is about to sleep.
     at_rest: AtomicBool,
     socket: UeventSocket,
-    reading: Mutex<Reading>,
-}
-
-impl Shared {
-    /// The lock is held for one read of the socket at most.
-    fn reading(&self) -> MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The running intake, as the worker sees it.
+#[derive(Debug)]
 pub struct Intake {
     shared: Arc<Shared>,
     reader: Reader,
-    shortcut: Option<Shortcut>,
     thread: Option<JoinHandle<io::Result<()>>>,
-}
-
-impl fmt::Debug for Intake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Intake").field("counters", &self.shared.counters).finish_non_exhaustive()
-    }
 }
 
 impl Intake {
@@ -110,37 +88,20 @@ impl Intake {
     ///
     /// No thread or descriptor is left.
     pub fn start(socket: UeventSocket) -> io::Result<Self> {
-        Self::start_beside(socket, None)
-    }
-
-    /// The same, with a shortcut for the worker: while that sleeps in [`wait_and_read`](Self::wait_and_read) and events come
-    /// one by one, the kernel wakes it instead of the thread, and it reads the event itself. Whenever it does anything else,
-    /// the thread is woken. Of no use for a thread that has a better priority than the worker.
-    ///
-    /// # Errors
-    ///
-    /// No thread or descriptor is left.
-    pub fn start_with_shortcut(socket: UeventSocket) -> io::Result<Self> {
-        let shortcut = Shortcut::new(&socket)?;
-        Self::start_beside(socket, Some(shortcut))
-    }
-
-    fn start_beside(socket: UeventSocket, shortcut: Option<Shortcut>) -> io::Result<Self> {
         let (writer, reader) = ring::ring(BATCH_MESSAGES + 1);
         let shared = Arc::new(Shared {
             counters: Counters::default(),
             records: Doorbell::new()?,
             room: Doorbell::new()?,
-            calls: Doorbell::new()?,
+            ending: Doorbell::new()?,
             stop: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             at_rest: AtomicBool::new(false),
-            reading: Mutex::new(Reading::new(&socket, writer)),
             socket,
         });
-        let run = Run::new(Arc::clone(&shared))?;
-        let thread = thread::spawn("intake", Box::new(|| run.until_stopped()))?;
-        Ok(Self { shared, reader, shortcut, thread: Some(thread) })
+        let theirs = Arc::clone(&shared);
+        let thread = thread::spawn("intake", Box::new(move || run::until_stopped(&theirs, writer)))?;
+        Ok(Self { shared, reader, thread: Some(thread) })
     }
 
     /// The socket, to ask the kernel about: what is queued in it is the thread's.
@@ -156,17 +117,10 @@ impl Intake {
     }
 
     /// Takes records from the ring, the oldest first, up to `limit`, and returns how many there were.
-    pub fn take(&mut self, limit: usize, mut each: impl FnMut(Record<'_>)) -> usize {
-        let mut last = None;
-        let taken = self.reader.take(limit, |record| {
-            last = Some(record.at);
-            each(record);
-        });
-        if let Some(at) = last {
+    pub fn take(&mut self, limit: usize, each: impl FnMut(Record<'_>)) -> usize {
+        let taken = self.reader.take(limit, each);
+        if taken > 0 {
             self.shared.room.ring();
-            if let Some(shortcut) = &mut self.shortcut {
-                shortcut.took(taken, at);
-            }
         }
         taken
     }
@@ -179,40 +133,9 @@ impl Intake {
 
     /// Announces that the worker is about to sleep; whether it may, since there is no record to take.
     #[must_use]
-    pub fn begin_wait(&mut self) -> bool {
-        self.finish_reading();
+    pub fn begin_wait(&self) -> bool {
         self.shared.records.arm();
         self.is_empty() && !self.has_ended()
-    }
-
-    /// Sleeps, after [`begin_wait`](Self::begin_wait), until there are records or one of the `others` has something to read,
-    /// for `timeout` at most, and says which of those have. With a shortcut, an event may be read into the ring.
-    ///
-    /// # Errors
-    ///
-    /// What `poll(2)`, `epoll_ctl(2)` or `epoll_wait(2)` says.
-    pub fn wait_and_read(
-        &mut self,
-        others: [BorrowedFd<'_>; OTHERS],
-        timeout: PollTimeout,
-    ) -> io::Result<[bool; OTHERS]> {
-        let bell = &self.shared.records;
-        let [a, b, c, d] = others;
-        let all = [bell.as_fd(), a, b, c, d];
-        let mut is_there = false;
-        let [rung, others @ ..] = match &mut self.shortcut {
-            Some(shortcut) if shortcut.is_open() && timeout != PollTimeout::ZERO => {
-                let [woken @ .., event] = shortcut.wait(all, timeout)?;
-                is_there = event;
-                woken
-            }
-            _ => poll_in(all, timeout)?,
-        };
-        bell.disarm(rung);
-        if let (true, Some(shortcut)) = (is_there, &mut self.shortcut) {
-            shortcut.read(&self.shared);
-        }
-        Ok(others)
     }
 
     /// Whether the ring holds nothing.
@@ -233,8 +156,7 @@ impl Intake {
     /// # Errors
     ///
     /// What `poll(2)` says.
-    pub fn is_caught_up(&mut self) -> io::Result<bool> {
-        self.finish_reading();
+    pub fn is_caught_up(&self) -> io::Result<bool> {
         if self.has_ended() {
             return Ok(self.is_empty());
         }
@@ -245,16 +167,10 @@ impl Intake {
         Ok(!readable && self.shared.at_rest.load(Acquire) && self.is_empty())
     }
 
-    fn finish_reading(&mut self) {
-        if let Some(shortcut) = &mut self.shortcut {
-            shortcut.finish(&self.shared);
-        }
-    }
-
     /// Asks the thread to read what is still queued and to end. The records must be taken meanwhile.
     pub fn request_stop(&self) {
         self.shared.stop.store(true, Relaxed);
-        self.shared.calls.ring();
+        self.shared.ending.ring();
         self.shared.room.ring();
     }
 

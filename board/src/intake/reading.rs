@@ -1,7 +1,8 @@
-//! From the socket into the ring: what is done whenever somebody reads.
+//! Moves datagrams and losses from the socket into the ring.
 
 use std::io;
 use std::mem::take;
+use std::sync::Arc;
 use std::sync::atomic::{
     Ordering::{Relaxed, Release, SeqCst},
     fence,
@@ -13,7 +14,7 @@ use super::Shared;
 use super::ring::{Noticed, Record, Writer};
 use super::stall::StallWatch;
 use crate::monotonic::Monotonic;
-use crate::netlink::{Batch, Message, Received, UeventSocket};
+use crate::netlink::{BATCH_MESSAGES, Batch, Message, Received};
 use crate::sys::MemInfo;
 
 /// What a turn found.
@@ -27,81 +28,66 @@ pub(super) enum Turn {
     NoRoom,
 }
 
-/// What one thread at a time has: the socket's read end and the ring's write end.
-#[derive(Debug)]
+/// The socket's read end and the ring's write end.
 pub(super) struct Reading {
+    shared: Arc<Shared>,
+    batch: Batch,
     writer: Writer,
     /// `None` from a kernel without `SO_MEMINFO`.
     drops: Option<DropCounter>,
-    pub(super) stall: StallWatch,
+    stall: StallWatch,
     /// Whether something was published that the worker was not woken for.
     unannounced: bool,
-    /// What the socket said to the worker: the thread ends with it.
-    failure: Option<io::Error>,
 }
 
 impl Reading {
-    pub(super) fn new(socket: &UeventSocket, writer: Writer) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, writer: Writer) -> Self {
         Self {
-            drops: socket.initial().map(|info| DropCounter::starting_at(info.drops)),
+            shared: Arc::clone(shared),
+            batch: Batch::new(BATCH_MESSAGES),
+            drops: shared.socket.initial().map(|info| DropCounter::starting_at(info.drops)),
             writer,
             stall: StallWatch::starting_at(Monotonic::now()),
             unannounced: false,
-            failure: None,
         }
     }
 
-    /// Reads once, as much as `batch` takes.
-    pub(super) fn turn(&mut self, shared: &Shared, batch: &mut Batch) -> io::Result<Turn> {
-        self.failure.take().map_or(Ok(()), Err)?;
+    /// Reads one batch.
+    pub(super) fn turn(&mut self) -> io::Result<Turn> {
         let room = self.room();
         if room == 0 {
-            self.announce(shared);
+            self.announce();
             return Ok(Turn::NoRoom);
         }
-        let received = self.read(shared, batch, room)?;
+        let received = self.read(room)?;
         if matches!(received, Received::All | Received::Nothing) {
             // Whatever was dropped up to here shows now: a drop needs a full queue, and a queue that is not empty wakes
             // us again.
-            self.look_at_figures(shared);
-            shared.at_rest.store(true, Release);
-            self.announce(shared);
+            self.look_at_figures();
+            self.shared.at_rest.store(true, Release);
+            self.announce();
             return Ok(Turn::AtRest);
         }
         if self.writer.is_filling_up() {
             // Not with every batch: waking the worker costs more than reading one.
-            self.announce(shared);
+            self.announce();
         }
         Ok(Turn::MayHaveMore)
-    }
-
-    /// Reads one batch, if there is room for it, and looks neither for more nor for losses.
-    pub(super) fn read_only(&mut self, shared: &Shared, batch: &mut Batch) -> io::Result<()> {
-        let room = self.room();
-        if room > 0 {
-            self.read(shared, batch, room)?;
-        }
-        Ok(())
-    }
-
-    /// Leaves to the thread what the socket said to another.
-    pub(super) fn fail(&mut self, failure: io::Error) {
-        self.failure = Some(failure);
     }
 
     pub(super) fn has_room(&self) -> bool {
         self.room() > 0
     }
 
-    /// Another thread than the waiting one is about to read.
-    pub(super) fn stand_in(&mut self) {
-        self.stall.stood_in(Monotonic::now());
+    /// Returns `true` if a wait that begins now must end after `WATCH_INTERVAL_MS`.
+    pub(super) fn is_watching(&self) -> bool {
+        self.stall.is_watching(Monotonic::now())
     }
 
-    /// The thread's wait is over.
-    pub(super) fn woke(&mut self, shared: &Shared, was_bounded: bool) {
+    /// Notes the end of a wait for the socket.
+    pub(super) fn woke(&mut self, was_bounded: bool) {
         self.stall.woke(Monotonic::now(), was_bounded);
-        self.publish_stall(shared);
+        self.publish_stall();
     }
 
     /// Records that can be pushed: one is kept for a loss.
@@ -110,13 +96,13 @@ impl Reading {
     }
 
     /// Reads one batch into the ring.
-    fn read(&mut self, shared: &Shared, batch: &mut Batch, room: usize) -> io::Result<Received> {
-        shared.at_rest.store(false, Relaxed);
+    fn read(&mut self, room: usize) -> io::Result<Received> {
+        self.shared.at_rest.store(false, Relaxed);
         // Before anything is taken from the socket.
         fence(SeqCst);
-        let queued_before = self.look_at_figures(shared);
+        let queued_before = self.look_at_figures();
         let at = Monotonic::now();
-        let writer = &mut self.writer;
+        let Self { shared, batch, writer, .. } = self;
         let received = shared.socket.receive(batch, room, |message| {
             let what = match message {
                 Message::Event(datagram) => Noticed::Event(datagram),
@@ -130,22 +116,22 @@ impl Reading {
             writer.push(Record { at, what });
         })?;
         if received == Received::Overrun {
-            let (queued, effective) = (queued_before, shared.socket.effective().0);
+            let (queued, effective) = (queued_before, self.shared.socket.effective().0);
             self.writer.push(Record { at, what: Noticed::Overrun { dropped: 1, queued, effective } });
         }
         self.publish();
         self.stall.read(at, received != Received::Nothing);
-        self.publish_stall(shared);
+        self.publish_stall();
         Ok(received)
     }
 
     /// Compares the socket's figures with those of the last time; returns the bytes queued.
-    fn look_at_figures(&mut self, shared: &Shared) -> u32 {
-        let (Some(drops), Ok(info)) = (&mut self.drops, shared.socket.mem_info()) else {
+    fn look_at_figures(&mut self) -> u32 {
+        let (Some(drops), Ok(info)) = (&mut self.drops, self.shared.socket.mem_info()) else {
             return 0;
         };
         let MemInfo { queued, effective, drops: now } = info;
-        shared.counters.peak_queued.fetch_max(queued.into(), Relaxed);
+        self.shared.counters.peak_queued.fetch_max(queued.into(), Relaxed);
         // Without room the counter is looked at again when there is some.
         if self.writer.room() > 0 {
             if let Loss::Lost { count } = drops.observe(now) {
@@ -163,13 +149,13 @@ impl Reading {
     }
 
     /// Wakes the worker if it sleeps and there is something new for it.
-    fn announce(&mut self, shared: &Shared) {
+    fn announce(&mut self) {
         if take(&mut self.unannounced) {
-            shared.records.ring();
+            self.shared.records.ring();
         }
     }
 
-    fn publish_stall(&self, shared: &Shared) {
-        shared.counters.longest_stall_us.store(self.stall.longest_us(), Relaxed);
+    fn publish_stall(&self) {
+        self.shared.counters.longest_stall_us.store(self.stall.longest_us(), Relaxed);
     }
 }

@@ -7,21 +7,16 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use nix::poll::PollTimeout;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::Shared;
-use super::reading::Turn;
+use super::reading::{Reading, Turn};
+use super::ring::Writer;
 use super::stall::WATCH_INTERVAL_MS;
-use crate::doorbell::{epoll_in, poll_in};
+use crate::doorbell::poll_in;
 use crate::monotonic::Monotonic;
-use crate::netlink::{BATCH_MESSAGES, Batch};
 
 /// For how long a thread that was asked to end may go on reading what is queued.
 const LAST_READS: Duration = Duration::from_secs(2);
-
-/// What the epoll says is there.
-const CALLED: u64 = 0;
-const SOCKET: u64 = 1;
 
 /// Says that the thread has ended, in whatever way.
 struct Ended(Arc<Shared>);
@@ -33,73 +28,49 @@ impl Drop for Ended {
     }
 }
 
-/// What the thread sleeps on.
-pub(super) struct Run {
-    shared: Arc<Shared>,
-    epoll: Epoll,
+/// Reads until the worker asks to end or the socket fails.
+pub(super) fn until_stopped(shared: &Arc<Shared>, writer: Writer) -> io::Result<()> {
+    let _ended = Ended(Arc::clone(shared));
+    let mut reading = Reading::new(shared, writer);
+    let mut stop_by = None;
+    loop {
+        let stop = shared.stop.load(Relaxed);
+        if stop && Monotonic::now() >= *stop_by.get_or_insert_with(|| Monotonic::now().after(LAST_READS)) {
+            return Ok(());
+        }
+        match reading.turn()? {
+            Turn::NoRoom => wait_for_room(shared, &reading, stop)?,
+            Turn::AtRest if stop => return Ok(()),
+            Turn::AtRest => wait_for_socket(shared, &mut reading)?,
+            Turn::MayHaveMore => {}
+        }
+    }
 }
 
-impl Run {
-    /// To be called when whoever else waits for the socket in an exclusive place has taken it: that one is woken first.
-    pub(super) fn new(shared: Arc<Shared>) -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(&shared.calls, EpollEvent::new(EpollFlags::EPOLLIN, CALLED))?;
-        let exclusive = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
-        epoll.add(&shared.socket, EpollEvent::new(exclusive, SOCKET))?;
-        Ok(Self { shared, epoll })
+/// Sleeps until the socket has something or the worker asks to end.
+fn wait_for_socket(shared: &Shared, reading: &mut Reading) -> io::Result<()> {
+    let ending = &shared.ending;
+    ending.arm();
+    let mut rung = false;
+    if !shared.stop.load(Relaxed) {
+        let is_bounded = reading.is_watching();
+        let timeout = if is_bounded { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
+        [rung, _] = poll_in([ending.as_fd(), shared.socket.as_fd()], timeout)?;
+        reading.woke(is_bounded);
     }
+    ending.disarm(rung);
+    Ok(())
+}
 
-    pub(super) fn until_stopped(self) -> io::Result<()> {
-        let _ended = Ended(Arc::clone(&self.shared));
-        let mut batch = Batch::new(BATCH_MESSAGES);
-        let mut stop_by = None;
-        loop {
-            let stop = self.shared.stop.load(Relaxed);
-            if stop && Monotonic::now() >= *stop_by.get_or_insert_with(|| Monotonic::now().after(LAST_READS))
-            {
-                return Ok(());
-            }
-            let mut reading = self.shared.reading();
-            match reading.turn(&self.shared, &mut batch)? {
-                Turn::NoRoom => {
-                    drop(reading);
-                    self.wait_for_room(stop)?;
-                }
-                Turn::AtRest if stop => return Ok(()),
-                Turn::AtRest => {
-                    let is_bounded = reading.stall.begin_wait(Monotonic::now());
-                    // Before the lock is released: the next reader may ring at once.
-                    self.shared.calls.arm();
-                    drop(reading);
-                    self.wait_for_socket(is_bounded)?;
-                }
-                Turn::MayHaveMore => {}
-            }
-        }
+/// Sleeps until the worker has taken something; for a while only if it asked to end.
+fn wait_for_room(shared: &Shared, reading: &Reading, stop: bool) -> io::Result<()> {
+    let room = &shared.room;
+    room.arm();
+    let mut rung = false;
+    if !reading.has_room() {
+        let timeout = if stop { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
+        [rung] = poll_in([room.as_fd()], timeout)?;
     }
-
-    /// Sleeps, with the doorbell for calls armed, until the socket has something or the worker calls.
-    fn wait_for_socket(&self, is_bounded: bool) -> io::Result<()> {
-        let mut called = false;
-        if !self.shared.stop.load(Relaxed) {
-            let timeout = if is_bounded { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
-            [called, _] = epoll_in(&self.epoll, timeout)?;
-            self.shared.reading().woke(&self.shared, is_bounded);
-        }
-        self.shared.calls.disarm(called);
-        Ok(())
-    }
-
-    /// Sleeps until the worker has taken something; for a while only if it asked to end.
-    fn wait_for_room(&self, stop: bool) -> io::Result<()> {
-        let room = &self.shared.room;
-        room.arm();
-        let mut rung = false;
-        if !self.shared.reading().has_room() {
-            let timeout = if stop { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
-            [rung] = poll_in([room.as_fd()], timeout)?;
-        }
-        room.disarm(rung);
-        Ok(())
-    }
+    room.disarm(rung);
+    Ok(())
 }

@@ -19,22 +19,12 @@ pub(super) struct StallWatch {
     /// When the socket was last read, or its `poll` came back.
     touched: Monotonic,
     watch_until: Monotonic,
-    /// Whether the thread sleeps for no longer than [`WATCH_INTERVAL_MS`] now.
-    is_watching: bool,
-    /// Whether the thread sleeps because nothing is queued. That time is no stall, whoever reads next.
-    is_waiting: bool,
     longest: Duration,
 }
 
 impl StallWatch {
     pub(super) fn starting_at(now: Monotonic) -> Self {
-        Self {
-            touched: now,
-            watch_until: now,
-            is_watching: false,
-            is_waiting: false,
-            longest: Duration::ZERO,
-        }
+        Self { touched: now, watch_until: now, longest: Duration::ZERO }
     }
 
     /// The socket was read at `now`.
@@ -46,31 +36,13 @@ impl StallWatch {
         }
     }
 
-    /// The thread sleeps from now on; returns whether it must come back after [`WATCH_INTERVAL_MS`].
-    pub(super) fn begin_wait(&mut self, now: Monotonic) -> bool {
-        (self.is_watching, self.is_waiting) = (now < self.watch_until, true);
-        self.is_watching
+    /// Returns `true` if a `poll` that begins at `now` must end after [`WATCH_INTERVAL_MS`].
+    pub(super) fn is_watching(&self, now: Monotonic) -> bool {
+        now < self.watch_until
     }
 
-    /// Whether the thread sleeps for longer than it should since another has read an event.
-    pub(super) fn sleeps_too_long(&self, now: Monotonic) -> bool {
-        !self.is_watching && now < self.watch_until
-    }
-
-    /// Another thread reads at `now` in place of the one that waits.
-    pub(super) fn stood_in(&mut self, now: Monotonic) {
-        if self.is_waiting {
-            self.count_wait(now, self.is_watching);
-        }
-    }
-
-    /// A `poll` came back at `now`; `bounded` if it was to do so after [`WATCH_INTERVAL_MS`].
+    /// Notes that a `poll` ended at `now`; `bounded` if it was to end after [`WATCH_INTERVAL_MS`].
     pub(super) fn woke(&mut self, now: Monotonic, bounded: bool) {
-        self.is_waiting = false;
-        self.count_wait(now, bounded);
-    }
-
-    fn count_wait(&mut self, now: Monotonic, bounded: bool) {
         if bounded {
             let over =
                 now.since(self.touched).saturating_sub(Duration::from_millis(WATCH_INTERVAL_MS.into()));
@@ -103,36 +75,14 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_none() {
+    fn i8_idle_time_is_no_stall() {
         let mut watch = StallWatch::starting_at(at_ms(0));
-        assert!(!watch.begin_wait(at_ms(0)));
+        assert!(!watch.is_watching(at_ms(0)));
         watch.woke(at_ms(60_000), false);
         watch.read(at_ms(60_000), true);
-        assert!(watch.sleeps_too_long(at_ms(61_999)) && !watch.sleeps_too_long(at_ms(62_000)));
-        assert!(watch.begin_wait(at_ms(61_999)) && !watch.sleeps_too_long(at_ms(61_999)));
-        assert!(!watch.begin_wait(at_ms(62_000)) && watch.begin_wait(at_ms(61_999)));
+        assert!(watch.is_watching(at_ms(61_999)) && !watch.is_watching(at_ms(62_000)));
         watch.woke(at_ms(60_100), true);
         assert_eq!(watch.longest_us(), 0);
-    }
-
-    #[test]
-    fn i8_idle_time_is_no_stall_when_another_thread_reads() {
-        let mut watch = StallWatch::starting_at(at_ms(0));
-        assert!(!watch.begin_wait(at_ms(0)));
-        watch.stood_in(at_ms(10_000));
-        watch.read(at_ms(10_000), true);
-        // What that thread did in between delayed no read either: the waiting one would have been woken.
-        watch.stood_in(at_ms(11_000));
-        watch.read(at_ms(11_000), false);
-        assert_eq!(watch.longest_us(), 0);
-        watch.woke(at_ms(11_000), false);
-        assert!(watch.begin_wait(at_ms(11_000)));
-        watch.stood_in(at_ms(11_900));
-        assert_eq!(watch.longest_us(), 800_000, "the watching thread should have come back");
-        watch.woke(at_ms(11_900), true);
-        watch.stood_in(at_ms(13_000));
-        watch.read(at_ms(13_000), true);
-        assert_eq!(watch.longest_us(), 1_100_000, "the thread was not waiting");
     }
 
     #[test]

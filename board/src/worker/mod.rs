@@ -225,8 +225,10 @@ impl Worker {
             false if may_wait => PollTimeout::from(1u8),
             false => PollTimeout::ZERO,
         };
-        let [signalled, has_room, has_client, has_run] =
-            self.intake.wait_and_read([signals, room_fd, served, hooked], timeout)?;
+        let bell = self.intake.doorbell();
+        let [rung, signalled, has_room, has_client, has_run] =
+            poll_in([bell.as_fd(), signals, room_fd, served, hooked], timeout)?;
+        bell.disarm(rung);
         if let Some(room) = room {
             room.disarm(has_room);
         }

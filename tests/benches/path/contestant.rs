@@ -35,7 +35,7 @@ pub(crate) fn compete(contestant: usize) {
         receive_and_discard(&socket, &signals)
     } else {
         let socket = UeventSocket::adopt(socket).expect("a uevent socket");
-        let intake = Intake::start_with_shortcut(socket).expect("a thread");
+        let intake = Intake::start(socket).expect("a thread");
         let sysfs = Path::new("/sys");
         let worker = Worker::new(
             intake,
