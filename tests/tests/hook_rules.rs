@@ -157,6 +157,17 @@ fn every_key_of_the_captures_keeps_its_name() {
         "PARTUUID",
         "SYNTH_ARG_A",
         "FF",
+        "BATTYPE",
+        "BATACTION",
+        "LOCKTABLE",
+        "CU_TYPE",
+        "SMSG_TEXT",
+        "MEDIA",
+        "DRIVENAME",
+        "BAY_EVENT",
+        "USB_CHARGER_STATE",
+        "RFKILL_HW_BLOCK_REASON",
+        "GREYBUS_ID",
     ] {
         assert!(is_allowed(key.as_bytes()), "{key}");
     }

@@ -281,9 +281,22 @@ fn an_alias_that_a_bus_shows_in_no_file_is_the_kernels() {
         (b"slimbus", b"MODALIAS=slim:217:60:1"),
         (b"mipi-dsi", b"MODALIAS=mipi-dsi:panel"),
         (b"spmi", b"MODALIAS=of:NpmicT(null)Cx"),
+        (b"mcb", b"MODALIAS=mcb:16z025"),
+        (b"ssb", b"MODALIAS=ssb:v4243id0812rev0D"),
+        (b"mhi", b"MODALIAS=mhi:QMI"),
+        (b"aprbus", b"MODALIAS=apr:pm8"),
+        (b"coreboot", b"MODALIAS=coreboot:t00000019"),
     ] {
         let file = [line, b"\n"].concat();
         let facts = Facts { subsystem, ..Facts::default() };
         assert_eq!(read_text(&file, &facts).as_bytes(), line);
+    }
+}
+
+#[test]
+fn what_follows_an_alias_with_text_of_another_processor_is_refused() {
+    for subsystem in [&b"rpmsg"[..], b"thunderbolt", b"fsl-mc"] {
+        let facts = Facts { subsystem, modalias: Some(b"bus:a\n"), ..Facts::default() };
+        assert_eq!(read_text(b"MODALIAS=bus:a\nPRODUCT=1\n", &facts), "!PRODUCT=1 MODALIAS=bus:a");
     }
 }

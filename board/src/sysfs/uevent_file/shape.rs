@@ -101,8 +101,8 @@ impl Shape {
             b"sdio" => texts(&SDIO, b"MODALIAS"),
             b"block" => texts(&PARTITION, b""),
             // A name that the firmware of the other side sends: `rpmsg_uevent` in `drivers/rpmsg/rpmsg_core.c`,
-            // `tb_service_uevent` in `drivers/thunderbolt/xdomain.c`.
-            b"rpmsg" | b"thunderbolt" => Self::Until(b"MODALIAS"),
+            // `tb_service_uevent` in `drivers/thunderbolt/xdomain.c`, `fsl_mc_bus_uevent` in `drivers/bus/fsl-mc/fsl-mc-bus.c`.
+            b"fsl-mc" | b"rpmsg" | b"thunderbolt" => Self::Until(b"MODALIAS"),
             // Its name is in `MODALIAS` once more (`mei_cl_device_uevent` in `drivers/misc/mei/bus.c`).
             b"mei" => Self::Until(b"MEI_CL_NAME"),
             b"rc" => texts(&RC, b""),
@@ -115,17 +115,24 @@ impl Shape {
     }
 }
 
-/// Whether devices of a subsystem have a `MODALIAS` and no file `modalias`, and none of them has a part in it: it is made
-/// of numbers (`cpu_uevent` in `drivers/base/cpu.c`, `amba_uevent` in `drivers/amba/bus.c`, `bcma_device_uevent` in
+/// Whether devices of a subsystem have a `MODALIAS` and no file `modalias`, and none of them has a part in it.
+///
+/// It is made of numbers (`cpu_uevent` in `drivers/base/cpu.c`, `amba_uevent` in `drivers/amba/bus.c`, `bcma_device_uevent` in
 /// `drivers/bcma/main.c`, `slim_device_uevent` in `drivers/slimbus/core.c`, `typec_uevent` in `drivers/usb/typec/class.c`,
-/// `dfl_bus_uevent` in `drivers/fpga/dfl.c`, `tee_client_device_uevent` in `drivers/tee/tee_core.c`), of a driver's name
-/// (`auxiliary_uevent` in `drivers/base/auxiliary.c`), of the device tree (`mdio_uevent` in `drivers/net/phy/mdio_bus.c`,
-/// `mipi_dsi_uevent` in `drivers/gpu/drm/drm_mipi_dsi.c`, `spmi_drv_uevent` in `drivers/spmi/spmi.c`), or is a constant
-/// (`mmc_bus_uevent` in `drivers/mmc/core/bus.c`).
+/// `dfl_bus_uevent` in `drivers/fpga/dfl.c`, `tee_client_device_uevent` in `drivers/tee/tee_core.c`, `mcb_uevent` in
+/// `drivers/mcb/mcb-core.c`, `ssb_device_uevent` in `drivers/ssb/main.c`, `coreboot_bus_uevent` in
+/// `drivers/firmware/google/coreboot_table.c`), of a driver's name (`auxiliary_uevent` in `drivers/base/auxiliary.c`,
+/// `mhi_uevent` in `drivers/bus/mhi/host/init.c`, `mhi_ep_uevent` in `drivers/bus/mhi/ep/main.c`, `vchiq_bus_uevent` in
+/// `drivers/staging/vc04_services/interface/vchiq_arm/vchiq_bus.c`), of the device tree (`mdio_uevent` in
+/// `drivers/net/phy/mdio_bus.c`, `mipi_dsi_uevent` in `drivers/gpu/drm/drm_mipi_dsi.c`, `spmi_drv_uevent` in `drivers/spmi/spmi.c`,
+/// `apr_uevent` in `drivers/soc/qcom/apr.c`, `sunxi_rsb_device_modalias` in `drivers/bus/sunxi-rsb.c`,
+/// `nvmem_layout_bus_uevent` in `drivers/nvmem/layouts.c`), or is a constant (`mmc_bus_uevent` in `drivers/mmc/core/bus.c`,
+/// `scmdev_uevent` in `drivers/s390/cio/scm.c`, `idxd_bus_uevent` in `drivers/dma/idxd/bus.c`).
 pub(super) fn has_modalias_without_file(subsystem: &[u8], value: &[u8]) -> bool {
     match subsystem {
-        b"amba" | b"auxiliary" | b"bcma" | b"cpu" | b"dfl" | b"mdio_bus" | b"mipi-dsi" | b"slimbus"
-        | b"spmi" | b"tee" | b"typec" => true,
+        b"amba" | b"aprbus" | b"auxiliary" | b"bcma" | b"coreboot" | b"cpu" | b"dfl" | b"dsa" | b"mcb"
+        | b"mdio_bus" | b"mhi" | b"mhi_ep" | b"mipi-dsi" | b"nvmem-layout" | b"scm" | b"slimbus"
+        | b"spmi" | b"ssb" | b"sunxi-rsb" | b"tee" | b"typec" | b"vchiq-bus" => true,
         b"mmc" => value == b"mmc:block",
         _ => false,
     }
