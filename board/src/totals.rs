@@ -48,6 +48,8 @@ pub struct Totals {
     pub unacknowledged: u64,
     /// Directories and devices that the last scan could not read.
     pub unreadable: u64,
+    /// Lines of `uevent` files that the kernel did not write as they stand, each time that they were read.
+    pub forged_lines: u64,
     /// Events that removed what was not known, and so were left out.
     pub unknown_removals: u64,
     /// Bytes of the table in use.
@@ -116,7 +118,7 @@ impl Figure {
 }
 
 /// How many figures there are.
-pub(crate) const FIGURES: usize = 28;
+pub(crate) const FIGURES: usize = 29;
 
 /// All of them.
 #[rustfmt::skip]
@@ -137,6 +139,7 @@ pub(crate) static TABLE: [Figure; FIGURES] = {
         Figure::new("last_loss_events", "sureplug_last_loss_events", "Events of the last loss.", Gauge, Whole, |t| t.last_loss_events),
         Figure::new("last_repair_us", "sureplug_last_repair_seconds", "Time that the scan took which resynced the last loss.", Gauge, Micros, |t| t.last_repair_us),
         Figure::new("unreadable", "sureplug_sysfs_unreadable", "Directories and devices that the last scan could not read.", Gauge, Whole, |t| t.unreadable),
+        Figure::new("forged_lines", "sureplug_sysfs_forged_lines_total", "Lines in sysfs that the kernel did not write, each time that they were read.", Counter, Whole, |t| t.forged_lines),
         Figure::new("peak_queued_bytes", "sureplug_rcvbuf_peak_queued_bytes", "Most that was seen queued in the receive buffer.", Gauge, Whole, |t| t.peak_queued),
         Figure::new("effective_bytes", "sureplug_rcvbuf_bytes", "Effective receive buffer.", Gauge, Whole, |t| t.effective.into()),
         Figure::new("longest_stall_us", "sureplug_longest_stall_seconds", "Longest time for which it went unread.", Gauge, Micros, |t| t.longest_stall_us),

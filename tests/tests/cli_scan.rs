@@ -79,34 +79,6 @@ fn what_cannot_be_read_is_named_once_and_the_scan_goes_on() {
 }
 
 #[test]
-fn a_device_that_writes_lines_is_reported_once_and_forges_nothing() {
-    let Some(_turn) = turn_to_raise("a device that writes lines into its uevent file") else { return };
-    let sysfs = StandIn::new();
-    let uevent =
-        "HID_ID=3\nHID_NAME=M\nHID_PHYS=p\nHID_UNIQ=A\nMODALIAS=evil\nDEVNAME=sda\nMAJOR=8\nMODALIAS=hid:x\n";
-    sysfs.plug("bus/hid/devices/1", "/devices/a/1", uevent);
-    fs::write(sysfs.path().join("devices/a/1/modalias"), "hid:x\n").expect("its alias");
-    sysfs.plug("class/net/eth0", "/devices/a/net/eth0", "IFINDEX=2\n");
-    let daemon = start("--json", &sysfs);
-    // A second scan meets it again.
-    sysfs.plug("class/net/eth1", "/devices/a/net/eth1", "IFINDEX=3\n");
-    raise_number(0, &mark());
-    daemon.wait_for_line(|line| json(line)["kind"] == "unreported");
-    let output = daemon.finish();
-    output.assert_fine();
-    let forged: Vec<_> = of_kind(&output, "forged").collect();
-    assert_eq!(forged.len(), 1, "{forged:?}");
-    assert_eq!(
-        (&forged[0]["devpath"], &forged[0]["line"]),
-        (&"/devices/a/1".into(), &"MODALIAS=evil".into())
-    );
-    let added = of_kind(&output, "event").find(|event| event["devpath"] == "/devices/a/1").expect("an add");
-    let properties = &added["properties"];
-    assert_eq!(properties["MODALIAS"], "hid:x");
-    assert!(properties["DEVNAME"].is_null() && properties["MAJOR"].is_null(), "{properties}");
-}
-
-#[test]
 fn what_has_no_place_in_the_table_passes_untracked_and_that_is_said_once() {
     const DEVICES: usize = 2_000;
     let Some(_turn) = own_network_namespace("a full table") else { return };

@@ -113,7 +113,7 @@ fn the_file_is_replaced_whole_and_not_too_often() {
         injector.send(EVENT);
         let opened = fs::File::open(&file).expect("the file");
         let text = std::io::read_to_string(&opened).expect("text");
-        assert_eq!(figures(&text).len(), 30);
+        assert_eq!(figures(&text).len(), 31);
         let metadata = opened.metadata().expect("metadata");
         let version = (metadata.ino(), metadata.mtime_nsec());
         if inodes.last() != Some(&version) {

@@ -41,7 +41,7 @@ fn escaped_text_is_readable() {
     ];
     for (bytes, text) in rows {
         assert_eq!(Escaped(bytes).to_string(), text);
-        assert_eq!(format!("{:?}", Escaped(bytes)), format!("\"{text}\""));
+        assert_eq!(format!("{:?}", Escaped(bytes)), format!("\"{}\"", text.replace('"', "\\\"")));
     }
 }
 

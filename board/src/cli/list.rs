@@ -121,18 +121,38 @@ fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
     if sysfs.is_foreign() {
         complain(&"warning: sysfs belongs to another network namespace: no network devices are listed");
     }
-    let mut devices: Vec<Device> = Vec::new();
-    while sysfs.advance().is_some() {
-        let Reading::Present { uevent, .. } = sysfs.read() else { continue };
-        // A class and a bus may both list it.
-        if devices.iter().all(|device| device.devpath != uevent.devpath()) {
-            devices.push(Device::of(&uevent));
-        }
+    let mut devices = scan(&mut sysfs);
+    if sysfs.is_undecided() {
+        // A device that was just added is whole by now.
+        devices = scan(&mut sysfs);
     }
     if let Some(missing) = sysfs.missing() {
         complain(&format_args!("warning: sysfs could not be read: {missing}; devices may be missing"));
     }
+    if sysfs.forgery_count() > 0 {
+        let lines = sysfs.forgery_count();
+        complain(&format_args!(
+            "warning: ignored {lines} lines of uevent files that the kernel did not write"
+        ));
+    }
     Ok(devices)
+}
+
+fn scan(sysfs: &mut Devices) -> Vec<Device> {
+    let mut devices: Vec<Device> = Vec::new();
+    sysfs.rewind();
+    while sysfs.advance().is_some() {
+        if let Reading::Present { uevent, .. } = sysfs.read() {
+            // A class and a bus may both list it.
+            if devices.iter().all(|device| device.devpath != uevent.devpath()) {
+                devices.push(Device::of(&uevent));
+            }
+        }
+        if let Some(forgery) = sysfs.take_forgery() {
+            complain(&format_args!("warning: {forgery}"));
+        }
+    }
+    devices
 }
 
 /// Each device below the nearest one above it, which need not be its parent.

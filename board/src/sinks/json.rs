@@ -89,8 +89,9 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
         Line::Unreadable { path, error } => {
             Object::begin(out, "unreadable")?.bytes("path", path)?.display("message", &error)?.end()
         }
-        Line::Forged { devpath, line } => {
-            Object::begin(out, "forged")?.bytes("devpath", devpath)?.bytes("line", line)?.end()
+        Line::Forged(forgery) => {
+            let object = Object::begin(out, "forged")?.bytes("devpath", forgery.devpath)?;
+            object.bytes("line", forgery.line)?.end()
         }
         Line::Malformed { at, error, length } => {
             let figures = [time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)];

@@ -16,7 +16,7 @@ use crate::hooks::Report;
 use crate::monotonic::Monotonic;
 use crate::netlink::{Filtering, Shortfall};
 use crate::profile::{Mismatch, Sizing};
-use crate::sysfs::{Clipped, Missing};
+use crate::sysfs::{Clipped, Forgery, Missing};
 use crate::totals::Totals;
 
 /// How lines are written.
@@ -145,12 +145,7 @@ pub enum Line<'a> {
         error: Errno,
     },
     /// A device's `uevent` file has lines that the kernel did not write as they stand; said once for each device.
-    Forged {
-        /// The device.
-        devpath: &'a [u8],
-        /// The first of them.
-        line: &'a [u8],
-    },
+    Forged(Forgery<'a>),
     /// An event of the kernel that does not parse.
     Malformed {
         /// When.

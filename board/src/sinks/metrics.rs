@@ -150,6 +150,7 @@ mod tests {
             output_dropped: most,
             unacknowledged: most,
             unreadable: most,
+            forged_lines: most,
             unknown_removals: most,
             table_used: most,
             clients: most,

@@ -86,9 +86,11 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
         Line::Unreadable { path, error } => writeln!(
             out,
             "sureplug: warning: cannot read {} in sysfs: {error}; devices there are not found by a scan",
-            Escaped(path)
+            EscapedWord(path)
         ),
-        Line::Forged { devpath, line } => forged(out, devpath, line),
+        Line::Forged(forgery) => {
+            writeln!(out, "sureplug: warning: {forgery}; reported once for each device")
+        }
         Line::Malformed { at, error, length } => {
             writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
         }
@@ -280,6 +282,10 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     if sum.hook_runs + sum.hook_missed > 0 {
         writeln!(out, "sureplug: hook: {} runs, {} events missed", sum.hook_runs, sum.hook_missed)?;
     }
+    if sum.forged_lines > 0 {
+        let lines = sum.forged_lines;
+        writeln!(out, "sureplug: ignored {lines} lines of uevent files that the kernel did not write")?;
+    }
     writeln!(
         out,
         "sureplug: peak {peak_queued} of {effective} B queued, longest stall {} ms (profile: {max_stall_ms} ms)",
@@ -307,16 +313,6 @@ fn hook_missed(out: &mut dyn Write, at: Monotonic, events: u64) -> fmt::Result {
         out,
         "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \
          follows"
-    )
-}
-
-fn forged(out: &mut dyn Write, devpath: &[u8], line: &[u8]) -> fmt::Result {
-    writeln!(
-        out,
-        "sureplug: warning: the uevent file of {} has lines that the kernel did not write, such as \"{}\": they are \
-         ignored; reported once for each device",
-        EscapedWord(devpath),
-        Escaped(line)
     )
 }
 

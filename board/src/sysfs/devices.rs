@@ -224,6 +224,17 @@ impl Devices {
         self.forgeries.take()
     }
 
+    /// Takes the same device for the system's log, which does not wait for the output.
+    pub fn take_unlogged_forgery(&mut self) -> Option<Forgery<'_>> {
+        self.forgeries.take_unlogged()
+    }
+
+    /// Returns `true` if a device with such lines had to wait, so that the next scan names it.
+    #[must_use]
+    pub const fn is_forgery_waiting(&self) -> bool {
+        self.forgeries.is_waiting()
+    }
+
     /// Moves to the next device of the subsystem; `false` at the end.
     fn next_device(&mut self) -> bool {
         loop {

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use nix::errno::Errno;
-use sureplug_core::uevent::Escaped;
+use sureplug_core::uevent::EscapedWord;
 
 use super::files::is_absence;
 use super::path::SysfsPath;
@@ -60,7 +60,7 @@ impl Missing {
 /// `class/net (EMFILE: Too many open files) and 2 more`.
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", Escaped(self.path()), self.errno)?;
+        write!(f, "{} ({})", EscapedWord(self.path()), self.errno)?;
         match self.count {
             0 | 1 => Ok(()),
             count => write!(f, " and {} more", count - 1),

@@ -25,6 +25,7 @@ impl Worker {
             table_used: presence.used_bytes() as u64,
             unacknowledged: self.unacknowledged(),
             unreadable: self.tracker.missing.map_or(0, |missing| missing.count.into()),
+            forged_lines: self.devices.forgery_count(),
             output_missed: self.tracker.totals.output_missed + self.missed_and_unsaid(),
             output_dropped: self.tracker.totals.output_dropped + dropped,
             clients: self.broker.as_ref().map_or(0, Broker::clients) as u64,

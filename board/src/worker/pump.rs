@@ -39,7 +39,10 @@ impl Worker {
             } else if let Some(trouble) = self.devices.take_trouble() {
                 console.say(&Line::Unreadable { path: trouble.path, error: trouble.error });
             } else if let Some(forgery) = self.devices.take_forgery() {
-                console.say(&Line::Forged { devpath: forgery.devpath, line: forgery.line });
+                console.say(&Line::Forged(forgery));
+                if self.devices.is_forgery_waiting() {
+                    self.tracker.schedule.event(now.since_boot());
+                }
             } else if let Some(report) = self.hook.as_mut().and_then(Hook::take_report) {
                 console.say(&Line::Hook(report));
             } else {
@@ -70,10 +73,13 @@ impl Worker {
         is_all
     }
 
-    /// Tells hook and clients what is to be told, as far as each of them takes it.
+    /// Tells log, hook and clients what is to be told, as far as each of them takes it.
     fn tell_others(&mut self) {
         let now = Monotonic::now();
-        let Self { hook, tracker, packet, .. } = self;
+        let Self { hook, tracker, packet, devices, .. } = self;
+        if let (Some(log), Some(forgery)) = (&mut tracker.log, devices.take_unlogged_forgery()) {
+            log.say(&Line::Forged(forgery));
+        }
         let mut has_told = hook.as_mut().is_some_and(|hook| hook.tell(&mut tracker.stream, now, packet));
         let missed = hook.as_mut().map_or(0, Hook::take_missed);
         if missed > 0 {

@@ -1,7 +1,8 @@
 use core::fmt::{self, Write};
 
 /// Bytes shown as text without loss: valid UTF-8 as it is, what a terminal does not show as it stands and a byte that
-/// is no UTF-8 as `\xNN`, and the backslash itself as `\\`, so that the way back is unambiguous.
+/// is no UTF-8 as `\xNN`, and the backslash itself as `\\`, so that the way back is unambiguous. `Debug` puts it between
+/// quotation marks, and writes one within it as `\"`.
 ///
 /// ```
 /// use sureplug_core::uevent::Escaped;
@@ -34,7 +35,7 @@ impl fmt::Display for Escaped<'_> {
 impl fmt::Debug for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
-        fmt::Display::fmt(self, f)?;
+        escape(f, self.0, |c| c == '"' || !is_plain(c))?;
         f.write_char('"')
     }
 }
@@ -85,6 +86,7 @@ fn escape(f: &mut fmt::Formatter<'_>, bytes: &[u8], is_escaped: impl Fn(char) ->
             let mut chars = rest.chars();
             match chars.next() {
                 Some('\\') => f.write_str(r"\\")?,
+                Some('"') => f.write_str("\\\"")?,
                 Some(other) => hex(f, other.encode_utf8(&mut [0; 4]).as_bytes())?,
                 None => {}
             }
