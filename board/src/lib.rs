@@ -1,30 +1,21 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
-pub mod audit;
-pub mod broker;
-pub mod capacity;
-pub mod charge;
 pub mod cli;
 pub mod client;
+pub mod diag;
 pub mod doorbell;
-pub mod hooks;
-pub mod indicator;
+pub mod engine;
 pub mod intake;
-mod json;
-pub mod monotonic;
-pub mod netlink;
 mod order;
+pub mod process_policy;
 pub mod profile;
-mod reach;
+pub mod report;
+pub mod service;
 mod signals;
-pub mod sinks;
-pub mod standing;
-pub mod supervisor;
+pub mod socket;
 #[allow(unsafe_code)]
 pub mod sys;
-pub mod sysctl;
 pub mod sysfs;
 mod thread;
-pub mod totals;
-pub mod worker;
+pub mod time;

@@ -14,11 +14,11 @@ use gungraun::{
     Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
 use kobject_uevent::UEvent;
-use sureplug_board::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
-use sureplug_core::journal::{ConsumerId, Lag, Packet};
-use sureplug_core::presence::{Directory, Scope};
+use sureplug_board::engine::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{ConsumerId, Lag, Packet};
+use sureplug_core::stream::table::{Directory, Scope};
 use sureplug_core::uevent::{Action, Uevent};
 use sureplug_tests::captured::captured;
 use sureplug_tests::limits::{Limit, PARSE, STREAM};

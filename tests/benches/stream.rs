@@ -1,12 +1,12 @@
 //! What an event costs in the table of devices and in the journal, one consumer's reading included, against
 //! what it costs to receive it. A ratio of times, and no limit: that counts instructions.
 
-use sureplug_board::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
-use sureplug_board::netlink::{BATCH_MESSAGES, Batch, Message, UeventSocket};
-use sureplug_core::journal::{Lag, Packet};
-use sureplug_core::presence::{Directory, Scope};
+use sureplug_board::engine::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
+use sureplug_board::socket::{BATCH_MESSAGES, Batch, Message, UeventSocket};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{Lag, Packet};
+use sureplug_core::stream::table::{Directory, Scope};
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, without_seqnum};
 use sureplug_tests::timing::{median, processor_time};

@@ -8,8 +8,8 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use sureplug_board::audit::{Audit, Source};
-use sureplug_core::audit::Limits;
+use sureplug_board::diag::audit::Limits;
+use sureplug_board::diag::audit::{Audit, Source};
 use sureplug_tests::kernel::{Listener, own_network_namespace};
 
 const LIMITS: Limits = Limits { floor: 2_304, default: 212_992, wanted: 413_696 };

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::json;
-use sureplug_board::sysctl;
+use sureplug_board::socket::sysctl;
 use sureplug_tests::daemon::{build, cargo, number, run, unprivileged_program};
 use sureplug_tests::privilege::not_run;
 use sureplug_tests::usb_tree::UsbTree;

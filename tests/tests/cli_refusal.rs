@@ -1,7 +1,7 @@
 //! I1: an image does not start with less than its board needs, and says what is missing, word for word.
 
 use serde_json::Value;
-use sureplug_board::sysctl;
+use sureplug_board::socket::sysctl;
 use sureplug_tests::daemon::{Daemon, json, number, run, sureplug, unprivileged};
 use sureplug_tests::privilege::not_run;
 use sureplug_tests::usb_tree::UsbTree;

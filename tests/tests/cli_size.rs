@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sureplug_board::sysctl;
+use sureplug_board::socket::sysctl;
 use sureplug_core::rcvbuf::{Requested, SkbAbi};
 use sureplug_tests::daemon::{Output, number, run, sureplug, unprivileged};
 use sureplug_tests::usb_tree::UsbTree;

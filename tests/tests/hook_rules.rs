@@ -1,9 +1,9 @@
 //! What may become of an event in a hook's environment.
 
 use proptest::prelude::*;
-use sureplug_core::hook::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
-use sureplug_core::journal::Entry;
-use sureplug_core::presence::Origin;
+use sureplug_board::service::hook::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
+use sureplug_core::stream::journal::Entry;
+use sureplug_core::stream::table::Origin;
 use sureplug_core::uevent::{Action, Uevent};
 use sureplug_tests::captured::captured;
 

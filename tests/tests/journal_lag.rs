@@ -1,9 +1,9 @@
 //! Consumers that do not keep up.
 
-use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
-use sureplug_core::presence::{Directory, ScanKind, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{ConsumerId, Lag, Packet, Told};
+use sureplug_core::stream::table::{Directory, ScanKind, Scope};
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::model::Script;
 

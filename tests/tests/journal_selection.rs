@@ -1,8 +1,8 @@
 //! Consumers that want some subsystems.
 
-use sureplug_core::journal::Lag;
-use sureplug_core::presence::{ScanKind, Scope};
 use sureplug_core::selection::{MAX_SUBSYSTEM_BYTES, MAX_SUBSYSTEMS, Selection, SelectionError};
+use sureplug_core::stream::journal::Lag;
+use sureplug_core::stream::table::{ScanKind, Scope};
 use sureplug_tests::model::{Script, uevent};
 
 #[test]

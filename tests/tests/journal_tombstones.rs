@@ -1,8 +1,8 @@
 //! Devices that are gone and that somebody has not heard of yet: their slots are not free.
 
-use sureplug_core::journal::Lag;
-use sureplug_core::presence::ScanKind;
 use sureplug_core::selection::Selection;
+use sureplug_core::stream::journal::Lag;
+use sureplug_core::stream::table::ScanKind;
 use sureplug_tests::model::Script;
 
 const NOTHING: [&str; 0] = [];

@@ -4,9 +4,9 @@
 
 use nix::errno::Errno;
 use sureplug_board::intake::{Intake, Noticed};
-use sureplug_board::netlink::UeventSocket;
 use sureplug_board::profile::{Profile, Sizing};
-use sureplug_board::sysctl;
+use sureplug_board::socket::UeventSocket;
+use sureplug_board::socket::sysctl;
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::rcvbuf::Others;
 use sureplug_core::rcvbuf::SkbAbi;

@@ -1,9 +1,9 @@
 //! What the kernel makes of a size that is asked for, read back and held against the model.
 
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
-use sureplug_board::netlink::{Shortfall, UeventSocket, Unbound};
 use sureplug_board::profile::{Profile, Sizing};
-use sureplug_board::sysctl;
+use sureplug_board::socket::sysctl;
+use sureplug_board::socket::{Shortfall, UeventSocket, Unbound};
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::rcvbuf::Others;
 use sureplug_core::rcvbuf::{DeviceClass, Effective, PortDevice, Requested, SizingError, SkbAbi};

@@ -2,7 +2,7 @@
 
 use nix::sys::socket::{setsockopt, sockopt};
 use sureplug_board::intake::{Intake, Noticed};
-use sureplug_board::netlink::UeventSocket;
+use sureplug_board::socket::UeventSocket;
 use sureplug_core::rcvbuf::{Admission, Congestion, Effective, ReceiveQueue};
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, take_until};
 

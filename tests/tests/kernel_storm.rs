@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::process::{Child, Command};
 
 use sureplug_board::intake::{Intake, Noticed};
-use sureplug_board::netlink::UeventSocket;
 use sureplug_board::profile::{Profile, Sizing};
+use sureplug_board::socket::UeventSocket;
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::rcvbuf::Others;
 use sureplug_core::uevent::Uevent;

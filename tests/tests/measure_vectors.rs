@@ -1,7 +1,7 @@
 //! What a measurement makes of captured plugs: the figures that the captures themselves have.
 
 use proptest::prelude::*;
-use sureplug_core::measure::{Measurement, Step};
+use sureplug_board::diag::measure::{Measurement, Step};
 use sureplug_core::rcvbuf::{CustomDevice, LengthBasis, MAX_CUSTOM_GROUPS, SkbAbi};
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::vectors::{KERNELS, Kernel};

@@ -1,8 +1,8 @@
 //! What an event means for who was told of devices before.
 
-use sureplug_core::journal::Lag;
-use sureplug_core::presence::{ScanKind, Scope};
 use sureplug_core::selection::Selection;
+use sureplug_core::stream::journal::Lag;
+use sureplug_core::stream::table::{ScanKind, Scope};
 use sureplug_core::uevent::Property;
 use sureplug_tests::model::{Says, Script, uevent};
 

@@ -1,7 +1,7 @@
 //! A table that is full, devpaths as long as they can be, and as deep.
 
 use sureplug_core::limits::MAX_PROPERTY_BYTES;
-use sureplug_core::presence::{Look, ScanKind, Scope};
+use sureplug_core::stream::table::{Look, ScanKind, Scope};
 use sureplug_tests::model::{Says, Script, uevent};
 
 const NOTHING: [&str; 0] = [];

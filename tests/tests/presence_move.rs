@@ -1,6 +1,6 @@
 //! A device gets another devpath.
 
-use sureplug_core::presence::{Look, ScanKind};
+use sureplug_core::stream::table::{Look, ScanKind};
 use sureplug_tests::model::Script;
 
 type Roomy = Script<16, 4_096, 8_192, 1>;

@@ -1,6 +1,6 @@
 //! Events and looks at the same device, in the orders in which they were mistaken once.
 
-use sureplug_core::presence::{Look, ScanKind};
+use sureplug_core::stream::table::{Look, ScanKind};
 use sureplug_tests::model::Script;
 
 type Roomy = Script<24, 4_096, 8_192, 1>;

@@ -1,6 +1,6 @@
 //! What a scan tells.
 
-use sureplug_core::presence::{Look, Outcome, ScanKind};
+use sureplug_core::stream::table::{Look, Outcome, ScanKind};
 use sureplug_tests::model::{Found, Script};
 
 type Roomy = Script<24, 4_096, 8_192, 1>;

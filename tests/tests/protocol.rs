@@ -1,9 +1,9 @@
 //! The protocol of broker and applications, byte by byte.
 
-use sureplug_core::journal::Entry;
-use sureplug_core::presence::Origin;
 use sureplug_core::protocol::{self, Kind, MAX_PACKET_BYTES, Message, Refusal, Request, RequestError};
 use sureplug_core::selection::{Selection, SelectionError};
+use sureplug_core::stream::journal::Entry;
+use sureplug_core::stream::table::Origin;
 use sureplug_core::uevent::{Action, Uevent};
 
 fn entry(datagram: &[u8]) -> Entry<'_> {

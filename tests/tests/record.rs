@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use sureplug_core::pcap::{
+use sureplug_board::diag::pcap::{
     FILE_HEADER_BYTES, HEADERS_BYTES, PACKET_HEADER_BYTES, file_header, packet_header,
 };
 use sureplug_tests::captured::captured;

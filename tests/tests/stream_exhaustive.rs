@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sureplug_core::presence::ScanKind;
+use sureplug_core::stream::table::ScanKind;
 use sureplug_tests::model::{Operation, PLACES, Saying, World};
 
 /// Two steps of the ring, or one and a half with an event.

@@ -8,7 +8,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sureplug_core::presence::ScanKind;
+use sureplug_core::stream::table::ScanKind;
 use sureplug_tests::model::{Choice, Operation, Saying, World, call_presence, call_stream};
 
 /// As many as are some seconds each; `PROPTEST_CASES` says otherwise.

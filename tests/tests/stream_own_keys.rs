@@ -1,9 +1,9 @@
 //! What an event says under a key of the stream's own reaches no consumer.
 
-use sureplug_core::journal::{ConsumerId, Lag, Packet, Told};
-use sureplug_core::presence::{Directory, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{ConsumerId, Lag, Packet, Told};
+use sureplug_core::stream::table::{Directory, Scope};
 use sureplug_core::uevent::Uevent;
 
 type Small = Stream<8, 2048, 4096, 2>;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
-use sureplug_board::monotonic::Monotonic;
-use sureplug_board::sinks::{Line, LogKind, SystemLog};
+use sureplug_board::report::Line;
+use sureplug_board::service::log::{LogKind, SystemLog};
+use sureplug_board::time::Monotonic;
 use sureplug_tests::daemon::{Daemon, run, sureplug};
 use sureplug_tests::kernel::namespace::own_mounts;
 use sureplug_tests::kernel::{Injector, own_network_namespace};

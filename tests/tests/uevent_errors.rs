@@ -22,7 +22,7 @@ fn each_fault_has_its_error_and_offset() {
         (b"@/a\0", ParseError::EmptyAction { offset: 0 }),
         (b"add@\0", ParseError::DevpathNotAbsolute { offset: 4 }),
         (b"add@a/b\0", ParseError::DevpathNotAbsolute { offset: 4 }),
-        (b"add@@/a\0", ParseError::DevpathNotAbsolute { offset: 4 }),
+        (b"add/a\0", ParseError::DevpathNotAbsolute { offset: 4 }),
         (b"add@/a\0K\0", ParseError::NoEquals { offset: 7 }),
         (b"add@/a\0\0", ParseError::NoEquals { offset: 7 }),
         (b"add@/a\0K=v\0L\0M=v\0", ParseError::NoEquals { offset: 11 }),

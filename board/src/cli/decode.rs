@@ -4,18 +4,18 @@ use std::fmt::{self, Write};
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 
-use sureplug_core::journal::Entry;
+use crate::diag::pcap::{Damage, FILE_HEADER_BYTES, Format, PACKET_HEADER_BYTES, Packet, PcapError};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::pcap::{Damage, FILE_HEADER_BYTES, Format, PACKET_HEADER_BYTES, Packet, PcapError};
-use sureplug_core::presence::Origin;
 use sureplug_core::protocol::without_own;
+use sureplug_core::stream::journal::Entry;
+use sureplug_core::stream::table::Origin;
 use sureplug_core::uevent::{ParseError, Uevent};
 
 use super::Exit;
 use super::options::Options;
 use super::output::{complain, keep_printing};
-use crate::json::Object;
-use crate::sinks::recorded_event;
+use crate::report::object::Object;
+use crate::report::recorded_event;
 
 /// Bytes of text that are printed together.
 const TEXT_BYTES: usize = 32 * 1024;

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::topic::Topic;
 use super::usage::UsageError;
 use super::value::Value;
-use crate::sinks::LogKind;
+use crate::service::log::LogKind;
 
 /// Milliseconds that a run of a hook may be allowed.
 const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;

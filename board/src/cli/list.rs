@@ -12,8 +12,8 @@ use super::monitor::{is_nobody, receive_soon};
 use super::options::Options;
 use super::output::{complain, print};
 use crate::client::Client;
-use crate::json::Object;
-use crate::sinks::OUT_OF_DATE;
+use crate::report::OUT_OF_DATE;
+use crate::report::object::Object;
 use crate::sysfs::{Devices, Reading};
 
 /// Shows the devices that a daemon knows, or that sysfs shows where none runs.

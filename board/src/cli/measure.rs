@@ -7,11 +7,11 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::diag::measure::{Measurement, SETTLED_AFTER, Step};
 use nix::poll::PollTimeout;
 use nix::sys::signal::Signal;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::loss::DropCounter;
-use sureplug_core::measure::{Measurement, SETTLED_AFTER, Step};
+use sureplug_core::netlink::loss::DropCounter;
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, Others, PortDevice, SkbAbi};
 use sureplug_core::uevent::{Escaped, EscapedWord, Uevent};
 
@@ -19,16 +19,16 @@ use super::decode::{Capture, Message};
 use super::options::Options;
 use super::output::{complain, print};
 use super::{Exit, Prepared, prepare};
-use crate::charge::ChargeMeter;
+use crate::diag::charge::ChargeMeter;
 use crate::doorbell::poll_in;
-use crate::json::Object;
-use crate::monotonic::Monotonic;
-use crate::netlink::{BATCH_MESSAGES, Batch, Message as Received, UeventSocket};
 use crate::profile::{Profile, Sizing};
+use crate::report::DeviceName;
+use crate::report::object::Object;
 use crate::signals;
-use crate::sinks::DeviceName;
-use crate::sysctl;
+use crate::socket::sysctl;
+use crate::socket::{BATCH_MESSAGES, Batch, Message as Received, UeventSocket};
 use crate::sysfs::BoardPorts;
+use crate::time::Monotonic;
 
 /// Why there are no figures.
 enum Trouble {
@@ -131,7 +131,7 @@ impl Session {
                 }
             })?;
             if let Ok(info) = socket.mem_info() {
-                if drops.observe(info.drops) != sureplug_core::loss::Loss::Steady {
+                if drops.observe(info.drops) != sureplug_core::netlink::loss::Loss::Steady {
                     return Err(Trouble::Refused(String::from(
                         "the kernel dropped events meanwhile; measure again, with more --ports for a larger buffer",
                     )));

@@ -28,9 +28,9 @@ use args::Request;
 use options::{BoardOptions, Options};
 use topic::Topic;
 
-use crate::netlink::{Filtering, Unbound};
 use crate::profile::Sizing;
-use crate::sysctl;
+use crate::socket::sysctl;
+use crate::socket::{Filtering, Unbound};
 use crate::sysfs::BoardPorts;
 
 /// How a command ended, as its exit code says.

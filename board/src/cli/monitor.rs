@@ -10,7 +10,8 @@ use super::output::complain;
 use super::{Exit, run};
 use crate::client::Client;
 use crate::doorbell::poll_in;
-use crate::sinks::{Line, Output};
+use crate::report::Line;
+use crate::service::log::Output;
 
 /// For how long a daemon may say nothing that was asked.
 const ANSWERS_WITHIN_MS: u16 = 10_000;

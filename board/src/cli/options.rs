@@ -4,10 +4,11 @@ use std::time::Duration;
 use sureplug_core::selection::Selection;
 
 use crate::client::DEFAULT_PATH;
-use crate::hooks::{DEFAULT_TIMEOUT_MS, Wants};
+use crate::process_policy::Standing;
 use crate::profile::{Profile, SUBSYSTEMS};
-use crate::sinks::{LogKind, Style};
-use crate::standing::Standing;
+use crate::report::Style;
+use crate::service::hook::{DEFAULT_TIMEOUT_MS, Wants};
+use crate::service::log::LogKind;
 
 /// How often figures are written where nothing else is said: as often as they are usually collected.
 const DEFAULT_METRICS_INTERVAL: Duration = Duration::from_secs(15);

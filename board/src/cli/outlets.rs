@@ -2,12 +2,12 @@
 
 use super::options::Options;
 use super::output::complain;
-use crate::broker::{Broker, OpenError};
-use crate::hooks::Hook;
-use crate::indicator::StatusLed;
+use crate::engine::Worker;
 use crate::profile::Profile;
-use crate::supervisor::Supervisor;
-use crate::worker::Worker;
+use crate::service::broker::{Broker, OpenError};
+use crate::service::hook::Hook;
+use crate::service::led::StatusLed;
+use crate::service::supervisor::Supervisor;
 
 /// Applications, a program for each event, an LED, and who started it.
 pub(super) struct Outlets {

@@ -2,7 +2,7 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use super::Exit;
-use crate::sinks::Output;
+use crate::service::log::Output;
 
 /// Prints a whole text. A reader that has closed its end has seen what it wanted.
 pub(super) fn print(text: &str) -> Exit {

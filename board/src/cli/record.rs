@@ -7,19 +7,19 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::diag::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
 use nix::poll::PollTimeout;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use sureplug_core::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
 
 use super::options::Options;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
 use crate::doorbell::poll_in;
 use crate::intake::{Intake, Noticed, Record};
-use crate::monotonic::{Monotonic, micros};
-use crate::netlink::Shortfall;
 use crate::signals;
+use crate::socket::Shortfall;
+use crate::time::{Monotonic, micros};
 
 /// Bytes that are written at a time at most; a packet more can be waiting.
 const BUFFER_BYTES: usize = 60 * 1024;

@@ -8,14 +8,16 @@ use super::options::Options;
 use super::outlets::Outlets;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
+use crate::engine::Worker;
+use crate::engine::totals::Totals;
 use crate::intake::Intake;
-use crate::netlink::{Filtering, Shortfall, UeventSocket};
 use crate::profile::{Mismatch, Sizing};
+use crate::report::{Line, Start, Undersized};
+use crate::service::log::{Console, Output, SystemLog};
+use crate::service::metrics::Metrics;
+use crate::service::supervisor::Supervisor;
 use crate::signals;
-use crate::sinks::{Console, Line, Metrics, Output, Start, SystemLog, Undersized};
-use crate::supervisor::Supervisor;
-use crate::totals::Totals;
-use crate::worker::Worker;
+use crate::socket::{Filtering, Shortfall, UeventSocket};
 
 /// Watches in the foreground until a signal comes, and serves applications.
 pub(super) fn run(options: &Options) -> Exit {

@@ -6,11 +6,11 @@ use sureplug_core::selection::Selection;
 use super::options::Options;
 use super::output::{complain, print};
 use super::{Exit, Prepared, prepare};
-use crate::json::Object;
-use crate::netlink::{Filtering, Shortfall};
 use crate::profile::Sizing;
-use crate::sinks::{DeviceName, Undersized, subsystems};
-use crate::sysctl;
+use crate::report::object::Object;
+use crate::report::{DeviceName, Undersized, subsystems};
+use crate::socket::sysctl;
+use crate::socket::{Filtering, Shortfall};
 use crate::sysfs::BoardPorts;
 
 /// Says how large the buffer must be, and asks the kernel for it.
@@ -133,7 +133,7 @@ impl Report<'_> {
         let mut comma = ",\"findings\":[";
         for reason in self.findings.reasons() {
             out.write_str(comma)?;
-            crate::json::text(out, reason)?;
+            crate::report::object::text(out, reason)?;
             comma = ",";
         }
         out.write_str(if self.findings.is_any() { "]}\n" } else { ",\"findings\":[]}\n" })

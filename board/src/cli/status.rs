@@ -11,7 +11,7 @@ use super::monitor::{is_nobody, receive_soon};
 use super::options::Options;
 use super::output::{complain, print};
 use crate::client::Client;
-use crate::json::string;
+use crate::report::object::string;
 
 /// What stands in front of the figures.
 const HEADING: [&[u8]; 3] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM"];

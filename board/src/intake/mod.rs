@@ -23,7 +23,7 @@ use nix::poll::PollTimeout;
 pub use ring::{Noticed, Record};
 
 use crate::doorbell::{Doorbell, poll_in};
-use crate::netlink::{BATCH_MESSAGES, UeventSocket};
+use crate::socket::{BATCH_MESSAGES, UeventSocket};
 use crate::thread;
 use ring::Reader;
 

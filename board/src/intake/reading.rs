@@ -8,14 +8,14 @@ use std::sync::atomic::{
     fence,
 };
 
-use sureplug_core::loss::{DropCounter, Loss};
+use sureplug_core::netlink::loss::{DropCounter, Loss};
 
 use super::Shared;
 use super::ring::{Noticed, Record, Writer};
 use super::stall::StallWatch;
-use crate::monotonic::Monotonic;
-use crate::netlink::{BATCH_MESSAGES, Batch, Message, Received};
+use crate::socket::{BATCH_MESSAGES, Batch, Message, Received};
 use crate::sys::MemInfo;
+use crate::time::Monotonic;
 
 /// What a turn found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

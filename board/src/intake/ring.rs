@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::sender::Sender;
+use sureplug_core::netlink::sender::Sender;
 
-use crate::monotonic::Monotonic;
+use crate::time::Monotonic;
 
 /// Bytes of the ring: some 170 events of usual length. Behind it the kernel's buffer waits.
 const RING_BYTES: usize = 64 * 1024;
@@ -206,10 +206,10 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 mod tests {
     use std::thread;
 
-    use sureplug_core::sender::Sender;
+    use sureplug_core::netlink::sender::Sender;
 
     use super::{Noticed, Record, ring};
-    use crate::monotonic::Monotonic;
+    use crate::time::Monotonic;
 
     const BATCH: usize = 3;
 

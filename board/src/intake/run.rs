@@ -13,7 +13,7 @@ use super::reading::{Reading, Turn};
 use super::ring::Writer;
 use super::stall::WATCH_INTERVAL_MS;
 use crate::doorbell::poll_in;
-use crate::monotonic::Monotonic;
+use crate::time::Monotonic;
 
 /// For how long a thread that was asked to end may go on reading what is queued.
 const LAST_READS: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::monotonic::Monotonic;
+use crate::time::Monotonic;
 
 /// How long the intake looks after an event whether it is being held up.
 const WATCH: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ impl StallWatch {
 #[cfg(test)]
 mod tests {
     use super::StallWatch;
-    use crate::monotonic::Monotonic;
+    use crate::time::Monotonic;
 
     fn at_ms(ms: u64) -> Monotonic {
         Monotonic::from_nanos(ms * 1_000_000)

@@ -1,8 +1,8 @@
 use core::fmt;
 
 use super::{OUT_OF_DATE, PREFIX, SUBSYSTEM};
-use crate::journal::Entry;
-use crate::presence::Origin;
+use crate::stream::journal::Entry;
+use crate::stream::table::Origin;
 use crate::uevent::{Action, ParseError, Property, Uevent};
 
 /// A packet as a client reads it.

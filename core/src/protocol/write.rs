@@ -1,7 +1,7 @@
 use core::fmt::{self, Write};
 
 use super::{DEVPATH, MAX_PACKET_BYTES, OUT_OF_DATE, PREFIX, SUBSYSTEM, VERSION};
-use crate::journal::Entry;
+use crate::stream::journal::Entry;
 use crate::uevent::Property;
 
 /// Says that the kernel's properties did not all fit.

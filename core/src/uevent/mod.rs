@@ -29,7 +29,7 @@ pub use number::Product;
 pub use owned::{TooLarge, UeventBuf};
 pub use properties::{Properties, Property};
 
-pub(crate) use number::{decimal, decimal_text};
+pub(crate) use number::decimal;
 use parse::Layout;
 
 /// One uevent, borrowed from the datagram that it came in.

@@ -37,18 +37,3 @@ pub(super) fn digits(value: &[u8], radix: u32) -> Option<u64> {
         number.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))
     })
 }
-
-/// The digits of a number.
-pub(crate) fn decimal_text(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        #[allow(clippy::cast_possible_truncation)]
-        let digit = (number % 10) as u8;
-        digits[start] = b'0' + digit;
-        number /= 10;
-        if number == 0 {
-            return &digits[start..];
-        }
-    }
-}

@@ -9,11 +9,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, setsockopt, socket, sockopt,
 };
+use sureplug_board::engine::Worker;
+use sureplug_board::engine::totals::Totals;
 use sureplug_board::intake::Intake;
-use sureplug_board::netlink::{BATCH_MESSAGES, UeventSocket};
-use sureplug_board::sinks::Undersized;
-use sureplug_board::totals::Totals;
-use sureplug_board::worker::Worker;
+use sureplug_board::report::Undersized;
+use sureplug_board::socket::{BATCH_MESSAGES, UeventSocket};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::selection::Selection;
 

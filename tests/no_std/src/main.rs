@@ -10,9 +10,9 @@ use core::convert::Infallible;
 use core::hint::black_box;
 
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::loss::DropCounter;
+use sureplug_core::netlink::loss::DropCounter;
+use sureplug_core::netlink::sender::{KernelUids, Sender};
 use sureplug_core::rcvbuf::{DeviceClass, SizingError, SkbAbi, parse_u32};
-use sureplug_core::sender::{KernelUids, Sender};
 use sureplug_core::uevent::{EncodeError, Encoder, ParseError, TooLarge, Uevent, UeventBuf};
 
 mod stubs;

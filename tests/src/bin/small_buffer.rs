@@ -8,14 +8,15 @@ use std::{env, io};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use sureplug_board::broker::Broker;
-use sureplug_board::hooks::{DEFAULT_TIMEOUT_MS, Hook};
-use sureplug_board::indicator::StatusLed;
+use sureplug_board::engine::Worker;
+use sureplug_board::engine::totals::Totals;
 use sureplug_board::intake::Intake;
-use sureplug_board::netlink::UeventSocket;
-use sureplug_board::sinks::{Console, Style, Undersized};
-use sureplug_board::totals::Totals;
-use sureplug_board::worker::Worker;
+use sureplug_board::report::{Style, Undersized};
+use sureplug_board::service::broker::Broker;
+use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook};
+use sureplug_board::service::led::StatusLed;
+use sureplug_board::service::log::Console;
+use sureplug_board::socket::UeventSocket;
 use sureplug_core::selection::Selection;
 use sureplug_tests::kernel::Listener;
 

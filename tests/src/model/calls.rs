@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sureplug_core::journal::{Lag, Packet};
-use sureplug_core::presence::{Directory, Effect, Presence, ScanKind, Scope, Transition};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{Lag, Packet};
+use sureplug_core::stream::table::{Directory, Effect, Presence, ScanKind, Scope, Transition};
 use sureplug_core::uevent::Uevent;
 
 use super::datagram::uevent;

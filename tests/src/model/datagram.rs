@@ -1,4 +1,4 @@
-use sureplug_core::presence::Scope;
+use sureplug_core::stream::table::Scope;
 
 /// One event as the socket holds it.
 #[derive(Clone, Debug)]

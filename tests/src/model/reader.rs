@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use sureplug_core::journal::{ConsumerId, Entry, Packet, Told};
-use sureplug_core::presence::Origin;
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{ConsumerId, Entry, Packet, Told};
+use sureplug_core::stream::table::Origin;
 use sureplug_core::uevent::Action;
 
 /// The stamp of what is made for one consumer alone.

@@ -1,4 +1,4 @@
-use sureplug_core::presence::{Look, ScanKind};
+use sureplug_core::stream::table::{Look, ScanKind};
 use sureplug_core::uevent::Uevent;
 
 use super::kernel::inode;

@@ -1,7 +1,7 @@
-use sureplug_core::journal::{ConsumerId, Entry, Lag, Packet, Told};
-use sureplug_core::presence::{Directory, Look, Outcome, ScanKind, Scope};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{ConsumerId, Entry, Lag, Packet, Told};
+use sureplug_core::stream::table::{Directory, Look, Outcome, ScanKind, Scope};
 use sureplug_core::uevent::Uevent;
 
 use super::datagram::uevent;

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sureplug_core::journal::{Lag, Packet};
-use sureplug_core::presence::{Directory, Outcome, ScanKind};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::Stream;
+use sureplug_core::stream::journal::{Lag, Packet};
+use sureplug_core::stream::table::{Directory, Outcome, ScanKind};
 use sureplug_core::uevent::{Action, Uevent};
 
 use super::datagram::Sent;

@@ -1,8 +1,8 @@
 use std::fmt::{self, Write};
 
 use super::rates::Rates;
-use crate::audit::{Audit, Audited, Owner, Source, key};
-use crate::json::{self, Object};
+use crate::diag::audit::{Audit, Audited, Owner, Source, key};
+use crate::report::object::{self, Object};
 
 /// An object for each socket, and one about all of them.
 pub(super) fn write(out: &mut String, audit: &Audit, rates: Option<&Rates>) -> fmt::Result {
@@ -46,12 +46,12 @@ fn socket(out: &mut String, audit: &Audit, audited: &Audited, rates: Option<&Rat
 fn owner(out: &mut dyn Write, audit: &Audit, owner: &Owner) -> fmt::Result {
     let process = audit.owners.process(owner);
     write!(out, "{{\"pid\":{},\"fd\":{},\"command\":", owner.pid, owner.fd)?;
-    json::string(out, &process.command)?;
+    object::string(out, &process.command)?;
     out.write_str(",\"unit\":")?;
     if process.unit.is_empty() {
         out.write_str("null")?;
     } else {
-        json::string(out, &process.unit)?;
+        object::string(out, &process.unit)?;
     }
     out.write_char('}')
 }

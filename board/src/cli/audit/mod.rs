@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use super::options::Options;
 use super::output::{complain, print};
 use super::{Exit, Prepared, prepare};
-use crate::audit::{Audit, limits};
+use crate::diag::audit::{Audit, limits};
 use crate::doorbell::poll_in;
 use crate::{signals, sys};
 use rates::Rates;

@@ -1,6 +1,6 @@
-use crate::audit::{Audit, key};
-use crate::monotonic::{Monotonic, micros};
+use crate::diag::audit::{Audit, key};
 use crate::order::sort_by_key;
+use crate::time::{Monotonic, micros};
 
 /// How fast sockets lose, from one look to the next.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::Rates;
-    use crate::monotonic::Monotonic;
+    use crate::time::Monotonic;
 
     #[test]
     fn drops_a_second_of_those_that_were_there_before() {

@@ -3,7 +3,7 @@ use std::fmt::{self, Write};
 use sureplug_core::uevent::Escaped;
 
 use super::rates::Rates;
-use crate::audit::{Audit, Audited, Owner, Source, key};
+use crate::diag::audit::{Audit, Audited, Owner, Source, key};
 
 /// What stands before a verdict, below its socket.
 const INDENT: &str = "        ";

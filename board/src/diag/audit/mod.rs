@@ -1,0 +1,128 @@
+//! Every uevent socket on the system, with its owners and a verdict.
+//!
+//! The figures come from `NETLINK_SOCK_DIAG` (`sock_diag(7)`): [`request`] is the query, [`Answers`] parses the replies.
+//! A kernel without it has `/proc/net/netlink`, which lacks the sizes: [`proc_net`].
+
+mod answers;
+mod owners;
+pub mod proc_net;
+mod sockets;
+mod uevent_socket;
+mod verdict;
+
+use std::io;
+use std::path::Path;
+
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockProtocol, SockType, getsockopt, setsockopt, socket, sockopt,
+};
+use sureplug_core::rcvbuf::{RcvBuf, SkbAbi};
+
+use crate::order::sort_by_key;
+
+pub use answers::{Answer, AnswerError, Answers, REQUEST_BYTES, request};
+pub use owners::{Owner, Owners, Process};
+pub use sockets::{Source, list};
+pub use uevent_socket::{Socket, UEVENT_PROTOCOL};
+pub use verdict::{Limits, Size, Verdict};
+
+/// How it is, at one time.
+#[derive(Debug)]
+pub struct Audit {
+    /// Where the figures come from.
+    pub source: Source,
+    /// What sizes mean here.
+    pub limits: Limits,
+    /// The sockets of this network namespace, each once, the worst first.
+    pub sockets: Vec<Audited>,
+    /// Who has them.
+    pub owners: Owners,
+}
+
+/// A socket, and what is to be said about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Audited {
+    /// As the kernel describes it.
+    pub socket: Socket,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+impl Audit {
+    /// Looks at all sockets, and then for their owners. `proc` is `/proc` on a board.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if neither source can be read, or if `proc` cannot be.
+    pub fn take(proc: &Path, source: Option<&Source>, limits: Limits) -> io::Result<Self> {
+        let (source, mut sockets) = list(proc, source)?;
+        let owners = Owners::find(proc, &sockets)?;
+        let is_orphan = |socket: &Socket| !socket.is_the_kernels() && owners.of(socket).is_empty();
+        if sockets.iter().any(is_orphan) {
+            // Who ended meanwhile needs no verdict any more.
+            let (_, now) = list(proc, Some(&source))?;
+            sockets
+                .retain(|socket| !is_orphan(socket) || now.binary_search_by_key(&key(socket), key).is_ok());
+        }
+        let mut sockets: Vec<_> = sockets
+            .into_iter()
+            .map(|socket| Audited { verdict: Verdict::of(&socket, &limits), socket })
+            .collect();
+        sort_by_key(&mut sockets, Audited::rank);
+        Ok(Self { source, limits, sockets, owners })
+    }
+
+    /// Sockets about which something is wrong.
+    #[must_use]
+    pub fn findings(&self) -> usize {
+        self.sockets.iter().filter(|audited| audited.verdict.is_finding()).count()
+    }
+
+    /// Sockets of programs of which no owner is known.
+    #[must_use]
+    pub fn ownerless(&self) -> usize {
+        let sockets = self.sockets.iter().map(|audited| &audited.socket);
+        sockets.filter(|socket| !socket.is_the_kernels() && self.owners.of(socket).is_empty()).count()
+    }
+}
+
+impl Audited {
+    /// The worst first: who loses, who will, and the kernel's own last.
+    fn rank(&self) -> (bool, u32, bool, u32, u32) {
+        let Self { socket, verdict } = self;
+        let size = socket.effective.unwrap_or(u32::MAX);
+        (socket.is_the_kernels(), u32::MAX - verdict.drops, !verdict.is_finding(), size, socket.inode)
+    }
+}
+
+/// What tells sockets apart.
+pub(crate) fn key(socket: &Socket) -> (u32, u64) {
+    (socket.inode, socket.cookie)
+}
+
+/// What sizes mean to a board that wants such a buffer: the floor is tried out.
+#[must_use]
+pub fn limits(rcvbuf: RcvBuf, default: u32) -> Limits {
+    let floor = floor().unwrap_or(SkbAbi::BOUND.rcvbuf_floor());
+    Limits { floor, default, wanted: rcvbuf.effective().0 }
+}
+
+/// What the kernel makes of too little.
+fn floor() -> nix::Result<u32> {
+    let protocol = SockProtocol::NetlinkKObjectUEvent;
+    let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+    setsockopt(&fd, sockopt::RcvBuf, &1)?;
+    Ok(u32::try_from(getsockopt(&fd, sockopt::RcvBuf)?).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::floor;
+
+    #[test]
+    fn the_floor_is_one_of_a_kernel() {
+        // 2,048 bytes and struct sk_buff.
+        let floor = floor().unwrap();
+        assert!((2_200..=2_560).contains(&floor), "{floor}");
+    }
+}

@@ -1,0 +1,185 @@
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::diag::audit::Socket;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use crate::order::sort_by_key;
+use crate::sysfs::{Listing, open, read_to_end};
+
+/// Bytes of a link's target: of `socket:[4294967295]` and longer ones.
+const TARGET_BYTES: usize = 32;
+
+/// Who has which socket.
+#[derive(Debug, Default)]
+pub struct Owners {
+    /// Ordered by inode.
+    descriptors: Vec<Owner>,
+    processes: Vec<Process>,
+    /// Processes whose descriptors this one may not see.
+    pub unreadable: usize,
+}
+
+/// A descriptor of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Of the socket.
+    pub inode: u32,
+    /// The process.
+    pub pid: u32,
+    /// Its descriptor.
+    pub fd: u32,
+    process: usize,
+}
+
+/// A process that has a uevent socket.
+#[derive(Debug)]
+pub struct Process {
+    /// Its name, as `ps` shows it: at most 15 bytes.
+    pub command: Vec<u8>,
+    /// Its unit or container: the last part of its cgroup's path; empty if it has none.
+    pub unit: Vec<u8>,
+}
+
+impl Owners {
+    /// Looks through all processes for those that have one of the sockets, which are ordered by inode. One that ends
+    /// meanwhile is left out.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if `proc` cannot be read.
+    pub fn find(proc: &Path, sockets: &[Socket]) -> io::Result<Self> {
+        let mut found = Self::default();
+        let proc = fs::File::open(proc)?;
+        let (mut processes, mut descriptors) = (Listing::new(), Listing::new());
+        processes.open(proc.as_fd(), c".")?;
+        while let Some(entry) = processes.next()? {
+            let Some(pid) = number(entry.name()) else { continue };
+            let path = path(pid, "fd");
+            match descriptors.open(proc.as_fd(), &path) {
+                Ok(()) => found.look_at(pid, sockets, &mut descriptors),
+                Err(Errno::EACCES | Errno::EPERM) => found.unreadable += 1,
+                // It has ended.
+                Err(_) => {}
+            }
+        }
+        for (index, pid) in found.pids().into_iter().enumerate() {
+            found.processes.push(Process {
+                command: file(&proc, &path(pid, "comm")).trim_ascii_end().to_vec(),
+                unit: unit(&file(&proc, &path(pid, "cgroup"))).to_vec(),
+            });
+            found
+                .descriptors
+                .iter_mut()
+                .filter(|owner| owner.pid == pid)
+                .for_each(|owner| owner.process = index);
+        }
+        sort_by_key(&mut found.descriptors, |owner| (owner.inode, owner.pid, owner.fd));
+        Ok(found)
+    }
+
+    /// Those of a socket: more than one if it was inherited, duplicated or sent.
+    #[must_use]
+    pub fn of(&self, socket: &Socket) -> &[Owner] {
+        let start = self.descriptors.partition_point(|owner| owner.inode < socket.inode);
+        let end = self.descriptors.partition_point(|owner| owner.inode <= socket.inode);
+        &self.descriptors[start..end]
+    }
+
+    /// The process of one.
+    #[must_use]
+    pub fn process(&self, owner: &Owner) -> &Process {
+        &self.processes[owner.process]
+    }
+
+    fn look_at(&mut self, pid: u32, sockets: &[Socket], descriptors: &mut Listing) {
+        // After an error it has ended.
+        while let Ok(Some(entry)) = descriptors.next() {
+            let mut target = [0; TARGET_BYTES];
+            let Ok(length) = entry.read_target(&mut target) else { continue };
+            let Some(inode) = socket_inode(&target[..length]) else { continue };
+            if sockets.binary_search_by_key(&inode, |socket| socket.inode).is_ok() {
+                let fd = number(entry.name()).unwrap_or_default();
+                self.descriptors.push(Owner { inode, pid, fd, process: 0 });
+            }
+        }
+    }
+
+    /// Each once.
+    fn pids(&self) -> Vec<u32> {
+        let mut pids: Vec<_> = self.descriptors.iter().map(|owner| owner.pid).collect();
+        pids.dedup();
+        pids
+    }
+}
+
+fn path(pid: u32, file: &str) -> CString {
+    CString::new(format!("{pid}/{file}")).unwrap_or_default()
+}
+
+/// As much of a short file as there is; nothing if its process has ended.
+fn file(proc: &fs::File, path: &CStr) -> Vec<u8> {
+    let mut bytes = vec![0; 4_096];
+    let length = open(proc.as_fd(), path, OFlag::O_RDONLY).and_then(|file| read_to_end(file, &mut bytes));
+    bytes.truncate(length.unwrap_or(0));
+    bytes
+}
+
+/// `socket:[4711]` has an inode.
+fn socket_inode(target: &[u8]) -> Option<u32> {
+    number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    // A sign would be no process.
+    digits.first()?.is_ascii_digit().then(|| str::from_utf8(digits).ok()?.parse().ok())?
+}
+
+/// The unit in `/proc/PID/cgroup`: lines of a number, controllers and a path (`cgroups(7)`). Version 2 has the number
+/// 0; beside version 1, systemd has a hierarchy of that name.
+fn unit(cgroup: &[u8]) -> &[u8] {
+    let mut unit: &[u8] = b"";
+    for line in cgroup.split(|byte| *byte == b'\n') {
+        let mut fields = line.splitn(3, |byte| *byte == b':');
+        let (number, controllers, path) = (fields.next(), fields.next(), fields.next().unwrap_or_default());
+        let counts = number == Some(b"0") || controllers == Some(b"name=systemd");
+        let last =
+            Path::new(std::ffi::OsStr::from_bytes(path)).file_name().map_or(&b""[..], OsStrExt::as_bytes);
+        if counts && unit.is_empty() {
+            unit = last;
+        }
+    }
+    unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{socket_inode, unit};
+
+    #[test]
+    fn units_of_both_versions() {
+        for (cgroup, wanted) in [
+            (&b"0::/system.slice/hotplug.service\n"[..], &b"hotplug.service"[..]),
+            (b"12:pids:/x\n1:name=systemd:/system.slice/a.service\n0::/\n", b"a.service"),
+            (b"0::/\n", b""),
+            (b"4:memory:/other\n", b""),
+            (b"0::/a:b/docker-77.scope\n", b"docker-77.scope"),
+            (b"", b""),
+        ] {
+            assert_eq!(unit(cgroup).escape_ascii().to_string(), wanted.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn only_sockets_have_inodes() {
+        assert_eq!(socket_inode(b"socket:[4711]"), Some(4711));
+        for other in [&b"pipe:[4711]"[..], b"/dev/null", b"socket:[]", b"socket:[-1]", b"", b"socket:[12"] {
+            assert_eq!(socket_inode(other), None);
+        }
+    }
+}

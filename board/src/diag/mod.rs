@@ -1,0 +1,6 @@
+//! Diagnostics: what other listeners have, what a device costs, and captures of uevents.
+
+pub mod audit;
+pub mod charge;
+pub mod measure;
+pub mod pcap;

@@ -1,0 +1,205 @@
+//! What happens at each USB port: how often something comes, does not stay, or draws too much.
+
+use heapless::Vec;
+
+use sureplug_core::uevent::{Action, Uevent};
+
+/// Ports that are watched at most: a board's, and those of hubs that are plugged in.
+pub const MAX_PORTS: usize = 24;
+
+/// Bytes of a port's name at most: `1-1.2.3.4.5.6`, and more digits.
+pub const MAX_NAME_BYTES: usize = 20;
+
+/// A device that goes again so soon has not been used: a bad contact, or too little power.
+const FLAP_WITHIN_NS: u64 = 2_000_000_000;
+
+/// A port, by the name of the device in it: port 4 of bus 1 is `1-4`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Port {
+    name: [u8; MAX_NAME_BYTES],
+    name_len: u8,
+    /// How often a device came.
+    pub plugs: u32,
+    /// How often one went within two seconds.
+    pub flaps: u32,
+    /// How often the hub reported too much current, as the kernel counts it since the hub's own start.
+    pub over_currents: u32,
+    added_ns: Option<u64>,
+}
+
+impl Port {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.name.get(..self.name_len.into()).unwrap_or_default()
+    }
+}
+
+/// All ports at which something happened, in fixed memory. More than [`MAX_PORTS`] are not watched.
+///
+/// ```
+/// use crate::engine::port_watch::PortWatch;
+/// use sureplug_core::uevent::Uevent;
+///
+/// let mut ports = PortWatch::new();
+/// let add = b"add@/devices/usb1/1-4\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0";
+/// let remove = b"remove@/devices/usb1/1-4\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0";
+/// ports.event(0, &Uevent::parse(add)?);
+/// ports.event(300_000_000, &Uevent::parse(remove)?);
+/// let port = ports.ports()[0];
+/// assert_eq!((port.name(), port.plugs, port.flaps), (&b"1-4"[..], 1, 1));
+/// # Ok::<(), sureplug_core::uevent::ParseError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct PortWatch {
+    ports: Vec<Port, MAX_PORTS>,
+}
+
+impl PortWatch {
+    /// Nothing has happened.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { ports: Vec::new() }
+    }
+
+    /// Takes an event of the kernel that came `at_ns` nanoseconds after boot.
+    pub fn event(&mut self, at_ns: u64, uevent: &Uevent<'_>) {
+        if uevent.subsystem() != Some(b"usb") {
+            return;
+        }
+        if let Some(port) = uevent.property(b"OVER_CURRENT_PORT") {
+            // `port_over_current_notify` in `drivers/usb/core/hub.c`: the port's devpath, ending with `usb1-port4` or
+            // `1-4-port2`.
+            let mut name = [0; MAX_NAME_BYTES];
+            let Some(name) = behind_hub(last_part(port), &mut name) else { return };
+            let count = uevent
+                .property(b"OVER_CURRENT_COUNT")
+                .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+            if let Some(port) = self.port(name) {
+                port.over_currents = count.unwrap_or(port.over_currents.saturating_add(1));
+            }
+            return;
+        }
+        let name = last_part(uevent.devpath());
+        // Root hubs are in no port.
+        if uevent.devtype() != Some(b"usb_device") || name.starts_with(b"usb") {
+            return;
+        }
+        let Some(port) = self.port(name) else { return };
+        match uevent.action() {
+            Action::Add => {
+                port.plugs = port.plugs.saturating_add(1);
+                port.added_ns = Some(at_ns);
+            }
+            Action::Remove => {
+                let stayed_ns = port.added_ns.take().map(|added_ns| at_ns.saturating_sub(added_ns));
+                if stayed_ns.is_some_and(|stayed| stayed < FLAP_WITHIN_NS) {
+                    port.flaps = port.flaps.saturating_add(1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The ports, in the order in which something first happened at them.
+    #[must_use]
+    pub fn ports(&self) -> &[Port] {
+        &self.ports
+    }
+
+    fn port(&mut self, name: &[u8]) -> Option<&mut Port> {
+        let known = self.ports.iter().position(|port| port.name() == name);
+        let at = known.unwrap_or(self.ports.len());
+        if known.is_none() {
+            let mut port = Port { name_len: u8::try_from(name.len()).ok()?, ..Port::default() };
+            port.name.get_mut(..name.len())?.copy_from_slice(name);
+            self.ports.push(port).ok()?;
+        }
+        self.ports.get_mut(at)
+    }
+}
+
+fn last_part(devpath: &[u8]) -> &[u8] {
+    devpath.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+}
+
+/// The name of a device in the port of that name: `1-4` for `usb1-port4`, `1-4.2` for `1-4-port2`.
+fn behind_hub<'n>(port: &[u8], name: &'n mut [u8; MAX_NAME_BYTES]) -> Option<&'n [u8]> {
+    let at = port.windows(5).rposition(|part| part == b"-port")?;
+    let (hub, number) = (&port[..at], &port[at + 5..]);
+    let (hub, sign) = hub.strip_prefix(b"usb").map_or((hub, b'.'), |bus| (bus, b'-'));
+    let length = hub.len() + 1 + number.len();
+    let name = name.get_mut(..length)?;
+    name[..hub.len()].copy_from_slice(hub);
+    name[hub.len()] = sign;
+    name[hub.len() + 1..].copy_from_slice(number);
+    Some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::format;
+
+    use super::*;
+
+    fn feed(ports: &mut PortWatch, at_ms: u64, text: &str) {
+        let datagram = text.replace('|', "\0") + "\0";
+        ports.event(at_ms * 1_000_000, &Uevent::parse(datagram.as_bytes()).unwrap());
+    }
+
+    fn device(ports: &mut PortWatch, at_ms: u64, action: &str, name: &str) {
+        feed(ports, at_ms, &format!("{action}@/devices/usb1/{name}|SUBSYSTEM=usb|DEVTYPE=usb_device"));
+    }
+
+    #[test]
+    fn who_goes_within_two_seconds_has_flapped() {
+        let mut ports = PortWatch::new();
+        for (at_ms, action) in
+            [(0, "add"), (1_999, "remove"), (3_000, "add"), (5_000, "remove"), (6_000, "remove")]
+        {
+            device(&mut ports, at_ms, action, "1-4");
+        }
+        device(&mut ports, 0, "add", "usb1");
+        device(&mut ports, 0, "remove", "1-4.2");
+        let counts: std::vec::Vec<_> =
+            ports.ports().iter().map(|port| (port.name(), port.plugs, port.flaps)).collect();
+        assert_eq!(counts, [(&b"1-4"[..], 2, 1), (b"1-4.2", 0, 0)]);
+    }
+
+    #[test]
+    fn too_much_current_is_counted_at_the_port_that_a_device_would_be_in() {
+        let mut ports = PortWatch::new();
+        for (port, count) in [
+            ("usb1/1-0:1.0/usb1-port4", 2),
+            ("usb1/1-4/1-4:1.0/1-4-port2", 1),
+            ("usb1/1-0:1.0/usb1-port4", 3),
+        ] {
+            feed(
+                &mut ports,
+                0,
+                &format!(
+                    "change@/devices/usb1|SUBSYSTEM=usb|OVER_CURRENT_PORT=/devices/{port}|OVER_CURRENT_COUNT={count}"
+                ),
+            );
+        }
+        feed(
+            &mut ports,
+            0,
+            "change@/devices/usb1|SUBSYSTEM=usb|OVER_CURRENT_PORT=nonsense|OVER_CURRENT_COUNT=9",
+        );
+        let counts: std::vec::Vec<_> =
+            ports.ports().iter().map(|port| (port.name(), port.over_currents)).collect();
+        assert_eq!(counts, [(&b"1-4"[..], 3), (b"1-4.2", 1)]);
+    }
+
+    #[test]
+    fn more_ports_than_there_is_room_for_are_not_watched() {
+        let mut ports = PortWatch::new();
+        for number in 0..100 {
+            device(&mut ports, 0, "add", &format!("1-{number}"));
+        }
+        device(&mut ports, 0, "add", "1-1234567890123456789");
+        assert_eq!(ports.ports().len(), MAX_PORTS);
+    }
+}

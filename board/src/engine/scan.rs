@@ -1,0 +1,102 @@
+//! A scan of sysfs, while events go on.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::PollTimeout;
+use sureplug_core::stream::table::{Look, ScanKind};
+
+use super::tracker::Tracker;
+use super::{RECORDS_A_TURN, Worker};
+use crate::doorbell::poll_in;
+use crate::intake::Intake;
+use crate::report::Line;
+use crate::sysfs::Reading;
+use crate::time::Monotonic;
+
+/// How often a device is looked at whose events come in between.
+const LOOKS: usize = 3;
+
+/// How long events may keep a look waiting. In a storm that never pauses the look counts all the same: what
+/// it says too early is put right by the events behind it.
+const CATCH_UP_WITHIN: Duration = Duration::from_millis(5);
+
+impl Worker {
+    /// Brings the table in line with sysfs, as far as that can be read. Without sysfs the scan is put off.
+    pub(super) fn scan(&mut self, kind: ScanKind) -> io::Result<()> {
+        if !self.devices.reopen() {
+            self.tracker.put_off_scan();
+            return Ok(());
+        }
+        if kind == ScanKind::Start {
+            self.devices.compare_namespace(self.intake.socket());
+            self.look_at_namespace();
+            if let Some(helper) = self.devices.uevent_helper() {
+                self.tracker.note(Line::UeventHelper { helper, has_hook: self.hook.is_some() });
+            }
+        }
+        let scan = self.tracker.begin_scan(kind);
+        self.devices.rewind();
+        while let Some(devpath) = self.devices.advance() {
+            self.tracker.stream.look_at(devpath);
+            for _ in 0..LOOKS {
+                let Self { intake, tracker, devices, .. } = self;
+                if look(intake, tracker, devices.read())? != Look::Touched {
+                    break;
+                }
+            }
+            self.pump();
+        }
+        loop {
+            let Self { intake, tracker, devices, .. } = self;
+            let Some((devpath, subsystem)) = tracker.stream.look_at_unseen() else { break };
+            let reading = devices.read_unseen(devpath, subsystem, intake.socket());
+            look(intake, tracker, reading)?;
+            self.pump();
+        }
+        self.look_at_namespace();
+        if self.devices.is_undecided() {
+            self.tracker.schedule.event(Monotonic::now().since_boot());
+        }
+        self.devices.rest();
+        self.tracker.end_scan(&scan, self.devices.missing());
+        Ok(())
+    }
+
+    /// Reports once that sysfs belongs to another network namespace.
+    fn look_at_namespace(&mut self) {
+        if self.devices.is_foreign() {
+            self.tracker.find_foreign();
+        }
+    }
+}
+
+/// Takes what was read of a device, unless an event that was sent before has more to say.
+fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io::Result<Look> {
+    catch_up(intake, tracker)?;
+    Ok(match reading {
+        Reading::Present { inode, uevent } => tracker.stream.saw(Monotonic::now().as_nanos(), &uevent, inode),
+        Reading::Gone => tracker.stream.gone(),
+        Reading::Unreadable => Look::Taken,
+    })
+}
+
+/// Applies all events that were sent until now.
+fn catch_up(intake: &mut Intake, tracker: &mut Tracker) -> io::Result<()> {
+    let mut give_up_at = None;
+    loop {
+        intake.take(RECORDS_A_TURN, |record| tracker.record(record));
+        if intake.is_caught_up()? {
+            return Ok(());
+        }
+        let now = Monotonic::now();
+        if now >= *give_up_at.get_or_insert_with(|| now.after(CATCH_UP_WITHIN)) {
+            return Ok(());
+        }
+        let timeout = if intake.begin_wait() { PollTimeout::from(1u8) } else { PollTimeout::ZERO };
+        let bell = intake.doorbell();
+        let [rung] = poll_in([bell.as_fd()], timeout)?;
+        bell.disarm(rung);
+    }
+}

@@ -1,0 +1,246 @@
+use std::fmt::{self, Display, Write};
+use std::io;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use sureplug_core::netlink::loss::Outstanding;
+use sureplug_core::netlink::sender::Sender;
+use sureplug_core::rcvbuf::Effective;
+use sureplug_core::selection::Selection;
+use sureplug_core::stream::journal::Entry;
+use sureplug_core::stream::table::Outcome;
+use sureplug_core::uevent::ParseError;
+
+use super::{json, text};
+use crate::engine::totals::Totals;
+use crate::profile::{Mismatch, Sizing};
+use crate::service::hook::Report;
+use crate::socket::{Filtering, Shortfall};
+use crate::sysfs::{Clipped, Forgery, Missing};
+use crate::time::Monotonic;
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// For people: an event on a line.
+    Text {
+        /// With all its properties on lines of their own below it.
+        verbose: bool,
+    },
+    /// For programs: a JSON object on a line.
+    Json,
+}
+
+/// One thing to say. `at` is when the intake read the socket.
+#[derive(Clone, Copy)]
+pub enum Line<'a> {
+    /// How the buffer was sized, and what the kernel gave; comes first.
+    Start(&'a Start<'a>),
+    /// The buffer or the profile is too small, and we run all the same.
+    Undersized(&'a Undersized),
+    /// Applications are not served, and we run all the same.
+    Unserved(&'a dyn Display),
+    /// Only events of this network namespace's net devices can arrive; said once.
+    Restricted,
+    /// The kernel runs a program for each event as well; said once.
+    UeventHelper {
+        /// Its path.
+        helper: Clipped,
+        /// Whether a hook is run for each event too.
+        has_hook: bool,
+    },
+    /// The status LED cannot be switched; said once.
+    LedFailed {
+        /// Why.
+        error: io::ErrorKind,
+    },
+    /// A hook's run that failed, or that wrote something.
+    Hook(Report<'a>),
+    /// A hook did not keep up, and events were overwritten. What they changed follows.
+    HookMissed {
+        /// When it was told so.
+        at: Monotonic,
+        /// How many.
+        events: u64,
+    },
+    /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
+    /// made.
+    Event(Entry<'a>),
+    /// The reader of this output did not keep up, and events were overwritten.
+    Missed {
+        /// How many.
+        events: u64,
+        /// Whether the daemon ends, so that what they changed does not follow.
+        is_ending: bool,
+    },
+    /// Whoever reads this must forget all devices: those that are present follow.
+    Reset,
+    /// All that is present was told; what follows is live.
+    Current {
+        /// Whether the set of devices is known not to be the present one, since events were lost.
+        is_out_of_date: bool,
+    },
+    /// The first scan has ended.
+    Scanned {
+        /// When.
+        at: Monotonic,
+        /// Devices that are present now.
+        devices: usize,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Events were lost, and what became of it.
+    Loss {
+        /// When it was noticed.
+        at: Monotonic,
+        /// How it was.
+        loss: Shortage,
+        /// What became of it.
+        resync: Resync,
+    },
+    /// A scan could not read everything in sysfs.
+    Incomplete {
+        /// When it ended.
+        at: Monotonic,
+        /// What it could not read.
+        missing: Missing,
+        /// The pause before the next attempt; zero if there is none.
+        retry: Duration,
+    },
+    /// A scan could read everything again.
+    Completed {
+        /// When it ended.
+        at: Monotonic,
+        /// What it found.
+        outcome: Outcome,
+        /// How long it took.
+        took: Duration,
+    },
+    /// No sysfs is mounted yet; said once.
+    NoSysfs {
+        /// When it was looked for.
+        at: Monotonic,
+    },
+    /// A scan has found what no event told and no counter shows.
+    Unreported {
+        /// When.
+        at: Monotonic,
+        /// What.
+        outcome: Outcome,
+        /// How long the scan took.
+        took: Duration,
+    },
+    /// Sysfs shows the network devices of another network namespace than the socket's; said once.
+    ForeignSysfs,
+    /// Devices have no place in the table; said once.
+    TableFull {
+        /// When the first was met.
+        at: Monotonic,
+    },
+    /// A scan could not read something; said once for each.
+    Unreadable {
+        /// What, relative to sysfs.
+        path: &'a [u8],
+        /// Why.
+        error: Errno,
+    },
+    /// A device's `uevent` file has lines that the kernel did not write as they stand; said once for each device.
+    Forged(Forgery<'a>),
+    /// An event of the kernel that does not parse.
+    Malformed {
+        /// When.
+        at: Monotonic,
+        /// Why and where.
+        error: ParseError,
+        /// Bytes of the datagram.
+        length: usize,
+    },
+    /// An event of the kernel that is longer than any uevent can be.
+    Truncated {
+        /// When.
+        at: Monotonic,
+    },
+    /// The first message that was not the kernel's.
+    Foreign {
+        /// When.
+        at: Monotonic,
+        /// Whose it was.
+        sender: Sender,
+    },
+    /// Lines were dropped here, because they could not be written, or because the reader of this output did
+    /// not keep up.
+    OutputDropped {
+        /// How many.
+        lines: u64,
+    },
+    /// The last line.
+    Totals(&'a Totals),
+}
+
+/// What became of a loss.
+#[derive(Clone, Copy, Debug)]
+pub enum Resync {
+    /// A scan has resynced it: what it found, and how long it took.
+    Done(Outcome, Duration),
+    /// The scan could not read everything, and is tried again.
+    Incomplete(Missing),
+    /// The daemon ends.
+    Ending,
+}
+
+/// How the daemon starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// How the buffer was sized.
+    pub sizing: &'a Sizing,
+    /// The buffer that the kernel gave.
+    pub effective: Effective,
+    /// The subsystems that are wanted.
+    pub selection: &'a Selection,
+    /// What becomes of the others.
+    pub filtering: Filtering,
+}
+
+/// What was lost, and how the socket was when the first of it was noticed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shortage {
+    /// How much.
+    pub lost: Outstanding,
+    /// Bytes that were queued then.
+    pub queued: u32,
+    /// The effective receive buffer in bytes.
+    pub effective: u32,
+}
+
+/// Why the daemon runs with less than the board needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Undersized {
+    /// The kernel gave too little.
+    pub buffer: Option<Shortfall>,
+    /// The board has more than the profile says.
+    pub profile: [Option<Mismatch>; 2],
+}
+
+impl Undersized {
+    /// Whether there is a reason at all.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.buffer.is_some() || self.profile.iter().any(Option::is_some)
+    }
+
+    /// One sentence or two each.
+    pub fn reasons(&self) -> impl Iterator<Item = &dyn Display> {
+        let buffer = self.buffer.iter().map(|reason| -> &dyn Display { reason });
+        buffer.chain(self.profile.iter().flatten().map(|reason| -> &dyn Display { reason }))
+    }
+}
+
+impl Line<'_> {
+    /// Writes it, its line end included.
+    pub(crate) fn write(&self, out: &mut dyn Write, style: Style) -> fmt::Result {
+        match style {
+            Style::Text { verbose } => text::write(out, self, verbose),
+            Style::Json => json::write(out, self),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Lines for people: short enough for a serial line of 115,200 baud.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use sureplug_core::rcvbuf::PortDevice;
+use sureplug_core::stream::journal::Entry;
+use sureplug_core::stream::table::{Origin, Outcome};
+use sureplug_core::uevent::{Escaped, EscapedWord};
+
+use super::line::{Line, Resync, Shortage, Start};
+use crate::engine::capacity::{SLOTS, TABLE_BYTES};
+use crate::engine::totals::Totals;
+use crate::profile::Sizing;
+use crate::service::hook::Report;
+use crate::socket::Filtering;
+use crate::sysfs::{Clipped, Missing};
+use crate::time::{Monotonic, micros};
+
+/// What it means that sysfs was mounted in another network namespace.
+pub(super) const FOREIGN: &str = "sysfs belongs to another network namespace: network devices are known from their events \
+    alone, and no scan finds or removes them; mount sysfs in this namespace";
+
+pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt::Result {
+    match *line {
+        Line::Start(how) => start(out, how),
+        Line::Undersized(undersized) => undersized
+            .reasons()
+            .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
+        Line::Unserved(reason) => writeln!(out, "sureplug: warning: no socket for applications: {reason}"),
+        Line::Restricted => writeln!(out, "sureplug: warning: {RESTRICTED}"),
+        Line::UeventHelper { helper, has_hook } => {
+            writeln!(out, "sureplug: warning: {}", HelperWarning(&helper, has_hook))
+        }
+        Line::LedFailed { error } => {
+            writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
+        }
+        Line::Hook(report) => hook(out, &report),
+        Line::HookMissed { at, events } => hook_missed(out, at, events),
+        Line::Event(entry) => {
+            event(out, &entry)?;
+            if verbose { properties(out, &entry) } else { Ok(()) }
+        }
+        Line::Missed { events, is_ending } => writeln!(
+            out,
+            "sureplug: {events} events missed here: the reader of this output did not keep up; {}",
+            if is_ending { "the daemon ends" } else { "what they changed follows" }
+        ),
+        Line::Reset => {
+            writeln!(out, "sureplug: forget all devices: lines of this output are gone; those present follow")
+        }
+        Line::Current { is_out_of_date: false } => {
+            out.write_str("sureplug: all that is present was told; what follows is live\n")
+        }
+        Line::Current { is_out_of_date: true } => {
+            writeln!(out, "sureplug: all that is known was told; warning: {OUT_OF_DATE}")
+        }
+        Line::Scanned { at, devices, took } => {
+            writeln!(out, "{at} scanned: {devices} devices in sysfs, in {}", Millis(took))
+        }
+        Line::Loss { at, loss, resync } => self::loss(out, at, &loss, &resync),
+        Line::Incomplete { at, missing, retry } => incomplete(out, at, &missing, retry),
+        Line::Completed { at, outcome, took } => writeln!(
+            out,
+            "{at} completed: sysfs could be read again: {}, in {}",
+            Counts(&outcome),
+            Millis(took)
+        ),
+        Line::NoSysfs { at } => writeln!(
+            out,
+            "{at} no sysfs: nothing is mounted where it should be, so no device is known and no port was counted; \
+             mount sysfs there, which is looked for again and again"
+        ),
+        Line::Unreported { at, outcome, took } => writeln!(
+            out,
+            "{at} unreported: sysfs shows what no event told: {}, in {}",
+            Counts(&outcome),
+            Millis(took)
+        ),
+        Line::ForeignSysfs => writeln!(out, "sureplug: warning: {FOREIGN}"),
+        Line::TableFull { at } => writeln!(
+            out,
+            "{at} table full: devices beyond {SLOTS} or beyond {TABLE_BYTES} B are not tracked and pass with \
+             SUREPLUG_TRACKED=no; an image for more is built with more SUREPLUG_USB_PORTS"
+        ),
+        Line::Unreadable { path, error } => writeln!(
+            out,
+            "sureplug: warning: cannot read {} in sysfs: {error}; devices there are not found by a scan",
+            EscapedWord(path)
+        ),
+        Line::Forged(forgery) => {
+            writeln!(out, "sureplug: warning: {forgery}; reported once for each device")
+        }
+        Line::Malformed { at, error, length } => {
+            writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
+        }
+        Line::Truncated { at } => {
+            writeln!(out, "{at} truncated: an event of the kernel is longer than its limits allow")
+        }
+        Line::Foreign { at, sender } => {
+            write!(out, "{at} foreign: a message of port {}, groups {}, ", sender.port, sender.groups)?;
+            match sender.uid {
+                Some(uid) => write!(out, "uid {uid}")?,
+                None => write!(out, "no uid")?,
+            }
+            writeln!(out, ": not the kernel's, ignored; further ones are only counted")
+        }
+        Line::OutputDropped { lines } => writeln!(
+            out,
+            "sureplug: {lines} lines dropped here: this output did not take them; no event of the socket is lost by \
+             that"
+        ),
+        Line::Totals(sum) => totals(out, sum),
+    }
+}
+
+fn loss(out: &mut dyn Write, at: Monotonic, loss: &Shortage, resync: &Resync) -> fmt::Result {
+    write!(out, "{at} {}", Lost(loss))?;
+    match resync {
+        Resync::Done(outcome, took) => {
+            writeln!(out, "; repaired: {}, in {}", Counts(outcome), Millis(*took))
+        }
+        Resync::Incomplete(missing) => {
+            writeln!(out, "; not repaired yet, because sysfs could not be read: {missing}")
+        }
+        Resync::Ending => writeln!(out, "; not repaired, because it is ending"),
+    }
+}
+
+fn incomplete(out: &mut dyn Write, at: Monotonic, missing: &Missing, retry: Duration) -> fmt::Result {
+    write!(out, "{at} incomplete: sysfs could not be read: {missing}; devices may be missing")?;
+    match retry {
+        Duration::ZERO => out.write_char('\n'),
+        retry => writeln!(out, "; next attempt in {}", Millis(retry)),
+    }
+}
+
+/// Why the devices that a daemon knows are not those that are present.
+pub(crate) const OUT_OF_DATE: &str = "the devices are out of date: events were lost, or sysfs could not be read; `sureplug status` shows the state";
+
+/// What it means to be in a network namespace of another user namespace.
+pub(super) const RESTRICTED: &str = "only events of this network namespace's net devices can arrive, because it belongs \
+    to another user namespace than the kernel's first; run the daemon outside, and give the container its socket";
+
+/// What it means that the kernel runs a program for each event.
+pub(super) struct HelperWarning<'h>(pub(super) &'h Clipped, pub(super) bool);
+
+impl fmt::Display for HelperWarning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the kernel runs {} for each event", Escaped(self.0.as_bytes()))?;
+        f.write_str(if self.1 {
+            ", and so does --hook: each event is handled twice"
+        } else {
+            " (with a hook such as mdev each event would be handled twice)"
+        })?;
+        f.write_str(
+            "; `echo > /sys/kernel/uevent_helper` ends that, or a kernel without CONFIG_UEVENT_HELPER",
+        )
+    }
+}
+
+fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
+    let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = how.sizing;
+    let ports = topology.ports();
+    let origin = if profile.is_fixed() { "stated" } else { "counted, at least 4" };
+    let device = DeviceName(&profile.port_device);
+    writeln!(
+        out,
+        "sureplug: profile: {ports} USB ports ({origin}), {device} in each, stall up to {} ms, devpath up to \
+         {devpath_max} B",
+        profile.max_stall_ms
+    )?;
+    writeln!(
+        out,
+        "sureplug: budget: {} B = {ports} ports x {} B a plug and unplug x {} cycles + {} B of other subsystems; \
+         at least {} B (hub with 8 sticks) and {rmem_default} B (default)",
+        budget.total_bytes(),
+        budget.per_port_bytes(),
+        budget.cycles(),
+        budget.others_bytes(),
+        budget.hub8_bytes(),
+    )?;
+    writeln!(
+        out,
+        "sureplug: receive buffer: {} B effective, {} B wanted",
+        how.effective.0,
+        rcvbuf.effective().0
+    )?;
+    write!(out, "sureplug: subsystems: {}", how.selection)?;
+    match how.filtering {
+        Filtering::Everything => out.write_char('\n'),
+        Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } => writeln!(
+            out,
+            "; the kernel refuses others whose header has up to {reach_bytes} B (filter of {charge_bytes} B, \
+             net.core.optmem_max = {optmem_max})"
+        ),
+        Filtering::Process(refusal) => writeln!(out, "\nsureplug: warning: {refusal}"),
+    }
+}
+
+/// `[   18.618473] add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`, and where it comes from if not from
+/// the kernel.
+fn event(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+    let uevent = entry.uevent;
+    let subsystem = uevent.subsystem().filter(|name| !name.is_empty()).unwrap_or(b"-");
+    write!(out, "{} {} ", Monotonic::from_nanos(entry.stamp), uevent.action())?;
+    write!(out, "{} {}", EscapedWord(subsystem), EscapedWord(uevent.devpath()))?;
+    if uevent.devtype() == Some(b"usb_device") {
+        if let Some(id) = uevent.product() {
+            write!(out, " {:04x}:{:04x}", id.vendor, id.product)?;
+        }
+    }
+    if let Some(devname) = uevent.devname() {
+        write!(out, " {}", EscapedWord(devname))?;
+    }
+    out.write_str(match entry.origin {
+        Origin::Kernel => "\n",
+        Origin::Scan => " (scan)\n",
+        Origin::Repair => " (repair)\n",
+    })
+}
+
+fn properties(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+    let all = entry.added_properties().chain(entry.uevent.properties());
+    let mut all = all.map(|p| (Escaped(p.key), Escaped(p.value)));
+    all.try_for_each(|(key, value)| writeln!(out, "    {key}={value}"))
+}
+
+/// `overrun: kernel dropped 17 (queued 2176 of 2304 B)`, `damaged: 2 events of the kernel`.
+struct Lost<'l>(&'l Shortage);
+
+impl fmt::Display for Lost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shortage { lost, queued, effective } = self.0;
+        match (lost.dropped(), lost.damaged()) {
+            (0, damaged) => write!(f, "damaged: {damaged} events of the kernel"),
+            (dropped, damaged) => {
+                write!(f, "overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")?;
+                if damaged > 0 { write!(f, ", {damaged} came damaged") } else { Ok(()) }
+            }
+        }
+    }
+}
+
+/// `3 added, 1 removed, 2 replaced, 41 kept`.
+struct Counts<'o>(&'o Outcome);
+
+impl fmt::Display for Counts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome { added, removed, replaced, kept, .. } = self.0;
+        write!(f, "{added} added, {removed} removed, {replaced} replaced, {kept} kept")
+    }
+}
+
+/// `4.1 ms`.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = micros(self.0) / 100;
+        write!(f, "{}.{} ms", tenths / 10, tenths % 10)
+    }
+}
+
+fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
+    let Totals { ended_by, received, lost, malformed, foreign, truncated, .. } = sum;
+    let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, .. } = sum;
+    let Totals { repairs, devices, untracked, unselected, output_missed, output_dropped, .. } = sum;
+    let Totals { clients_missed, .. } = sum;
+    writeln!(out, "sureplug: ended by {ended_by}")?;
+    writeln!(
+        out,
+        "sureplug: received {received}, lost {lost}, malformed {malformed}, foreign {foreign}, \
+         truncated {truncated}"
+    )?;
+    writeln!(
+        out,
+        "sureplug: {repairs} repairs, {devices} devices present, {untracked} without a place in the table; \
+         {unselected} events of other subsystems left out; {clients_missed} events missed by applications; \
+         {output_missed} events missed and {output_dropped} lines dropped by this output"
+    )?;
+    if sum.hook_runs + sum.hook_missed > 0 {
+        writeln!(out, "sureplug: hook: {} runs, {} events missed", sum.hook_runs, sum.hook_missed)?;
+    }
+    if sum.forged_lines > 0 {
+        let lines = sum.forged_lines;
+        writeln!(out, "sureplug: ignored {lines} lines of uevent files that the kernel did not write")?;
+    }
+    writeln!(
+        out,
+        "sureplug: peak {peak_queued} of {effective} B queued, longest stall {} ms (profile: {max_stall_ms} ms)",
+        longest_stall_us / 1_000
+    )
+}
+
+fn hook(out: &mut dyn Write, report: &Report<'_>) -> fmt::Result {
+    let Report { at, ending, header, output, dropped_bytes, dropped_reports } = report;
+    write!(out, "{at} hook: {ending}: {}", EscapedWord(header))?;
+    if !output.is_empty() {
+        write!(out, ": {}", Escaped(output.trim_ascii_end()))?;
+    }
+    if *dropped_bytes > 0 {
+        write!(out, ", and {dropped_bytes} B more")?;
+    }
+    if *dropped_reports > 0 {
+        write!(out, "; nothing was said of {dropped_reports} runs before it")?;
+    }
+    out.write_char('\n')
+}
+
+fn hook_missed(out: &mut dyn Write, at: Monotonic, events: u64) -> fmt::Result {
+    writeln!(
+        out,
+        "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \
+         follows"
+    )
+}
+
+/// As it is written in `SUREPLUG_PORT_DEVICE`.
+pub(crate) struct DeviceName<'a>(pub(crate) &'a PortDevice);
+
+impl fmt::Display for DeviceName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            PortDevice::Class(class) => f.write_str(class.name()),
+            PortDevice::Custom(custom) => custom.fmt(f),
+        }
+    }
+}

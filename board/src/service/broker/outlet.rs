@@ -1,0 +1,83 @@
+//! A client's socket, and how much of it is free.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, getsockopt, recv, send, setsockopt, sockopt};
+use sureplug_core::rcvbuf::SkbAbi;
+
+use crate::engine::capacity::CLIENT_SEND_BYTES;
+use crate::sys;
+
+/// Sends packets that are numbered from 1, and never waits.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    socket: OwnedFd,
+    /// Packets sent.
+    sent: u64,
+    /// The send buffer's size.
+    size: u32,
+    /// Bytes of it that are free at least.
+    room: u32,
+}
+
+impl Outlet {
+    /// Limits what the kernel keeps for the client.
+    pub(super) fn new(socket: OwnedFd) -> nix::Result<Self> {
+        // The kernel doubles it.
+        setsockopt(&socket, sockopt::SndBuf, &(CLIENT_SEND_BYTES as usize / 2))?;
+        let size = u32::try_from(getsockopt(&socket, sockopt::SndBuf)?).unwrap_or(CLIENT_SEND_BYTES);
+        Ok(Self { socket, sent: 0, size, room: size })
+    }
+
+    pub(super) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The number of the packet that is sent next.
+    pub(super) const fn next_seq(&self) -> u64 {
+        self.sent + 1
+    }
+
+    /// Whether the kernel takes another packet. It does while a byte of the send buffer is free
+    /// (`sock_alloc_send_pskb` in `net/core/sock.c`), so that one packet may go beyond it.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.room == 0 {
+            let unread = sys::unread_bytes(&self.socket).unwrap_or(u32::MAX);
+            self.room = self.size.saturating_sub(unread);
+        }
+        self.room > 0
+    }
+
+    /// Sends a packet, for which there [is room](Self::has_room); `false` if the client is gone.
+    pub(super) fn send(&mut self, packet: &[u8]) -> bool {
+        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        self.room = self.room.saturating_sub(SkbAbi::BOUND_64.truesize(length));
+        self.sent += 1;
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        again(|| send(self.socket.as_raw_fd(), packet, flags)).is_ok()
+    }
+
+    /// Receives a packet, and returns the bytes that it has, also beyond those of `into`. An empty one is as none
+    /// that ever comes.
+    pub(super) fn receive(&self, into: &mut [u8]) -> nix::Result<usize> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
+        again(|| recv(self.socket.as_raw_fd(), into, flags))
+    }
+}
+
+impl AsFd for Outlet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Calls once more as long as a signal came first.
+fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a program hears that is run for each event: the contract of the kernel's old hotplug helper
+//! (`call_usermodehelper_exec` in `lib/kobject_uevent.c`): the subsystem as its argument, the properties as its
+//! environment.
+
+use super::names;
+use sureplug_core::stream::journal::Entry;
+use sureplug_core::uevent::Property;
+
+/// Bytes of an environment at most.
+pub const MAX_ENVIRONMENT_BYTES: usize = 4_352;
+
+/// What every program gets, as the kernel's helper did.
+const BASE: [(&[u8], &[u8]); 2] = [(b"PATH", b"/sbin:/bin:/usr/sbin:/usr/bin"), (b"HOME", b"/")];
+
+/// What stands before a key that the kernel is not known to send.
+const PREFIX: &[u8] = b"UEVENT_";
+
+/// Returns `true` if a property becomes a variable of that name: the kernel is known to send it.
+///
+/// Any other key is passed with `UEVENT_` before it, since it may be the name of something that changes how a program,
+/// its shell, its loader or its C library works.
+#[must_use]
+pub fn is_allowed(key: &[u8]) -> bool {
+    names::is_known(key)
+}
+
+/// Returns `true` if the rest of a variable's name may be so (`3.235 Name` in POSIX, Base Definitions).
+fn is_word(key: &[u8]) -> bool {
+    !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// Writes the environment for an event: variables `KEY=value`, each with a NUL behind it.
+///
+/// `SEQNUM` is `seqnum`, which counts the program's runs, without a gap: some wait for each other by it. The kernel's is
+/// `SUREPLUG_KERNEL_SEQNUM`. Of a key that comes more than once, the first counts. `SUREPLUG_OMITTED` counts the
+/// properties whose key cannot be part of a variable's name, and what does not fit.
+pub fn environment<'b>(
+    buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
+    entry: &Entry<'_>,
+    seqnum: u64,
+) -> &'b [u8] {
+    environment_after(buffer, entry, seqnum, 0)
+}
+
+/// The same for a run before which the program missed events: `SUREPLUG_MISSED` says how many.
+pub fn environment_after<'b>(
+    buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
+    entry: &Entry<'_>,
+    seqnum: u64,
+    missed: u64,
+) -> &'b [u8] {
+    let mut block = Block { buffer, length: 0 };
+    let mut digits = [0; 20];
+    for (key, value) in BASE {
+        block.set(&[], key, value);
+    }
+    block.set(&[], b"SEQNUM", decimal_text(seqnum, &mut digits));
+    if missed > 0 {
+        block.set(&[], b"SUREPLUG_MISSED", decimal_text(missed, &mut digits));
+    }
+    for Property { key, value } in entry.added_properties() {
+        block.set(&[], key, value);
+    }
+    let mut omitted = 0;
+    for Property { key, value } in entry.uevent.properties() {
+        let fits = match key {
+            b"SEQNUM" => block.set(&[], b"SUREPLUG_KERNEL_SEQNUM", value),
+            key if key.starts_with(sureplug_core::protocol::PREFIX) => true,
+            key if is_allowed(key) => block.set(&[], key, value),
+            key if is_word(key) => block.set(PREFIX, key, value),
+            _ => false,
+        };
+        omitted += u64::from(!fits);
+    }
+    if omitted > 0 {
+        block.set(&[], b"SUREPLUG_OMITTED", decimal_text(omitted, &mut digits));
+    }
+    let Block { buffer, length } = block;
+    &buffer[..length]
+}
+
+struct Block<'b> {
+    buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
+    length: usize,
+}
+
+impl Block<'_> {
+    /// Sets a variable unless it is set already; returns `false` if there is no room for it.
+    fn set(&mut self, prefix: &[u8], key: &[u8], value: &[u8]) -> bool {
+        let is_key = |variable: &[u8]| {
+            let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(key));
+            rest.is_some_and(|rest| rest.first() == Some(&b'='))
+        };
+        if self.buffer[..self.length].split(|byte| *byte == 0).any(is_key) {
+            return true;
+        }
+        let end = self.length + prefix.len() + key.len() + value.len() + 2;
+        if end > self.buffer.len() {
+            return false;
+        }
+        for part in [prefix, key, b"=", value, b"\0"] {
+            self.buffer[self.length..self.length + part.len()].copy_from_slice(part);
+            self.length += part.len();
+        }
+        true
+    }
+}
+
+/// The digits of a number.
+fn decimal_text(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        #[allow(clippy::cast_possible_truncation)]
+        let digit = (number % 10) as u8;
+        digits[start] = b'0' + digit;
+        number /= 10;
+        if number == 0 {
+            return &digits[start..];
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A status LED: how the stream is, to be seen without a network or a serial line.
+//!
+//! ```text
+//! steady      ████████████████████   on
+//! repairing   ██  ██  ██  ██  ██     five times a second, for a second at least
+//! lossy       ██████████          █   once a second: events were lost since somebody acknowledged it
+//! ```
+
+use std::time::Duration;
+
+use embedded_hal::digital::OutputPin;
+
+/// For how long a repair is shown at least: most take some milliseconds.
+const REPAIR_SHOWN: Duration = Duration::from_secs(1);
+
+/// Half a period while a repair is shown.
+const REPAIRING: Duration = Duration::from_millis(100);
+
+/// Half a period while a loss is shown.
+const LOSSY: Duration = Duration::from_millis(500);
+
+/// What an LED shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// All is well.
+    Steady,
+    /// What was lost is being repaired.
+    Repairing,
+    /// Events were lost, and repaired, since that was last acknowledged.
+    Lossy,
+}
+
+/// Drives a pin from its caller's deadlines: no thread, no timer. Times are those since boot, and come from the caller.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use std::time::Duration;
+/// # use embedded_hal::digital::{ErrorType, OutputPin};
+/// # struct Pin(bool);
+/// # impl ErrorType for Pin { type Error = Infallible; }
+/// # impl OutputPin for Pin {
+/// #     fn set_high(&mut self) -> Result<(), Infallible> { self.0 = true; Ok(()) }
+/// #     fn set_low(&mut self) -> Result<(), Infallible> { self.0 = false; Ok(()) }
+/// # }
+/// use crate::service::led::indicator::{Condition, Indicator};
+///
+/// let mut indicator = Indicator::new(Pin(false));
+/// indicator.show(Condition::Steady, Duration::from_secs(7))?;
+/// assert_eq!(indicator.wake_at(), None);
+/// indicator.show(Condition::Lossy, Duration::from_secs(8))?;
+/// assert_eq!(indicator.wake_at(), Some(Duration::from_millis(8_500)));
+/// # Ok::<(), Infallible>(())
+/// ```
+#[derive(Debug)]
+pub struct Indicator<P> {
+    pin: P,
+    shown: Option<Condition>,
+    is_on: Option<bool>,
+    /// When it is switched over next.
+    next: Option<Duration>,
+    repair_until: Duration,
+}
+
+impl<P: OutputPin> Indicator<P> {
+    /// Behind a pin that is high when the LED is on. Nothing is driven before something is shown.
+    pub const fn new(pin: P) -> Self {
+        Self { pin, shown: None, is_on: None, next: None, repair_until: Duration::ZERO }
+    }
+
+    /// Shows how things are now: to be called when that changes, and when it [is due](Self::wake_at).
+    ///
+    /// # Errors
+    ///
+    /// The pin's; the pattern goes on all the same.
+    pub fn show(&mut self, condition: Condition, now: Duration) -> Result<(), P::Error> {
+        if condition == Condition::Repairing {
+            self.repair_until = now.saturating_add(REPAIR_SHOWN);
+        }
+        let condition = if now < self.repair_until { Condition::Repairing } else { condition };
+        let half = match condition {
+            Condition::Steady => None,
+            Condition::Repairing => Some(REPAIRING),
+            Condition::Lossy => Some(LOSSY),
+        };
+        if self.shown.replace(condition) != Some(condition) {
+            self.next = half.map(|half| now.saturating_add(half));
+            return self.drive(true);
+        }
+        match (half, self.next) {
+            (Some(half), Some(next)) if next <= now => {
+                self.next = Some(now.saturating_add(half));
+                self.drive(self.is_on != Some(true))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// When it has something to do if nothing changes; `None` while the LED stays as it is.
+    #[must_use]
+    pub const fn wake_at(&self) -> Option<Duration> {
+        self.next
+    }
+
+    /// Switches it off, and gives the pin back.
+    ///
+    /// # Errors
+    ///
+    /// The pin's.
+    pub fn end(mut self) -> Result<P, P::Error> {
+        self.drive(false)?;
+        Ok(self.pin)
+    }
+
+    fn drive(&mut self, on: bool) -> Result<(), P::Error> {
+        if self.is_on == Some(on) {
+            return Ok(());
+        }
+        // Tried again with the next change if it fails.
+        self.is_on = Some(on);
+        self.pin.set_state(on.into())
+    }
+}

@@ -1,0 +1,180 @@
+//! The thread that writes.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::fence;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rtrb::Consumer;
+
+use super::super::output::Output;
+use super::{LineBuffer, Shared};
+use crate::report::Line;
+
+/// Stands in the ring before the first line that is worth writing after one that was not written. No line
+/// has it: control characters are escaped.
+pub(super) const RESTART: u8 = 0x18;
+
+/// Bytes of the line that says how many were dropped.
+const MAX_MARKER_BYTES: usize = 256;
+
+/// Bytes of one `write`: what a serial line of 115,200 baud takes in a third of a second.
+const CHUNK_BYTES: usize = 4 * 1024;
+
+/// The thread's own state.
+pub(super) struct Writer {
+    lines: Consumer<u8>,
+    output: Output,
+    marker: LineBuffer,
+    watches_reader: bool,
+    /// Lines that were dropped since that was last said.
+    unsaid: u64,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(super) fn new(lines: Consumer<u8>, output: Output, shared: Arc<Shared>) -> Self {
+        let marker = LineBuffer(Vec::with_capacity(MAX_MARKER_BYTES));
+        Self { lines, output, marker, watches_reader: true, unsaid: 0, shared }
+    }
+
+    pub(super) fn run(mut self) -> io::Result<()> {
+        let result = self.write_until_finished();
+        self.shared.closed.store(result.is_err(), Relaxed);
+        self.shared.has_ended.store(true, Release);
+        self.shared.room.ring();
+        result
+    }
+
+    /// Fails only when the reader has closed its end.
+    fn write_until_finished(&mut self) -> io::Result<()> {
+        loop {
+            // Before the look at the ring: what was said before the end is written.
+            let finish = self.shared.finish.load(Acquire);
+            let any = if self.shared.torn.load(Relaxed) { self.drop_chunk()? } else { self.write_chunk()? };
+            if any {
+                // With the flag in between, since to ring costs a system call when the worker sleeps.
+                fence(SeqCst);
+                if self.shared.waits_for_room.load(Relaxed) {
+                    self.shared.room.ring();
+                }
+            } else if finish {
+                return Ok(());
+            } else {
+                self.sleep()?;
+            }
+        }
+    }
+
+    /// Writes some of what waits; `false` if nothing does.
+    fn write_chunk(&mut self) -> io::Result<bool> {
+        let waiting = self.lines.slots().min(CHUNK_BYTES);
+        let Ok(chunk) = self.lines.read_chunk(waiting) else { return Ok(false) };
+        let (bytes, _) = chunk.as_slices();
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        // The worker may have asked for a new beginning before it learned that none was needed.
+        let end = bytes.iter().position(|&byte| byte == RESTART).unwrap_or(bytes.len());
+        let done = match bytes.get(..end).filter(|bytes| !bytes.is_empty()) {
+            None => 1,
+            Some(bytes) => match self.output.write(bytes) {
+                Ok(done) => done,
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(error),
+                Err(_) => {
+                    // The disk is full, or the terminal was hung up.
+                    self.output.give_up_line();
+                    self.shared.torn.store(true, Release);
+                    0
+                }
+            },
+        };
+        self.shared.written_bytes.fetch_add(done as u64, Relaxed);
+        chunk.commit(done);
+        Ok(true)
+    }
+
+    /// Drops what waits, up to a new beginning; `false` if nothing does.
+    fn drop_chunk(&mut self) -> io::Result<bool> {
+        let waiting = self.lines.slots();
+        let Ok(chunk) = self.lines.read_chunk(waiting) else { return Ok(false) };
+        let (bytes, _) = chunk.as_slices();
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let restart = bytes.iter().position(|&byte| byte == RESTART);
+        let dropped = &bytes[..restart.unwrap_or(bytes.len())];
+        let lines = dropped.split(|&byte| byte == b'\n').count() as u64 - 1;
+        self.unsaid += lines;
+        self.shared.dropped.fetch_add(lines, Relaxed);
+        let done = dropped.len() + usize::from(restart.is_some());
+        chunk.commit(done);
+        if restart.is_some() && self.write_marker()? {
+            self.shared.torn.store(false, Release);
+        }
+        Ok(true)
+    }
+
+    /// Says how many lines were dropped; `false` if that cannot be written either.
+    fn write_marker(&mut self) -> io::Result<bool> {
+        self.marker.0.clear();
+        let mut left =
+            match (Line::OutputDropped { lines: self.unsaid }).write(&mut self.marker, self.shared.style) {
+                Ok(()) => self.marker.0.as_slice(),
+                Err(fmt::Error) => &[],
+            };
+        while !left.is_empty() {
+            match self.output.write(left) {
+                Ok(written) => left = &left[written..],
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(error),
+                Err(_) => {
+                    self.output.give_up_line();
+                    return Ok(false);
+                }
+            }
+        }
+        self.unsaid = 0;
+        Ok(true)
+    }
+
+    /// Sleeps until there are lines, or until the reader has gone, which it need not wait for a line to
+    /// learn.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe`.
+    fn sleep(&mut self) -> io::Result<()> {
+        let lines = &self.shared.lines;
+        lines.arm();
+        let mut rung = false;
+        if self.lines.is_empty() && !self.shared.finish.load(Acquire) {
+            // Without a reader to watch, poll(2) need not be told of the output.
+            let watched = self.output.descriptor().filter(|_| self.watches_reader);
+            let bell = PollFd::new(lines.as_fd(), PollFlags::POLLIN);
+            let output = PollFd::new(watched.unwrap_or(lines.as_fd()), PollFlags::empty());
+            let mut fds = [bell, output];
+            let polled = if watched.is_some() { &mut fds[..] } else { &mut fds[..1] };
+            let _ = poll(polled, PollTimeout::NONE);
+            rung = fds[0].any() == Some(true);
+            let ended = fds[1].revents().filter(|_| watched.is_some());
+            match ended {
+                None => {}
+                Some(shown) if shown.is_empty() => {}
+                // It comes back under the same name only if nobody has it open any more.
+                Some(_) if !self.output.ends_with_its_reader() => {
+                    self.output.let_go();
+                    self.shared.torn.store(true, Release);
+                }
+                // What the writing end of a pipe shows when the reading end was closed.
+                Some(PollFlags::POLLERR) => return Err(ErrorKind::BrokenPipe.into()),
+                // A terminal that was hung up would show that for ever.
+                Some(_) => self.watches_reader = false,
+            }
+        }
+        lines.disarm(rung);
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! Lines for the operator: on the program's output, and in the system's log.
+
+mod console;
+mod output;
+pub mod rate_limit;
+mod system_log;
+
+pub use console::Console;
+pub(crate) use output::Output;
+pub(crate) use system_log::Text;
+pub use system_log::{LogKind, SystemLog};

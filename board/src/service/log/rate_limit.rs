@@ -1,0 +1,46 @@
+//! Not more lines than somebody wants to read.
+
+use std::time::Duration;
+
+/// Lets some lines through in each interval, and counts the others. The same rule as the kernel's own
+/// (`___ratelimit` in `lib/ratelimit.c`).
+///
+/// ```
+/// use std::time::Duration;
+/// use crate::service::log::rate_limit::RateLimit;
+///
+/// let mut limit = RateLimit::new(2, Duration::from_secs(5));
+/// let at = Duration::from_secs;
+/// assert_eq!([limit.admit(at(1)), limit.admit(at(2)), limit.admit(at(3))], [Some(0), Some(0), None]);
+/// // One was held back.
+/// assert_eq!(limit.admit(at(6)), Some(1));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimit {
+    burst: u32,
+    interval: Duration,
+    began: Duration,
+    admitted: u32,
+    held_back: u64,
+}
+
+impl RateLimit {
+    /// So many lines in each interval.
+    #[must_use]
+    pub const fn new(burst: u32, interval: Duration) -> Self {
+        Self { burst, interval, began: Duration::ZERO, admitted: 0, held_back: 0 }
+    }
+
+    /// Whether a line may pass at a time since boot, and then how many were held back before it.
+    pub fn admit(&mut self, now: Duration) -> Option<u64> {
+        if self.admitted == 0 || now.saturating_sub(self.began) >= self.interval {
+            (self.began, self.admitted) = (now, 0);
+        }
+        if self.admitted == self.burst {
+            self.held_back = self.held_back.saturating_add(1);
+            return None;
+        }
+        self.admitted += 1;
+        Some(core::mem::take(&mut self.held_back))
+    }
+}

@@ -1,0 +1,92 @@
+//! Who sent a message, and whether that is the kernel.
+//!
+//! A process that has `CAP_NET_ADMIN` can multicast to the group of the uevents and send to a socket's
+//! port. The kernel stamps each message with what cannot be forged: the sender's port,
+//! the group, and the sender's credentials (`netlink(7)`, `SCM_CREDENTIALS` in `unix(7)`).
+
+/// The group bit of the kernel's own uevents in `nl_groups`; bit 2 is udevd's.
+pub const KERNEL_GROUP_BIT: u32 = 1;
+
+/// What the kernel says about the sender of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Sender {
+    /// `nl_pid`: 0 is the kernel's end.
+    pub port: u32,
+    /// `nl_groups`: the bit of the group that it was multicast to, 0 if sent to the socket alone.
+    pub groups: u32,
+    /// The sender's user as this user namespace sees it; `None` if the message came without.
+    pub uid: Option<u32>,
+}
+
+/// The users that the kernel's messages come from, as this user namespace sees them.
+///
+/// There are two, and in the initial user namespace both are 0. Events of all devices carry the
+/// kernel's own root (`GLOBAL_ROOT_UID`); those of a network namespace's devices carry the root of the
+/// user namespace that owns it (`uevent_net_broadcast_tagged` in `lib/kobject_uevent.c`). A user that
+/// is not mapped into a namespace shows as the overflow uid, 65534.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct KernelUids {
+    /// The kernel's own root.
+    pub kernel: u32,
+    /// The root of the user namespace that owns the network namespace.
+    pub net_owner: u32,
+}
+
+impl KernelUids {
+    /// As it is in the initial user namespace.
+    pub const INITIAL: Self = Self { kernel: 0, net_owner: 0 };
+
+    /// Whether the kernel itself multicast a message of this sender. The pid is never looked at.
+    ///
+    /// ```
+    /// use sureplug_core::netlink::sender::{KernelUids, Sender};
+    ///
+    /// let sent = Sender { port: 0, groups: 1, uid: Some(0) };
+    /// assert!(KernelUids::INITIAL.believe(sent));
+    /// assert!(!KernelUids::INITIAL.believe(Sender { port: 4711, ..sent }));
+    /// ```
+    #[must_use]
+    pub const fn believe(&self, sender: Sender) -> bool {
+        let uid_matches = match sender.uid {
+            Some(uid) => uid == self.kernel || uid == self.net_owner,
+            None => false,
+        };
+        sender.port == 0 && sender.groups == KERNEL_GROUP_BIT && uid_matches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KernelUids, Sender};
+
+    const KERNEL: Sender = Sender { port: 0, groups: 1, uid: Some(0) };
+
+    #[test]
+    fn the_kernels_multicast_is_believed() {
+        assert!(KernelUids::INITIAL.believe(KERNEL));
+    }
+
+    #[test]
+    fn everything_else_is_not() {
+        for sender in [
+            Sender { port: 1, ..KERNEL },
+            Sender { groups: 0, ..KERNEL },
+            Sender { groups: 2, ..KERNEL },
+            Sender { groups: 3, ..KERNEL },
+            Sender { uid: Some(1000), ..KERNEL },
+            Sender { uid: None, ..KERNEL },
+        ] {
+            assert!(!KernelUids::INITIAL.believe(sender), "{sender:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_namespace_sees_other_uids() {
+        let uids = KernelUids { kernel: 65_534, net_owner: 1000 };
+        assert!(uids.believe(Sender { uid: Some(65_534), ..KERNEL }));
+        assert!(uids.believe(Sender { uid: Some(1000), ..KERNEL }));
+        assert!(!uids.believe(KERNEL));
+    }
+}

@@ -1,0 +1,92 @@
+//! The way from a devpath to its slot, and to those below it.
+
+use super::Table;
+use crate::stream::table::slot::{Index, State};
+
+impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
+    /// The slot of that devpath in that state, [`State::Found`] or [`State::Present`].
+    pub(in crate::stream::table) fn find(&self, path: &[u8], state: State) -> Option<Index> {
+        let hash = hash(path);
+        let mut next = self.heads[hash as usize % SLOTS];
+        while let Some(index) = next {
+            let slot = self.slot(index);
+            if slot.hash == hash && slot.state == state && self.path(index) == path {
+                break;
+            }
+            next = slot.next;
+        }
+        next
+    }
+
+    /// Whether the slot's device is below that devpath.
+    pub(in crate::stream::table) fn is_below(&self, index: Index, path: &[u8]) -> bool {
+        let slot = self.slot(index);
+        usize::from(slot.path_length) > path.len()
+            && self.path(index).strip_prefix(path).is_some_and(|rest| rest.first() == Some(&b'/'))
+    }
+
+    /// Whether anything can be below the slot's device. That it is so must be looked for.
+    pub(in crate::stream::table) fn may_have_below(&self, index: Index) -> bool {
+        self.below[self.slot(index).hash as usize % SLOTS] > 0
+    }
+
+    pub(super) fn link(&mut self, index: Index, state: State) {
+        self.linked += 1;
+        let (hash, depth) = self.count_above(index, 1);
+        let head = self.heads[hash as usize % SLOTS].replace(index);
+        let slot = self.slot_mut(index);
+        (slot.hash, slot.depth, slot.state, slot.next) = (hash, depth, state, head);
+    }
+
+    pub(super) fn unlink(&mut self, index: Index) {
+        self.linked -= 1;
+        let (hash, _) = self.count_above(index, u32::MAX);
+        let next = self.slot(index).next;
+        let place = hash as usize % SLOTS;
+        if self.heads[place] == Some(index) {
+            self.heads[place] = next;
+            return;
+        }
+        let mut at = self.heads[place];
+        while let Some(before) = at {
+            at = self.slot(before).next;
+            if at == Some(index) {
+                self.slot_mut(before).next = next;
+                return;
+            }
+        }
+    }
+
+    /// Counts the slot's device below all devpaths above it, or no more with a `step` of -1. Returns its own
+    /// hash and depth.
+    fn count_above(&mut self, index: Index, step: u32) -> (u32, u16) {
+        let Self { slots, below, arena, .. } = self;
+        let slot = &slots[index.place()];
+        let path = arena.get(slot.start as usize, usize::from(slot.path_length));
+        let mut depth = 0;
+        let mut mixed = 0;
+        for &byte in path {
+            if byte == b'/' {
+                depth += 1;
+                let count = &mut below[spread(mixed) as usize % SLOTS];
+                *count = count.wrapping_add(step);
+            }
+            mixed = mix(mixed, byte);
+        }
+        (spread(mixed), depth)
+    }
+}
+
+/// Who is below a devpath has its hash on the way.
+fn hash(path: &[u8]) -> u32 {
+    spread(path.iter().fold(0, |mixed, &byte| mix(mixed, byte)))
+}
+
+const fn mix(mixed: u64, byte: u8) -> u64 {
+    mixed.rotate_left(5).wrapping_add(byte as u64)
+}
+
+#[allow(clippy::cast_possible_truncation)]
+const fn spread(mixed: u64) -> u32 {
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}

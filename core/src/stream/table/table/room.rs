@@ -1,0 +1,98 @@
+//! Who gets a slot and bytes, and which tombstones go for that.
+
+use super::{Table, to_u16};
+use crate::limits::MAX_PROPERTY_BYTES;
+use crate::stream::table::slot::{Index, State};
+
+/// Bytes of a devpath and of stored properties with which any event can be made of them, as long as the
+/// kernel's limit: what stands in front of the properties is longest in a `remove`.
+const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0".len();
+
+/// Tombstones that are kept although nobody waits for them, so that who is a little late still hears of devices that
+/// came and went.
+const TOMBSTONES: usize = 64;
+
+impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
+    /// Bytes for which there is room if all tombstones go that nobody waits for.
+    pub(in crate::stream::table) fn room_bytes(&self) -> usize {
+        let tombstones = self.slots.iter().filter(|slot| slot.state == State::Gone && slot.is_available());
+        let bytes: usize = tombstones.map(|slot| self.arena.cost_of(slot.start)).sum();
+        self.arena.room() + bytes
+    }
+
+    /// A slot with bytes, not linked yet: a free one, or a tombstone that nobody waits for.
+    pub(super) fn take_slot(&mut self, path_length: usize, properties_length: usize) -> Option<Index> {
+        if path_length + properties_length > MAX_STORED_BYTES {
+            return None;
+        }
+        let index = Index::from_place(self.find_place()?)?;
+        self.release(index);
+        let start = self.reserve(index, path_length + properties_length)?;
+        let slot = self.slot_mut(index);
+        slot.start = start;
+        slot.path_length = to_u16(path_length);
+        slot.properties_length = to_u16(properties_length);
+        slot.generation = slot.generation.wrapping_add(1);
+        self.used = self.used.max(index.place() + 1);
+        self.hand = index.place() + 1;
+        Some(index)
+    }
+
+    /// One that was never used, as long as tombstones are few; else that of the oldest tombstone, as far as nobody
+    /// waits for that.
+    fn find_place(&self) -> Option<usize> {
+        let unused = Some(self.used).filter(|&place| place < SLOTS);
+        let hand = self.hand.min(self.used);
+        let mut places = (hand..self.used).chain(0..hand);
+        match unused {
+            Some(place) if self.used < self.linked + TOMBSTONES => Some(place),
+            unused => places.find(|&place| self.slots[place].is_available()).or(unused),
+        }
+    }
+
+    /// Room for properties of that length, those of now kept.
+    pub(super) fn make_capacity(&mut self, index: Index, length: usize) -> bool {
+        let slot = *self.slot(index);
+        let wanted = usize::from(slot.path_length) + length;
+        if wanted <= usize::from(self.arena.capacity(slot.start)) {
+            return true;
+        }
+        let Some(start) = self.reserve(index, wanted) else { return false };
+        // Where it is now: room may have been made.
+        let old = self.slot(index).start;
+        let used = usize::from(slot.path_length) + usize::from(slot.properties_length).min(length);
+        self.arena.copy(old as usize, used, start as usize);
+        self.arena.free(old);
+        self.slot_mut(index).start = start;
+        true
+    }
+
+    /// Bytes for a slot, for which tombstones may go that nobody waits for.
+    fn reserve(&mut self, owner: Index, length: usize) -> Option<u32> {
+        if self.arena.is_wasteful() {
+            self.compact();
+        }
+        if !self.arena.fits(length) {
+            // More than is needed, so that the next ones find room as well; the oldest first.
+            let places = (self.hand..SLOTS).chain(0..self.hand);
+            for index in places.filter_map(Index::from_place) {
+                if self.arena.would_fit(length + BYTES / 8) {
+                    break;
+                }
+                if self.slot(index).state == State::Gone && self.slot(index).is_available() {
+                    self.release(index);
+                }
+            }
+            if !self.arena.would_fit(length) {
+                return None;
+            }
+            self.compact();
+        }
+        self.arena.allocate(owner, length)
+    }
+
+    fn compact(&mut self) {
+        let Self { slots, arena, .. } = self;
+        arena.compact(|owner, start| slots[owner.place()].start = start);
+    }
+}
