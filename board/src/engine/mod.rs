@@ -212,7 +212,6 @@ impl Worker {
     /// Sleeps until there is something to do; looks at the signals in any case.
     fn wait(&mut self) -> io::Result<Option<End>> {
         let until_due = self.until_due();
-        let may_wait = self.may_wait_for_clients();
         let mut is_idle = self.intake.begin_wait();
         // Stands in for what there is not.
         let signals = self.signals.as_fd();
@@ -225,11 +224,7 @@ impl Worker {
         let room_fd = room.map_or(signals, AsFd::as_fd);
         let served = self.broker.as_ref().map_or(signals, AsFd::as_fd);
         let hooked = self.hook.as_ref().map_or(signals, AsFd::as_fd);
-        let timeout = match is_idle {
-            true => until_due,
-            false if may_wait => PollTimeout::from(1u8),
-            false => PollTimeout::ZERO,
-        };
+        let timeout = if is_idle { until_due } else { PollTimeout::ZERO };
         let bell = self.intake.doorbell();
         let [rung, signalled, has_room, has_client, has_run] =
             poll_in([bell.as_fd(), signals, room_fd, served, hooked], timeout)?;
@@ -252,13 +247,6 @@ impl Worker {
             return Ok(Some(End::OutputClosed));
         }
         Ok(self.intake.has_ended().then_some(End::IntakeFailed))
-    }
-
-    /// Whether events had better stay where they are for a moment, so that a client reads what it has before it misses
-    /// any. The intake does not wait for that.
-    fn may_wait_for_clients(&self) -> bool {
-        let is_hopeful = self.broker.as_ref().is_some_and(|broker| broker.is_hopeful(Monotonic::now()));
-        is_hopeful && !self.intake.is_half_full()
     }
 
     /// Time until something is due if nothing happens, in whole milliseconds and not less.

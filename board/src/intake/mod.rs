@@ -144,12 +144,6 @@ impl Intake {
         self.reader.is_empty()
     }
 
-    /// Whether the ring had better be read, lest the intake should wait for that.
-    #[must_use]
-    pub fn is_half_full(&self) -> bool {
-        self.reader.is_half_full()
-    }
-
     /// Whether everything that was sent to the socket before this call has been taken from the ring, and
     /// every loss before it as well.
     ///

@@ -151,11 +151,6 @@ impl Reader {
     pub(super) fn is_empty(&self) -> bool {
         self.ring.is_empty()
     }
-
-    /// Whether it had better be read.
-    pub(super) fn is_half_full(&self) -> bool {
-        self.ring.slots() > RING_BYTES / 2
-    }
 }
 
 /// The ring's contents: two slices where they go around its end.

@@ -115,13 +115,6 @@ impl Broker {
         self.places.iter().flatten().any(|place| place.turn == Turn::GoesOn)
     }
 
-    /// Whether a client has only just stopped taking what is sent, and may go on in a moment. One that is stopped is waited
-    /// for once.
-    #[must_use]
-    pub fn is_hopeful(&self, now: Monotonic) -> bool {
-        self.places.iter().flatten().any(|place| place.is_hopeful(now))
-    }
-
     /// Whether somebody wants to know how the daemon is.
     #[must_use]
     pub fn is_asked(&self) -> bool {

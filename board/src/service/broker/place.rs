@@ -7,10 +7,6 @@ use nix::sys::epoll::EpollFlags;
 use super::session::{Session, Turn};
 use crate::time::Monotonic;
 
-/// For how long the worker may leave events where they are, for a client whose send buffer has just filled up: long enough
-/// for a reader that is awake.
-const PATIENCE: Duration = Duration::from_millis(2);
-
 /// For how long one that gets an answer that ends may take nothing of it: the places for such are few.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
@@ -28,11 +24,6 @@ pub(super) struct Place {
 impl Place {
     pub(super) const fn new(session: Session) -> Self {
         Self { session, turn: Turn::Rests, interest: EpollFlags::EPOLLIN, blocked_since: None }
-    }
-
-    /// Whether others may wait a moment for it to read.
-    pub(super) fn is_hopeful(&self, now: Monotonic) -> bool {
-        self.blocked_since.is_some_and(|since| now < since.after(PATIENCE))
     }
 
     /// Whether it has asked how the daemon is, and there may be room for the answer.
