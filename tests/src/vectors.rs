@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sureplug_core::rcvbuf::{Admission, SkbAbi};
+use sureplug_core::rcvbuf::SkbAbi;
+
+use crate::receive_queue::Admission;
 
 /// A folder of captures: one kernel on one board.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,9 @@
 use nix::sys::socket::{setsockopt, sockopt};
 use sureplug_board::intake::{Intake, Noticed};
 use sureplug_board::socket::UeventSocket;
-use sureplug_core::rcvbuf::{Admission, Congestion, Effective, ReceiveQueue};
+use sureplug_core::rcvbuf::Effective;
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, take_until};
+use sureplug_tests::receive_queue::{Admission, Congestion, ReceiveQueue};
 
 /// A listener whose effective buffer has that many bytes.
 fn listener(effective: usize) -> Listener {

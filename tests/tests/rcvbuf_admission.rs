@@ -1,6 +1,7 @@
 //! The model of a receive queue, against every socket that listened while events were captured.
 
-use sureplug_core::rcvbuf::{Admission, Congestion, Effective, ReceiveQueue};
+use sureplug_core::rcvbuf::Effective;
+use sureplug_tests::receive_queue::{Admission, Congestion, ReceiveQueue};
 use sureplug_tests::vectors::{KERNELS, Kernel, Socket};
 
 /// What a socket that sleeps through all the events ends with.

@@ -1,11 +1,9 @@
 //! How large a receive buffer must be so that no USB plug is lost.
 //!
-//! A queued uevent is charged [`truesize`](SkbAbi::truesize), not its length; the kernel admits it or drops it
-//! ([`Admission`]); a device raises the events of its [`PlugProfile`]; a board has a [`UsbTopology`]. From these
-//! follow a [`Budget`] and the [`RcvBuf`] to ask for. Everything is `const fn`: an image's buffer is known, and an
-//! impossible one refused, when it is built.
+//! A queued uevent is charged [`truesize`](SkbAbi::truesize), not its length; a device raises the events of its
+//! [`PlugProfile`]; a board has a [`UsbTopology`]. From these follow a [`Budget`] and the [`RcvBuf`] to ask for.
+//! Everything is `const fn`: an image's buffer is known, and an impossible one refused, when it is built.
 
-mod admission;
 mod budget;
 mod classes;
 mod custom;
@@ -17,7 +15,6 @@ mod size;
 mod topology;
 mod truesize;
 
-pub use admission::{Admission, Congestion, ReceiveQueue};
 pub use budget::{Budget, MAX_BUDGET_BYTES, Others, Requirements};
 pub use custom::{CustomDevice, MAX_CUSTOM_GROUPS};
 pub use device::{DeviceClass, PortDevice};

@@ -1,10 +1,11 @@
-use super::size::Effective;
+//! A model of one socket's receive queue, to hold against what kernels do.
 
-/// When `netlink_broadcast_deliver` in `net/netlink/af_netlink.c` accepts an event.
+use sureplug_core::rcvbuf::Effective;
+
+/// The rule by which `netlink_broadcast_deliver` in `net/netlink/af_netlink.c` accepts an event.
 ///
 /// The fix of July 2025 went to every stable branch, so the point release decides which rule a kernel has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Admission {
     /// If no more than the buffer is queued before the event is added: the queue overshoots by one event.
     Old,
@@ -14,7 +15,6 @@ pub enum Admission {
 
 /// What the kernel does after it has refused an event: `netlink_overrun` in `net/netlink/af_netlink.c`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Congestion {
     /// Refuses everything until the reader has emptied the queue (`NETLINK_S_CONGESTED`), and reports one
     /// `ENOBUFS`.
@@ -23,19 +23,8 @@ pub enum Congestion {
     NoEnobufs,
 }
 
-/// A model of one socket's receive queue: which events the kernel queues and which it drops.
-///
-/// ```
-/// use sureplug_core::rcvbuf::{Admission, Congestion, Effective, ReceiveQueue};
-///
-/// // What `SO_RCVBUF` 1,024 gives on a 64-bit kernel, and events of 1,280 bytes.
-/// let mut queue = ReceiveQueue::new(Effective(2_304), Admission::New, Congestion::Latched);
-/// assert!(queue.offer(1_280));
-/// assert!(!queue.offer(1_280));
-/// assert_eq!((queue.queued(), queue.dropped()), (1_280, 1));
-/// ```
+/// A socket's receive queue: which events the kernel queues and which it drops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ReceiveQueue {
     rcvbuf: Effective,
     admission: Admission,
@@ -46,13 +35,13 @@ pub struct ReceiveQueue {
 }
 
 impl ReceiveQueue {
-    /// An empty queue behind a buffer of that size.
+    /// Returns an empty queue with a buffer of that size.
     #[must_use]
     pub const fn new(rcvbuf: Effective, admission: Admission, congestion: Congestion) -> Self {
         Self { rcvbuf, admission, congestion, queued: 0, dropped: 0, congested: false }
     }
 
-    /// The kernel sends an event that is charged `truesize` bytes: is it queued?
+    /// Sends an event that is charged `truesize` bytes, and returns `true` if it is queued.
     pub const fn offer(&mut self, truesize: u32) -> bool {
         let after = self.queued.checked_add(truesize);
         let room = match (self.admission, after) {
@@ -73,8 +62,7 @@ impl ReceiveQueue {
         }
     }
 
-    /// The reader takes one event that was charged `truesize` bytes. An empty queue ends the congestion
-    /// (`netlink_rcv_wake`).
+    /// Takes one event that was charged `truesize` bytes. An empty queue ends the congestion (`netlink_rcv_wake`).
     pub const fn read(&mut self, truesize: u32) {
         self.queued = self.queued.saturating_sub(truesize);
         if self.queued == 0 {
@@ -82,7 +70,7 @@ impl ReceiveQueue {
         }
     }
 
-    /// The reader takes everything.
+    /// Takes everything.
     pub const fn drain(&mut self) {
         self.queued = 0;
         self.congested = false;
@@ -100,7 +88,7 @@ impl ReceiveQueue {
         self.dropped
     }
 
-    /// Is everything refused until the queue is empty?
+    /// Returns `true` if everything is refused until the queue is empty.
     #[must_use]
     pub const fn is_congested(&self) -> bool {
         self.congested
