@@ -12,12 +12,10 @@ const PROLOGUE: u32 = 7;
 const INSTRUCTION_BYTES: u32 = 8;
 
 /// How many of the kernel's own instructions one of classic BPF becomes (`bpf_convert_filter` and
-/// `convert_bpf_ld_abs` in `net/core/filter.c`). A load at a fixed place is done in place where the datagram is
-/// in one piece, and by a call where not; a load at an index is always a call.
+/// `convert_bpf_ld_abs` in `net/core/filter.c`). A load is a call.
 pub(super) const fn expanded(instruction: Instruction) -> u32 {
     let Instruction { code, jt, jf, k } = instruction;
     match code {
-        op::LD_ABS => 13 + (k != 0) as u32,
         op::LD_IND => 8 + (k != 0) as u32,
         op::RET => 2,
         op::JEQ | op::JGE | op::JSET | op::JGE_X => {

@@ -23,8 +23,6 @@ pub const REJECT: u32 = 0;
 /// The codes that are used here (`include/uapi/linux/bpf_common.h`), named as `bpf_asm` names them. `A` is the
 /// accumulator, `X` the index register, and `M` sixteen words of memory.
 pub mod opcode {
-    /// `A` = the word in network byte order at `k`.
-    pub const LD_ABS: u16 = 0x20;
     /// `A` = the word in network byte order at `X` + `k`.
     pub const LD_IND: u16 = 0x40;
     /// `A` = `k`.

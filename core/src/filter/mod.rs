@@ -7,9 +7,8 @@
 //! cut, or has a longer header is let through, and is decided by whoever reads the socket.
 //!
 //! The size is limited by `net.core.optmem_max`, against which the kernel charges the program after it has
-//! translated it into its own instructions. Loads are by far the largest of them, and are of two kinds: in place,
-//! which is faster, and at an index, which takes half the room. The first words are loaded in place, as many as
-//! leave room for [`WANTED_REACH_BYTES`].
+//! translated it into its own instructions. Loads are by far the largest of them, so all are at an index, which takes
+//! half the room of a load at a fixed place.
 
 mod charge;
 mod draft;
@@ -25,7 +24,7 @@ pub use instruction::{ACCEPT, Instruction, REJECT, opcode};
 
 use crate::selection::Selection;
 use draft::Draft;
-use header::{WORD, Words};
+use header::WORD;
 
 /// Instructions of a program at most, of 4,096 that the kernel takes (`BPF_MAXINSNS`).
 pub const MAX_INSTRUCTIONS: usize = 1_408;
@@ -74,14 +73,13 @@ impl Filter {
             return Err(FilterError::AcceptsAll);
         }
         let room = charge::max_expanded(optmem_max);
-        let least = Words { count: MIN_REACH_BYTES / WORD, in_place: 0 };
-        let needed = write(selection, least);
+        let needed = write(selection, MIN_REACH_BYTES / WORD);
         if !fits(&needed, room) {
             let needed_bytes = charge::charge_bytes(needed.expanded()) + 1;
             return Err(FilterError::DoesNotFit { needed_bytes, optmem_max });
         }
-        let words = more_in_place(selection, room, further(selection, room, least));
-        Ok(Self { draft: write(selection, words), words: words.count })
+        let words = most_words(selection, room);
+        Ok(Self { draft: write(selection, words), words })
     }
 
     /// How many instructions it has.
@@ -124,7 +122,7 @@ impl Filter {
     }
 }
 
-const fn write(selection: &Selection, words: Words) -> Draft {
+const fn write(selection: &Selection, words: u32) -> Draft {
     let mut draft = Draft::new();
     header::scan(&mut draft, words);
     header::locate(&mut draft);
@@ -136,30 +134,16 @@ const fn fits(draft: &Draft, room: u32) -> bool {
     draft.len() <= MAX_INSTRUCTIONS && draft.expanded() <= room
 }
 
-/// The farthest reach that fits, from one that does.
-const fn further(selection: &Selection, room: u32, fitting: Words) -> Words {
-    let (mut low, mut high) = (fitting.count, WANTED_REACH_BYTES / WORD);
+/// Returns the most words that fit, from [`MIN_REACH_BYTES`], which do, to [`WANTED_REACH_BYTES`].
+const fn most_words(selection: &Selection, room: u32) -> u32 {
+    let (mut low, mut high) = (MIN_REACH_BYTES / WORD, WANTED_REACH_BYTES / WORD);
     while low < high {
-        let count = (low + high).div_ceil(2);
-        if fits(&write(selection, Words { count, ..fitting }), room) {
-            low = count;
+        let words = (low + high).div_ceil(2);
+        if fits(&write(selection, words), room) {
+            low = words;
         } else {
-            high = count - 1;
+            high = words - 1;
         }
     }
-    Words { count: low, ..fitting }
-}
-
-/// The most words in place that fit, from words that do.
-const fn more_in_place(selection: &Selection, room: u32, fitting: Words) -> Words {
-    let (mut low, mut high) = (fitting.in_place, fitting.count);
-    while low < high {
-        let in_place = (low + high).div_ceil(2);
-        if fits(&write(selection, Words { in_place, ..fitting }), room) {
-            low = in_place;
-        } else {
-            high = in_place - 1;
-        }
-    }
-    Words { in_place: low, ..fitting }
+    low
 }
