@@ -49,6 +49,8 @@ fn start(output: &OwnedFd, options: &str) -> Daemon {
     let output = output.try_clone().expect("the same open file description");
     let mut daemon = Daemon::start_into(hears_all(options), output);
     daemon.wait_until_it_reads();
+    // An event during the first scan may reach the output as part of the snapshot instead.
+    daemon.wait_until_asleep("sureplug");
     daemon
 }
 
