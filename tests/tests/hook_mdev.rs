@@ -197,6 +197,9 @@ fn the_shipped_hook_loads_the_module_of_what_appears_and_then_runs_mdev() {
         let (code, calls) = shipped_hook(&[("ACTION", "add"), device, alias], modprobe_code, 0);
         assert_eq!((code, calls), (Some(0), format!("{loads}busybox 2 mdev usb add /devices/usb1/1-1\n")));
     }
+    // The kernel's `add` of a device that a scan found before.
+    let (_, calls) = shipped_hook(&[("ACTION", "change"), device, alias, ("SUREPLUG_ACTION", "add")], 0, 0);
+    assert_eq!(calls, format!("{loads}busybox 2 mdev usb add /devices/usb1/1-1\n"));
     // An alias is the kernel's text, and the hook's shell does not look into it.
     let odd = ("MODALIAS", "-r $(exit 9) *");
     let (_, calls) = shipped_hook(&[("ACTION", "add"), device, odd], 0, 0);
@@ -212,6 +215,7 @@ fn the_shipped_hook_runs_mdev_alone_where_there_is_nothing_to_load() {
         &[("ACTION", "add"), device][..],
         &[("ACTION", "add"), device, none],
         &[("ACTION", "change"), device, alias],
+        &[("ACTION", "change"), device, alias, ("SUREPLUG_ACTION", "remove")],
         &[("ACTION", "remove"), device, alias],
     ] {
         let action = environment[0].1;

@@ -3,6 +3,8 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use sureplug_core::protocol::Kind;
 use sureplug_core::uevent::{Action, Escaped, EscapedWord, Uevent};
@@ -123,7 +125,8 @@ fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
     }
     let mut devices = scan(&mut sysfs);
     if sysfs.is_undecided() {
-        // A device that was just added is whole by now.
+        // A device that was being added is whole then.
+        thread::sleep(Duration::from_millis(100));
         devices = scan(&mut sysfs);
     }
     if let Some(missing) = sysfs.missing() {

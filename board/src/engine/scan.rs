@@ -22,6 +22,9 @@ const LOOKS: usize = 3;
 /// it says too early is put right by the events behind it.
 const CATCH_UP_WITHIN: Duration = Duration::from_millis(5);
 
+/// How long a device may lack files that the kernel makes for it, or takes from it: far longer than that takes.
+const PARTIAL_WITHIN: Duration = Duration::from_millis(100);
+
 impl Worker {
     /// Brings the table in line with sysfs, as far as that can be read. Without sysfs the scan is put off.
     pub(super) fn scan(&mut self, kind: ScanKind) -> io::Result<()> {
@@ -37,6 +40,23 @@ impl Worker {
             }
         }
         let scan = self.tracker.begin_scan(kind);
+        self.look_at_all()?;
+        if self.devices.is_undecided() {
+            self.wait_for_events(PARTIAL_WITHIN)?;
+            self.look_at_all()?;
+        }
+        self.look_at_unseen()?;
+        self.look_at_namespace();
+        if self.devices.is_undecided() {
+            self.tracker.schedule.event(Monotonic::now().since_boot());
+        }
+        self.devices.rest();
+        self.tracker.end_scan(&scan, self.devices.missing());
+        Ok(())
+    }
+
+    /// Looks at each device that sysfs lists.
+    fn look_at_all(&mut self) -> io::Result<()> {
         self.devices.rewind();
         while let Some(devpath) = self.devices.advance() {
             self.tracker.stream.look_at(devpath);
@@ -48,19 +68,31 @@ impl Worker {
             }
             self.pump();
         }
+        Ok(())
+    }
+
+    /// Looks at each device that is known and was not listed.
+    fn look_at_unseen(&mut self) -> io::Result<()> {
         loop {
             let Self { intake, tracker, devices, .. } = self;
-            let Some((devpath, subsystem)) = tracker.stream.look_at_unseen() else { break };
+            let Some((devpath, subsystem)) = tracker.stream.look_at_unseen() else { return Ok(()) };
             let reading = devices.read_unseen(devpath, subsystem, intake.socket());
             look(intake, tracker, reading)?;
             self.pump();
         }
-        self.look_at_namespace();
-        if self.devices.is_undecided() {
-            self.tracker.schedule.event(Monotonic::now().since_boot());
+    }
+
+    /// Goes on with events for a while, within a scan.
+    fn wait_for_events(&mut self, span: Duration) -> io::Result<()> {
+        let end = Monotonic::now().after(span);
+        while Monotonic::now() < end {
+            self.drain();
+            self.pump();
+            let timeout = if self.intake.begin_wait() { PollTimeout::from(10u8) } else { PollTimeout::ZERO };
+            let bell = self.intake.doorbell();
+            let [rung] = poll_in([bell.as_fd()], timeout)?;
+            bell.disarm(rung);
         }
-        self.devices.rest();
-        self.tracker.end_scan(&scan, self.devices.missing());
         Ok(())
     }
 
@@ -78,7 +110,7 @@ fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io:
     Ok(match reading {
         Reading::Present { inode, uevent } => tracker.stream.saw(Monotonic::now().as_nanos(), &uevent, inode),
         Reading::Gone => tracker.stream.gone(),
-        Reading::Unreadable => Look::Taken,
+        Reading::Partial | Reading::Unreadable => Look::Taken,
     })
 }
 

@@ -14,6 +14,7 @@ use super::path::SysfsPath;
 use super::reading::{Reader, Reading};
 use super::root::Root;
 use super::subsystems::{PLACES, Place, subsystem_of};
+use super::suspects::Suspects;
 use super::trouble::{Clipped, Missing, Trouble, Troubles};
 
 /// Descriptors that a scan has open at the same time: two directories, a device, and its `uevent` file.
@@ -47,6 +48,7 @@ pub struct Devices {
     asked: SysfsPath,
     reader: Reader,
     troubles: Troubles,
+    suspects: Suspects,
     forgeries: Forgeries,
     selection: Selection,
     /// Whether sysfs shows the network devices of another namespace than the socket's.
@@ -72,6 +74,7 @@ impl Devices {
             asked: SysfsPath::new(),
             reader: Reader::new(),
             troubles: Troubles::new(),
+            suspects: Suspects::new(),
             forgeries: Forgeries::new(),
             selection,
             is_foreign: false,
@@ -127,6 +130,7 @@ impl Devices {
     /// Goes back in front of the first device.
     pub fn rewind(&mut self) {
         self.troubles.begin_scan();
+        self.suspects.rewind();
         self.forgeries.rewind();
         self.places = PLACES.iter();
         self.subsystems.close();
@@ -153,8 +157,8 @@ impl Devices {
     /// one nothing is there.
     pub fn read(&mut self) -> Reading<'_> {
         let subsystem = subsystem_of(self.directory.relative());
-        let reading = self.reader.read(self.root.as_fd(), &self.found, subsystem, &mut self.forgeries);
-        reading.unwrap_or_else(|errno| {
+        let Self { root, found, suspects, forgeries, .. } = self;
+        self.reader.read(root.as_fd(), found, subsystem, suspects, forgeries).unwrap_or_else(|errno| {
             self.troubles.note(self.found.relative().to_bytes(), errno);
             Reading::Unreadable
         })
@@ -164,9 +168,10 @@ impl Devices {
     /// of if it does not say so itself.
     pub fn read_at(&mut self, devpath: &[u8], subsystem: &[u8]) -> Reading<'_> {
         let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
-        let set = self.asked.set(&[below]);
-        let reading = set
-            .and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem, &mut self.forgeries));
+        let Self { root, asked, suspects, forgeries, .. } = self;
+        let set = asked.set(&[below]);
+        let reading =
+            set.and_then(|()| self.reader.read(root.as_fd(), asked, subsystem, suspects, forgeries));
         reading.unwrap_or_else(|errno| {
             self.troubles.note(below, errno);
             Reading::Unreadable
@@ -211,11 +216,11 @@ impl Devices {
         self.forgeries.count()
     }
 
-    /// Returns `true` if the scan met a device that may just be added or removed, and only another scan shows whether
-    /// its lines are the kernel's.
+    /// Returns `true` if the scan met a device that lacks files for the first time: only another scan shows whether it is
+    /// just being added or removed.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
-        self.forgeries.is_undecided()
+        self.suspects.is_undecided()
     }
 
     /// Takes a device with such lines that has not been taken before. Of several at a time the others come with the

@@ -8,9 +8,6 @@ use super::trouble::hash;
 /// Devices that are named at most; further ones are only counted.
 const MAX_NAMED: usize = 16;
 
-/// Bits of a [`Suspects`], far more than devices are added or removed during a scan.
-const SUSPECT_BITS: usize = 4_096;
-
 /// Bytes of a line that are kept.
 const LINE_BYTES: usize = 128;
 
@@ -34,44 +31,12 @@ impl fmt::Display for Forgery<'_> {
     }
 }
 
-/// Devices that lack files, because they may just have been added or removed. Each has one bit, by its hash, so that none
-/// is without a place; where two share one, the second is reported without another look.
-#[derive(Clone, PartialEq, Eq)]
-struct Suspects([u64; SUSPECT_BITS / 64]);
-
-impl Suspects {
-    const NONE: Self = Self([0; SUSPECT_BITS / 64]);
-
-    fn place(hash: u64) -> (usize, u64) {
-        #[allow(clippy::cast_possible_truncation)]
-        let bit = hash as usize % SUSPECT_BITS;
-        (bit / 64, 1 << (bit % 64))
-    }
-
-    fn insert(&mut self, hash: u64) {
-        let (word, bit) = Self::place(hash);
-        self.0[word] |= bit;
-    }
-
-    fn contains(&self, hash: u64) -> bool {
-        let (word, bit) = Self::place(hash);
-        self.0[word] & bit != 0
-    }
-
-    /// Returns `true` if there are none that `other` lacks.
-    fn is_within(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(these, those)| these & !those == 0)
-    }
-}
-
 /// All lines that were not accepted: how many, and each of the first devices by name once.
 pub(super) struct Forgeries {
     count: u64,
     /// Hashes of the devices that were named.
     named: [u64; MAX_NAMED],
     named_count: usize,
-    /// Devices that lacked files in this scan and in the one before it.
-    suspects: [Suspects; 2],
     /// The next one to be named.
     path: SysfsPath,
     line: [u8; LINE_BYTES],
@@ -89,7 +54,6 @@ impl Forgeries {
             count: 0,
             named: [0; MAX_NAMED],
             named_count: 0,
-            suspects: [Suspects::NONE; 2],
             path: SysfsPath::new(),
             line: [0; LINE_BYTES],
             line_length: 0,
@@ -100,29 +64,13 @@ impl Forgeries {
     }
 
     /// Begins a scan.
-    pub(super) fn rewind(&mut self) {
-        self.suspects.swap(0, 1);
-        self.suspects[0] = Suspects::NONE;
+    pub(super) const fn rewind(&mut self) {
         self.is_waiting = false;
     }
 
-    /// Returns `true` if a device lacked files for the first time in this scan, so that another scan has to decide.
-    pub(super) fn is_undecided(&self) -> bool {
-        let [now, before] = &self.suspects;
-        !now.is_within(before)
-    }
-
-    /// Counts a line of a device's file. A device that lacks files may just have been added or removed, so `is_partial`
-    /// lines count when they are found again by the next scan.
-    pub(super) fn note(&mut self, devpath: &SysfsPath, line: &[u8], is_partial: bool) {
+    /// Counts a line of a device's file.
+    pub(super) fn note(&mut self, devpath: &SysfsPath, line: &[u8]) {
         let hash = hash(devpath.as_devpath());
-        if is_partial {
-            let [now, before] = &mut self.suspects;
-            now.insert(hash);
-            if !before.contains(hash) {
-                return;
-            }
-        }
         self.count += 1;
         if self.named[..self.named_count].contains(&hash) {
             return;
@@ -174,12 +122,12 @@ mod tests {
         let mut path = SysfsPath::new();
         for number in 0..20 {
             path.set(&[format!("devices/{number}").as_bytes()]).unwrap();
-            forgeries.note(&path, b"MAJOR=8", false);
-            forgeries.note(&path, &[b'x'; 300], false);
+            forgeries.note(&path, b"MAJOR=8");
+            forgeries.note(&path, &[b'x'; 300]);
             let named = forgeries.take().map(|forgery| (forgery.devpath.to_vec(), forgery.line.to_vec()));
             let expected = (format!("/devices/{number}").into_bytes(), b"MAJOR=8".to_vec());
             assert_eq!(named, (number < MAX_NAMED).then_some(expected));
-            forgeries.note(&path, b"MAJOR=8", false);
+            forgeries.note(&path, b"MAJOR=8");
             assert!(forgeries.take().is_none(), "once");
         }
         assert_eq!(forgeries.count(), 60);
@@ -195,7 +143,7 @@ mod tests {
         let mut scan = |takes: bool| {
             forgeries.rewind();
             for path in &paths {
-                forgeries.note(path, b"MAJOR=8", false);
+                forgeries.note(path, b"MAJOR=8");
             }
             let logged = forgeries.take_unlogged().is_some();
             let name = forgeries.take().filter(|_| takes).map(|forgery| forgery.devpath.to_vec());
@@ -204,40 +152,5 @@ mod tests {
         assert_eq!(scan(true), (true, Some(b"/devices/a".to_vec()), true));
         assert_eq!(scan(true), (true, Some(b"/devices/b".to_vec()), false));
         assert_eq!(scan(true), (false, None, false));
-    }
-
-    #[test]
-    fn more_devices_that_lack_files_than_can_be_named_are_counted() {
-        let mut forgeries = Forgeries::new();
-        let mut path = SysfsPath::new();
-        for scan in 0..3 {
-            forgeries.rewind();
-            for number in 0..100 {
-                path.set(&[format!("devices/{number}").as_bytes()]).unwrap();
-                forgeries.note(&path, b"MAJOR=8", true);
-            }
-            assert_eq!((forgeries.count(), forgeries.is_undecided()), (scan * 100, scan == 0));
-        }
-    }
-
-    #[test]
-    fn i8_a_device_that_lacks_files_in_one_scan_only_is_not_reported() {
-        let mut forgeries = Forgeries::new();
-        let mut path = SysfsPath::new();
-        let mut scan = |names: &[&str]| {
-            forgeries.rewind();
-            for name in names {
-                path.set(&[format!("devices/{name}").as_bytes()]).unwrap();
-                forgeries.note(&path, b"MAJOR=8", true);
-                forgeries.note(&path, b"MINOR=1", true);
-            }
-            (forgeries.is_undecided(), forgeries.take().is_some(), forgeries.count())
-        };
-        assert_eq!(scan(&["appears"]), (true, false, 0));
-        assert_eq!(scan(&["vanishes"]), (true, false, 0), "the other one is whole now");
-        assert_eq!(scan(&[]), (false, false, 0));
-        assert_eq!(scan(&["stays"]), (true, false, 0));
-        assert_eq!(scan(&["stays"]), (false, true, 2));
-        assert_eq!(scan(&["stays"]), (false, false, 4), "it is named once");
     }
 }

@@ -11,6 +11,7 @@ mod ports;
 mod reading;
 mod root;
 mod subsystems;
+mod suspects;
 mod trouble;
 pub mod uevent_file;
 

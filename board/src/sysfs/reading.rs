@@ -10,6 +10,7 @@ use sureplug_core::uevent::{Action, EncodeError, Encoder, Uevent};
 use super::files::{is_absence, open, read_to_end};
 use super::forgeries::Forgeries;
 use super::path::SysfsPath;
+use super::suspects::Suspects;
 use super::uevent_file::{Facts, Part, lacks_files, read, text_files};
 use crate::sys;
 
@@ -31,6 +32,9 @@ pub enum Reading<'d> {
         /// `uevent` file that [are the kernel's](super::uevent_file). It has no `SEQNUM`.
         uevent: Uevent<'d>,
     },
+    /// It lacks files, as a device does while the kernel adds or removes it: an event is about to say what it is. The
+    /// next scan takes it as it is then.
+    Partial,
     /// Nothing is there.
     Gone,
     /// It is there, but does not let itself be read.
@@ -61,9 +65,10 @@ impl Reader {
         root: BorrowedFd<'_>,
         devpath: &SysfsPath,
         subsystem: &[u8],
+        suspects: &mut Suspects,
         forgeries: &mut Forgeries,
     ) -> nix::Result<Reading<'_>> {
-        match self.read_present(root, devpath, subsystem, forgeries) {
+        match self.read_present(root, devpath, subsystem, suspects, forgeries) {
             Err(errno) if is_absence(errno) => Ok(Reading::Gone),
             other => other,
         }
@@ -74,6 +79,7 @@ impl Reader {
         root: BorrowedFd<'_>,
         devpath: &SysfsPath,
         subsystem: &[u8],
+        suspects: &mut Suspects,
         forgeries: &mut Forgeries,
     ) -> nix::Result<Reading<'_>> {
         // All is read through this one directory: if another device takes its place meanwhile, nothing of
@@ -117,13 +123,15 @@ impl Reader {
         if !subsystem.is_empty() {
             encoder.property(b"SUBSYSTEM", subsystem).map_err(refused)?;
         }
-        let is_partial = lacks_files(text, &facts);
+        if lacks_files(text, &facts) && !suspects.has_stayed(devpath.as_devpath()) {
+            return Ok(Reading::Partial);
+        }
         let mut error = None;
         read(text, &facts, &mut |part| match part {
             Part::Property { key, value } => {
                 error = error.or_else(|| encoder.property(key, value).err());
             }
-            Part::Refused(line) => forgeries.note(devpath, line, is_partial),
+            Part::Refused(line) => forgeries.note(devpath, line),
         });
         if let Some(error) = error {
             return Err(refused(error));

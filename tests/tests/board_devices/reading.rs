@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use sureplug_board::sysfs::Reading;
+use sureplug_board::sysfs::{Devices, Reading};
 use sureplug_core::limits::{MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 
 use crate::tree::{Tree, devpaths, text};
@@ -142,6 +142,43 @@ fn a_devpath_is_read_up_to_the_length_of_an_event() {
     assert_eq!(devices.read_at(&[b'/'; 5_000], b"c"), Reading::Unreadable, "longer than any path");
     assert_eq!(devices.read_at(b"/devices/a\0", b"c"), Reading::Unreadable, "no path");
     assert_eq!(devices.trouble_count(), 2);
+}
+
+#[test]
+fn i4_a_device_that_is_being_added_is_left_to_its_event_or_to_the_next_scan() {
+    let lines = "MAJOR=8\nMINOR=1\nDEVNAME=x\nMODALIAS=c:x\n";
+    for (missing, whole) in
+        [("dev", "SUBSYSTEM=c MODALIAS=c:x"), ("modalias", "SUBSYSTEM=c MAJOR=8 MINOR=1 DEVNAME=x")]
+    {
+        let tree = Tree::new();
+        tree.device("/devices/a", lines);
+        tree.link("../../devices/a", "class/c/a");
+        let files = [("dev", "8:1\n"), ("modalias", "c:x\n")];
+        let make = |name, text| fs::write(tree.path("devices/a").join(name), text).expect("a file");
+        for (name, text) in files.into_iter().filter(|(name, _)| *name != missing) {
+            make(name, text);
+        }
+        let mut devices = tree.open();
+        let scan = |devices: &mut Devices| {
+            devices.rewind();
+            assert!(devices.advance().is_some());
+            text(devices.read())
+        };
+        assert_eq!((scan(&mut devices), devices.is_undecided()), ("Partial".into(), true), "{missing}");
+        assert_eq!(devices.read_at(b"/devices/a", b"c"), Reading::Partial, "{missing}, and is not gone");
+        assert_eq!(devices.forgery_count(), 0);
+        let late = scan(&mut devices);
+        assert!(late.ends_with(whole) && !devices.is_undecided(), "it stays so: {late}");
+        assert!(devices.forgery_count() > 0, "{missing}");
+
+        let mut devices = tree.open();
+        assert_eq!(scan(&mut devices), "Partial");
+        let (name, text) = files.into_iter().find(|(name, _)| *name == missing).expect("a file");
+        make(name, text);
+        let late = scan(&mut devices);
+        assert!(late.ends_with("MAJOR=8 MINOR=1 DEVNAME=x MODALIAS=c:x"), "{late}");
+        assert_eq!((devices.is_undecided(), devices.forgery_count()), (false, 0));
+    }
 }
 
 #[test]
