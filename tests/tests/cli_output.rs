@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Write, pipe};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -212,7 +212,7 @@ fn a_line_that_a_full_disk_cut_spoils_no_other() {
     let (log, other) = (disk.path().join("log"), disk.path().join("other"));
     fs::write(&other, [0; 8 * 1024]).expect("room for half of it");
     let mut command = hears_all(LARGE);
-    command.arg("--log").arg(&log).stdout(Stdio::null());
+    command.stdout(OpenOptions::new().append(true).create(true).open(&log).expect("a log"));
     let mark = mark();
     let _daemon = Killed(command.spawn().expect("the daemon starts"));
     let wait_until = |what: &str, holds: &dyn Fn(&str) -> bool| {

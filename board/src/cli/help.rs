@@ -67,8 +67,8 @@ Usage: sureplug [run] [OPTIONS]
   --metrics FILE        figures for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it
   --metrics-interval-s S  how often, 1 to 86400 (15)
   --log kmsg|syslog     losses and warnings into the kernel's log or the system's as well, ten lines in 5 s
-  --log PATH            a file, FIFO or terminal for the lines, instead of standard output; a terminal is
-                        made raw, and whatever was gone is opened again
+  --log PATH            a terminal for the lines, instead of standard output; it is made raw, and opened
+                        again whenever it was gone
   --lock-memory         keep all memory resident (mlockall)
   --intake-priority N   real-time priority of the thread that reads the socket, 1 to 99 (none)
   --oom-score-adj N     what the kernel kills when memory runs out, -1000 (never this) to 1000 (as started)

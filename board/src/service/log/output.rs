@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
-/// Where lines go: standard output, or a file or terminal of its own.
+/// Where lines go: standard output, or a terminal of its own.
 pub(crate) struct Output {
     /// `None` while it is gone, or was not there yet.
     file: Option<File>,
@@ -33,8 +33,7 @@ impl Output {
         Ok(Self { file: Some(file), path: None, within_line: false, torn: false })
     }
 
-    /// A file, a FIFO or a terminal, opened for this program alone, and again whenever it was gone; whether it could
-    /// be opened now.
+    /// A terminal, opened for this program alone, and again whenever it was gone; whether it could be opened now.
     ///
     /// # Errors
     ///
@@ -67,13 +66,10 @@ impl Output {
     /// Opens the path. A terminal must not become ours, keep us waiting for a carrier, or change what is written.
     fn reopen(&mut self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let mut flags =
+        // No `O_CREAT`: a file in the place of a device would keep the device away.
+        let flags =
             OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        // A file in the place of a device would keep the device away.
-        if !path.to_bytes().starts_with(b"/dev/") {
-            flags |= OFlag::O_CREAT;
-        }
-        let file = open(path.as_c_str(), flags, Mode::from_bits_truncate(0o640))?;
+        let file = open(path.as_c_str(), flags, Mode::empty())?;
         if let Ok(mut terminal) = tcgetattr(&file) {
             cfmakeraw(&mut terminal);
             terminal.control_flags |= ControlFlags::CLOCAL;
@@ -119,10 +115,6 @@ impl Output {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
                 }
-                // Only who reads standard output can end the daemon by closing its end.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe && self.path.is_some() => {
-                    return Err(ErrorKind::NotConnected.into());
-                }
                 result => return result,
             }
         }
@@ -131,5 +123,20 @@ impl Output {
     /// What to poll for the end of its reader, if it is open.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(AsFd::as_fd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::Output;
+
+    #[test]
+    fn creates_no_file_in_the_place_of_a_terminal() {
+        let path = std::env::temp_dir().join(format!("sureplug-no-terminal-{}", std::process::id()));
+        let (output, opened) = Output::to(&path).unwrap();
+        assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(!output.is_open() && !path.exists());
     }
 }
