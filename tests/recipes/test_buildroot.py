@@ -44,12 +44,16 @@ config BR2_PACKAGE_KMOD_TOOLS
 config BR2_ENABLE_DEBUG
 	bool "debug"
 
+config BR2_DEFCONFIG
+	string "defconfig"
+
 source "$BR2_EXTERNAL_SUREPLUG_PATH/Config.in"
 """
 # What Buildroot's make defines, as far as the package uses it: package/Makefile.in, package/pkg-utils.mk,
 # package/pkg-generic.mk.
 MAKEFILE = """
 include $(CONFIG)
+BR2_CONFIG = $(CONFIG)
 qstrip = $(strip $(subst ",,$(1)))
 INSTALL = install
 KCONFIG_ENABLE_OPT = @echo $(1)
@@ -143,7 +147,7 @@ class Options(unittest.TestCase):
         options = configuration()
         defaults = {name: self.symbol(options, name).str_value
                     for name in ("USB_PORTS", "PORT_DEVICE", "MAX_STALL_MS", "DEVPATH_MAX", "SUBSYSTEMS", "ARGS", "GPIO")}
-        self.assertEqual(defaults, {"USB_PORTS": "0", "PORT_DEVICE": "storage", "MAX_STALL_MS": "1000",
+        self.assertEqual(defaults, {"USB_PORTS": "", "PORT_DEVICE": "storage", "MAX_STALL_MS": "1000",
                                     "DEVPATH_MAX": "96", "SUBSYSTEMS": "", "ARGS": "", "GPIO": "n"})
         size = json.loads(run(program(), "size", "--json").stdout)
         self.assertEqual((size["port_device"], size["max_stall_ms"]), ("storage", 1000))
@@ -151,11 +155,11 @@ class Options(unittest.TestCase):
     def test_kconfig_replaces_no_value(self):
         """It would do so without a word; `Build.test_values` sees the build refuse them."""
         for symbol in configuration().unique_defined_syms:
-            self.assertEqual(symbol.ranges, [], symbol.name)
+            self.assertNotIn(symbol.orig_type, (kconfiglib.INT, kconfiglib.HEX), symbol.name)
         for name in "USB_PORTS", "MAX_STALL_MS", "DEVPATH_MAX":
-            for value in "-1", "0", "128", "600001":
-                self.assertEqual(cargo_environment(**{name: value}).get(f"SUREPLUG_{name}"),
-                                 None if (name, value) == ("USB_PORTS", "0") else value)
+            for value in "-1", "0", "128", "600001", "four", "04", "1 000", "0x4":
+                self.assertEqual(cargo_environment(**{name: value}).get(f"SUREPLUG_{name}"), value)
+            self.assertNotIn(f"SUREPLUG_{name}", cargo_environment(**{name: ""}))
 
     def test_every_device_of_the_choice_is_one_of_the_program(self):
         options = configuration()
@@ -201,6 +205,8 @@ class Options(unittest.TestCase):
                 if not name.startswith(PREFIX):
                     continue
                 self.assertIn(name, options.syms, path)
+                if options.syms[name].orig_type == kconfiglib.STRING:
+                    value = re.fullmatch('"(.*)"', value)[1]
                 options.syms[name].set_value(value)
                 self.assertEqual(options.syms[name].str_value, value, line)
             self.assertIn(f"{PREFIX}=y", lines)
@@ -310,7 +316,11 @@ class Build(unittest.TestCase):
         """A bad value ends the build with a sentence that names it."""
         for options, sentence in [
             ({"USB_PORTS": "128"}, "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
+            ({"USB_PORTS": "0"}, "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
             ({"USB_PORTS": "-1"}, "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
+            ({"USB_PORTS": "four"}, "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
+            ({"MAX_STALL_MS": "1s"}, "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
+            ({"DEVPATH_MAX": "0x60"}, "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
             ({"MAX_STALL_MS": "0"}, "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
             ({"MAX_STALL_MS": "600001"}, "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
             ({"DEVPATH_MAX": "15"}, "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
@@ -332,6 +342,18 @@ class Build(unittest.TestCase):
         for flags in "--nonsense", "-x", "--ports '4'", '--log "/dev/ttyS1"':
             with self.assertRaisesRegex(AssertionError, "SUREPLUG_ARGS must be flags of `sureplug run`, "):
                 make("check", image="bad-flags", ARGS=flags)
+
+    def test_a_value_without_quotes_ends_the_build(self):
+        """Kconfig leaves no trace of it but in the defconfig: the option has its default."""
+        defconfig = scratch() / "quotes_defconfig"
+        named = {"BR2_DEFCONFIG": str(defconfig)}
+        defconfig.write_text(f'# A comment.\nBR2_ARGS=4\n{PREFIX}=y\n{PREFIX}_GPIO=n\n{PREFIX}_USB_PORTS="4"\n{PREFIX}_ARGS=""\n')
+        make("check", image="quotes", **named)
+        for value in "4", "four", "y4", '"4', "":
+            line = f"{PREFIX}_USB_PORTS={value}"
+            defconfig.write_text(f"{line}\n")
+            with self.assertRaisesRegex(AssertionError, f"{re.escape(line)}\n(.*\n)*sureplug: put the values above in quotes"):
+                make("check", image="no-quotes", **named)
 
     def test_what_is_not_stated_is_not_there(self):
         self.assertEqual({"SUREPLUG_USB_PORTS", "SUREPLUG_SUBSYSTEMS"} & set(cargo_environment()), set())

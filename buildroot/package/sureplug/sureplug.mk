@@ -69,18 +69,8 @@ endif
 
 # The board. What is not stated must not be there at all. The build refuses
 # impossible values, with a sentence.
-SUREPLUG_CARGO_ENV += \
-	SUREPLUG_PORT_DEVICE="$(SUREPLUG_PORT_DEVICE)" \
-	SUREPLUG_MAX_STALL_MS="$(BR2_PACKAGE_SUREPLUG_MAX_STALL_MS)" \
-	SUREPLUG_DEVPATH_MAX="$(BR2_PACKAGE_SUREPLUG_DEVPATH_MAX)"
-
-ifneq ($(BR2_PACKAGE_SUREPLUG_USB_PORTS),0)
-SUREPLUG_CARGO_ENV += SUREPLUG_USB_PORTS="$(BR2_PACKAGE_SUREPLUG_USB_PORTS)"
-endif
-
-ifneq ($(call qstrip,$(BR2_PACKAGE_SUREPLUG_SUBSYSTEMS)),)
-SUREPLUG_CARGO_ENV += SUREPLUG_SUBSYSTEMS="$(call qstrip,$(BR2_PACKAGE_SUREPLUG_SUBSYSTEMS))"
-endif
+SUREPLUG_CARGO_ENV += SUREPLUG_PORT_DEVICE="$(SUREPLUG_PORT_DEVICE)" \
+	$(foreach name,USB_PORTS MAX_STALL_MS DEVPATH_MAX SUBSYSTEMS,$(if $(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name))),SUREPLUG_$(name)="$(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name)))"))
 
 ifeq ($(BR2_PACKAGE_SUREPLUG_GPIO),y)
 SUREPLUG_CARGO_BUILD_OPTS += --features gpio
@@ -94,6 +84,17 @@ define SUREPLUG_CHECK_ARGS
 	sh $(SUREPLUG_DIST)/check-args '$(subst ','\'',$(SUREPLUG_ARGS))'
 endef
 SUREPLUG_PRE_BUILD_HOOKS += SUREPLUG_CHECK_ARGS
+
+# Kconfig ignores a string's value that is not in quotes, without a word.
+define SUREPLUG_CHECK_QUOTES
+	$(Q)if grep -sE '^BR2_PACKAGE_SUREPLUG_[A-Z0-9_]+=' \
+			$(BR2_CONFIG) $(call qstrip,$(BR2_DEFCONFIG)) | \
+			grep -vE '=(".*"|[yn])$$'; then \
+		echo "sureplug: put the values above in quotes: Kconfig ignores them" >&2; \
+		exit 1; \
+	fi
+endef
+SUREPLUG_PRE_BUILD_HOOKS += SUREPLUG_CHECK_QUOTES
 
 define SUREPLUG_INSTALL_DEFAULTS
 	mkdir -p $(TARGET_DIR)/etc/default
