@@ -7,10 +7,9 @@ use std::os::unix::fs::symlink;
 use std::thread;
 use std::time::Duration;
 
-use nix::mount::{MsFlags, mount};
 use sureplug_tests::daemon::{Daemon, Output, hears_all, json, now_us, number, raise_number, stamp};
 use sureplug_tests::fold::Fold;
-use sureplug_tests::kernel::{Injector, mark, own_network_namespace, own_sysfs};
+use sureplug_tests::kernel::{Injector, SmallDisk, mark, own_network_namespace, own_sysfs};
 use sureplug_tests::privilege::turn_to_raise;
 use sureplug_tests::stand_in::StandIn;
 use sureplug_tests::sysfs_truth::devpaths;
@@ -114,19 +113,17 @@ fn what_has_no_place_in_the_table_passes_untracked_and_that_is_said_once() {
 #[test]
 fn i4_behind_a_full_disk_all_is_forgotten_and_told_anew() {
     let Some(_turn) = own_sysfs("a disk that is full for a while") else { return };
-    let directory = tempfile::tempdir().expect("a directory");
-    let disk = Some("size=64k");
-    mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), disk).expect("a small disk");
+    let disk = SmallDisk::with_size(64 * 1024);
     let sysfs = StandIn::new();
     sysfs.plug("class/net/eth0", "/devices/a/net/eth0", "IFINDEX=2\n");
     sysfs.plug("class/net/eth1", "/devices/a/net/eth1", "IFINDEX=3\n");
-    let log = directory.path().join("log");
+    let log = disk.path().join("log");
     let output = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
     let options = format!("--json --sysfs {}", sysfs.path().display());
     let mut daemon = Daemon::start_into(hears_all(&options), output);
     let read = || fs::read_to_string(&log).expect("text");
     daemon.wait_until("it has scanned", |_| read().contains("\"scanned\""));
-    let ballast = directory.path().join("ballast");
+    let ballast = disk.path().join("ballast");
     let mut file = fs::File::create(&ballast).expect("a file");
     while file.write(&[0; 512]).is_ok_and(|written| written > 0) {}
     let mark = mark();

@@ -9,7 +9,7 @@ use super::namespace::own_mounts;
 pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// Its size.
+    /// The usual size.
     pub const BYTES: usize = 16 * 1024;
 
     /// Mounts it.
@@ -19,9 +19,19 @@ impl SmallDisk {
     /// If the kernel refuses.
     #[must_use]
     pub fn mount() -> Self {
+        Self::with_size(Self::BYTES)
+    }
+
+    /// Mounts one of so many bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses.
+    #[must_use]
+    pub fn with_size(bytes: usize) -> Self {
         own_mounts().expect("mounts of its own");
         let directory = tempfile::tempdir().expect("a directory");
-        let size = format!("size={}", Self::BYTES);
+        let size = format!("size={bytes}");
         mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some(size.as_str()))
             .expect("a disk");
         Self(directory)
