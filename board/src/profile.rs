@@ -85,33 +85,37 @@ const _: () = {
     );
 };
 
+// A constant each, so that a build names all bad values at once.
+const BUILD_PORTS: Option<u32> =
+    from_environment!("SUREPLUG_USB_PORTS", "a whole number from 1 to 127, such as 4", ports);
+const BUILD_PORT_DEVICE: Option<PortDevice> = from_environment!(
+    "SUREPLUG_PORT_DEVICE",
+    "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
+     custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
+    PortDevice::parse
+);
+const BUILD_MAX_STALL_MS: Option<u32> = from_environment!(
+    "SUREPLUG_MAX_STALL_MS",
+    "a whole number of milliseconds from 1 to 600000, such as 1000",
+    stall
+);
+const BUILD_DEVPATH_MAX: Option<u32> =
+    from_environment!("SUREPLUG_DEVPATH_MAX", "a whole number of bytes from 16 to 1000, such as 96", devpath);
+
 impl Profile {
     /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
     /// `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the environment of the build.
     pub const BUILD: Self = Self {
-        ports: from_environment!("SUREPLUG_USB_PORTS", "a whole number from 1 to 127, such as 4", ports),
-        port_device: match from_environment!(
-            "SUREPLUG_PORT_DEVICE",
-            "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
-             custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
-            PortDevice::parse
-        ) {
+        ports: BUILD_PORTS,
+        port_device: match BUILD_PORT_DEVICE {
             Some(device) => device,
             None => PortDevice::Class(DeviceClass::Storage),
         },
-        max_stall_ms: match from_environment!(
-            "SUREPLUG_MAX_STALL_MS",
-            "a whole number of milliseconds from 1 to 600000, such as 1000",
-            stall
-        ) {
+        max_stall_ms: match BUILD_MAX_STALL_MS {
             Some(ms) => ms,
             None => DEFAULT_MAX_STALL_MS,
         },
-        devpath_max: from_environment!(
-            "SUREPLUG_DEVPATH_MAX",
-            "a whole number of bytes from 16 to 1000, such as 96",
-            devpath
-        ),
+        devpath_max: BUILD_DEVPATH_MAX,
     };
 
     /// Whether somebody has stated how many ports the board has: then a start with less than the budget

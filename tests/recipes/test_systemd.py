@@ -1,5 +1,6 @@
 """The unit under a real systemd, in a container that has the image as the recipe installs it."""
 
+import fcntl
 import json
 import os
 import re
@@ -184,15 +185,19 @@ class Started(Systemd):
         self.board.wait_for(lambda: "change net /devices/virtual/net/lo" in self.journal(), "the event in the journal")
 
     def impossible_profile(self):
-        """Flags for more than this machine's net.core.rmem_max allows, which the kernel doubles."""
-        rmem_max = int(Path("/proc/sys/net/core/rmem_max").read_text())
-        stall = 5000
-        while stall <= 600_000:
-            flags = ["--ports", "64", "--max-stall-ms", str(stall)]
-            if json.loads(run(program(), "size", "--json", *flags).stdout)["wanted_bytes"] > 2 * rmem_max:
-                return " ".join(flags)
-            stall *= 2
-        return not_run("a profile that the kernel does not give", f"net.core.rmem_max is {rmem_max}, and allows any")
+        """Flags for more than net.core.rmem_max allows, which the kernel doubles; where it allows any, it is lowered."""
+        flags = ["--ports", "64", "--max-stall-ms", "300000"]
+        wanted = json.loads(run(program(), "size", "--json", *flags).stdout)["wanted_bytes"]
+        sysctl = Path("/proc/sys/net/core/rmem_max")
+        found = sysctl.read_text()
+        if wanted <= 2 * int(found):
+            # The tests that depend on it take turns by this lock.
+            turn = open("/sys/class/mem/null/uevent")
+            self.addCleanup(turn.close)
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            self.addCleanup(sysctl.write_text, found)
+            sysctl.write_text("2304")
+        return " ".join(flags)
 
     def test_a_profile_that_the_kernel_does_not_give(self):
         """A clear line, and no restart loop that fills the log."""

@@ -2,6 +2,7 @@
 
 import fnmatch
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -34,9 +35,8 @@ BAD_VALUES = [
     ("DEVPATH_MAX", ["9999", "15"], "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
     ("SUBSYSTEMS", ["usb all", "usb a/b", "a-name-of-more-than-thirty-two-bytes", "a b c d e f g h i j k l m n o p q"],
      "SUREPLUG_SUBSYSTEMS must be names of subsystems with blanks between them"),
-    ("ARGS", ["--nonsense", "--ports 4 -x", "--port=4", "--hook '/bin/true'", '--log "/dev/ttyS1"', "--hook $HOOK"],
-     "SUREPLUG_ARGS must be flags of `sureplug run`, "),
 ]
+BAD_FLAGS = ["--nonsense", "--ports 4 -x", "--port=4", "--hook '/bin/true'", '--log "/dev/ttyS1"', "--hook $HOOK"]
 # The image by package: mode, owner and group, path. `-` is no package, and so a mistake.
 COMMON = """
 sureplug          -rw-r--r-- root root /etc/default/sureplug
@@ -228,13 +228,22 @@ class Broken(unittest.TestCase):
         self.assertIn("rtrb", result.stdout)
 
     def test_values(self):
-        """A bad value ends the build with a sentence that names it."""
-        for name, values, sentence in BAD_VALUES:
-            for value in values:
-                built()
-                result, _ = bitbake("do_compile", **{f"SUREPLUG_{name}": value})
-                self.assertNotEqual(result.returncode, 0, f"{name}={value}")
-                self.assertIn(sentence, result.stdout, f"{name}={value}")
+        """A bad value ends the build with a sentence that names it. One build names all that are bad."""
+        built()
+        for bad in itertools.zip_longest(*([(name, value, sentence) for value in values] for name, values, sentence in BAD_VALUES)):
+            self.assert_no_build(list(filter(None, bad)))
+
+    def test_flags(self):
+        """They are looked at before anything is compiled."""
+        built()
+        for flags in BAD_FLAGS:
+            self.assert_no_build([("ARGS", flags, "SUREPLUG_ARGS must be flags of `sureplug run`, ")])
+
+    def assert_no_build(self, bad):
+        result, _ = bitbake("do_compile", **{f"SUREPLUG_{name}": value for name, value, _ in bad})
+        self.assertNotEqual(result.returncode, 0, bad)
+        for _, _, sentence in bad:
+            self.assertIn(sentence, result.stdout, bad)
 
 
 def released_layer(name, change=lambda text: text):

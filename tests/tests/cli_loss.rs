@@ -1,56 +1,20 @@
 //! The line of a loss, from the program that an image has, with a buffer that is far too small.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 use sureplug_tests::daemon::{Daemon, json, number, stamp, unprivileged};
 use sureplug_tests::kernel::devices::NetDevice;
-use sureplug_tests::kernel::{Injector, own_sysfs};
+use sureplug_tests::kernel::{Injector, ReceiveLimit, own_sysfs};
 use sureplug_tests::sysfs_truth::assert_true;
 
-/// The smallest that `net.core.rmem_max` and `rmem_default` can be.
-const FLOOR: &[u8] = b"2304";
-
-/// The sysctls that bound every new socket's buffer, and their values. They can be set from the first network
-/// namespace alone: whoever opens them there can set them from another as well.
-struct Bounds([(File, Vec<u8>); 2]);
-
-impl Bounds {
-    fn open() -> Option<Self> {
-        let open = |name: &str| {
-            let path = format!("/proc/sys/net/core/{name}");
-            let file = File::options().read(true).write(true).open(&path).ok()?;
-            Some((file, fs::read(path).ok()?))
-        };
-        Some(Self([open("rmem_default")?, open("rmem_max")?]))
-    }
-
-    /// Starts it as nobody, so that it gets no more than everybody, which is next to nothing until it has
-    /// its socket.
-    fn start(&self, options: &str) -> Daemon {
-        let _restored = Restored(self);
-        for (file, _) in &self.0 {
-            file.write_at(FLOOR, 0).expect("a sysctl that root may set");
-        }
-        let daemon = Daemon::start(unprivileged(&format!(
-            "run --subsystem all --ports 1 --allow-undersized {options}"
-        )));
-        daemon.wait_until_scanned();
-        daemon
-    }
-}
-
-/// Everybody's buffers are again what they were, whatever happens.
-struct Restored<'b>(&'b Bounds);
-
-impl Drop for Restored<'_> {
-    fn drop(&mut self) {
-        for (file, value) in &self.0.0 {
-            let _ = file.write_at(value, 0);
-        }
-    }
+/// Starts it as nobody, so that it gets no more than everybody, which is next to nothing until it has its socket.
+fn start(limit: &ReceiveLimit, options: &str) -> Daemon {
+    let _lowered = limit.lowered();
+    let daemon =
+        Daemon::start(unprivileged(&format!("run --subsystem all --ports 1 --allow-undersized {options}")));
+    daemon.wait_until_scanned();
+    daemon
 }
 
 /// A burst that it sleeps through.
@@ -64,12 +28,12 @@ fn overrun(daemon: &Daemon) {
 
 #[test]
 fn i2_i3_an_overrun_is_one_line_with_the_sockets_figures_and_what_was_repaired() {
-    let bounds = Bounds::open();
+    let limit = ReceiveLimit::open();
     let Some(_turn) = own_sysfs("the line of a loss") else { return };
-    let bounds = bounds.expect("sysctls of the first network namespace");
+    let limit = limit.expect("sysctls of the first network namespace");
     let (first, gone) = (NetDevice::tap("first").expect("a tap"), NetDevice::tap("gone").expect("a tap"));
     for json_lines in [false, true] {
-        let daemon = bounds.start(if json_lines { "--json" } else { "" });
+        let daemon = start(&limit, if json_lines { "--json" } else { "" });
         overrun(&daemon);
         let added = NetDevice::tap("added").expect("a tap");
         daemon.signal(Signal::SIGCONT);

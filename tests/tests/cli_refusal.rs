@@ -1,73 +1,72 @@
 //! I1: an image does not start with less than its board needs, and says what is missing, word for word.
 
 use serde_json::Value;
-use sureplug_board::socket::sysctl;
 use sureplug_tests::daemon::{Daemon, json, number, run, sureplug, unprivileged};
-use sureplug_tests::privilege::not_run;
+use sureplug_tests::kernel::Clamped;
 use sureplug_tests::usb_tree::UsbTree;
 
 const REFUSED: &str =
     "sureplug: refused to start, because events could be lost; --allow-undersized starts all the same";
 
-/// Options with which an unprivileged process gets less than it needs, and what `size` says about them.
-fn too_large(ports: &str) -> Option<(String, Value)> {
-    let rmem_max = u64::from(sysctl::rmem_max()?);
-    [5_000, 50_000, 150_000].iter().find_map(|ms| {
-        let options = format!("{ports} --port-device keyboard --max-stall-ms {ms}");
+/// More than an unprivileged process gets.
+struct TooLarge {
+    options: String,
+    size: Value,
+    clamped: Clamped,
+}
+
+impl TooLarge {
+    /// Nearly the largest budget that a socket can have; `None` if the test cannot run.
+    fn with(ports: &str, test: &str) -> Option<Self> {
+        let options = format!("{ports} --port-device keyboard --max-stall-ms 80000");
         let size = run(sureplug(&format!("size --json {options}"))).object();
-        (number(&size, "wanted_bytes") > 2 * rmem_max).then_some((options, size))
-    })
-}
+        let clamped = Clamped::below(number(&size, "wanted_bytes"), test)?;
+        Some(Self { options, size, clamped })
+    }
 
-/// The sentence about a buffer that the kernel clamped.
-fn shortfall(size: &Value) -> String {
-    let rmem_max = sysctl::rmem_max().map(u64::from).expect("it was read before");
-    let [wanted, request] = ["wanted_bytes", "request_bytes"].map(|key| number(size, key));
-    format!(
-        "the receive buffer is too small: wanted {wanted} bytes, the kernel gave {} (net.core.rmem_max = {rmem_max}, \
-         which the kernel doubles). Either give sureplug CAP_NET_ADMIN (AmbientCapabilities=CAP_NET_ADMIN in its \
-         unit, or `setcap cap_net_admin+ep` on its file), or raise the limit: sysctl -w \
-         net.core.rmem_max={request}",
-        2 * rmem_max
-    )
-}
-
-fn unlimited(test: &str) {
-    not_run(test, "net.core.rmem_max is too large for any budget to exceed, or cannot be read");
+    /// The sentence about a buffer that the kernel clamped.
+    fn shortfall(&self) -> String {
+        let rmem_max = self.clamped.rmem_max;
+        let [wanted, request] = ["wanted_bytes", "request_bytes"].map(|key| number(&self.size, key));
+        format!(
+            "the receive buffer is too small: wanted {wanted} bytes, the kernel gave {} (net.core.rmem_max = {rmem_max}, \
+             which the kernel doubles). Either give sureplug CAP_NET_ADMIN (AmbientCapabilities=CAP_NET_ADMIN in its \
+             unit, or `setcap cap_net_admin+ep` on its file), or raise the limit: sysctl -w \
+             net.core.rmem_max={request}",
+            2 * rmem_max
+        )
+    }
 }
 
 #[test]
 fn i1_a_clamped_buffer_is_refused_with_both_cures() {
-    let Some((options, size)) = too_large("--ports 127") else {
-        return unlimited("the refusal of a clamped buffer");
-    };
+    let Some(board) = TooLarge::with("--ports 127", "the refusal of a clamped buffer") else { return };
+    let options = &board.options;
     for line in [format!("run {options}"), format!("{options} --json"), format!("-v {options}")] {
         let output = run(unprivileged(&line));
         assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:#?}");
-        assert_eq!(output.stderr, [format!("sureplug: {}", shortfall(&size)), REFUSED.into()]);
+        assert_eq!(output.stderr, [format!("sureplug: {}", board.shortfall()), REFUSED.into()]);
     }
 }
 
 #[test]
 fn i1_size_finds_what_run_refuses() {
-    let Some((options, size)) = too_large("--ports 127") else {
-        return unlimited("the finding of a clamped buffer");
-    };
+    let Some(board) = TooLarge::with("--ports 127", "the finding of a clamped buffer") else { return };
+    let options = &board.options;
     let output = run(unprivileged(&format!("size {options}")));
     assert_eq!(output.code, Some(1));
-    assert_eq!(output.stdout.last(), Some(&format!("- {}", shortfall(&size))));
+    assert_eq!(output.stdout.last(), Some(&format!("- {}", board.shortfall())));
     let output = run(unprivileged(&format!("size --json {options}")));
-    assert_eq!(output.object()["findings"][0], *shortfall(&size));
+    assert_eq!(output.object()["findings"][0], *board.shortfall());
 }
 
 #[test]
 fn i1_allow_undersized_starts_and_warns() {
-    let Some((options, size)) = too_large("--ports 127") else {
-        return unlimited("the start with a clamped buffer");
-    };
+    let Some(board) = TooLarge::with("--ports 127", "the start with a clamped buffer") else { return };
+    let options = &board.options;
     let daemon = Daemon::start(unprivileged(&format!("{options} --allow-undersized")));
     let warning = daemon.wait_for_line(|line| line.starts_with("sureplug: warning: "));
-    assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", shortfall(&size)));
+    assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", board.shortfall()));
     let output = daemon.finish();
     output.assert_fine();
     // Profile, budget, buffer, subsystems: it is said at the start.
@@ -77,18 +76,21 @@ fn i1_allow_undersized_starts_and_warns() {
     daemon.wait_for_line(|line| json(line)["kind"] == "undersized");
     let output = daemon.finish();
     output.assert_fine();
-    assert_eq!(json(&output.stdout[1])["message"], *shortfall(&size));
+    assert_eq!(json(&output.stdout[1])["message"], *board.shortfall());
 }
 
 #[test]
 fn i1_where_nobody_has_stated_the_ports_a_clamped_buffer_is_only_warned_of() {
     let tree = UsbTree::new().root_hub("usb1", 120);
-    let Some((options, size)) = too_large(&format!("--sysfs {}", tree.path().display())) else {
-        return unlimited("the warning of a clamped buffer");
+    let Some(board) =
+        TooLarge::with(&format!("--sysfs {}", tree.path().display()), "the warning of a clamped buffer")
+    else {
+        return;
     };
-    let daemon = Daemon::start(unprivileged(&options));
+    let options = &board.options;
+    let daemon = Daemon::start(unprivileged(options));
     let warning = daemon.wait_for_line(|line| line.starts_with("sureplug: warning: "));
-    assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", shortfall(&size)));
+    assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", board.shortfall()));
     daemon.finish().assert_fine();
 }
 

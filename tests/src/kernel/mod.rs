@@ -6,6 +6,7 @@ pub mod devices;
 mod inject;
 mod listener;
 pub mod namespace;
+mod receive_limit;
 mod small_disk;
 mod socket_filter;
 
@@ -22,6 +23,7 @@ pub use culprit::Culprit;
 pub use inject::{Injector, without_seqnum};
 pub use listener::{Listener, multicast};
 pub use namespace::own_sysfs;
+pub use receive_limit::{Clamped, ReceiveLimit};
 pub use small_disk::SmallDisk;
 pub use socket_filter::KernelFilter;
 
