@@ -8,6 +8,11 @@ use sureplug_tests::usb_tree::UsbTree;
 const REFUSED: &str =
     "sureplug: refused to start, because events could be lost; --allow-undersized starts all the same";
 
+/// This sysfs, and a socket that no other test has.
+fn with_sysfs(tree: &UsbTree) -> String {
+    format!("--sysfs {0} --socket {0}/events", tree.path().display())
+}
+
 /// More than an unprivileged process gets.
 struct TooLarge {
     options: String,
@@ -97,7 +102,7 @@ fn i1_where_nobody_has_stated_the_ports_a_clamped_buffer_is_only_warned_of() {
 #[test]
 fn i1_a_board_with_more_ports_than_stated_is_refused() {
     let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 5, "fixed");
-    let sysfs = format!("--sysfs {}", tree.path().display());
+    let sysfs = with_sysfs(&tree);
     let sentence = "the profile is too small for this board: it states 4 USB ports, sysfs shows 6 of the board's own. \
                     Build the image with SUREPLUG_USB_PORTS=6, or start with --ports 6";
     let output = run(sureplug(&format!("run --ports 4 {sysfs}")));
@@ -114,7 +119,7 @@ fn i1_a_board_with_more_ports_than_stated_is_refused() {
 fn i1_the_board_that_was_stated_starts_without_a_warning() {
     let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 5, "fixed");
     for (ports, origin) in [("", "counted, at least 4"), ("--ports 6", "stated")] {
-        let line = format!("run {ports} --sysfs {}", tree.path().display());
+        let line = format!("run {ports} {}", with_sysfs(&tree));
         let mut daemon = Daemon::start(sureplug(&line));
         daemon.wait_until_it_reads();
         let output = daemon.finish();
@@ -128,7 +133,7 @@ fn i1_the_board_that_was_stated_starts_without_a_warning() {
 #[test]
 fn i1_a_users_hub_is_no_reason_to_refuse() {
     let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 7, "removable");
-    let mut daemon = Daemon::start(sureplug(&format!("--ports 2 --sysfs {}", tree.path().display())));
+    let mut daemon = Daemon::start(sureplug(&format!("--ports 2 {}", with_sysfs(&tree))));
     daemon.wait_until_it_reads();
     let output = daemon.finish();
     output.assert_fine();
@@ -138,8 +143,7 @@ fn i1_a_users_hub_is_no_reason_to_refuse() {
 #[test]
 fn a_longer_devpath_than_stated_is_only_warned_of() {
     let tree = UsbTree::new().root_hub("usb1", 2);
-    let mut daemon =
-        Daemon::start(sureplug(&format!("--ports 2 --devpath-max 20 --sysfs {}", tree.path().display())));
+    let mut daemon = Daemon::start(sureplug(&format!("--ports 2 --devpath-max 20 {}", with_sysfs(&tree))));
     daemon.wait_until_it_reads();
     let output = daemon.finish();
     output.assert_fine();
