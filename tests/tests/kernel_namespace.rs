@@ -1,13 +1,14 @@
 //! I4 and I9 where sysfs was mounted in another network namespace, as `unshare -n` leaves it: its network devices are not
 //! those of the socket.
 
+use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 use sureplug_tests::daemon::{Daemon, Output, hears_all, json, marked, raise_number, run, sureplug};
-use sureplug_tests::kernel::devices::NetDevice;
+use sureplug_tests::kernel::devices::{NetDevice, set_up};
 use sureplug_tests::kernel::{mark, own_sysfs};
 use sureplug_tests::served::Served;
 
@@ -84,6 +85,25 @@ fn i9_without_a_daemon_no_network_devices_of_another_namespace_are_listed() {
     let output = run(hears_all(nobody));
     assert!(output.stderr.iter().any(|line| line.contains("another network namespace")), "{output:#?}");
     assert_eq!((output.code, names(&output)), (Some(0), 0), "{output:#?}");
+}
+
+/// As `unshare -n` makes it: both have nothing but `lo`, which is up in one of them.
+#[test]
+fn i9_a_namespace_whose_loopback_is_down_is_told_from_one_where_it_is_up() {
+    let Some(_turn) = own_sysfs("two network namespaces with nothing but lo") else { return };
+    set_up("lo").expect("it is up");
+    // A socket keeps the namespace alive that this thread leaves.
+    let _kept = UnixDatagram::unbound().expect("a socket");
+    let started = || {
+        let daemon = Daemon::start(sureplug("run --json --subsystem net"));
+        daemon.wait_until_scanned();
+        let output = daemon.finish();
+        output.assert_fine();
+        (output.objects("foreign_sysfs").len(), events(&output, "lo").len())
+    };
+    assert_eq!(started(), (0, 1), "its own");
+    leave_sysfs_behind();
+    assert_eq!(started(), (1, 0), "another one's");
 }
 
 /// Nothing tells the two apart until one has a device that the other lacks.

@@ -1,7 +1,9 @@
 //! Which of the kernel's events can arrive in this network namespace at all.
 
 use std::fs::{self, File};
+use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
 use crate::sys;
@@ -15,15 +17,25 @@ const RESTRICTED_SINCE: [u32; 2] = [4, 18];
 
 /// Returns `true` if only events of this network namespace's net devices can arrive here.
 ///
-/// An owner that this process may not know, which is that of an ancestor of its user namespace, is taken for the first
-/// user namespace: so it is for a container that has the host's network namespace.
+/// The kernel does not name an owner that is an ancestor of this process's user namespace. It may be the first one, as for
+/// a container that has the host's network namespace, or one between: [`lacks_settings`] tells.
 pub(crate) fn is_restricted() -> bool {
     let owner = File::open("/proc/self/ns/net").map(sys::owning_user_namespace);
-    let Ok(Ok(owner)) = owner else { return false };
-    // The C library of some 32-bit targets says it in 32 bits.
-    #[allow(clippy::useless_conversion)]
-    let is_other = fstat(&owner).is_ok_and(|owner| u64::from(owner.st_ino) != FIRST_USER_NAMESPACE);
+    let is_other = match owner {
+        // The C library of some 32-bit targets says it in 32 bits.
+        #[allow(clippy::useless_conversion)]
+        Ok(Ok(owner)) => fstat(&owner).is_ok_and(|owner| u64::from(owner.st_ino) != FIRST_USER_NAMESPACE),
+        Ok(Err(Errno::EPERM)) => lacks_settings(Path::new("/proc/sys/net/ipv6")),
+        _ => false,
+    };
     is_other && fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| restricts(&release))
+}
+
+/// Returns `true` if this network namespace lacks settings of IPv6 that the kernel shows only in one that its first user
+/// namespace owns (`ipv6_route_sysctl_table_size` in `net/ipv6/route.c`, `ipv6_route_sysctl_init` up to 6.5). Without IPv6
+/// that is not known.
+fn lacks_settings(of_ipv6: &Path) -> bool {
+    of_ipv6.join("conf").exists() && !of_ipv6.join("route/gc_thresh").exists()
 }
 
 fn restricts(release: &str) -> bool {

@@ -1,5 +1,5 @@
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -11,6 +11,24 @@ use nix::libc;
 ///
 /// What `ioctl(2)` says: `ENODEV` if there is no device of that name, and so for a name that is too long.
 pub fn interface_index(socket: impl AsFd, name: &[u8]) -> nix::Result<u32> {
+    let answer = ask(socket.as_fd(), name, libc::SIOCGIFINDEX as _)?;
+    // SAFETY: after this request the kernel has written this member, and any bits are valid for it.
+    Ok(unsafe { answer.ifr_ifru.ifru_ifindex }.unsigned_abs())
+}
+
+/// Returns `true` if a network device is up, in the network namespace of a socket.
+///
+/// # Errors
+///
+/// As those of [`interface_index`].
+pub fn interface_is_up(socket: impl AsFd, name: &[u8]) -> nix::Result<bool> {
+    let answer = ask(socket.as_fd(), name, libc::SIOCGIFFLAGS as _)?;
+    // SAFETY: after this request the kernel has written this member, and any bits are valid for it.
+    Ok(i32::from(unsafe { answer.ifr_ifru.ifru_flags }) & libc::IFF_UP != 0)
+}
+
+/// Asks for what the kernel knows of a network device.
+fn ask(socket: BorrowedFd<'_>, name: &[u8], what: libc::Ioctl) -> nix::Result<libc::ifreq> {
     // SAFETY: an `ifreq` consists of bytes, numbers and a pointer, all of which may be 0.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     // The last byte stays 0.
@@ -21,27 +39,29 @@ pub fn interface_index(socket: impl AsFd, name: &[u8]) -> nix::Result<u32> {
     }
     // SAFETY: `request` is a valid `ifreq` with a NUL behind the name, which the kernel reads and writes, and it outlives
     // the call.
-    let result =
-        unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCGIFINDEX as _, &raw mut request) };
-    Errno::result(result)?;
-    // SAFETY: after this request the kernel has written this member, and any bits are valid for it.
-    Ok(unsafe { request.ifr_ifru.ifru_ifindex }.unsigned_abs())
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), what, &raw mut request) })?;
+    Ok(request)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::net::UnixDatagram;
 
     use nix::errno::Errno;
 
-    use super::interface_index;
+    use super::{interface_index, interface_is_up};
 
     #[test]
     fn any_socket_knows_the_devices_of_its_namespace() {
         let socket = UnixDatagram::unbound().unwrap();
         assert_eq!(interface_index(&socket, b"lo"), Ok(1));
+        let flags = fs::read_to_string("/sys/class/net/lo/flags").unwrap();
+        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap();
+        assert_eq!(interface_is_up(&socket, b"lo"), Ok(flags & 1 == 1));
         for name in [&b"no-such-device"[..], b"", b"a-name-with-more-than-15-bytes"] {
             assert_eq!(interface_index(&socket, name), Err(Errno::ENODEV));
+            assert_eq!(interface_is_up(&socket, name), Err(Errno::ENODEV));
         }
     }
 }

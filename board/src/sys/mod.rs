@@ -10,7 +10,7 @@ mod spawn;
 mod terminal;
 
 pub use directory::{read_directory, read_link};
-pub use interface::interface_index;
+pub use interface::{interface_index, interface_is_up};
 pub use namespace::owning_user_namespace;
 pub use process::{Ended, ended, hear_of_children, set_realtime_priority, take_descriptor};
 pub use socket::{

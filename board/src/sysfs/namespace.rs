@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::{AtFlags, OFlag};
+use nix::libc;
 use nix::sys::stat::fstatat;
 use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
 
@@ -38,8 +39,8 @@ pub(super) fn is_namespaced(devpath: &[u8]) -> bool {
     parts.any(is_namespaced_class)
 }
 
-/// Whether sysfs shows other network devices than the socket's namespace has. Without any but `lo` in both, that cannot
-/// be known.
+/// Whether sysfs shows other network devices than the socket's namespace has. Where both have the same ones, such as only
+/// `lo`, and these are up in both or in none, that cannot be known.
 pub(super) fn is_of_another(root: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> bool {
     if !fstatfs(root).is_ok_and(|figures| figures.filesystem_type() == SYSFS_MAGIC) {
         return false;
@@ -81,9 +82,12 @@ fn differs(
         return false;
     }
     while let Ok(Some(entry)) = listing.next() {
-        let set = path.set(&[b"class/net/", entry.name(), b"/ifindex"]);
-        let shown = set.ok().filter(|()| !entry.is_dots()).and_then(|()| index_in(root, path));
-        if shown.is_some_and(|index| sys::interface_index(socket, entry.name()) != Ok(index)) {
+        if entry.is_dots() {
+            continue;
+        }
+        let index = number(root, path, entry.name(), b"/ifindex");
+        let is_another = index.is_some_and(|index| sys::interface_index(socket, entry.name()) != Ok(index));
+        if is_another || differs_in_state(root, socket, entry.name(), path) {
             listing.close();
             return true;
         }
@@ -91,12 +95,25 @@ fn differs(
     false
 }
 
-/// The number in a file `ifindex`.
-fn index_in(root: BorrowedFd<'_>, path: &SysfsPath) -> Option<u32> {
+/// Whether a device is up in sysfs alone, or in the socket's namespace alone.
+fn differs_in_state(root: BorrowedFd<'_>, socket: BorrowedFd<'_>, name: &[u8], path: &mut SysfsPath) -> bool {
+    let before = sys::interface_is_up(socket, name);
+    let Some(flags) = number(root, path, name, b"/flags") else { return false };
+    let is_up = flags & libc::IFF_UP.cast_unsigned() != 0;
+    before == Ok(!is_up) && sys::interface_is_up(socket, name) == before
+}
+
+/// The number in a file of a network device.
+fn number(root: BorrowedFd<'_>, path: &mut SysfsPath, name: &[u8], file: &[u8]) -> Option<u32> {
+    path.set(&[b"class/net/", name, file]).ok()?;
     let mut text = [0; 16];
     let file = open(root, path.relative(), OFlag::O_RDONLY).ok()?;
     let length = read_to_end(file.as_fd(), &mut text).ok()?;
-    str::from_utf8(&text[..length]).ok()?.trim_ascii().parse().ok()
+    let text = str::from_utf8(&text[..length]).ok()?.trim_ascii();
+    match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
 }
 
 #[cfg(test)]

@@ -81,6 +81,15 @@ impl Control {
         self.request(RTM_SETLINK, 0, &body)
     }
 
+    pub(super) fn set_up(&self, name: &str) -> io::Result<()> {
+        let mut body = link(self.index(name)?);
+        let up = libc::IFF_UP.to_ne_bytes();
+        // The flags, and which of them change.
+        body[8..12].copy_from_slice(&up);
+        body[12..16].copy_from_slice(&up);
+        self.request(RTM_SETLINK, 0, &body)
+    }
+
     pub(super) fn index(&self, name: &str) -> io::Result<i32> {
         let mut request = [0; size_of::<libc::ifreq>()];
         request[..NAME_BYTES].copy_from_slice(&name_field(name)?);

@@ -194,6 +194,15 @@ pub fn rename(from: &str, to: &str) -> io::Result<()> {
     Control::open()?.rename(from, to)
 }
 
+/// Brings a device up.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn set_up(name: &str) -> io::Result<()> {
+    Control::open()?.set_up(name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::{io, thread};
