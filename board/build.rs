@@ -1,9 +1,12 @@
-//! How `src/unwinding.rs` gets its place in a static program.
+//! Lets the functions of `src/sys/unwinding.rs` replace those of a static unwinder: the feature `small`.
 
 use std::env::var;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    if var("CARGO_FEATURE_SMALL").is_err() {
+        return;
+    }
     // Cargo does not list `crt-static` where it is the target's own default, as with musl.
     let is_musl = var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "musl");
     let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();

@@ -1,8 +1,5 @@
 //! The command `sureplug`: see [`sureplug_board::cli`].
 
-#[cfg(all(panic = "abort", not(debug_assertions)))]
-mod unwinding;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

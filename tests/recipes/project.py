@@ -92,5 +92,5 @@ def released():
 def program():
     """The program of the tree as it is, from the release profile."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    expect("cargo", "build", "--quiet", "--locked", "--release", "--package", "sureplug-board", cwd=ROOT)
+    expect("cargo", "build", "--quiet", "--locked", "--release", "--package", "sureplug-board", "--features", "small", cwd=ROOT)
     return target / "release/sureplug"

@@ -356,8 +356,9 @@ class Build(unittest.TestCase):
 
     def test_features(self):
         for name in "BUILD", "INSTALL":
-            self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="plain")[0].split(), [])
-            self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="gpio", GPIO="y")[0].split(), ["--features", "gpio"])
+            self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="plain")[0].split(), ["--features", "small"])
+            self.assertEqual(make(f"print-SUREPLUG_CARGO_{name}_OPTS", image="gpio", GPIO="y")[0].split(),
+                             ["--features", "small", "--features", "gpio"])
 
 
 class Download(unittest.TestCase):

@@ -23,9 +23,9 @@ KIB = 1024
 LIMITS = {"armv7": 544 * KIB, "aarch64-static": 576 * KIB}
 
 
-def size(build, environment):
+def size(build, environment, without=()):
     features = tomllib.loads((ROOT / "board/Cargo.toml").read_text()).get("features", {})
-    names = ",".join(name for name in features if name != "default")
+    names = ",".join(name for name in features if name != "default" and name not in without)
     output = expect(ROOT / "tests/cross", build, env=os.environ | environment | {"FEATURES": names})
     print(output.split("B")[0].strip(), "B", build, names, flush=True)
     return int(output.split()[0])
@@ -41,6 +41,11 @@ class Size(unittest.TestCase):
         manual = (ROOT / "board/README.md").read_text()
         rows = re.findall(r"^\| `([\w-]+)` \| (\d+) \|$", manual.split("## Footprint")[1], re.MULTILINE)
         self.assertEqual({name: int(kib) * KIB for name, kib in rows}, LIMITS)
+
+    def test_small_leaves_the_unwinder_out(self):
+        """A static program has all of it without the feature, and is linked as any other."""
+        small, plain = (size("aarch64-static", cargo_environment(), without) for without in ((), ("small",)))
+        self.assertGreater(plain, small + 100 * KIB)
 
     def test_it_would_be_more_with_buildroots_profile(self):
         """So the package's SUREPLUG_CARGO_ENV counts."""

@@ -364,7 +364,7 @@ class Board(unittest.TestCase):
     def test_gpio(self):
         """The feature, built from the crates of the list; without it the program does not know the flag."""
         built()
-        result, _ = bitbake("do_compile", PACKAGECONFIG="gpio")
+        result, _ = bitbake("do_compile", PACKAGECONFIG="small gpio")
         self.assertEqual(result.returncode, 0, result.stdout)
         for sureplug, said in [(built() / "build/target/release/sureplug", "--led-gpio nothing: write CHIP:LINE"),
                                (program(), "unknown option `--led-gpio`")]:

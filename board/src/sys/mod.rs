@@ -8,6 +8,8 @@ mod process;
 mod socket;
 mod spawn;
 mod terminal;
+#[cfg(any(test, all(feature = "small", panic = "abort", not(debug_assertions))))]
+mod unwinding;
 
 pub use directory::{read_directory, read_link};
 pub use interface::{interface_index, interface_is_up};

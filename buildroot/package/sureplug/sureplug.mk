@@ -72,6 +72,9 @@ endif
 SUREPLUG_CARGO_ENV += SUREPLUG_PORT_DEVICE="$(SUREPLUG_PORT_DEVICE)" \
 	$(foreach name,USB_PORTS MAX_STALL_MS DEVPATH_MAX SUBSYSTEMS,$(if $(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name))),SUREPLUG_$(name)="$(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name)))"))
 
+# Without the unwinder, which is some 200 kB.
+SUREPLUG_CARGO_BUILD_OPTS = --features small
+SUREPLUG_CARGO_INSTALL_OPTS = --features small
 ifeq ($(BR2_PACKAGE_SUREPLUG_GPIO),y)
 SUREPLUG_CARGO_BUILD_OPTS += --features gpio
 SUREPLUG_CARGO_INSTALL_OPTS += --features gpio

@@ -1,4 +1,4 @@
-//! What the program does without: to unwind its stack.
+//! Leaves the unwinder out of the program: the feature `small`.
 //!
 //! The standard library's panic message can walk the stack, and look each frame up in the program's debug
 //! information. An image's program is stripped and has none, and yet the code that would read it is 200 kB of flash.
@@ -9,8 +9,6 @@
 //! The standard library, which is built once for all, still refers to it: with the names here, no `libgcc_s.so` has to be
 //! in the image, and no unwinder in a static program. ARM has an unwinder of its own, which stays.
 //!
-//! Only the program has this, and only as released: the library leaves an application's panics alone.
-//!
 //! [Itanium C++ ABI]: https://itanium-cxx-abi.github.io/cxx-abi/abi-eh.html
 
 use std::ffi::{c_int, c_void};
@@ -20,17 +18,17 @@ const END_OF_STACK: c_int = 5;
 
 // SAFETY: it stands for the unwinder's function of that name, with its arguments and result (`unwind.h`), on a stack
 // without frames.
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Backtrace(_visit: *const c_void, _argument: *mut c_void) -> c_int {
+#[cfg_attr(not(test), unsafe(export_name = "_Unwind_Backtrace"))]
+extern "C" fn walk(_visit: *const c_void, _argument: *mut c_void) -> c_int {
     END_OF_STACK
 }
 
-/// Functions of the unwinder that only an unwinder calls, or who was called by one.
-#[cfg(not(target_arch = "arm"))]
+/// Functions of the unwinder that only an unwinder calls, or a function that one has called.
+#[cfg(not(any(test, target_arch = "arm")))]
 macro_rules! never_called {
     ($($name:ident)*) => {
         $(
-            // SAFETY: it stands for the unwinder's function of that name; whoever calls it after all is ended.
+            // SAFETY: it stands for the unwinder's function of that name, and ends any caller.
             #[unsafe(no_mangle)]
             extern "C" fn $name() -> ! {
                 std::process::abort()
@@ -39,7 +37,7 @@ macro_rules! never_called {
     };
 }
 
-#[cfg(not(target_arch = "arm"))]
+#[cfg(not(any(test, target_arch = "arm")))]
 never_called! {
     _Unwind_GetDataRelBase
     _Unwind_GetIPInfo
@@ -49,4 +47,21 @@ never_called! {
     _Unwind_Resume
     _Unwind_SetGR
     _Unwind_SetIP
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{c_int, c_void};
+    use std::ptr::null_mut;
+
+    use super::{END_OF_STACK, walk};
+
+    extern "C" fn visit(_frame: *const c_void, _argument: *mut c_void) -> c_int {
+        std::process::abort()
+    }
+
+    #[test]
+    fn walk_visits_no_frame() {
+        assert_eq!(walk(visit as *const c_void, null_mut()), END_OF_STACK);
+    }
 }
