@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sureplug_board::client::{Client, DEFAULT_PATH};
-use sureplug_core::protocol::Kind;
+use sureplug_core::protocol::PacketKind;
 
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,12 +12,12 @@ fn main() -> std::io::Result<()> {
     for message in Client::stream(Path::new(path), &subsystems, true)? {
         let message = message?;
         match message.as_message().kind() {
-            Kind::Event(entry) => println!("{}", entry.uevent),
-            Kind::Missed { events } => println!("missed {events}"),
-            Kind::Begin { .. } => println!("begin"),
-            Kind::End => println!("end"),
-            Kind::Reset => println!("reset"),
-            Kind::Error { message, .. } => eprintln!("{}", String::from_utf8_lossy(message)),
+            PacketKind::Event(entry) => println!("{}", entry.uevent),
+            PacketKind::Missed { events } => println!("missed {events}"),
+            PacketKind::Begin { .. } => println!("begin"),
+            PacketKind::End => println!("end"),
+            PacketKind::Reset => println!("reset"),
+            PacketKind::Error { message, .. } => eprintln!("{}", String::from_utf8_lossy(message)),
             _ => {}
         }
     }

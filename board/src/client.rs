@@ -3,11 +3,11 @@
 //! ```no_run
 //! use std::path::Path;
 //! use sureplug_board::client::{Client, DEFAULT_PATH};
-//! use sureplug_core::protocol::Kind;
+//! use sureplug_core::protocol::PacketKind;
 //!
 //! let mut client = Client::stream(Path::new(DEFAULT_PATH), &["usb"], true)?;
 //! while let Some(message) = client.receive()? {
-//!     if let Kind::Event(entry) = message.kind() {
+//!     if let PacketKind::Event(entry) = message.kind() {
 //!         println!("{}", entry.uevent);
 //!     }
 //! }
@@ -20,7 +20,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
-use sureplug_core::protocol::{MAX_PACKET_BYTES, Message, MessageError};
+use sureplug_core::protocol::{BrokerPacket, MAX_PACKET_BYTES, PacketError};
 use sureplug_core::selection::Selection;
 
 /// Where the daemon's socket is if nobody says otherwise.
@@ -92,7 +92,7 @@ impl Client {
     /// # Errors
     ///
     /// What `recv(2)` says, and `InvalidData` for a packet that no broker sends.
-    pub fn receive(&mut self) -> io::Result<Option<Message<'_>>> {
+    pub fn receive(&mut self) -> io::Result<Option<BrokerPacket<'_>>> {
         self.read(MsgFlags::empty())
     }
 
@@ -101,15 +101,15 @@ impl Client {
     /// # Errors
     ///
     /// As [`receive`](Self::receive), and `WouldBlock` if there is none: [poll](AsFd::as_fd) for the next.
-    pub fn try_receive(&mut self) -> io::Result<Option<Message<'_>>> {
+    pub fn try_receive(&mut self) -> io::Result<Option<BrokerPacket<'_>>> {
         self.read(MsgFlags::MSG_DONTWAIT)
     }
 
-    fn read(&mut self, flags: MsgFlags) -> io::Result<Option<Message<'_>>> {
+    fn read(&mut self, flags: MsgFlags) -> io::Result<Option<BrokerPacket<'_>>> {
         let length = self.fill(flags)?;
         match &self.buffer[..length] {
             [] => Ok(None),
-            packet => Message::parse(packet).map(Some).map_err(invalid),
+            packet => BrokerPacket::parse(packet).map(Some).map_err(invalid),
         }
     }
 
@@ -140,7 +140,7 @@ impl Iterator for Client {
             Err(error) => return Some(Err(error)),
         };
         let packet = &self.buffer[..length];
-        Some(Message::parse(packet).map(|_| OwnedMessage(packet.into())).map_err(invalid))
+        Some(BrokerPacket::parse(packet).map(|_| OwnedMessage(packet.into())).map_err(invalid))
     }
 }
 
@@ -155,11 +155,11 @@ impl OwnedMessage {
     ///
     /// Never: it was read before.
     #[must_use]
-    pub fn as_message(&self) -> Message<'_> {
-        Message::parse(&self.0).expect("a packet that was read before")
+    pub fn as_message(&self) -> BrokerPacket<'_> {
+        BrokerPacket::parse(&self.0).expect("a packet that was read before")
     }
 }
 
-fn invalid(error: MessageError) -> io::Error {
+fn invalid(error: PacketError) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error.to_string())
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::same::same;
+use crate::bytes::equal;
 use crate::uevent::Escaped;
 
 /// Subsystems of one selection at most.
@@ -111,7 +111,7 @@ impl Selection {
                 end += 1;
             }
             let (name, behind) = rest.split_at(end);
-            if same(name, ALL) {
+            if equal(name, ALL) {
                 all = true;
             } else if let Err(error) = selection.insert(name, index) {
                 return Err(error);
@@ -192,7 +192,7 @@ impl Selection {
     const fn contains(&self, wanted: &[u8]) -> bool {
         let mut index = 0;
         while index < self.count as usize {
-            if same(self.names[index].as_bytes(), wanted) {
+            if equal(self.names[index].as_bytes(), wanted) {
                 return true;
             }
             index += 1;

@@ -16,9 +16,8 @@ use gungraun::{
 use kobject_uevent::UEvent;
 use sureplug_board::engine::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{ConsumerId, Lag, Packet};
-use sureplug_core::stream::table::{Directory, Scope};
+use sureplug_core::stream::{ConsumerId, DeliveryBuffer, Directory, Lag, Scope, Stream};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 use sureplug_tests::captured::captured;
 use sureplug_tests::limits::{Limit, PARSE, STREAM};
@@ -98,12 +97,12 @@ fn running() -> Running {
 
 /// Applies each event, and reads what follows from it.
 fn apply(Running { stream, consumer, events }: &mut Running) -> u64 {
-    let mut packet = Packet::new();
+    let mut packet = DeliveryBuffer::new();
     let mut delivered = 0;
     for datagram in events {
         let uevent = Uevent::parse(black_box(datagram)).expect("an event");
-        stream.event(0, &uevent, Scope::Tracked, Directory::Unknown);
-        while stream.next(*consumer, 0, &mut packet).is_some() {
+        stream.event(Instant::BOOT, &uevent, Scope::Tracked, Directory::Unknown);
+        while stream.next(*consumer, Instant::BOOT, &mut packet).is_some() {
             delivered += 1;
         }
     }

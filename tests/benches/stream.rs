@@ -4,9 +4,8 @@
 use sureplug_board::engine::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_board::socket::{BATCH_MESSAGES, Batch, Message, UeventSocket};
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{Lag, Packet};
-use sureplug_core::stream::table::{Directory, Scope};
+use sureplug_core::stream::{DeliveryBuffer, Directory, Lag, Scope, Stream};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, without_seqnum};
 use sureplug_tests::timing::{median, processor_time};
@@ -28,14 +27,14 @@ fn main() {
         .collect();
     let mut stream = Box::new(BenchStream::new());
     let consumer = stream.join(Selection::ALL, Lag::Hold).expect("a place");
-    let mut packet = Packet::new();
+    let mut packet = DeliveryBuffer::new();
     for number in 0..OTHERS {
         let path = format!("/devices/pci0000:00/0000:00:1d.0/usb1/1-1/1-1.4/1-1.4:1.{number}");
         let text =
             format!("add@{path}\0ACTION=add\0DEVPATH={path}\0SUBSYSTEM=usb\0PRODUCT=46f4/1/0\0SEQNUM=1\0");
         let uevent = Uevent::parse(text.as_bytes()).expect("an event");
-        stream.event(0, &uevent, Scope::Tracked, Directory::Unknown);
-        while stream.next(consumer, 0, &mut packet).is_some() {}
+        stream.event(Instant::BOOT, &uevent, Scope::Tracked, Directory::Unknown);
+        while stream.next(consumer, Instant::BOOT, &mut packet).is_some() {}
     }
     let injector = Injector::new();
     let socket = UeventSocket::adopt(Listener::of_everything().into_fd()).expect("a uevent socket");
@@ -63,8 +62,8 @@ fn main() {
         let telling = processor_time(|| {
             for _ in 0..BURSTS {
                 for uevent in &parsed {
-                    stream.event(0, uevent, Scope::Tracked, Directory::Unknown);
-                    while stream.next(consumer, 0, &mut packet).is_some() {}
+                    stream.event(Instant::BOOT, uevent, Scope::Tracked, Directory::Unknown);
+                    while stream.next(consumer, Instant::BOOT, &mut packet).is_some() {}
                 }
             }
         });

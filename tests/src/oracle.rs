@@ -160,7 +160,7 @@ pub fn agree(datagram: &[u8]) {
 fn agree_on_values(uevent: &Uevent<'_>, oracle: &Oracle) {
     assert_eq!(uevent.action().as_bytes(), oracle.action);
     assert_eq!(uevent.devpath(), oracle.devpath);
-    assert_eq!(uevent.properties().len(), oracle.properties.len());
+    assert_eq!(uevent.properties().count(), oracle.properties.len());
     let properties: Vec<_> = uevent.properties().map(|p| (p.key.to_vec(), p.value.to_vec())).collect();
     assert_eq!(properties, oracle.properties);
     for (key, _) in &oracle.properties {

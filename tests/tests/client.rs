@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sureplug_board::client::Client;
-use sureplug_core::protocol::Kind;
+use sureplug_core::protocol::PacketKind;
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::own_sysfs;
 use sureplug_tests::served::{LARGE, Served};
@@ -15,8 +15,8 @@ fn present(client: &mut Client) -> Vec<Vec<u8>> {
     let mut devpaths = Vec::new();
     while let Some(message) = client.receive().expect("a packet") {
         match message.kind() {
-            Kind::Event(entry) => devpaths.push(entry.uevent.devpath().to_vec()),
-            Kind::End => break,
+            PacketKind::Event(entry) => devpaths.push(entry.uevent.devpath().to_vec()),
+            PacketKind::End => break,
             _ => {}
         }
     }

@@ -2,15 +2,20 @@
 
 use proptest::prelude::*;
 use sureplug_board::service::hook::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
-use sureplug_core::stream::journal::Entry;
-use sureplug_core::stream::table::Origin;
+use sureplug_core::stream::{DeviceEvent, Origin};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 use sureplug_tests::captured::captured;
 
 fn variables(datagram: &[u8], seqnum: u64) -> Vec<String> {
     let uevent = Uevent::parse(datagram).expect("a uevent");
-    let entry =
-        Entry { stamp: 0, origin: Origin::Repair, tracked: false, kernel_action: Some(Action::Move), uevent };
+    let entry = DeviceEvent {
+        stamp: Instant::BOOT,
+        origin: Origin::Resync,
+        tracked: false,
+        kernel_action: Some(Action::Move),
+        uevent,
+    };
     let mut buffer = [0; MAX_ENVIRONMENT_BYTES];
     let block = environment(&mut buffer, &entry, seqnum);
     assert!(block.ends_with(b"\0"));
@@ -176,7 +181,13 @@ fn every_key_of_the_captures_keeps_its_name() {
 #[test]
 fn what_was_missed_is_passed_on() {
     let uevent = Uevent::parse(b"add@/x\0ACTION=add\0SUREPLUG_MISSED=9\0").expect("a uevent");
-    let entry = Entry { stamp: 0, origin: Origin::Repair, tracked: true, kernel_action: None, uevent };
+    let entry = DeviceEvent {
+        stamp: Instant::BOOT,
+        origin: Origin::Resync,
+        tracked: true,
+        kernel_action: None,
+        uevent,
+    };
     let mut buffer = [0; MAX_ENVIRONMENT_BYTES];
     let block = environment_after(&mut buffer, &entry, 4, 17);
     assert_eq!(

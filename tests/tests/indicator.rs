@@ -13,12 +13,17 @@ use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
 use nix::sys::signal::Signal;
 use sureplug_board::service::led::indicator::{Condition, Indicator};
 use sureplug_board::service::led::{LedError, SysfsLed};
+use sureplug_core::time;
 use sureplug_tests::daemon::{Daemon, json, run, sureplug};
 use sureplug_tests::kernel::{mark, own_sysfs, raise};
 use tempfile::TempDir;
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
+}
+
+const fn since_boot(passed: u64) -> time::Instant {
+    time::Instant::BOOT.after(ms(passed))
 }
 
 /// A mock that expects these levels, and what is shown on it.
@@ -35,7 +40,7 @@ fn shows(levels: &[State], show: impl FnOnce(&mut Indicator<Mock>)) {
 fn steady_is_on_and_needs_no_deadline() {
     shows(&[State::High], |indicator| {
         for at in [7_000, 7_001, 100_000] {
-            indicator.show(Condition::Steady, ms(at)).unwrap();
+            indicator.show(Condition::Steady, since_boot(at)).unwrap();
             assert_eq!(indicator.wake_at(), None);
         }
     });
@@ -45,13 +50,13 @@ fn steady_is_on_and_needs_no_deadline() {
 fn a_repair_blinks_five_times_a_second_for_a_second_at_least() {
     use State::{High, Low};
     shows(&[High, Low, High, Low, High, Low, High, Low, High, Low, High], |indicator| {
-        indicator.show(Condition::Repairing, ms(1_000)).unwrap();
+        indicator.show(Condition::Repairing, since_boot(1_000)).unwrap();
         // It took no time at all.
         let mut now = 1_000;
         while let Some(at) = indicator.wake_at() {
-            assert_eq!(at, ms(now + 100));
+            assert_eq!(at, since_boot(now + 100));
             now += 100;
-            indicator.show(Condition::Steady, ms(now)).unwrap();
+            indicator.show(Condition::Steady, since_boot(now)).unwrap();
         }
         assert_eq!(now, 2_000);
     });
@@ -62,10 +67,10 @@ fn a_loss_blinks_once_a_second_until_it_is_acknowledged() {
     use State::{High, Low};
     shows(&[High, Low, High, Low, High], |indicator| {
         for at in [0, 100, 500, 501, 1_000, 1_400, 1_500] {
-            indicator.show(Condition::Lossy, ms(at)).unwrap();
+            indicator.show(Condition::Lossy, since_boot(at)).unwrap();
         }
-        assert_eq!(indicator.wake_at(), Some(ms(2_000)));
-        indicator.show(Condition::Steady, ms(1_700)).unwrap();
+        assert_eq!(indicator.wake_at(), Some(since_boot(2_000)));
+        indicator.show(Condition::Steady, since_boot(1_700)).unwrap();
         assert_eq!(indicator.wake_at(), None);
     });
 }
@@ -81,7 +86,7 @@ fn a_late_caller_loses_no_step_and_the_end_is_dark() {
     ]);
     let mut indicator = Indicator::new(mock.clone());
     for at in [0, 5_000, 5_400, 5_500] {
-        indicator.show(Condition::Lossy, ms(at)).unwrap();
+        indicator.show(Condition::Lossy, since_boot(at)).unwrap();
     }
     indicator.end().unwrap();
     mock.done();
@@ -93,9 +98,9 @@ fn a_pin_that_fails_is_an_error_and_the_pattern_goes_on() {
     let expected = [Transaction::set(State::High).with_error(fault.clone()), Transaction::set(State::Low)];
     let mut mock = Mock::new(&expected);
     let mut indicator = Indicator::new(mock.clone());
-    assert_eq!(indicator.show(Condition::Lossy, ms(0)), Err(fault));
-    assert_eq!(indicator.show(Condition::Lossy, ms(10)), Ok(()));
-    assert_eq!(indicator.show(Condition::Lossy, ms(500)), Ok(()));
+    assert_eq!(indicator.show(Condition::Lossy, since_boot(0)), Err(fault));
+    assert_eq!(indicator.show(Condition::Lossy, since_boot(10)), Ok(()));
+    assert_eq!(indicator.show(Condition::Lossy, since_boot(500)), Ok(()));
     drop(indicator);
     mock.done();
 }

@@ -1,9 +1,8 @@
 //! Consumers that do not keep up.
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{ConsumerId, Lag, Packet, Told};
-use sureplug_core::stream::table::{Directory, ScanKind, Scope};
+use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, Directory, Lag, ScanKind, Scope, Stream};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::model::Script;
 
@@ -50,7 +49,7 @@ fn there_are_no_more_places_than_there_are() {
     assert_eq!(script.told_to(second), NOTHING, "nobody is there");
     script.stream.leave(second);
     script.stream.reset(second);
-    assert_eq!(script.stream.journal().read_steps(second), 0);
+    assert_eq!(script.stream.read_steps(second), 0);
 }
 
 #[test]
@@ -107,7 +106,7 @@ fn the_difference_goes_on_after_any_step() {
     assert_eq!(script.next(script.id).as_deref(), Some("repair remove /a/b"));
     let told = ["repair change /a", "kernel change /a"];
     assert_eq!(script.told(), told, "for what was missed, and for what came then");
-    assert_eq!(script.stream.journal().read_steps(script.id), script.stream.journal().steps());
+    assert_eq!(script.stream.read_steps(script.id), script.stream.steps());
 }
 
 #[test]
@@ -158,7 +157,7 @@ fn an_event_that_is_larger_than_the_ring_is_told_as_missed() {
     assert_eq!(script.told(), ["kernel change /a"]);
     script.event("remove", "/a", &[("X", &long)]);
     assert_eq!(script.told(), ["missed 1", "repair remove /a"]);
-    assert_eq!(script.stream.journal().counts().oversized, 3);
+    assert_eq!(script.stream.counts().oversized, 3);
 }
 
 #[test]
@@ -173,7 +172,7 @@ fn a_record_may_stand_across_the_end_of_the_ring() {
         });
         script.told();
     }
-    assert_eq!(script.stream.journal().steps(), 201);
+    assert_eq!(script.stream.steps(), 201);
 }
 
 /// It reads a step a time while two others come and go, and gets to the end of 512 devices.
@@ -206,34 +205,35 @@ fn stamps_come_back() {
     let mut script = with(&["/a"]);
     let event = b"change@/a\0ACTION=change\0DEVPATH=/a\0";
     let uevent = Uevent::parse(event).expect("a uevent");
-    script.stream.event(77, &uevent, Scope::Tracked, Directory::Unknown);
+    let stamp = Instant::from_nanos(77);
+    script.stream.event(stamp, &uevent, Scope::Tracked, Directory::Unknown);
     let mut stamps = Vec::new();
     while script.next_with(script.id, &mut |entry| stamps.push(entry.stamp)).is_some() {}
-    assert_eq!(stamps, [77]);
+    assert_eq!(stamps, [stamp]);
 }
 
 #[test]
 fn what_was_not_told_is_counted_also_in_the_middle_of_a_difference() {
     let mut stream = Stream::<8, 2_048, 400, 1>::new();
     let id = stream.join(Selection::ALL, Lag::Hold).expect("a place");
-    let mut packet = Packet::new();
-    assert!(stream.next(id, 0, &mut packet).is_none());
+    let mut packet = DeliveryBuffer::new();
+    assert!(stream.next(id, Instant::BOOT, &mut packet).is_none());
     for path in ["/a", "/b", "/c"] {
         for action in ["add", "change", "change"] {
             let text = format!("{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=usb\0");
             let uevent = Uevent::parse(text.as_bytes()).expect("an event");
-            stream.event(0, &uevent, Scope::Tracked, Directory::Unknown);
+            stream.event(Instant::BOOT, &uevent, Scope::Tracked, Directory::Unknown);
         }
     }
-    let unread = |stream: &Stream<8, 2_048, 400, 1>| stream.journal().unread(id, stream.presence());
+    let unread = |stream: &Stream<8, 2_048, 400, 1>| stream.unread(id);
     assert_eq!(unread(&stream), 9);
-    assert_eq!(stream.next(id, 0, &mut packet), Some(Told::Missed { steps: 9 }));
+    assert_eq!(stream.next(id, Instant::BOOT, &mut packet), Some(Delivery::Missed { steps: 9 }));
     for left in [3, 2, 1] {
         assert_eq!(unread(&stream), left);
-        assert!(matches!(stream.next(id, 0, &mut packet), Some(Told::Event(_))));
+        assert!(matches!(stream.next(id, Instant::BOOT, &mut packet), Some(Delivery::Event(_))));
     }
     assert_eq!(unread(&stream), 0);
-    assert!(stream.next(id, 0, &mut packet).is_none());
+    assert!(stream.next(id, Instant::BOOT, &mut packet).is_none());
 }
 
 /// A ring of about ten steps, and a consumer beside the first that reads everything.
@@ -280,7 +280,7 @@ fn i3_a_change_of_a_repair_that_was_missed_is_made_good() {
     let (mut script, other) = supplies();
     let found = ["/a", "/b", "/c"].map(|path| (path, [("SUBSYSTEM", "power_supply"), ("NAME", path)]));
     let found: Vec<_> = found.iter().map(|(path, says)| (*path, &says[..], 0)).collect();
-    script.scan(ScanKind::Repair, &found);
+    script.scan(ScanKind::Resync, &found);
     storm(&mut script, "/c");
     script.told_to(other);
     let told = ["repair change /a", "repair change /b", "repair change /c"];

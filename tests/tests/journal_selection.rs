@@ -1,8 +1,7 @@
 //! Consumers that want some subsystems.
 
 use sureplug_core::selection::{MAX_SUBSYSTEM_BYTES, MAX_SUBSYSTEMS, Selection, SelectionError};
-use sureplug_core::stream::journal::Lag;
-use sureplug_core::stream::table::{ScanKind, Scope};
+use sureplug_core::stream::{Lag, ScanKind, Scope};
 use sureplug_tests::model::{Script, uevent};
 
 #[test]
@@ -76,11 +75,11 @@ fn only_what_is_selected_is_told() {
         assert_eq!(script.told_to(usb), [format!("kernel {action} /a"), format!("kernel {action} /u ?")]);
     }
     script.scan(
-        ScanKind::Repair,
+        ScanKind::Resync,
         &[("/before", &[("SUBSYSTEM", "usb")], 1), ("/before/x", &[("SUBSYSTEM", "usbmisc")], 2)],
     );
     assert_eq!(script.told_to(usb), ["repair change /before"]);
-    script.scan(ScanKind::Repair, &[]);
+    script.scan(ScanKind::Resync, &[]);
     assert_eq!(script.told_to(usb), ["repair remove /before"]);
 }
 

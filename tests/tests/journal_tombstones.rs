@@ -1,8 +1,7 @@
 //! Devices that are gone and that somebody has not heard of yet: their slots are not free.
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::journal::Lag;
-use sureplug_core::stream::table::ScanKind;
+use sureplug_core::stream::{Lag, ScanKind};
 use sureplug_tests::model::Script;
 
 const NOTHING: [&str; 0] = [];
@@ -27,9 +26,9 @@ fn two_tombstones() -> Tight {
 fn one_that_may_not_be_made_to_forget_keeps_the_slots() {
     let mut script = two_tombstones();
     script.event("add", "/d", &[]);
-    assert_eq!(script.stream.presence().counts().unfit, 1);
+    assert_eq!(script.stream.counts().unfit, 1);
     assert_eq!(script.told(), ["kernel remove /b", "kernel remove /c", "kernel add /d ?"]);
-    assert_eq!(script.stream.journal().counts().resets, 0);
+    assert_eq!(script.stream.counts().resets, 0);
     let outcome = script.scan(ScanKind::Settle, &[("/a", &[], 1), ("/d", &[], 2)]);
     assert_eq!((outcome.added, outcome.unfit), (1, 0));
     assert_eq!(script.told(), ["repair add /d"]);
@@ -48,7 +47,7 @@ fn one_that_may_be_made_to_forget_is_told_so_and_what_is_present() {
     }
     script.told();
     script.event("add", "/d", &[]);
-    assert_eq!(script.stream.journal().counts().resets, 1);
+    assert_eq!(script.stream.counts().resets, 1);
     assert_eq!(script.told_to(late), ["reset", "scan add /a", "scan add /d", "missed 2"]);
     assert_eq!(script.told(), ["kernel add /d"], "the other one hears nothing of that");
     script.event("remove", "/d", &[]);
@@ -74,7 +73,7 @@ fn the_one_with_most_tombstones_is_made_to_forget() {
     script.told();
     assert_eq!(script.told_to(one), ["kernel remove /b", "kernel add /d"]);
     assert_eq!(script.told_to(both)[0], "reset");
-    assert_eq!(script.stream.journal().counts().resets, 1);
+    assert_eq!(script.stream.counts().resets, 1);
 }
 
 /// Nothing of this needs a slot.
@@ -92,12 +91,12 @@ fn nobody_is_made_to_forget_for_what_is_there_already() {
         script.event(action, "/a", &[]);
     }
     script.event("remove", "/unknown", &[]);
-    assert!(!script.scan(ScanKind::Settle, &[("/a", &[], 1), ("/b", &[], 2)]).has_repaired());
+    assert!(!script.scan(ScanKind::Settle, &[("/a", &[], 1), ("/b", &[], 2)]).has_resynced());
     script.event("remove", "/b", &[]);
-    assert_eq!(script.stream.journal().counts().resets, 0);
+    assert_eq!(script.stream.counts().resets, 0);
     script.told();
     script.scan(ScanKind::Settle, &[("/a", &[], 3)]);
-    assert_eq!(script.stream.journal().counts().resets, 1, "what was replaced needs another slot");
+    assert_eq!(script.stream.counts().resets, 1, "what was replaced needs another slot");
 }
 
 #[test]
@@ -108,7 +107,7 @@ fn one_that_leaves_keeps_nothing() {
     for path in ["/d", "/e"] {
         script.event("add", path, &[]);
     }
-    assert_eq!((script.stream.presence().counts().unfit, script.stream.presence().devices()), (0, 3));
+    assert_eq!((script.stream.counts().unfit, script.stream.devices()), (0, 3));
     let next = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
     assert_eq!(script.told_to(next).len(), 3);
 }
@@ -120,7 +119,7 @@ fn one_that_is_made_to_forget_keeps_nothing() {
     script.stream.reset(id);
     script.event("add", "/d", &[]);
     script.event("add", "/e", &[]);
-    assert_eq!(script.stream.presence().counts().unfit, 0);
+    assert_eq!(script.stream.counts().unfit, 0);
     let told = script.told();
     assert_eq!((told[0].as_str(), told.len()), ("reset", 5), "{told:?}");
     assert_eq!(script.told(), NOTHING);
@@ -139,9 +138,9 @@ fn the_last_one_to_hear_of_it_frees_the_slot() {
     script.event("remove", "/a", &[]);
     script.told_to(ids[0]);
     script.event("add", "/b", &[]);
-    assert_eq!(script.stream.presence().counts().unfit, 1, "the second has not heard of it");
+    assert_eq!(script.stream.counts().unfit, 1, "the second has not heard of it");
     script.told_to(ids[1]);
     script.event("add", "/b", &[]);
-    assert_eq!(script.stream.presence().counts().unfit, 1);
+    assert_eq!(script.stream.counts().unfit, 1);
     assert_eq!(script.told_to(ids[2]), ["scan add /b", "kernel add /b ?"], "the third never knew");
 }

@@ -8,7 +8,7 @@ use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::socket::{BATCH_MESSAGES, Batch, Message, Received, UeventSocket};
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::limits::MAX_PROPERTY_BYTES;
-use sureplug_core::netlink::sender::Sender;
+use sureplug_core::netlink::Sender;
 use sureplug_core::rcvbuf::Others;
 use sureplug_core::uevent::{ParseError, Uevent};
 use sureplug_tests::kernel::{Injector, Listener, multicast, own_network_namespace, take_until};

@@ -1,48 +1,54 @@
 //! The protocol of broker and applications, byte by byte.
 
-use sureplug_core::protocol::{self, Kind, MAX_PACKET_BYTES, Message, Refusal, Request, RequestError};
+use sureplug_core::protocol::{
+    self, BrokerPacket, MAX_PACKET_BYTES, PacketKind, Refusal, Request, RequestError,
+};
 use sureplug_core::selection::{Selection, SelectionError};
-use sureplug_core::stream::journal::Entry;
-use sureplug_core::stream::table::Origin;
+use sureplug_core::stream::{DeviceEvent, Origin};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 
-fn entry(datagram: &[u8]) -> Entry<'_> {
+fn micros(micros: u64) -> Instant {
+    Instant::from_nanos(micros * 1_000)
+}
+
+fn entry(datagram: &[u8]) -> DeviceEvent<'_> {
     let uevent = Uevent::parse(datagram).expect("a uevent");
-    Entry { stamp: 5_000, origin: Origin::Kernel, tracked: true, kernel_action: None, uevent }
+    DeviceEvent { stamp: micros(18), origin: Origin::Kernel, tracked: true, kernel_action: None, uevent }
 }
 
 #[test]
 fn an_event_is_the_kernels_and_what_is_added_stands_behind() {
     let datagram = b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0K=a=b\0SEQNUM=7\0";
     let mut buffer = [0; MAX_PACKET_BYTES];
-    let packet = protocol::event(&mut buffer, &entry(datagram), 18, 3);
+    let packet = protocol::event(&mut buffer, &entry(datagram), 3);
     let added = b"SUREPLUG_ORIGIN=kernel\0SUREPLUG_MONOTONIC_US=18\0SUREPLUG_SEQ=3\0";
     assert_eq!(packet, [&datagram[..], added].concat());
-    let message = Message::parse(packet).expect("a message");
+    let message = BrokerPacket::parse(packet).expect("a message");
     assert_eq!((message.uevent().datagram(), message.seq()), (&datagram[..], Some(3)));
-    let Kind::Event(read) = message.kind() else { panic!("{message:?}") };
-    assert_eq!(read, Entry { stamp: 18_000, ..entry(datagram) });
+    let PacketKind::Event(read) = message.kind() else { panic!("{message:?}") };
+    assert_eq!(read, entry(datagram));
 
-    let told = Entry {
-        origin: Origin::Repair,
+    let event = DeviceEvent {
+        origin: Origin::Resync,
         tracked: false,
         kernel_action: Some(Action::Move),
         ..entry(datagram)
     };
-    let packet = protocol::event(&mut buffer, &told, 18, u64::MAX);
-    let Kind::Event(read) = Message::parse(packet).expect("a message").kind() else { panic!() };
-    assert_eq!(read, Entry { stamp: 18_000, ..told });
+    let packet = protocol::event(&mut buffer, &event, u64::MAX);
+    let PacketKind::Event(read) = BrokerPacket::parse(packet).expect("a message").kind() else { panic!() };
+    assert_eq!(read, event);
 }
 
 #[test]
 fn no_property_of_the_kernel_can_be_taken_for_the_brokers() {
     let datagram = b"add@/x\0ACTION=add\0SUREPLUG_SEQ=9\0SUREPLUG_ORIGIN=scan\0SUREPLUGX=1\0SEQNUM=1\0";
     let mut buffer = [0; MAX_PACKET_BYTES];
-    let packet = protocol::event(&mut buffer, &entry(datagram), 0, 1);
+    let packet = protocol::event(&mut buffer, &entry(datagram), 1);
     assert!(packet.starts_with(b"add@/x\0ACTION=add\0SUREPLUGX=1\0SEQNUM=1\0SUREPLUG_ORIGIN=kernel\0"));
     let forged = b"end@/sureplug\0ACTION=end\0DEVPATH=/sureplug\0SUBSYSTEM=sureplug\0SEQNUM=1\0";
-    let packet = protocol::event(&mut buffer, &entry(forged), 0, 1);
-    assert!(matches!(Message::parse(packet).expect("a message").kind(), Kind::Event(_)));
+    let packet = protocol::event(&mut buffer, &entry(forged), 1);
+    assert!(matches!(BrokerPacket::parse(packet).expect("a message").kind(), PacketKind::Event(_)));
 }
 
 #[test]
@@ -55,13 +61,18 @@ fn the_longest_event_of_the_kernel_fits_and_what_is_cut_is_said() {
         );
         let datagram = text.as_bytes();
         let mut buffer = [0; MAX_PACKET_BYTES];
-        let told = Entry { tracked: false, kernel_action: Some(Action::Offline), ..entry(datagram) };
-        let packet = protocol::event(&mut buffer, &told, u64::MAX, u64::MAX);
-        let message = Message::parse(packet).expect("a message");
+        let event = DeviceEvent {
+            tracked: false,
+            kernel_action: Some(Action::Offline),
+            stamp: Instant::from_nanos(u64::MAX),
+            ..entry(datagram)
+        };
+        let packet = protocol::event(&mut buffer, &event, u64::MAX);
+        let message = BrokerPacket::parse(packet).expect("a message");
         assert_eq!(message.seq(), Some(u64::MAX));
         assert_eq!(message.uevent().datagram() == datagram, is_whole, "{path_bytes}");
         assert_eq!(message.added().any(|p| p.key == b"SUREPLUG_TRUNCATED"), !is_whole, "{path_bytes}");
-        let Kind::Event(read) = message.kind() else { panic!("{message:?}") };
+        let PacketKind::Event(read) = message.kind() else { panic!("{message:?}") };
         assert_eq!((read.kernel_action, read.tracked), (Some(Action::Offline), false));
         assert_eq!(read.uevent.devpath(), path.as_bytes());
     }
@@ -76,17 +87,19 @@ fn markers_say_what_they_mean() {
         b"begin@/sureplug\0ACTION=begin\0DEVPATH=/sureplug\0SUBSYSTEM=sureplug\0SUREPLUG_PROTOCOL=1\0\
           SUREPLUG_REQUESTED=yes\0SUREPLUG_SEQ=1\0"
     );
-    let kind = |packet: &[u8]| format!("{:?}", Message::parse(packet).expect("a message").kind());
+    let kind = |packet: &[u8]| format!("{:?}", BrokerPacket::parse(packet).expect("a message").kind());
     assert_eq!(kind(packet), "Begin { protocol: 1, requested: true }");
-    assert_eq!(kind(protocol::end(&mut buffer, 2)), "End");
+    assert_eq!(kind(protocol::end(&mut buffer, false, 2)), "End");
     assert_eq!(kind(protocol::missed(&mut buffer, 17, 3)), "Missed { events: 17 }");
     assert_eq!(kind(protocol::reset(&mut buffer, 4)), "Reset");
     let packet = protocol::error(&mut buffer, Refusal::Busy, &"one\0two", 5);
-    let Kind::Error { reason, message } = Message::parse(packet).expect("a message").kind() else { panic!() };
+    let PacketKind::Error { reason, message } = BrokerPacket::parse(packet).expect("a message").kind() else {
+        panic!()
+    };
     assert_eq!((reason, message), (&b"busy"[..], &b"onetwo"[..]));
     let packet = protocol::status(&mut buffer, b"/sureplug/x", &[("A", &1), ("B", &"two")], 6);
-    let message = Message::parse(packet).expect("a message");
-    assert!(matches!(message.kind(), Kind::Status));
+    let message = BrokerPacket::parse(packet).expect("a message");
+    assert!(matches!(message.kind(), PacketKind::Status));
     assert_eq!(message.uevent().property(b"B"), Some(&b"two"[..]));
     assert_eq!(message.seq(), Some(6));
     // What a later version may say.
@@ -103,7 +116,7 @@ fn what_no_broker_sends_is_an_error() {
         b"add@/x\0ACTION=add\0SUREPLUG_SEQ\0",
         b"SUREPLUG_SEQ=1\0",
     ] {
-        assert!(Message::parse(packet).is_err(), "{packet:?}");
+        assert!(BrokerPacket::parse(packet).is_err(), "{packet:?}");
     }
 }
 

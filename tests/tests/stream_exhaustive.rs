@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sureplug_core::stream::table::ScanKind;
+use sureplug_core::stream::ScanKind;
 use sureplug_tests::model::{Operation, PLACES, Saying, World};
 
 /// Two steps of the ring, or one and a half with an event.
@@ -58,7 +58,7 @@ fn begin(lost: &[u8]) -> Small {
     for &device in lost {
         operate(&mut world, Operation::Replace { device }, true);
     }
-    world.begin_scan(ScanKind::Repair);
+    world.begin_scan(ScanKind::Resync);
     world
 }
 
@@ -112,7 +112,7 @@ fn history(number: u32) -> Option<u64> {
         world.settle(&[]);
     }
     world.check();
-    assert_eq!(world.stream.presence().devices(), 3);
+    assert_eq!(world.stream.devices(), 3);
     Some(beliefs.finish())
 }
 

@@ -8,8 +8,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sureplug_core::stream::table::ScanKind;
-use sureplug_tests::model::{Choice, Operation, Saying, World, call_presence, call_stream};
+use sureplug_core::stream::ScanKind;
+use sureplug_tests::model::{Choice, Operation, Saying, World, call_stream};
 
 /// As many as are some seconds each; `PROPTEST_CASES` says otherwise.
 fn config() -> ProptestConfig {
@@ -40,7 +40,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn choice() -> impl Strategy<Value = Choice> {
-    let kinds = vec![ScanKind::Start, ScanKind::Repair, ScanKind::Repair, ScanKind::Settle];
+    let kinds = vec![ScanKind::Start, ScanKind::Resync, ScanKind::Resync, ScanKind::Settle];
     prop_oneof![
         8 => operation().prop_map(Choice::Operate),
         16 => (0..4_u8).prop_map(|lose| Choice::Kernel { lose: lose == 0 }),
@@ -83,34 +83,34 @@ proptest! {
     #[test]
     fn i3_i4_with_room_for_everything(history in history()) {
         let world = hold::<128, 32_768, 65_536, 5>(&history);
-        prop_assert_eq!(world.stream.presence().counts().unfit, 0);
-        prop_assert_eq!(world.stream.presence().devices(), world.kernel.devices().len());
-        prop_assert!(world.readers.iter().all(|reader| world.stream.journal().counts().resets > 0 || reader.resets == 0));
+        prop_assert_eq!(world.stream.counts().unfit, 0);
+        prop_assert_eq!(world.stream.devices(), world.kernel.devices().len());
+        prop_assert!(world.readers.iter().all(|reader| world.stream.counts().resets > 0 || reader.resets == 0));
     }
 
     #[test]
     fn i3_i4_with_consumers_that_lag(history in history()) {
         let world = hold::<128, 32_768, 4_096, 5>(&history);
-        prop_assert_eq!(world.stream.presence().devices(), world.kernel.devices().len());
+        prop_assert_eq!(world.stream.devices(), world.kernel.devices().len());
     }
 
     #[test]
     fn i3_i4_with_a_ring_of_a_few_steps(history in history()) {
         let world = hold::<128, 32_768, 300, 4>(&history);
-        prop_assert_eq!(world.stream.presence().devices(), world.kernel.devices().len());
+        prop_assert_eq!(world.stream.devices(), world.kernel.devices().len());
     }
 
     #[test]
     fn i3_i4_with_a_ring_that_no_event_fits(history in history()) {
         let world = hold::<128, 32_768, 40, 4>(&history);
-        prop_assert_eq!(world.stream.presence().devices(), world.kernel.devices().len());
+        prop_assert_eq!(world.stream.devices(), world.kernel.devices().len());
     }
 
     #[test]
     fn i3_i4_with_few_slots(history in history()) {
         let world = hold::<12, 32_768, 2_048, 4>(&history);
         let devices = world.kernel.devices().len();
-        prop_assert!(world.stream.presence().devices() == devices.min(12));
+        prop_assert!(world.stream.devices() == devices.min(12));
     }
 
     #[test]
@@ -125,7 +125,6 @@ proptest! {
 
     #[test]
     fn i4_whatever_is_called(bytes in vec(any::<u8>(), 0..1_200)) {
-        call_presence(&bytes);
         call_stream(&bytes);
     }
 }

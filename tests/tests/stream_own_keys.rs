@@ -1,18 +1,17 @@
 //! What an event says under a key of the stream's own reaches no consumer.
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{ConsumerId, Lag, Packet, Told};
-use sureplug_core::stream::table::{Directory, Scope};
+use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, Directory, Lag, Scope, Stream};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 
 type Small = Stream<8, 2048, 4096, 2>;
 
 fn told(stream: &mut Small, consumer: ConsumerId) -> Vec<String> {
-    let mut packet = Packet::new();
+    let mut packet = DeliveryBuffer::new();
     let mut told = Vec::new();
-    while let Some(step) = stream.next(consumer, 0, &mut packet) {
-        if let Told::Event(entry) = step {
+    while let Some(step) = stream.next(consumer, Instant::BOOT, &mut packet) {
+        if let Delivery::Event(entry) = step {
             let properties = entry.added_properties().chain(entry.uevent.properties());
             told.push(properties.map(|property| property.to_string()).collect::<Vec<_>>().join(" "));
         }
@@ -30,9 +29,9 @@ fn a_property_under_a_key_of_ours_goes_no_further() {
         b"add@/devices/a\0ACTION=add\0SUREPLUG_ORIGIN=forged\0DEVPATH=/devices/a\0SUBSYSTEM=usb\0\
         SUREPLUG_NEW=1\0SUREPLUG_TRACKED=no\0A=1\0SEQNUM=9\0",
     );
-    stream.event(0, &add, Scope::Tracked, Directory::Unknown);
+    stream.event(Instant::BOOT, &add, Scope::Tracked, Directory::Unknown);
     stream.event(
-        0,
+        Instant::BOOT,
         &uevent(b"change@/module/m\0ACTION=change\0SUREPLUG_=1\0SUREPLUG=2\0SEQNUM=10\0"),
         Scope::Untracked,
         Directory::Unknown,

@@ -83,7 +83,7 @@ fn as_many_properties_as_the_kernel_has_and_one_more() {
     }
     let error = encoder.property(b"K", b"v").expect_err("one more");
     assert_eq!(error, EncodeError::TooManyProperties { limit: 64 });
-    assert_eq!(Uevent::parse(encoder.finish()).expect("a uevent").properties().len(), 64);
+    assert_eq!(Uevent::parse(encoder.finish()).expect("a uevent").properties().count(), 64);
 }
 
 #[test]

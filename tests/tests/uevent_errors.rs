@@ -78,7 +78,7 @@ fn of_two_faults_the_earlier_in_the_documented_order_is_told() {
 fn as_many_properties_as_the_kernel_has_and_one_more() {
     let most = format!("add@/a\0{}", "K=v\0".repeat(MAX_PROPERTIES));
     let uevent = Uevent::parse(most.as_bytes()).expect("a uevent");
-    assert_eq!((uevent.properties().len(), uevent.properties().count()), (64, 64));
+    assert_eq!(uevent.properties().count(), 64);
     let offset = most.len();
     for one_more in ["K=v\0", "=v\0", "K\0"] {
         let datagram = most.clone() + one_more;

@@ -77,7 +77,7 @@ fn a_usb_device() {
     assert_eq!(uevent.product(), Some(Product { vendor: 0x627, product: 1, bcd_device: 0 }));
     assert_eq!(uevent.seqnum(), Some(8_858));
     assert_eq!((uevent.driver(), uevent.modalias(), uevent.diskseq()), (None, None, None));
-    assert_eq!(uevent.properties().len(), 12);
+    assert_eq!(uevent.properties().count(), 12);
     assert_eq!(uevent.property(b"TYPE"), Some(&b"0/0/0"[..]));
     assert_eq!(uevent.datagram(), datagram);
 }

@@ -6,9 +6,8 @@ use std::io::{BufReader, ErrorKind, Read};
 
 use crate::diag::pcap::{Damage, FILE_HEADER_BYTES, Format, PACKET_HEADER_BYTES, Packet, PcapError};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::protocol::without_own;
-use sureplug_core::stream::journal::Entry;
-use sureplug_core::stream::table::Origin;
+use sureplug_core::stream::{DeviceEvent, Origin, without_own};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::{ParseError, Uevent};
 
 use super::Exit;
@@ -79,10 +78,11 @@ pub(super) fn decode(options: &Options) -> Exit {
 }
 
 fn event(out: &mut String, options: &Options, unix_us: u64, uevent: Uevent<'_>) -> fmt::Result {
-    let stamp = unix_us.saturating_mul(1_000);
+    // The clock is that of the capture.
+    let stamp = Instant::from_nanos(unix_us.saturating_mul(1_000));
     let mut buffer = [0; MAX_DATAGRAM_BYTES];
     let uevent = without_own(&uevent, &mut buffer);
-    let entry = Entry { stamp, origin: Origin::Kernel, tracked: true, kernel_action: None, uevent };
+    let entry = DeviceEvent { stamp, origin: Origin::Kernel, tracked: true, kernel_action: None, uevent };
     recorded_event(out, entry, options.style())
 }
 

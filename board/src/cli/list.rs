@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use sureplug_core::protocol::Kind;
+use sureplug_core::protocol::PacketKind;
 use sureplug_core::uevent::{Action, Escaped, EscapedWord, Uevent};
 
 use super::Exit;
@@ -88,7 +88,7 @@ fn of_daemon(path: &Path, options: &Options) -> io::Result<(Vec<Device>, bool)> 
     let (mut is_whole, mut is_out_of_date) = (false, false);
     while let Some(message) = receive_soon(&mut client)? {
         match message.kind() {
-            Kind::Event(entry) if entry.tracked => {
+            PacketKind::Event(entry) if entry.tracked => {
                 let is_it = |device: &Device| device.devpath == entry.uevent.devpath();
                 match (entry.uevent.action(), devices.iter().position(is_it)) {
                     (Action::Remove, Some(place)) => drop(devices.swap_remove(place)),
@@ -97,13 +97,13 @@ fn of_daemon(path: &Path, options: &Options) -> io::Result<(Vec<Device>, bool)> 
                     (_, None) => devices.push(Device::of(&entry.uevent)),
                 }
             }
-            Kind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
+            PacketKind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
             // What came before, if the request came late, is void.
-            Kind::Begin { .. } | Kind::Reset => {
+            PacketKind::Begin { .. } | PacketKind::Reset => {
                 devices.clear();
                 is_whole = false;
             }
-            Kind::End => {
+            PacketKind::End => {
                 is_whole = true;
                 is_out_of_date = message.is_out_of_date();
             }

@@ -11,7 +11,7 @@ use crate::diag::measure::{Measurement, SETTLED_AFTER, Step};
 use nix::poll::PollTimeout;
 use nix::sys::signal::Signal;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::netlink::loss::DropCounter;
+use sureplug_core::netlink::DropCounter;
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, Others, PortDevice, SkbAbi};
 use sureplug_core::uevent::{Escaped, EscapedWord, Uevent};
 
@@ -28,7 +28,7 @@ use crate::signals;
 use crate::socket::sysctl;
 use crate::socket::{BATCH_MESSAGES, Batch, Message as Received, UeventSocket};
 use crate::sysfs::BoardPorts;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 /// Why there are no figures.
 enum Trouble {
@@ -114,7 +114,7 @@ impl Session {
         let mut batch = Batch::new(BATCH_MESSAGES);
         self.prompt("plug in the device, into a port of the board itself");
         let mut has_asked = false;
-        let mut last = Monotonic::now();
+        let mut last = monotonic_now();
         loop {
             let has_begun = !self.measurement.devpath().is_empty();
             let timeout = if has_begun { SETTLED_AFTER } else { Duration::MAX };
@@ -123,7 +123,7 @@ impl Session {
             if signalled {
                 return Err(Trouble::Incomplete);
             }
-            let now = Monotonic::now();
+            let now = monotonic_now();
             let mut is_counted = false;
             socket.receive(&mut batch, usize::MAX, |message| {
                 if let Received::Event(datagram) = message {
@@ -131,7 +131,7 @@ impl Session {
                 }
             })?;
             if let Ok(info) = socket.mem_info() {
-                if drops.observe(info.drops) != sureplug_core::netlink::loss::Loss::Steady {
+                if drops.observe(info.drops) > 0 {
                     return Err(Trouble::Refused(String::from(
                         "the kernel dropped events meanwhile; measure again, with more --ports for a larger buffer",
                     )));

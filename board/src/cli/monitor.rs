@@ -2,7 +2,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
 use nix::poll::PollTimeout;
-use sureplug_core::protocol::{Kind, Message};
+use sureplug_core::protocol::{BrokerPacket, PacketKind};
 use sureplug_core::uevent::Escaped;
 
 use super::options::Options;
@@ -44,7 +44,7 @@ pub(super) fn is_nobody(error: &io::Error) -> bool {
 }
 
 /// Waits for a packet of a daemon that answers, as one does that is not stopped.
-pub(super) fn receive_soon(client: &mut Client) -> io::Result<Option<Message<'_>>> {
+pub(super) fn receive_soon(client: &mut Client) -> io::Result<Option<BrokerPacket<'_>>> {
     let [answers] = poll_in([client.as_fd()], PollTimeout::from(ANSWERS_WITHIN_MS))?;
     if !answers {
         let reason = "the daemon has not answered for 10 s: it is stopped, or waits for a device (see its state in ps)";
@@ -61,12 +61,12 @@ fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
     while let Some(message) = if has_begun { client.receive()? } else { receive_soon(&mut client)? } {
         let line = match message.kind() {
             // The request came so late that an answer to its lack had begun, which is void.
-            Kind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Line::Reset,
-            Kind::Event(entry) => Line::Event(entry),
-            Kind::Missed { events } => Line::Missed { events, is_ending: false },
-            Kind::Reset => Line::Reset,
-            Kind::End => Line::Current { is_out_of_date: message.is_out_of_date() },
-            Kind::Error { message, .. } => {
+            PacketKind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Line::Reset,
+            PacketKind::Event(entry) => Line::Event(entry),
+            PacketKind::Missed { events } => Line::Missed { events, is_ending: false },
+            PacketKind::Reset => Line::Reset,
+            PacketKind::End => Line::Current { is_out_of_date: message.is_out_of_date() },
+            PacketKind::Error { message, .. } => {
                 complain(&Escaped(message));
                 continue;
             }

@@ -11,6 +11,7 @@ use crate::diag::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, pac
 use nix::poll::PollTimeout;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
+use sureplug_core::time::{Instant, micros};
 
 use super::options::Options;
 use super::output::complain;
@@ -19,7 +20,7 @@ use crate::doorbell::poll_in;
 use crate::intake::{Intake, Noticed, Record};
 use crate::signals;
 use crate::socket::Shortfall;
-use crate::time::{Monotonic, micros};
+use crate::time::monotonic_now;
 
 /// Bytes that are written at a time at most; a packet more can be waiting.
 const BUFFER_BYTES: usize = 60 * 1024;
@@ -101,7 +102,7 @@ impl Recording {
             waiting: Vec::with_capacity(2 * BUFFER_BYTES),
             written: FILE_HEADER_BYTES as u64,
             max_bytes,
-            boot_us: micros(since_1970).saturating_sub(Monotonic::now().as_micros()),
+            boot_us: micros(since_1970).saturating_sub(monotonic_now().as_micros()),
             events: 0,
             lost: 0,
             is_full: false,
@@ -147,7 +148,7 @@ impl Recording {
         }
     }
 
-    fn event(&mut self, at: Monotonic, datagram: &[u8]) {
+    fn event(&mut self, at: Instant, datagram: &[u8]) {
         let header =
             packet_header(self.boot_us + at.as_micros(), u16::try_from(datagram.len()).unwrap_or(u16::MAX));
         let bytes = header.len() + datagram.len();

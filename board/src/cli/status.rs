@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::io;
 
-use sureplug_core::protocol::Kind;
+use sureplug_core::protocol::PacketKind;
 use sureplug_core::uevent::{Escaped, Uevent};
 
 use super::Exit;
@@ -23,11 +23,13 @@ pub(super) fn status(options: &Options) -> Exit {
     let result = Client::status(path).and_then(|mut client| {
         while let Some(message) = receive_soon(&mut client)? {
             match message.kind() {
-                Kind::Status => {
+                PacketKind::Status => {
                     // A String takes whatever is written.
                     let _ = part(&mut text, &message.uevent(), options.board.json);
                 }
-                Kind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
+                PacketKind::Error { message, .. } => {
+                    return Err(io::Error::other(Escaped(message).to_string()));
+                }
                 _ => {}
             }
         }

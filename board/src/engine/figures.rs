@@ -1,6 +1,6 @@
 //! What the worker can say of itself.
 
-use sureplug_core::stream::schedule::Agreement;
+use sureplug_core::stream::Agreement;
 
 use super::Worker;
 use crate::engine::totals::Totals;
@@ -12,7 +12,7 @@ impl Worker {
     /// Returns what was counted up to now.
     pub(super) fn totals(&self) -> Totals {
         let counters = self.intake.counters();
-        let presence = self.tracker.stream.presence();
+        let stream = &self.tracker.stream;
         let served = self.broker.as_ref().map(Broker::counts).unwrap_or_default();
         let [hook_runs, hook_missed] = self.hook.as_ref().map(Hook::counts).unwrap_or_default();
         let dropped = self.console.as_ref().map_or(0, Console::dropped) + self.tracker.dropped_notices;
@@ -20,9 +20,9 @@ impl Worker {
             foreign: counters.foreign(),
             peak_queued: counters.peak_queued(),
             longest_stall_us: counters.longest_stall_us(),
-            devices: presence.devices() as u64,
-            unknown_removals: presence.counts().unknown_removals,
-            table_used: presence.used_bytes() as u64,
+            devices: stream.devices() as u64,
+            unknown_removals: stream.counts().unknown_removals,
+            table_used: stream.used_bytes() as u64,
             unacknowledged: self.unacknowledged(),
             unreadable: self.tracker.missing.map_or(0, |missing| missing.count.into()),
             forged_lines: self.devices.forgery_count(),

@@ -1,13 +1,12 @@
 //! How it is: for the LED, for whoever started it, and for who acknowledges a loss.
 
 use crate::service::led::indicator::Condition;
-use sureplug_core::stream::schedule::Agreement;
-use sureplug_core::stream::table::ScanKind;
+use sureplug_core::stream::{Agreement, ScanKind};
 
 use super::Worker;
 use crate::engine::totals::Totals;
 use crate::report::Line;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 impl Worker {
     /// Events lost or damaged since somebody acknowledged that.
@@ -29,13 +28,13 @@ impl Worker {
         };
         self.show_condition(condition);
         if let Some(supervisor) = &mut self.supervisor {
-            supervisor.beat(Monotonic::now());
+            supervisor.beat(monotonic_now());
         }
     }
 
     /// Shows a repair before it begins.
     pub(super) fn show(&mut self, condition: Condition, kind: ScanKind) {
-        if kind == ScanKind::Repair {
+        if kind == ScanKind::Resync {
             self.show_condition(condition);
         }
     }
@@ -64,7 +63,7 @@ impl Worker {
 
     fn show_condition(&mut self, condition: Condition) {
         let Some(led) = &mut self.led else { return };
-        if let Some(error) = led.show(condition, Monotonic::now()) {
+        if let Some(error) = led.show(condition, monotonic_now()) {
             self.tracker.note(Line::LedFailed { error });
         }
     }

@@ -18,9 +18,8 @@ use crate::service::led::indicator::Condition;
 use nix::poll::PollTimeout;
 use nix::sys::signalfd::SignalFd;
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::journal::{ConsumerId, Lag, Packet};
-use sureplug_core::stream::schedule::Agreement;
-use sureplug_core::stream::table::ScanKind;
+use sureplug_core::stream::{Agreement, ConsumerId, DeliveryBuffer, Lag, ScanKind};
+use sureplug_core::time::Instant;
 
 use crate::doorbell::poll_in;
 use crate::engine::totals::Totals;
@@ -35,7 +34,7 @@ use crate::service::metrics::Metrics;
 use crate::service::supervisor::Supervisor;
 use crate::socket::reach;
 use crate::sysfs::{Devices, Subsystems};
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 use tracker::Tracker;
 
 const SIGINT: u32 = nix::libc::SIGINT.cast_unsigned();
@@ -64,15 +63,15 @@ pub struct Worker {
     sizing: Option<Sizing>,
     /// Without them, nothing is published.
     metrics: Option<Metrics>,
-    packet: Box<Packet>,
+    packet: Box<DeliveryBuffer>,
     signals: SignalFd,
     undersized: Undersized,
     /// Whether some of the kernel's events cannot arrive here.
     has_few_events: bool,
-    started: Monotonic,
-    reminded: Monotonic,
+    started: Instant,
+    reminded: Instant,
     /// When lines were tried again that could not be written.
-    restarted: Monotonic,
+    restarted: Instant,
 }
 
 /// Why the loop ended.
@@ -103,7 +102,7 @@ impl Worker {
     ) -> io::Result<Self> {
         let mut tracker = Tracker::new(Subsystems::open(sysfs)?, totals, selection.clone())?;
         let consumer = console.as_ref().and_then(|_| tracker.stream.join(Selection::ALL, Lag::Hold));
-        let now = Monotonic::now();
+        let now = monotonic_now();
         Ok(Self {
             intake,
             tracker,
@@ -117,7 +116,7 @@ impl Worker {
             acknowledged: 0,
             sizing: None,
             metrics: None,
-            packet: Box::new(Packet::new()),
+            packet: Box::new(DeliveryBuffer::new()),
             signals,
             undersized,
             has_few_events: reach::is_restricted(),
@@ -180,7 +179,7 @@ impl Worker {
         }
         let end = loop {
             self.drain();
-            if let Some(kind) = self.tracker.schedule.due(Monotonic::now().since_boot()) {
+            if let Some(kind) = self.tracker.schedule.due(monotonic_now()) {
                 self.show(Condition::Repairing, kind);
                 self.scan(kind)?;
                 self.report_readiness();
@@ -255,11 +254,11 @@ impl Worker {
         let hook = self.hook.as_ref().and_then(Hook::wake_at);
         let led = self.led.as_ref().and_then(StatusLed::wake_at);
         let supervisor = self.supervisor.as_ref().and_then(Supervisor::wake_at);
-        let others = [broker, hook, led, supervisor].into_iter().flatten().map(Monotonic::since_boot);
+        let others = [broker, hook, led, supervisor].into_iter().flatten();
         let Some(at) = self.tracker.schedule.wake_at().into_iter().chain(others).min() else {
             return PollTimeout::NONE;
         };
-        let left = at.saturating_sub(Monotonic::now().since_boot());
+        let left = at.since(monotonic_now());
         PollTimeout::try_from(left.saturating_add(Duration::from_micros(999))).unwrap_or(PollTimeout::MAX)
     }
 
@@ -275,7 +274,7 @@ impl Worker {
             bell.disarm(rung);
         }
         match self.tracker.schedule.agreement() {
-            Agreement::Lossy if self.tracker.schedule.is_lossy() => self.scan(ScanKind::Repair)?,
+            Agreement::Lossy if self.tracker.schedule.is_lossy() => self.scan(ScanKind::Resync)?,
             Agreement::Lossy => self.scan(ScanKind::Settle)?,
             Agreement::Starting | Agreement::Steady => {}
         }

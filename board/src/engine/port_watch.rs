@@ -1,7 +1,10 @@
 //! What happens at each USB port: how often something comes, does not stay, or draws too much.
 
+use std::time::Duration;
+
 use heapless::Vec;
 
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 
 /// Ports that are watched at most: a board's, and those of hubs that are plugged in.
@@ -11,7 +14,7 @@ pub const MAX_PORTS: usize = 24;
 pub const MAX_NAME_BYTES: usize = 20;
 
 /// A device that goes again so soon has not been used: a bad contact, or too little power.
-const FLAP_WITHIN_NS: u64 = 2_000_000_000;
+const FLAP_WITHIN: Duration = Duration::from_secs(2);
 
 /// A port, by the name of the device in it: port 4 of bus 1 is `1-4`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub struct Port {
     pub flaps: u32,
     /// How often the hub reported too much current, as the kernel counts it since the hub's own start.
     pub over_currents: u32,
-    added_ns: Option<u64>,
+    added: Option<Instant>,
 }
 
 impl Port {
@@ -38,14 +41,15 @@ impl Port {
 /// All ports at which something happened, in fixed memory. More than [`MAX_PORTS`] are not watched.
 ///
 /// ```
-/// use crate::engine::port_watch::PortWatch;
+/// use sureplug_board::engine::port_watch::PortWatch;
+/// use sureplug_core::time::Instant;
 /// use sureplug_core::uevent::Uevent;
 ///
 /// let mut ports = PortWatch::new();
 /// let add = b"add@/devices/usb1/1-4\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0";
 /// let remove = b"remove@/devices/usb1/1-4\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0";
-/// ports.event(0, &Uevent::parse(add)?);
-/// ports.event(300_000_000, &Uevent::parse(remove)?);
+/// ports.event(Instant::BOOT, &Uevent::parse(add)?);
+/// ports.event(Instant::from_nanos(300_000_000), &Uevent::parse(remove)?);
 /// let port = ports.ports()[0];
 /// assert_eq!((port.name(), port.plugs, port.flaps), (&b"1-4"[..], 1, 1));
 /// # Ok::<(), sureplug_core::uevent::ParseError>(())
@@ -62,8 +66,8 @@ impl PortWatch {
         Self { ports: Vec::new() }
     }
 
-    /// Takes an event of the kernel that came `at_ns` nanoseconds after boot.
-    pub fn event(&mut self, at_ns: u64, uevent: &Uevent<'_>) {
+    /// Takes an event of the kernel that came at that time.
+    pub fn event(&mut self, at: Instant, uevent: &Uevent<'_>) {
         if uevent.subsystem() != Some(b"usb") {
             return;
         }
@@ -89,13 +93,11 @@ impl PortWatch {
         match uevent.action() {
             Action::Add => {
                 port.plugs = port.plugs.saturating_add(1);
-                port.added_ns = Some(at_ns);
+                port.added = Some(at);
             }
             Action::Remove => {
-                let stayed_ns = port.added_ns.take().map(|added_ns| at_ns.saturating_sub(added_ns));
-                if stayed_ns.is_some_and(|stayed| stayed < FLAP_WITHIN_NS) {
-                    port.flaps = port.flaps.saturating_add(1);
-                }
+                let flapped = port.added.take().is_some_and(|added| at.since(added) < FLAP_WITHIN);
+                port.flaps = port.flaps.saturating_add(flapped.into());
             }
             _ => {}
         }
@@ -145,7 +147,7 @@ mod tests {
 
     fn feed(ports: &mut PortWatch, at_ms: u64, text: &str) {
         let datagram = text.replace('|', "\0") + "\0";
-        ports.event(at_ms * 1_000_000, &Uevent::parse(datagram.as_bytes()).unwrap());
+        ports.event(Instant::from_nanos(at_ms * 1_000_000), &Uevent::parse(datagram.as_bytes()).unwrap());
     }
 
     fn device(ports: &mut PortWatch, at_ms: u64, action: &str, name: &str) {

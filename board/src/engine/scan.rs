@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::PollTimeout;
-use sureplug_core::stream::table::{Look, ScanKind};
+use sureplug_core::stream::{Look, ScanKind};
 
 use super::tracker::Tracker;
 use super::{RECORDS_A_TURN, Worker};
@@ -13,7 +13,7 @@ use crate::doorbell::poll_in;
 use crate::intake::Intake;
 use crate::report::Line;
 use crate::sysfs::Reading;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 /// How often a device is looked at whose events come in between.
 const LOOKS: usize = 3;
@@ -48,7 +48,7 @@ impl Worker {
         self.look_at_unseen()?;
         self.look_at_namespace();
         if self.devices.is_undecided() {
-            self.tracker.schedule.event(Monotonic::now().since_boot());
+            self.tracker.schedule.event(monotonic_now());
         }
         self.devices.rest();
         self.tracker.end_scan(&scan, self.devices.missing());
@@ -84,8 +84,8 @@ impl Worker {
 
     /// Goes on with events for a while, within a scan.
     fn wait_for_events(&mut self, span: Duration) -> io::Result<()> {
-        let end = Monotonic::now().after(span);
-        while Monotonic::now() < end {
+        let end = monotonic_now().after(span);
+        while monotonic_now() < end {
             self.drain();
             self.pump();
             let timeout = if self.intake.begin_wait() { PollTimeout::from(10u8) } else { PollTimeout::ZERO };
@@ -108,7 +108,7 @@ impl Worker {
 fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io::Result<Look> {
     catch_up(intake, tracker)?;
     Ok(match reading {
-        Reading::Present { inode, uevent } => tracker.stream.saw(Monotonic::now().as_nanos(), &uevent, inode),
+        Reading::Present { inode, uevent } => tracker.stream.saw(monotonic_now(), &uevent, inode),
         Reading::Gone => tracker.stream.gone(),
         Reading::Partial | Reading::Unreadable => Look::Taken,
     })
@@ -122,7 +122,7 @@ fn catch_up(intake: &mut Intake, tracker: &mut Tracker) -> io::Result<()> {
         if intake.is_caught_up()? {
             return Ok(());
         }
-        let now = Monotonic::now();
+        let now = monotonic_now();
         if now >= *give_up_at.get_or_insert_with(|| now.after(CATCH_UP_WITHIN)) {
             return Ok(());
         }

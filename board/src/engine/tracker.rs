@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use crate::engine::port_watch::PortWatch;
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::schedule::Schedule;
-use sureplug_core::stream::table::{Directory, ScanKind, Scope};
+use sureplug_core::stream::{Directory, ScanKind, Schedule, Scope};
+use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::Uevent;
 
 use crate::engine::capacity::{BoardStream, take_stream};
 use crate::engine::totals::Totals;
 use crate::intake::{Noticed, Record};
-use crate::report::{Line, Resync, Shortage};
+use crate::report::{Line, Loss, Resync};
 use crate::service::log::SystemLog;
 use crate::sysfs::{Missing, Subsystems};
-use crate::time::{Monotonic, micros, work_time};
+use crate::time::{monotonic_now, work_time};
 
 /// Notices that wait at most: they are few, since each stands for many events.
 const MAX_NOTICES: usize = 32;
@@ -27,8 +27,8 @@ pub(super) struct Tracker {
     pub(super) totals: Totals,
     subsystems: Subsystems,
     selection: Selection,
-    /// What was lost and is not made good yet, and when the first of it was noticed.
-    shortage: Option<(Monotonic, Shortage)>,
+    /// What was lost and is not resynced yet, and when the first of it was noticed.
+    loss: Option<(Instant, Loss)>,
     /// What the last scan could not read.
     pub(super) missing: Option<Missing>,
     /// Whether a loss waits for a scan that can read everything.
@@ -54,7 +54,7 @@ impl Tracker {
             totals,
             subsystems,
             selection,
-            shortage: None,
+            loss: None,
             missing: None,
             resync_pending: false,
             no_sysfs_said: false,
@@ -74,56 +74,56 @@ impl Tracker {
             Noticed::Event(datagram) => match Uevent::from_kernel(datagram) {
                 Ok(uevent) => {
                     self.totals.received += 1;
-                    self.ports.event(at.as_nanos(), &uevent);
+                    self.ports.event(at, &uevent);
                     if !self.selection.admits(uevent.subsystem()) {
                         self.totals.unselected += 1;
                         return;
                     }
-                    self.schedule.event(at.since_boot());
+                    self.schedule.event(at);
                     let scope = self.scope(&uevent);
                     let directory = self.directory(&uevent, scope);
-                    self.stream.event(at.as_nanos(), &uevent, scope, directory);
+                    self.stream.event(at, &uevent, scope, directory);
                     self.look_at_table(at);
                 }
                 Err(error) => {
                     self.totals.malformed += 1;
                     self.note(Line::Malformed { at, error, length: datagram.len() });
-                    self.lose(at, |shortage| shortage.lost.add_damaged());
+                    self.lose(at, |loss| loss.damaged = loss.damaged.saturating_add(1));
                 }
             },
             Noticed::Overrun { dropped, queued, effective } => {
                 self.totals.lost += u64::from(dropped);
-                self.lose(at, |shortage| {
-                    if shortage.lost.dropped() == 0 {
-                        (shortage.queued, shortage.effective) = (queued, effective);
+                self.lose(at, |loss| {
+                    if loss.dropped == 0 {
+                        (loss.queued, loss.effective) = (queued, effective);
                     }
-                    shortage.lost.add_dropped(dropped);
+                    loss.dropped = loss.dropped.saturating_add(dropped);
                 });
             }
             Noticed::Truncated => {
                 self.totals.truncated += 1;
                 self.note(Line::Truncated { at });
-                self.lose(at, |shortage| shortage.lost.add_damaged());
+                self.lose(at, |loss| loss.damaged = loss.damaged.saturating_add(1));
             }
             Noticed::Foreign(sender) => self.note(Line::Foreign { at, sender }),
         }
     }
 
     pub(super) fn begin_scan(&mut self, kind: ScanKind) -> Scan {
-        let begun = Monotonic::now();
-        self.schedule.began(kind, begun.since_boot());
+        let begun = monotonic_now();
+        self.schedule.began(kind, begun);
         self.stream.begin_scan(kind);
         // The event of a class or bus itself may have been lost.
         self.subsystems.reopen();
         // What is lost from here on is for the next one.
-        let shortage = if kind == ScanKind::Repair { self.shortage.take() } else { None };
-        Scan { kind, begun, work_before: work_time(), shortage }
+        let loss = if kind == ScanKind::Resync { self.loss.take() } else { None };
+        Scan { kind, begun, work_before: work_time(), loss }
     }
 
     /// Puts the first scan off: sysfs is not mounted yet.
     pub(super) fn put_off_scan(&mut self) {
-        let at = Monotonic::now();
-        self.schedule.put_off(at.since_boot());
+        let at = monotonic_now();
+        self.schedule.put_off(at);
         if !std::mem::replace(&mut self.no_sysfs_said, true) {
             self.note(Line::NoSysfs { at });
         }
@@ -131,26 +131,26 @@ impl Tracker {
 
     /// Ends a scan that could not read what is `missing`.
     pub(super) fn end_scan(&mut self, scan: &Scan, missing: Option<Missing>) {
-        let at = Monotonic::now();
-        let outcome = self.stream.end_scan(at.as_nanos());
+        let at = monotonic_now();
+        let outcome = self.stream.end_scan(at);
         let took = at.since(scan.begun);
-        self.schedule.ended(at.since_boot(), work_time().saturating_sub(scan.work_before), missing.is_none());
+        self.schedule.ended(at, work_time().saturating_sub(scan.work_before), missing.is_none());
         self.look_at_table(at);
         match scan.kind {
             ScanKind::Start => {
-                let devices = self.stream.presence().devices();
+                let devices = self.stream.devices();
                 self.note(Line::Scanned { at, devices, took });
             }
-            ScanKind::Repair => {
+            ScanKind::Resync => {
                 self.resync_pending = true;
                 let done = Resync::Done(outcome, took);
-                self.tell_loss(scan.shortage, missing.map_or(done, Resync::Incomplete));
+                self.tell_loss(scan.loss, missing.map_or(done, Resync::Incomplete));
             }
             // What was lost since it began is told with the resync that follows, and below what could not be read before
             // and now can.
             ScanKind::Settle
-                if outcome.has_repaired()
-                    && self.shortage.is_none()
+                if outcome.has_resynced()
+                    && self.loss.is_none()
                     && (missing.is_some() || self.missing.is_none()) =>
             {
                 self.note(Line::Unreported { at, outcome, took });
@@ -173,8 +173,8 @@ impl Tracker {
 
     /// Says what was lost and will not be made good.
     pub(super) fn give_up(&mut self) {
-        let shortage = self.shortage.take();
-        self.tell_loss(shortage, Resync::Ending);
+        let loss = self.loss.take();
+        self.tell_loss(loss, Resync::Ending);
     }
 
     /// The next notice, if all steps of the stream before it have been read.
@@ -203,7 +203,7 @@ impl Tracker {
 
     /// What is at an event's devpath, if that says what the event means.
     fn directory(&mut self, uevent: &Uevent<'_>, scope: Scope) -> Directory {
-        if scope == Scope::Tracked && self.stream.presence().wants_directory(uevent) {
+        if scope == Scope::Tracked && self.stream.wants_directory(uevent) {
             self.subsystems.directory(uevent.devpath())
         } else {
             Directory::Unknown
@@ -217,23 +217,23 @@ impl Tracker {
         }
     }
 
-    fn lose(&mut self, at: Monotonic, note: impl FnOnce(&mut Shortage)) {
-        self.schedule.loss(at.since_boot());
-        let (_, shortage) = self.shortage.get_or_insert((at, Shortage::default()));
-        note(shortage);
+    fn lose(&mut self, at: Instant, note: impl FnOnce(&mut Loss)) {
+        self.schedule.loss(at);
+        let (_, loss) = self.loss.get_or_insert((at, Loss::default()));
+        note(loss);
     }
 
-    fn tell_loss(&mut self, shortage: Option<(Monotonic, Shortage)>, resync: Resync) {
-        if let Some((at, loss)) = shortage {
+    fn tell_loss(&mut self, loss: Option<(Instant, Loss)>, resync: Resync) {
+        if let Some((at, loss)) = loss {
             self.totals.last_loss_us = at.as_micros();
-            self.totals.last_loss_events = u64::from(loss.lost.dropped()) + u64::from(loss.lost.damaged());
+            self.totals.last_loss_events = u64::from(loss.dropped) + u64::from(loss.damaged);
             self.totals.last_repair_us = 0;
             self.note(Line::Loss { at, loss, resync });
         }
     }
 
-    fn look_at_table(&mut self, at: Monotonic) {
-        self.totals.untracked = self.stream.presence().counts().unfit;
+    fn look_at_table(&mut self, at: Instant) {
+        self.totals.untracked = self.stream.counts().unfit;
         if self.totals.untracked > 0 && !self.table_full_said {
             self.table_full_said = true;
             self.note(Line::TableFull { at });
@@ -245,7 +245,7 @@ impl Tracker {
             log.say(&notice);
         }
         if self.notices.len() < MAX_NOTICES {
-            self.notices.push_back((self.stream.journal().steps(), notice));
+            self.notices.push_back((self.stream.steps(), notice));
         } else {
             self.dropped_notices += 1;
             self.unsaid += 1;
@@ -256,9 +256,9 @@ impl Tracker {
 /// A running scan.
 pub(super) struct Scan {
     kind: ScanKind,
-    begun: Monotonic,
+    begun: Instant,
     /// The thread's processor time when it began.
     work_before: Duration,
-    /// What it makes good.
-    shortage: Option<(Monotonic, Shortage)>,
+    /// What it resyncs.
+    loss: Option<(Instant, Loss)>,
 }

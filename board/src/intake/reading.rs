@@ -8,14 +8,14 @@ use std::sync::atomic::{
     fence,
 };
 
-use sureplug_core::netlink::loss::{DropCounter, Loss};
+use sureplug_core::netlink::DropCounter;
 
 use super::Shared;
 use super::ring::{Noticed, Record, Writer};
 use super::stall::StallWatch;
 use crate::socket::{BATCH_MESSAGES, Batch, Message, Received};
 use crate::sys::MemInfo;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 /// What a turn found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Reading {
             batch: Batch::new(BATCH_MESSAGES),
             drops: shared.socket.initial().map(|info| DropCounter::starting_at(info.drops)),
             writer,
-            stall: StallWatch::starting_at(Monotonic::now()),
+            stall: StallWatch::starting_at(monotonic_now()),
             unannounced: false,
         }
     }
@@ -81,12 +81,12 @@ impl Reading {
 
     /// Returns `true` if a wait that begins now must end after `WATCH_INTERVAL_MS`.
     pub(super) fn is_watching(&self) -> bool {
-        self.stall.is_watching(Monotonic::now())
+        self.stall.is_watching(monotonic_now())
     }
 
     /// Notes the end of a wait for the socket.
     pub(super) fn woke(&mut self, was_bounded: bool) {
-        self.stall.woke(Monotonic::now(), was_bounded);
+        self.stall.woke(monotonic_now(), was_bounded);
         self.publish_stall();
     }
 
@@ -101,7 +101,7 @@ impl Reading {
         // Before anything is taken from the socket.
         fence(SeqCst);
         let queued_before = self.look_at_figures();
-        let at = Monotonic::now();
+        let at = monotonic_now();
         let Self { shared, batch, writer, .. } = self;
         let received = shared.socket.receive(batch, room, |message| {
             let what = match message {
@@ -134,9 +134,10 @@ impl Reading {
         self.shared.counters.peak_queued.fetch_max(queued.into(), Relaxed);
         // Without room the counter is looked at again when there is some.
         if self.writer.room() > 0 {
-            if let Loss::Lost { count } = drops.observe(now) {
-                let what = Noticed::Overrun { dropped: count, queued, effective };
-                self.writer.push(Record { at: Monotonic::now(), what });
+            let dropped = drops.observe(now);
+            if dropped > 0 {
+                let what = Noticed::Overrun { dropped, queued, effective };
+                self.writer.push(Record { at: monotonic_now(), what });
                 self.publish();
             }
         }

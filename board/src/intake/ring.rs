@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::netlink::sender::Sender;
-
-use crate::time::Monotonic;
+use sureplug_core::netlink::Sender;
+use sureplug_core::time::Instant;
 
 /// Bytes of the ring: some 170 events of usual length. Behind it the kernel's buffer waits.
 const RING_BYTES: usize = 64 * 1024;
@@ -31,7 +30,7 @@ const MAX_RECORD_BYTES: usize = HEADER_BYTES + MAX_DATAGRAM_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// When.
-    pub at: Monotonic,
+    pub at: Instant,
     /// What.
     pub what: Noticed<'a>,
 }
@@ -189,7 +188,7 @@ fn record<'r>(header: &[u8; HEADER_BYTES], datagram: &'r [u8]) -> Record<'r> {
             Noticed::Foreign(Sender { port, groups, uid: (tag == FOREIGN).then_some(uid) })
         }
     };
-    Record { at: Monotonic::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
+    Record { at: Instant::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
 }
 
 /// The caller gives a slice of `N` bytes.
@@ -201,10 +200,10 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 mod tests {
     use std::thread;
 
-    use sureplug_core::netlink::sender::Sender;
+    use sureplug_core::netlink::Sender;
 
     use super::{Noticed, Record, ring};
-    use crate::time::Monotonic;
+    use sureplug_core::time::Instant;
 
     const BATCH: usize = 3;
 
@@ -225,7 +224,7 @@ mod tests {
             Noticed::Foreign(sender),
             Noticed::Foreign(Sender { uid: None, ..sender }),
         ] {
-            let wanted = Record { at: Monotonic::from_nanos(u64::MAX), what };
+            let wanted = Record { at: Instant::from_nanos(u64::MAX), what };
             writer.push(wanted);
             assert_eq!(reader.take(1, |record| panic!("{record:?} was not published")), 0);
             assert!(writer.publish() && !writer.publish());
@@ -238,7 +237,7 @@ mod tests {
     #[test]
     fn what_is_not_taken_stays() {
         let (mut writer, mut reader) = ring(BATCH);
-        let at = Monotonic::from_nanos(0);
+        let at = Instant::BOOT;
         for datagram in [&b"first"[..], b"second", b"third"] {
             writer.push(Record { at, what: Noticed::Event(datagram) });
         }
@@ -263,7 +262,7 @@ mod tests {
                         thread::yield_now();
                     }
                     for (stamp, datagram) in batch {
-                        let at = Monotonic::from_nanos(*stamp);
+                        let at = Instant::from_nanos(*stamp);
                         writer.push(Record { at, what: Noticed::Event(datagram) });
                     }
                     writer.publish();
@@ -275,7 +274,7 @@ mod tests {
                 left -= reader.take(7, |record| {
                     let (stamp, datagram) = wanted.next().unwrap();
                     let what = Noticed::Event(&datagram);
-                    assert_eq!(record, Record { at: Monotonic::from_nanos(stamp), what });
+                    assert_eq!(record, Record { at: Instant::from_nanos(stamp), what });
                 });
                 thread::yield_now();
             }

@@ -13,7 +13,7 @@ use super::reading::{Reading, Turn};
 use super::ring::Writer;
 use super::stall::WATCH_INTERVAL_MS;
 use crate::doorbell::poll_in;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 /// For how long a thread that was asked to end may go on reading what is queued.
 const LAST_READS: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ pub(super) fn until_stopped(shared: &Arc<Shared>, writer: Writer) -> io::Result<
     let mut stop_by = None;
     loop {
         let stop = shared.stop.load(Relaxed);
-        if stop && Monotonic::now() >= *stop_by.get_or_insert_with(|| Monotonic::now().after(LAST_READS)) {
+        if stop && monotonic_now() >= *stop_by.get_or_insert_with(|| monotonic_now().after(LAST_READS)) {
             return Ok(());
         }
         match reading.turn()? {

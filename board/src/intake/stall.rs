@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::time::Monotonic;
+use sureplug_core::time::Instant;
 
 /// How long the intake looks after an event whether it is being held up.
 const WATCH: Duration = Duration::from_secs(2);
@@ -17,18 +17,18 @@ pub(super) const WATCH_INTERVAL_MS: u16 = 100;
 #[derive(Debug)]
 pub(super) struct StallWatch {
     /// When the socket was last read, or its `poll` came back.
-    touched: Monotonic,
-    watch_until: Monotonic,
+    touched: Instant,
+    watch_until: Instant,
     longest: Duration,
 }
 
 impl StallWatch {
-    pub(super) fn starting_at(now: Monotonic) -> Self {
+    pub(super) fn starting_at(now: Instant) -> Self {
         Self { touched: now, watch_until: now, longest: Duration::ZERO }
     }
 
     /// The socket was read at `now`.
-    pub(super) fn read(&mut self, now: Monotonic, brought_events: bool) {
+    pub(super) fn read(&mut self, now: Instant, brought_events: bool) {
         self.longest = self.longest.max(now.since(self.touched));
         self.touched = now;
         if brought_events {
@@ -37,12 +37,12 @@ impl StallWatch {
     }
 
     /// Returns `true` if a `poll` that begins at `now` must end after [`WATCH_INTERVAL_MS`].
-    pub(super) fn is_watching(&self, now: Monotonic) -> bool {
+    pub(super) fn is_watching(&self, now: Instant) -> bool {
         now < self.watch_until
     }
 
     /// Notes that a `poll` ended at `now`; `bounded` if it was to end after [`WATCH_INTERVAL_MS`].
-    pub(super) fn woke(&mut self, now: Monotonic, bounded: bool) {
+    pub(super) fn woke(&mut self, now: Instant, bounded: bool) {
         if bounded {
             let over =
                 now.since(self.touched).saturating_sub(Duration::from_millis(WATCH_INTERVAL_MS.into()));
@@ -52,17 +52,17 @@ impl StallWatch {
     }
 
     pub(super) const fn longest_us(&self) -> u64 {
-        Monotonic::from_nanos(0).after(self.longest).as_micros()
+        Instant::BOOT.after(self.longest).as_micros()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::StallWatch;
-    use crate::time::Monotonic;
+    use sureplug_core::time::Instant;
 
-    fn at_ms(ms: u64) -> Monotonic {
-        Monotonic::from_nanos(ms * 1_000_000)
+    fn at_ms(ms: u64) -> Instant {
+        Instant::from_nanos(ms * 1_000_000)
     }
 
     #[test]

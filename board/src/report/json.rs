@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::journal::Entry;
-use sureplug_core::stream::table::Outcome;
+use sureplug_core::stream::{DeviceEvent, ScanOutcome};
+use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::Property;
 
 use super::line::{Line, Resync, Start};
@@ -19,10 +19,9 @@ use crate::report::object::{Object, string};
 use crate::service::hook::Report;
 use crate::socket::Filtering;
 use crate::sysfs::Missing;
-use crate::time::{Monotonic, micros};
 
 pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
-    let time = |at: Monotonic| ("monotonic_us", at.as_micros());
+    let time = |at: Instant| ("monotonic_us", at.as_micros());
     match *line {
         Line::Start(how) => start(out, how),
         Line::Undersized(undersized) => undersized
@@ -54,11 +53,11 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
             Object::begin(out, "scanned")?.numbers(&figures)?.end()
         }
         Line::Loss { at, loss, resync } => {
-            let kind = if loss.lost.dropped() > 0 { "overrun" } else { "damaged" };
+            let kind = if loss.dropped > 0 { "overrun" } else { "damaged" };
             let figures = [
                 time(at),
-                ("dropped", loss.lost.dropped().into()),
-                ("damaged", loss.lost.damaged().into()),
+                ("dropped", loss.dropped.into()),
+                ("damaged", loss.damaged.into()),
                 ("queued_bytes", loss.queued.into()),
                 ("effective_bytes", loss.effective.into()),
             ];
@@ -157,7 +156,7 @@ fn unread<'o>(object: Object<'o>, missing: &Missing) -> Result<Object<'o>, fmt::
     object.numbers(&[("errno", missing.errno as u64)])?.display("message", &missing.errno)
 }
 
-fn counts(outcome: &Outcome, took: Duration) -> [(&'static str, u64); 5] {
+fn counts(outcome: &ScanOutcome, took: Duration) -> [(&'static str, u64); 5] {
     [
         ("added", outcome.added.into()),
         ("removed", outcome.removed.into()),
@@ -168,10 +167,9 @@ fn counts(outcome: &Outcome, took: Duration) -> [(&'static str, u64); 5] {
 }
 
 /// `clock` is what the stamp is called.
-pub(super) fn event(out: &mut dyn Write, entry: &Entry<'_>, clock: &str) -> fmt::Result {
+pub(super) fn event(out: &mut dyn Write, entry: &DeviceEvent<'_>, clock: &str) -> fmt::Result {
     let uevent = entry.uevent;
-    let at = Monotonic::from_nanos(entry.stamp);
-    let object = Object::begin(out, "event")?.numbers(&[(clock, at.as_micros())])?;
+    let object = Object::begin(out, "event")?.numbers(&[(clock, entry.stamp.as_micros())])?;
     let object = object.bytes("action", uevent.action().as_bytes())?.bytes("devpath", uevent.devpath())?;
     let object = match uevent.subsystem() {
         Some(subsystem) => object.bytes("subsystem", subsystem)?,
@@ -211,26 +209,26 @@ pub(super) fn event(out: &mut dyn Write, entry: &Entry<'_>, clock: &str) -> fmt:
     out.write_str("}\n")
 }
 
-fn all<'e>(entry: &Entry<'e>) -> impl Iterator<Item = Property<'e>> + use<'e> {
+fn all<'e>(entry: &DeviceEvent<'e>) -> impl Iterator<Item = Property<'e>> + use<'e> {
     entry.added_properties().chain(entry.uevent.properties())
 }
 
 /// Some 64 properties: looking at all before is cheaper than remembering.
-fn is_repeated(entry: &Entry<'_>, index: usize, key: &[u8]) -> bool {
+fn is_repeated(entry: &DeviceEvent<'_>, index: usize, key: &[u8]) -> bool {
     all(entry).take(index).any(|before| before.key == key)
 }
 
 #[cfg(test)]
 mod tests {
-    use sureplug_core::stream::journal::Entry;
-    use sureplug_core::stream::table::Origin;
+    use sureplug_core::stream::{DeviceEvent, Origin};
+    use sureplug_core::time::Instant;
     use sureplug_core::uevent::{Action, Uevent};
 
     use super::event;
 
-    fn entry(datagram: &[u8]) -> Entry<'_> {
-        Entry {
-            stamp: 18_618_473_000,
+    fn entry(datagram: &[u8]) -> DeviceEvent<'_> {
+        DeviceEvent {
+            stamp: Instant::from_nanos(18_618_473_000),
             origin: Origin::Kernel,
             tracked: true,
             kernel_action: None,
@@ -259,7 +257,8 @@ mod tests {
     fn what_an_event_lacks_is_null_and_what_is_added_wins() {
         let mut out = String::new();
         let kernel_action = Some(Action::Move);
-        let told = Entry { tracked: false, kernel_action, ..entry(b"add@/x\0SUREPLUG_ORIGIN=forged\0") };
+        let told =
+            DeviceEvent { tracked: false, kernel_action, ..entry(b"add@/x\0SUREPLUG_ORIGIN=forged\0") };
         event(&mut out, &told, "monotonic_us").unwrap();
         let wanted = concat!(
             r#""subsystem":null,"seqnum":null,"properties":{"SUREPLUG_ORIGIN":"kernel","#,

@@ -3,12 +3,11 @@ use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use sureplug_core::netlink::loss::Outstanding;
-use sureplug_core::netlink::sender::Sender;
+use sureplug_core::netlink::Sender;
 use sureplug_core::rcvbuf::Effective;
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::journal::Entry;
-use sureplug_core::stream::table::Outcome;
+use sureplug_core::stream::{DeviceEvent, ScanOutcome};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::ParseError;
 
 use super::{json, text};
@@ -17,7 +16,6 @@ use crate::profile::{Mismatch, Sizing};
 use crate::service::hook::Report;
 use crate::socket::{Filtering, Shortfall};
 use crate::sysfs::{Clipped, Forgery, Missing};
-use crate::time::Monotonic;
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +57,13 @@ pub enum Line<'a> {
     /// A hook did not keep up, and events were overwritten. What they changed follows.
     HookMissed {
         /// When it was told so.
-        at: Monotonic,
+        at: Instant,
         /// How many.
         events: u64,
     },
     /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
     /// made.
-    Event(Entry<'a>),
+    Event(DeviceEvent<'a>),
     /// The reader of this output did not keep up, and events were overwritten.
     Missed {
         /// How many.
@@ -83,7 +81,7 @@ pub enum Line<'a> {
     /// The first scan has ended.
     Scanned {
         /// When.
-        at: Monotonic,
+        at: Instant,
         /// Devices that are present now.
         devices: usize,
         /// How long it took.
@@ -92,16 +90,16 @@ pub enum Line<'a> {
     /// Events were lost, and what became of it.
     Loss {
         /// When it was noticed.
-        at: Monotonic,
+        at: Instant,
         /// How it was.
-        loss: Shortage,
+        loss: Loss,
         /// What became of it.
         resync: Resync,
     },
     /// A scan could not read everything in sysfs.
     Incomplete {
         /// When it ended.
-        at: Monotonic,
+        at: Instant,
         /// What it could not read.
         missing: Missing,
         /// The pause before the next attempt; zero if there is none.
@@ -110,23 +108,23 @@ pub enum Line<'a> {
     /// A scan could read everything again.
     Completed {
         /// When it ended.
-        at: Monotonic,
+        at: Instant,
         /// What it found.
-        outcome: Outcome,
+        outcome: ScanOutcome,
         /// How long it took.
         took: Duration,
     },
     /// No sysfs is mounted yet; said once.
     NoSysfs {
         /// When it was looked for.
-        at: Monotonic,
+        at: Instant,
     },
     /// A scan has found what no event told and no counter shows.
     Unreported {
         /// When.
-        at: Monotonic,
+        at: Instant,
         /// What.
-        outcome: Outcome,
+        outcome: ScanOutcome,
         /// How long the scan took.
         took: Duration,
     },
@@ -135,7 +133,7 @@ pub enum Line<'a> {
     /// Devices have no place in the table; said once.
     TableFull {
         /// When the first was met.
-        at: Monotonic,
+        at: Instant,
     },
     /// A scan could not read something; said once for each.
     Unreadable {
@@ -149,7 +147,7 @@ pub enum Line<'a> {
     /// An event of the kernel that does not parse.
     Malformed {
         /// When.
-        at: Monotonic,
+        at: Instant,
         /// Why and where.
         error: ParseError,
         /// Bytes of the datagram.
@@ -158,12 +156,12 @@ pub enum Line<'a> {
     /// An event of the kernel that is longer than any uevent can be.
     Truncated {
         /// When.
-        at: Monotonic,
+        at: Instant,
     },
     /// The first message that was not the kernel's.
     Foreign {
         /// When.
-        at: Monotonic,
+        at: Instant,
         /// Whose it was.
         sender: Sender,
     },
@@ -181,7 +179,7 @@ pub enum Line<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Resync {
     /// A scan has resynced it: what it found, and how long it took.
-    Done(Outcome, Duration),
+    Done(ScanOutcome, Duration),
     /// The scan could not read everything, and is tried again.
     Incomplete(Missing),
     /// The daemon ends.
@@ -203,9 +201,11 @@ pub struct Start<'a> {
 
 /// What was lost, and how the socket was when the first of it was noticed.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Shortage {
-    /// How much.
-    pub lost: Outstanding,
+pub struct Loss {
+    /// Events that the kernel did not queue; at least that many where it has no drop counter.
+    pub dropped: u32,
+    /// Events that came damaged.
+    pub damaged: u32,
     /// Bytes that were queued then.
     pub queued: u32,
     /// The effective receive buffer in bytes.

@@ -4,18 +4,17 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use sureplug_core::rcvbuf::PortDevice;
-use sureplug_core::stream::journal::Entry;
-use sureplug_core::stream::table::{Origin, Outcome};
+use sureplug_core::stream::{DeviceEvent, Origin, ScanOutcome};
+use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::{Escaped, EscapedWord};
 
-use super::line::{Line, Resync, Shortage, Start};
+use super::line::{Line, Loss, Resync, Start};
 use crate::engine::capacity::{SLOTS, TABLE_BYTES};
 use crate::engine::totals::Totals;
 use crate::profile::Sizing;
 use crate::service::hook::Report;
 use crate::socket::Filtering;
 use crate::sysfs::{Clipped, Missing};
-use crate::time::{Monotonic, micros};
 
 /// What it means that sysfs was mounted in another network namespace.
 pub(super) const FOREIGN: &str = "sysfs belongs to another network namespace: network devices are known from their events \
@@ -114,7 +113,7 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
     }
 }
 
-fn loss(out: &mut dyn Write, at: Monotonic, loss: &Shortage, resync: &Resync) -> fmt::Result {
+fn loss(out: &mut dyn Write, at: Instant, loss: &Loss, resync: &Resync) -> fmt::Result {
     write!(out, "{at} {}", Lost(loss))?;
     match resync {
         Resync::Done(outcome, took) => {
@@ -127,7 +126,7 @@ fn loss(out: &mut dyn Write, at: Monotonic, loss: &Shortage, resync: &Resync) ->
     }
 }
 
-fn incomplete(out: &mut dyn Write, at: Monotonic, missing: &Missing, retry: Duration) -> fmt::Result {
+fn incomplete(out: &mut dyn Write, at: Instant, missing: &Missing, retry: Duration) -> fmt::Result {
     write!(out, "{at} incomplete: sysfs could not be read: {missing}; devices may be missing")?;
     match retry {
         Duration::ZERO => out.write_char('\n'),
@@ -200,10 +199,10 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
 
 /// `[   18.618473] add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`, and where it comes from if not from
 /// the kernel.
-fn event(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+fn event(out: &mut dyn Write, entry: &DeviceEvent<'_>) -> fmt::Result {
     let uevent = entry.uevent;
     let subsystem = uevent.subsystem().filter(|name| !name.is_empty()).unwrap_or(b"-");
-    write!(out, "{} {} ", Monotonic::from_nanos(entry.stamp), uevent.action())?;
+    write!(out, "{} {} ", entry.stamp, uevent.action())?;
     write!(out, "{} {}", EscapedWord(subsystem), EscapedWord(uevent.devpath()))?;
     if uevent.devtype() == Some(b"usb_device") {
         if let Some(id) = uevent.product() {
@@ -216,38 +215,38 @@ fn event(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
     out.write_str(match entry.origin {
         Origin::Kernel => "\n",
         Origin::Scan => " (scan)\n",
-        Origin::Repair => " (repair)\n",
+        Origin::Resync => " (repair)\n",
     })
 }
 
-fn properties(out: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+fn properties(out: &mut dyn Write, entry: &DeviceEvent<'_>) -> fmt::Result {
     let all = entry.added_properties().chain(entry.uevent.properties());
     let mut all = all.map(|p| (Escaped(p.key), Escaped(p.value)));
     all.try_for_each(|(key, value)| writeln!(out, "    {key}={value}"))
 }
 
 /// `overrun: kernel dropped 17 (queued 2176 of 2304 B)`, `damaged: 2 events of the kernel`.
-struct Lost<'l>(&'l Shortage);
+struct Lost<'l>(&'l Loss);
 
 impl fmt::Display for Lost<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shortage { lost, queued, effective } = self.0;
-        match (lost.dropped(), lost.damaged()) {
+        let Loss { dropped, damaged, queued, effective } = self.0;
+        match (dropped, damaged) {
             (0, damaged) => write!(f, "damaged: {damaged} events of the kernel"),
             (dropped, damaged) => {
                 write!(f, "overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")?;
-                if damaged > 0 { write!(f, ", {damaged} came damaged") } else { Ok(()) }
+                if *damaged > 0 { write!(f, ", {damaged} came damaged") } else { Ok(()) }
             }
         }
     }
 }
 
 /// `3 added, 1 removed, 2 replaced, 41 kept`.
-struct Counts<'o>(&'o Outcome);
+struct Counts<'o>(&'o ScanOutcome);
 
 impl fmt::Display for Counts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outcome { added, removed, replaced, kept, .. } = self.0;
+        let ScanOutcome { added, removed, replaced, kept, .. } = self.0;
         write!(f, "{added} added, {removed} removed, {replaced} replaced, {kept} kept")
     }
 }
@@ -308,7 +307,7 @@ fn hook(out: &mut dyn Write, report: &Report<'_>) -> fmt::Result {
     out.write_char('\n')
 }
 
-fn hook_missed(out: &mut dyn Write, at: Monotonic, events: u64) -> fmt::Result {
+fn hook_missed(out: &mut dyn Write, at: Instant, events: u64) -> fmt::Result {
     writeln!(
         out,
         "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
 use nix::unistd::write;
+use sureplug_core::time::Instant;
 
 use crate::service::log::Text;
 use crate::sys;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 /// Who waits to hear something.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Supervisor {
     /// Of `NOTIFY_SOCKET`, connected.
     notify: Option<OwnedFd>,
     /// How often it wants to hear that all is well, and when next.
-    watchdog: Option<(Duration, Monotonic)>,
+    watchdog: Option<(Duration, Instant)>,
     ready: Option<OwnedFd>,
     is_ready: bool,
     /// Whether the last report had something that is missing.
@@ -43,7 +44,7 @@ impl Supervisor {
             .map(|name| connected(&name))
             .transpose()?;
         let interval = notify.as_ref().and_then(|_| watchdog_interval());
-        let watchdog = interval.map(|interval| (interval, Monotonic::now()));
+        let watchdog = interval.map(|interval| (interval, monotonic_now()));
         Ok(Self { notify, watchdog, ready, is_ready: false, has_missing: false })
     }
 
@@ -78,12 +79,12 @@ impl Supervisor {
 
     /// When it wants to hear that all is well.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Monotonic> {
+    pub fn wake_at(&self) -> Option<Instant> {
         self.watchdog.map(|(_, next)| next)
     }
 
     /// Says that all is well, if that is due.
-    pub fn beat(&mut self, now: Monotonic) {
+    pub fn beat(&mut self, now: Instant) {
         let Some((interval, next)) = &mut self.watchdog else { return };
         if *next <= now {
             *next = now.after(*interval);

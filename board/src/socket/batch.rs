@@ -7,7 +7,7 @@ use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, NetlinkAddr, RecvMsg, UnixCredentials, recvmmsg,
 };
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::netlink::sender::{KernelUids, Sender};
+use sureplug_core::netlink::{KernelUids, Sender};
 
 /// Messages that one system call reads at most.
 pub const BATCH_MESSAGES: usize = 8;

@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{setsockopt, sockopt};
-use sureplug_core::netlink::sender::KernelUids;
+use sureplug_core::netlink::KernelUids;
 use sureplug_core::rcvbuf::{Effective, RcvBuf};
 
 pub use batch::{BATCH_MESSAGES, Batch, Message, Received};

@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use sureplug_core::netlink::sender::KernelUids;
+use sureplug_core::netlink::KernelUids;
 
 /// Finds out as which users the kernel's messages come in this process's namespaces.
 ///

@@ -6,7 +6,7 @@ use nix::sys::socket::{
     sockopt,
 };
 use sureplug_core::filter::Filter;
-use sureplug_core::netlink::sender::KERNEL_GROUP_BIT;
+use sureplug_core::netlink::KERNEL_GROUP_BIT;
 use sureplug_core::rcvbuf::{Effective, RcvBuf, SkbAbi};
 use sureplug_core::selection::Selection;
 

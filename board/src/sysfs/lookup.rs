@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::libc;
 use nix::sys::stat::{FileStat, fstatat};
-use sureplug_core::stream::table::Directory;
+use sureplug_core::stream::Directory;
 
 use super::files::is_absence;
 use super::namespace::is_namespaced;

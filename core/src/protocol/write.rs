@@ -1,7 +1,7 @@
 use core::fmt::{self, Write};
 
-use super::{DEVPATH, MAX_PACKET_BYTES, OUT_OF_DATE, PREFIX, SUBSYSTEM, VERSION};
-use crate::stream::journal::Entry;
+use super::{DEVPATH, MAX_PACKET_BYTES, OUT_OF_DATE, SUBSYSTEM, VERSION};
+use crate::stream::{DeviceEvent, OWN_PREFIX};
 use crate::uevent::Property;
 
 /// Says that the kernel's properties did not all fit.
@@ -38,29 +38,24 @@ impl Refusal {
     }
 }
 
-/// Writes an event as a client is told it; `monotonic_us` is its time, `seq` the packet's number for that client.
-pub fn event<'b>(
-    buffer: &'b mut [u8; MAX_PACKET_BYTES],
-    entry: &Entry<'_>,
-    monotonic_us: u64,
-    seq: u64,
-) -> &'b [u8] {
-    let numbers = [(&b"SUREPLUG_MONOTONIC_US"[..], monotonic_us), (b"SUREPLUG_SEQ", seq)];
-    let own: usize = entry.added_properties().map(|p| p.key.len() + p.value.len() + 2).sum();
+/// Writes an event; `seq` is the packet's number for that client.
+pub fn event<'b>(buffer: &'b mut [u8; MAX_PACKET_BYTES], event: &DeviceEvent<'_>, seq: u64) -> &'b [u8] {
+    let numbers = [(&b"SUREPLUG_MONOTONIC_US"[..], event.stamp.as_micros()), (b"SUREPLUG_SEQ", seq)];
+    let own: usize = event.added_properties().map(|p| p.key.len() + p.value.len() + 2).sum();
     let own =
         own + numbers.iter().map(|(key, _)| key.len() + 1 + NUMBER_BYTES).sum::<usize>() + TRUNCATED.len();
-    let mut packet = Packet::new(buffer);
-    let datagram = entry.uevent.datagram();
-    let properties = entry.uevent.property_bytes();
+    let mut packet = PacketWriter::new(buffer);
+    let datagram = event.uevent.datagram();
+    let properties = event.uevent.property_bytes();
     packet.bytes(&datagram[..datagram.len() - properties.len()]);
     let mut is_whole = true;
-    for property in properties.split_inclusive(|byte| *byte == 0).filter(|p| !p.starts_with(PREFIX)) {
+    for property in properties.split_inclusive(|byte| *byte == 0).filter(|p| !p.starts_with(OWN_PREFIX)) {
         is_whole &= packet.length + property.len() + own <= MAX_PACKET_BYTES;
         if is_whole {
             packet.bytes(property);
         }
     }
-    for Property { key, value } in entry.added_properties() {
+    for Property { key, value } in event.added_properties() {
         packet.property(key, value);
     }
     if !is_whole {
@@ -74,35 +69,32 @@ pub fn event<'b>(
 
 /// Writes what stands before all else: the protocol's version, and whether the client's own request is answered.
 pub fn begin(buffer: &mut [u8; MAX_PACKET_BYTES], requested: bool, seq: u64) -> &[u8] {
-    let mut packet = Packet::marker(buffer, b"begin", DEVPATH);
+    let mut packet = PacketWriter::marker(buffer, b"begin", DEVPATH);
     packet.number(b"SUREPLUG_PROTOCOL", VERSION.into());
     packet.property(b"SUREPLUG_REQUESTED", if requested { b"yes" } else { b"no" });
     packet.end(seq)
 }
 
-/// Writes that all which is present was told.
-pub fn end(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
-    Packet::marker(buffer, b"end", DEVPATH).end(seq)
-}
-
-/// Writes that all which is known was told, and that this is known not to be what is present: events were lost, or
-/// sysfs could not be read.
-pub fn end_out_of_date(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
-    let mut packet = Packet::marker(buffer, b"end", DEVPATH);
-    packet.property(OUT_OF_DATE, b"yes");
+/// Writes that all known devices have been announced, and whether these are out of date: events were lost, or sysfs could
+/// not be read.
+pub fn end(buffer: &mut [u8; MAX_PACKET_BYTES], is_out_of_date: bool, seq: u64) -> &[u8] {
+    let mut packet = PacketWriter::marker(buffer, b"end", DEVPATH);
+    if is_out_of_date {
+        packet.property(OUT_OF_DATE, b"yes");
+    }
     packet.end(seq)
 }
 
-/// Writes that so many events are gone, and that the difference follows.
+/// Writes that so many events are gone, and that the delta follows.
 pub fn missed(buffer: &mut [u8; MAX_PACKET_BYTES], events: u64, seq: u64) -> &[u8] {
-    let mut packet = Packet::marker(buffer, b"missed", DEVPATH);
+    let mut packet = PacketWriter::marker(buffer, b"missed", DEVPATH);
     packet.number(b"SUREPLUG_MISSED", events);
     packet.end(seq)
 }
 
 /// Writes that all devices must be forgotten.
 pub fn reset(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
-    Packet::marker(buffer, b"reset", DEVPATH).end(seq)
+    PacketWriter::marker(buffer, b"reset", DEVPATH).end(seq)
 }
 
 /// Writes why the client is not served.
@@ -112,7 +104,7 @@ pub fn error<'b>(
     message: &dyn fmt::Display,
     seq: u64,
 ) -> &'b [u8] {
-    let mut packet = Packet::marker(buffer, b"error", DEVPATH);
+    let mut packet = PacketWriter::marker(buffer, b"error", DEVPATH);
     packet.property(b"SUREPLUG_ERROR", refusal.as_str().as_bytes());
     packet.display(b"SUREPLUG_MESSAGE", message);
     packet.end(seq)
@@ -126,7 +118,7 @@ pub fn status<'b>(
     figures: &[(&str, &dyn fmt::Display)],
     seq: u64,
 ) -> &'b [u8] {
-    let mut packet = Packet::marker(buffer, b"status", devpath);
+    let mut packet = PacketWriter::marker(buffer, b"status", devpath);
     for (key, value) in figures {
         let start = packet.length;
         packet.display(key.as_bytes(), value);
@@ -137,12 +129,12 @@ pub fn status<'b>(
 }
 
 /// A packet that is being written.
-struct Packet<'b> {
+struct PacketWriter<'b> {
     buffer: &'b mut [u8; MAX_PACKET_BYTES],
     length: usize,
 }
 
-impl<'b> Packet<'b> {
+impl<'b> PacketWriter<'b> {
     const fn new(buffer: &'b mut [u8; MAX_PACKET_BYTES]) -> Self {
         Self { buffer, length: 0 }
     }
@@ -195,7 +187,7 @@ impl<'b> Packet<'b> {
     }
 }
 
-impl Write for Packet<'_> {
+impl Write for PacketWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.split('\0').for_each(|part| self.bytes(part.as_bytes()));
         Ok(())

@@ -5,7 +5,7 @@ use super::{
     parse::{MAX_STALL_MS, decimal},
     profile::{EventShape, PlugProfile},
 };
-use crate::{limits::MAX_DATAGRAM_BYTES, same::same};
+use crate::{bytes::equal, limits::MAX_DATAGRAM_BYTES};
 
 /// What the text of a [`CustomDevice`] begins with.
 pub(super) const CUSTOM_PREFIX: &str = "custom:";
@@ -48,7 +48,7 @@ impl CustomDevice {
     pub const fn parse(text: &str) -> Result<Self, SizingError> {
         let text = text.as_bytes();
         match text.split_at_checked(CUSTOM_PREFIX.len()) {
-            Some((prefix, _)) if same(prefix, CUSTOM_PREFIX.as_bytes()) => {}
+            Some((prefix, _)) if equal(prefix, CUSTOM_PREFIX.as_bytes()) => {}
             _ => return Err(SizingError::CustomSyntax { offset: 0 }),
         }
         let mut groups = [NO_EVENTS; MAX_CUSTOM_GROUPS];

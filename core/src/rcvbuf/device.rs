@@ -4,7 +4,7 @@ use super::{
     error::SizingError,
     profile::PlugProfile,
 };
-use crate::same::same;
+use crate::bytes::equal;
 
 /// A class of USB devices whose events were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +73,7 @@ impl DeviceClass {
     pub const fn from_name(name: &str) -> Result<Self, SizingError> {
         let mut classes = Self::ALL;
         while let [class, rest @ ..] = classes {
-            if same(name.as_bytes(), class.name().as_bytes()) {
+            if equal(name.as_bytes(), class.name().as_bytes()) {
                 return Ok(*class);
             }
             classes = rest;
@@ -134,7 +134,7 @@ impl PortDevice {
     /// Those of [`DeviceClass::from_name`] and [`CustomDevice::parse`].
     pub const fn parse(text: &str) -> Result<Self, SizingError> {
         if let Some((prefix, _)) = text.as_bytes().split_at_checked(CUSTOM_PREFIX.len()) {
-            if same(prefix, CUSTOM_PREFIX.as_bytes()) {
+            if equal(prefix, CUSTOM_PREFIX.as_bytes()) {
                 return match CustomDevice::parse(text) {
                     Ok(custom) => Ok(Self::Custom(custom)),
                     Err(error) => Err(error),

@@ -3,6 +3,7 @@
 use core::ops::RangeInclusive;
 
 use super::error::SizingError;
+use crate::bytes;
 
 /// Ports that an image may declare.
 pub const USB_PORTS: RangeInclusive<u32> = 1..=127;
@@ -59,11 +60,9 @@ pub(super) const fn in_range(found: u32, range: &RangeInclusive<u32>) -> Result<
 /// The decimal number at `start`, and where it ends. A number that is too large for the type is `u32::MAX`,
 /// which no range here holds.
 pub(super) const fn decimal(text: &[u8], start: usize) -> (Option<u32>, usize) {
-    let mut number = 0_u32;
-    let mut at = start;
-    while at < text.len() && text[at].is_ascii_digit() {
-        number = number.saturating_mul(10).saturating_add((text[at] - b'0') as u32);
-        at += 1;
+    #[expect(clippy::cast_possible_truncation)]
+    match bytes::digits(text, start, 10) {
+        (Some(number), end) if number < u32::MAX as u64 => (Some(number as u32), end),
+        (_, end) => (if end == start { None } else { Some(u32::MAX) }, end),
     }
-    (if at == start { None } else { Some(number) }, at)
 }

@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use crate::stream::table::ScanKind;
+use super::table::ScanKind;
+use crate::time::Instant;
 
 /// How long after the last event a burst is over.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(2);
@@ -12,13 +13,13 @@ pub const SETTLED_AFTER: Duration = Duration::from_secs(2);
 pub const SETTLE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The shortest pause between a scan and the resync of a later loss.
-pub const REPAIR_INTERVAL: Duration = Duration::from_millis(100);
+pub const RESYNC_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The longest such pause, however much work the scan was.
-pub const MAX_REPAIR_PAUSE: Duration = Duration::from_secs(2);
+pub const MAX_RESYNC_PAUSE: Duration = Duration::from_secs(2);
 
 /// A scan that was much work is followed by a longer pause: this many times the processor time that it took.
-const REPAIR_SHARE: u32 = 4;
+const RESYNC_SHARE: u32 = 4;
 
 /// The pause after the first scan that could not read everything. It doubles with each further one.
 pub const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -51,14 +52,14 @@ enum Phase {
     Ended,
 }
 
-/// Decides when the next scan is due. Times are those since boot, and come from the caller.
+/// Decides when the next scan is due. The time comes from the caller.
 ///
 /// ```
 /// use core::time::Duration;
-/// use sureplug_core::stream::table::ScanKind;
-/// use sureplug_core::stream::schedule::Schedule;
+/// use sureplug_core::stream::{ScanKind, Schedule};
+/// use sureplug_core::time::Instant;
 ///
-/// let second = Duration::from_secs;
+/// let second = |number| Instant::BOOT.after(Duration::from_secs(number));
 /// let mut schedule = Schedule::new();
 /// assert_eq!(schedule.due(second(50)), Some(ScanKind::Start));
 /// schedule.began(ScanKind::Start, second(50));
@@ -78,13 +79,13 @@ pub struct Schedule {
     /// Whether an event came since the last settle scan began.
     unsettled: bool,
     /// When the present burst began, or the last settle scan within it.
-    burst_since: Duration,
+    burst_since: Instant,
     /// When the present burst is over.
-    burst_until: Duration,
-    repair_from: Duration,
-    settle_from: Duration,
+    burst_until: Instant,
+    resync_from: Instant,
+    settle_from: Instant,
     /// The earliest time of the first scan, or of the next attempt after one that could not read everything.
-    retry_from: Duration,
+    retry_from: Instant,
 }
 
 impl Schedule {
@@ -96,25 +97,25 @@ impl Schedule {
             lossy: false,
             retry: None,
             unsettled: false,
-            burst_since: Duration::ZERO,
-            burst_until: Duration::ZERO,
-            repair_from: Duration::ZERO,
-            settle_from: Duration::ZERO,
-            retry_from: Duration::ZERO,
+            burst_since: Instant::BOOT,
+            burst_until: Instant::BOOT,
+            resync_from: Instant::BOOT,
+            settle_from: Instant::BOOT,
+            retry_from: Instant::BOOT,
         }
     }
 
     /// Notes an event.
-    pub fn event(&mut self, now: Duration) {
+    pub fn event(&mut self, now: Instant) {
         if now >= self.burst_until {
             self.burst_since = now;
         }
-        self.burst_until = now.saturating_add(SETTLED_AFTER);
+        self.burst_until = now.after(SETTLED_AFTER);
         self.unsettled = true;
     }
 
     /// Notes a loss, which counts as a burst as well.
-    pub fn loss(&mut self, now: Duration) {
+    pub fn loss(&mut self, now: Instant) {
         self.lossy = true;
         self.event(now);
     }
@@ -136,36 +137,36 @@ impl Schedule {
     }
 
     /// Notes that a scan begins.
-    pub const fn began(&mut self, kind: ScanKind, now: Duration) {
+    pub const fn began(&mut self, kind: ScanKind, now: Instant) {
         match kind {
             // It finds what was lost before as well, but sends no `change` for what stayed: that is new to everyone.
             ScanKind::Start => self.phase = Phase::First,
-            ScanKind::Repair => (self.lossy, self.phase) = (false, Phase::Resync),
+            ScanKind::Resync => (self.lossy, self.phase) = (false, Phase::Resync),
             ScanKind::Settle => {
                 (self.unsettled, self.burst_since) = (false, now);
-                self.settle_from = now.saturating_add(SETTLE_INTERVAL);
+                self.settle_from = now.after(SETTLE_INTERVAL);
             }
         }
     }
 
     /// Notes that the scan has ended after `work`, its processor time. A scan that is not `complete` could not read
     /// everything, and is tried again after a growing pause.
-    pub fn ended(&mut self, now: Duration, work: Duration, complete: bool) {
+    pub fn ended(&mut self, now: Instant, work: Duration, complete: bool) {
         self.phase = Phase::Ended;
-        let pause = work.saturating_mul(REPAIR_SHARE).clamp(REPAIR_INTERVAL, MAX_REPAIR_PAUSE);
-        self.repair_from = now.saturating_add(pause);
+        let pause = work.saturating_mul(RESYNC_SHARE).clamp(RESYNC_INTERVAL, MAX_RESYNC_PAUSE);
+        self.resync_from = now.after(pause);
         if complete { self.retry = None } else { self.try_again(now) }
     }
 
     /// Puts the first scan off, because sysfs is not there yet.
-    pub fn put_off(&mut self, now: Duration) {
+    pub fn put_off(&mut self, now: Instant) {
         self.try_again(now);
     }
 
-    fn try_again(&mut self, now: Duration) {
+    fn try_again(&mut self, now: Instant) {
         let pause = self.retry.map_or(FIRST_RETRY, |last| last.saturating_mul(2).min(MAX_RETRY));
         self.retry = Some(pause);
-        self.retry_from = now.saturating_add(pause);
+        self.retry_from = now.after(pause);
     }
 
     /// Returns the pause before the next attempt, if the last scan could not read everything.
@@ -176,28 +177,28 @@ impl Schedule {
 
     /// Returns the scan that should begin now.
     #[must_use]
-    pub fn due(&self, now: Duration) -> Option<ScanKind> {
+    pub fn due(&self, now: Instant) -> Option<ScanKind> {
         if self.phase == Phase::Unstarted {
             return (now >= self.retry_from).then_some(ScanKind::Start);
         }
         let is_due = self.wake_at().is_some_and(|at| now >= at);
         // A scan that finds what was lost is the resync of that.
-        is_due.then_some(if self.lossy { ScanKind::Repair } else { ScanKind::Settle })
+        is_due.then_some(if self.lossy { ScanKind::Resync } else { ScanKind::Settle })
     }
 
     /// Returns when the next scan is due if nothing happens; `None` if none is.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Duration> {
+    pub fn wake_at(&self) -> Option<Instant> {
         if self.phase == Phase::Unstarted {
             return Some(self.retry_from);
         }
-        let repair = self.lossy.then_some(self.repair_from);
+        let resync = self.lossy.then_some(self.resync_from);
         let retry = self.retry.map(|_| self.retry_from);
         let settle = self.unsettled.then(|| {
-            let latest = self.burst_since.saturating_add(SETTLE_INTERVAL);
+            let latest = self.burst_since.after(SETTLE_INTERVAL);
             self.burst_until.min(latest).max(self.settle_from)
         });
-        repair.into_iter().chain(retry).chain(settle).min()
+        resync.into_iter().chain(retry).chain(settle).min()
     }
 }
 
@@ -211,17 +212,22 @@ impl Default for Schedule {
 mod tests {
     use core::time::Duration;
 
-    use super::{Agreement, FIRST_RETRY, MAX_REPAIR_PAUSE, MAX_RETRY, REPAIR_INTERVAL, Schedule};
+    use super::{Agreement, FIRST_RETRY, MAX_RESYNC_PAUSE, MAX_RETRY, RESYNC_INTERVAL, Schedule};
     use crate::stream::table::ScanKind;
+    use crate::time::Instant;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
+    const fn time(since_boot: u64) -> Instant {
+        Instant::BOOT.after(ms(since_boot))
+    }
+
     fn started() -> Schedule {
         let mut schedule = Schedule::new();
-        schedule.began(ScanKind::Start, ms(1_000));
-        schedule.ended(ms(1_000), ms(0), true);
+        schedule.began(ScanKind::Start, time(1_000));
+        schedule.ended(time(1_000), ms(0), true);
         schedule
     }
 
@@ -229,65 +235,65 @@ mod tests {
     fn a_burst_settles_once_two_seconds_after_its_last_event() {
         let mut schedule = started();
         for at in [20_000, 20_500, 21_900] {
-            schedule.event(ms(at));
-            assert_eq!(schedule.due(ms(at + 1_999)), None);
+            schedule.event(time(at));
+            assert_eq!(schedule.due(time(at + 1_999)), None);
         }
-        assert_eq!(schedule.wake_at(), Some(ms(23_900)));
-        assert_eq!(schedule.due(ms(23_900)), Some(ScanKind::Settle));
-        schedule.began(ScanKind::Settle, ms(23_900));
-        schedule.ended(ms(23_905), ms(0), true);
-        assert_eq!((schedule.due(ms(99_000)), schedule.wake_at()), (None, None));
+        assert_eq!(schedule.wake_at(), Some(time(23_900)));
+        assert_eq!(schedule.due(time(23_900)), Some(ScanKind::Settle));
+        schedule.began(ScanKind::Settle, time(23_900));
+        schedule.ended(time(23_905), ms(0), true);
+        assert_eq!((schedule.due(time(99_000)), schedule.wake_at()), (None, None));
     }
 
     #[test]
     fn settle_scans_are_ten_seconds_apart() {
         let mut schedule = started();
-        schedule.event(ms(20_000));
-        schedule.began(ScanKind::Settle, ms(22_000));
-        schedule.ended(ms(22_001), ms(0), true);
-        schedule.event(ms(23_000));
-        assert_eq!((schedule.due(ms(31_999)), schedule.wake_at()), (None, Some(ms(32_000))));
-        assert_eq!(schedule.due(ms(32_000)), Some(ScanKind::Settle));
+        schedule.event(time(20_000));
+        schedule.began(ScanKind::Settle, time(22_000));
+        schedule.ended(time(22_001), ms(0), true);
+        schedule.event(time(23_000));
+        assert_eq!((schedule.due(time(31_999)), schedule.wake_at()), (None, Some(time(32_000))));
+        assert_eq!(schedule.due(time(32_000)), Some(ScanKind::Settle));
     }
 
     #[test]
-    fn a_loss_is_repaired_at_once_and_then_not_without_a_pause() {
+    fn i3_a_loss_is_resynced_at_once_and_then_not_without_a_pause() {
         let mut schedule = started();
-        schedule.loss(ms(5_000));
-        assert_eq!((schedule.due(ms(5_000)), schedule.is_lossy()), (Some(ScanKind::Repair), true));
-        schedule.began(ScanKind::Repair, ms(5_000));
+        schedule.loss(time(5_000));
+        assert_eq!((schedule.due(time(5_000)), schedule.is_lossy()), (Some(ScanKind::Resync), true));
+        schedule.began(ScanKind::Resync, time(5_000));
         // While it runs, the next is noticed.
-        schedule.loss(ms(5_010));
-        schedule.ended(ms(5_050), ms(50), true);
-        assert_eq!(schedule.due(ms(5_249)), None);
-        assert_eq!(schedule.due(ms(5_250)), Some(ScanKind::Repair));
-        schedule.began(ScanKind::Repair, ms(5_250));
-        schedule.ended(ms(5_251), ms(0), true);
+        schedule.loss(time(5_010));
+        schedule.ended(time(5_050), ms(50), true);
+        assert_eq!(schedule.due(time(5_249)), None);
+        assert_eq!(schedule.due(time(5_250)), Some(ScanKind::Resync));
+        schedule.began(ScanKind::Resync, time(5_250));
+        schedule.ended(time(5_251), ms(0), true);
         assert!(!schedule.is_lossy());
-        // A repair is part of a burst: it settles.
-        assert_eq!(schedule.wake_at(), Some(ms(7_010)));
-        schedule.loss(ms(5_252));
-        assert_eq!(schedule.wake_at(), Some(ms(5_251) + REPAIR_INTERVAL));
+        // A resync is part of a burst: it settles.
+        assert_eq!(schedule.wake_at(), Some(time(7_010)));
+        schedule.loss(time(5_252));
+        assert_eq!(schedule.wake_at(), Some(time(5_251).after(RESYNC_INTERVAL)));
     }
 
     #[test]
-    fn what_is_found_after_a_loss_is_its_repair() {
+    fn i3_a_scan_after_a_loss_is_its_resync() {
         let mut schedule = started();
-        schedule.began(ScanKind::Repair, ms(5_000));
-        schedule.loss(ms(5_010));
+        schedule.began(ScanKind::Resync, time(5_000));
+        schedule.loss(time(5_010));
         // It took so long that the next may begin only after the burst has settled.
-        schedule.ended(ms(6_000), ms(1_000), true);
-        assert_eq!((schedule.due(ms(7_009)), schedule.due(ms(7_010))), (None, Some(ScanKind::Repair)));
+        schedule.ended(time(6_000), ms(1_000), true);
+        assert_eq!((schedule.due(time(7_009)), schedule.due(time(7_010))), (None, Some(ScanKind::Resync)));
     }
 
     #[test]
-    fn a_loss_before_the_first_scan_is_repaired_after_it() {
+    fn i3_a_loss_before_the_first_scan_is_resynced_after_it() {
         let mut schedule = Schedule::new();
-        schedule.loss(ms(10));
-        assert_eq!(schedule.due(ms(10)), Some(ScanKind::Start));
-        schedule.began(ScanKind::Start, ms(10));
-        schedule.ended(ms(12), ms(0), true);
-        assert_eq!(schedule.due(ms(500)), Some(ScanKind::Repair));
+        schedule.loss(time(10));
+        assert_eq!(schedule.due(time(10)), Some(ScanKind::Start));
+        schedule.began(ScanKind::Start, time(10));
+        schedule.ended(time(12), ms(0), true);
+        assert_eq!(schedule.due(time(500)), Some(ScanKind::Resync));
     }
 
     #[test]
@@ -297,42 +303,42 @@ mod tests {
         let mut count = 0;
         for at in (20_000..51_000).step_by(100) {
             if at % 1_000 == 0 {
-                schedule.event(ms(at));
+                schedule.event(time(at));
             }
-            if let Some(kind) = schedule.due(ms(at)) {
-                schedule.began(kind, ms(at));
-                schedule.ended(ms(at), ms(1), true);
+            if let Some(kind) = schedule.due(time(at)) {
+                schedule.began(kind, time(at));
+                schedule.ended(time(at), ms(1), true);
                 scans[count] = Some((kind, at));
                 count += 1;
             }
         }
         assert_eq!(scans, [30_000, 40_000, 50_000].map(|at| Some((ScanKind::Settle, at))));
-        schedule.event(ms(51_000));
-        assert_eq!(schedule.wake_at(), Some(ms(60_000)));
+        schedule.event(time(51_000));
+        assert_eq!(schedule.wake_at(), Some(time(60_000)));
     }
 
     #[test]
     fn i3_the_pause_before_a_resync_follows_the_work_and_is_limited() {
         let mut schedule = started();
         for (took, work, pause) in [(6_000, 5, 100), (6_000, 50, 200), (9_000, 9_000, 2_000)] {
-            schedule.loss(ms(50_000));
-            schedule.began(ScanKind::Repair, ms(50_000));
-            schedule.loss(ms(50_001));
-            schedule.ended(ms(50_000 + took), ms(work), true);
-            assert_eq!(schedule.wake_at(), Some(ms(52_001).min(ms(50_000 + took + pause))));
-            assert_eq!(schedule.due(ms(50_000 + took + pause)), Some(ScanKind::Repair));
+            schedule.loss(time(50_000));
+            schedule.began(ScanKind::Resync, time(50_000));
+            schedule.loss(time(50_001));
+            schedule.ended(time(50_000 + took), ms(work), true);
+            assert_eq!(schedule.wake_at(), Some(time(52_001).min(time(50_000 + took + pause))));
+            assert_eq!(schedule.due(time(50_000 + took + pause)), Some(ScanKind::Resync));
         }
-        assert_eq!(MAX_REPAIR_PAUSE, ms(2_000));
+        assert_eq!(MAX_RESYNC_PAUSE, ms(2_000));
     }
 
     #[test]
     fn i3_a_scan_that_could_not_read_everything_is_repeated_with_a_growing_pause() {
         let mut schedule = started();
-        schedule.loss(ms(5_000));
+        schedule.loss(time(5_000));
         assert_eq!(schedule.agreement(), Agreement::Lossy);
-        schedule.began(ScanKind::Repair, ms(5_000));
+        schedule.began(ScanKind::Resync, time(5_000));
         assert_eq!(schedule.agreement(), Agreement::Lossy);
-        let (mut now, mut pause) = (ms(5_001), FIRST_RETRY);
+        let (mut now, mut pause) = (time(5_001), FIRST_RETRY);
         schedule.ended(now, ms(1), false);
         for _ in 0..12 {
             assert_eq!((schedule.agreement(), schedule.retry()), (Agreement::Lossy, Some(pause)));
@@ -351,14 +357,14 @@ mod tests {
     #[test]
     fn i9_without_sysfs_the_first_scan_is_put_off_and_the_state_is_starting() {
         let mut schedule = Schedule::new();
-        schedule.put_off(ms(10));
-        assert_eq!((schedule.due(ms(259)), schedule.due(ms(260))), (None, Some(ScanKind::Start)));
-        schedule.put_off(ms(260));
-        schedule.event(ms(300));
-        assert_eq!((schedule.wake_at(), schedule.agreement()), (Some(ms(760)), Agreement::Starting));
-        schedule.began(ScanKind::Start, ms(760));
+        schedule.put_off(time(10));
+        assert_eq!((schedule.due(time(259)), schedule.due(time(260))), (None, Some(ScanKind::Start)));
+        schedule.put_off(time(260));
+        schedule.event(time(300));
+        assert_eq!((schedule.wake_at(), schedule.agreement()), (Some(time(760)), Agreement::Starting));
+        schedule.began(ScanKind::Start, time(760));
         assert_eq!(schedule.agreement(), Agreement::Starting);
-        schedule.ended(ms(761), ms(1), true);
+        schedule.ended(time(761), ms(1), true);
         assert_eq!(schedule.agreement(), Agreement::Steady);
     }
 }

@@ -2,27 +2,27 @@
 /// `static` takes neither flash nor a copy.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-pub(crate) enum Maybe<T> {
+pub(super) enum Zeroable<T> {
     Nothing,
     Just(T),
 }
 
-impl<T> Maybe<T> {
-    pub(crate) const fn as_ref(&self) -> Option<&T> {
+impl<T> Zeroable<T> {
+    pub(super) const fn as_ref(&self) -> Option<&T> {
         match self {
             Self::Nothing => None,
             Self::Just(value) => Some(value),
         }
     }
 
-    pub(crate) const fn as_mut(&mut self) -> Option<&mut T> {
+    pub(super) const fn as_mut(&mut self) -> Option<&mut T> {
         match self {
             Self::Nothing => None,
             Self::Just(value) => Some(value),
         }
     }
 
-    pub(crate) fn take(&mut self) -> Option<T> {
+    pub(super) fn take(&mut self) -> Option<T> {
         match core::mem::replace(self, Self::Nothing) {
             Self::Nothing => None,
             Self::Just(value) => Some(value),

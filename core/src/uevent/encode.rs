@@ -131,20 +131,20 @@ impl Uevent<'_> {
         }
         Ok(encoder.finish())
     }
+}
 
-    /// Writes the uevent without some of its properties; `None` if the buffer is smaller than its datagram.
-    #[must_use]
-    pub(crate) fn without<'b>(
-        &self,
-        buffer: &'b mut [u8],
-        is_left_out: impl Fn(Property<'_>) -> bool,
-    ) -> Option<Uevent<'b>> {
-        let mut encoder = Encoder::new(buffer, self.action(), self.devpath()).ok()?;
-        for property in self.properties().filter(|property| !is_left_out(*property)) {
-            encoder.property(property.key, property.value).ok()?;
-        }
-        Uevent::parse(encoder.finish()).ok()
+/// Writes an event with these properties, as far as the kernel's limits allow; `None` if not even the header fits.
+pub(crate) fn compose<'b, 'p>(
+    buffer: &'b mut [u8],
+    action: Action<'_>,
+    devpath: &[u8],
+    properties: impl Iterator<Item = Property<'p>>,
+) -> Option<Uevent<'b>> {
+    let mut encoder = Encoder::new(buffer, action, devpath).ok()?;
+    for Property { key, value } in properties {
+        let _ = encoder.property(key, value);
     }
+    Uevent::parse(encoder.finish()).ok()
 }
 
 /// Why a uevent cannot be written.

@@ -14,23 +14,23 @@ mod error;
 mod escape;
 #[cfg(feature = "defmt")]
 mod field;
-mod number;
 mod owned;
 mod parse;
 mod properties;
 
 pub use action::Action;
+pub(crate) use encode::compose;
 pub use encode::{EncodeError, Encoder};
 pub use error::ParseError;
 pub use escape::{Escaped, EscapedWord, is_visible};
 #[cfg(feature = "defmt")]
 pub use field::Field;
-pub use number::Product;
 pub use owned::{TooLarge, UeventBuf};
-pub use properties::{Properties, Property};
+pub use properties::{Product, Property};
 
-pub(crate) use number::decimal;
+use crate::bytes::decimal;
 use parse::Layout;
+pub(crate) use properties::{split, value};
 
 /// One uevent, borrowed from the datagram that it came in.
 ///
@@ -106,9 +106,8 @@ impl<'a> Uevent<'a> {
     }
 
     /// All properties in the order of the datagram, repeated keys included.
-    #[must_use]
-    pub fn properties(&self) -> Properties<'a> {
-        Properties::new(self.layout.properties(self.datagram), self.layout.property_count())
+    pub fn properties(&self) -> impl Iterator<Item = Property<'a>> + Clone + use<'a> {
+        split(self.property_bytes()).filter_map(Property::of)
     }
 
     /// All properties as they stand in the datagram, each with its NUL.
@@ -163,6 +162,11 @@ impl<'a> Uevent<'a> {
     #[must_use]
     pub fn synth_uuid(&self) -> Option<&'a [u8]> {
         self.property(b"SYNTH_UUID")
+    }
+
+    /// Returns `true` if user space asked for the event (`kobject_synth_uevent` in `lib/kobject_uevent.c`).
+    pub(crate) fn is_synthetic(&self) -> bool {
+        value(self.property_bytes(), b"SYNTH_UUID").is_some()
     }
 
     /// `MAJOR`: the device node's major number. `None` if absent or no decimal number that fits;

@@ -23,7 +23,6 @@ pub(super) struct Layout {
     at: u16,
     /// Index of the header's NUL.
     header_end: u16,
-    property_count: u8,
     subsystem: Span,
     seqnum: Span,
 }
@@ -39,10 +38,6 @@ impl Layout {
 
     pub(super) fn properties<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
         &datagram[usize::from(self.header_end) + 1..]
-    }
-
-    pub(super) fn property_count(&self) -> usize {
-        usize::from(self.property_count)
     }
 
     pub(super) fn subsystem<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
@@ -145,22 +140,17 @@ pub(super) fn datagram(datagram: &[u8]) -> Result<Layout, ParseError> {
 
 /// Checks the block of properties, which ends where the datagram of `total` bytes does.
 fn properties(total: usize, block: &[u8], action: &[u8], devpath: &[u8]) -> Result<Layout, ParseError> {
-    let mut found = Layout {
-        at: 0,
-        header_end: 0,
-        property_count: 0,
-        subsystem: Span::default(),
-        seqnum: Span::default(),
-    };
+    let mut found = Layout { at: 0, header_end: 0, subsystem: Span::default(), seqnum: Span::default() };
+    let mut count = 0;
     let (mut action_seen, mut devpath_seen) = (false, false);
     let mut left = block;
     while !left.is_empty() {
         let offset = total - left.len();
-        if found.property_count() == MAX_PROPERTIES {
+        if count == MAX_PROPERTIES {
             return Err(ParseError::TooManyProperties { offset, limit: MAX_PROPERTIES });
         }
         let (behind, Property { key, value }) = property(left).finish().map_err(|f| f.at(total))?;
-        found.property_count += 1;
+        count += 1;
         left = behind;
         let span = || {
             let end = total - left.len() - 1;
@@ -202,7 +192,7 @@ const fn to_u16(offset: usize) -> u16 {
 
 /// `key=value\0`.
 #[inline]
-pub(super) fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, Fault<'_>> {
+fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, Fault<'_>> {
     pair(key, terminated_by_nul).map(|(key, value)| Property { key, value }).parse(input)
 }
 

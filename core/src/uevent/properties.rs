@@ -1,6 +1,9 @@
 use core::fmt;
 
-use super::{Escaped, parse};
+use memchr::memchr;
+
+use super::Escaped;
+use crate::bytes;
 
 /// One property of a uevent: `key=value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,41 +14,52 @@ pub struct Property<'a> {
     pub value: &'a [u8],
 }
 
+impl<'a> Property<'a> {
+    /// Splits `key=value`; `None` without `=`.
+    pub(crate) fn of(property: &'a [u8]) -> Option<Self> {
+        // Keys are short: a loop is through before a vector search has begun.
+        let equals = property.iter().position(|&byte| byte == b'=')?;
+        Some(Self { key: &property[..equals], value: &property[equals + 1..] })
+    }
+}
+
 impl fmt::Display for Property<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", Escaped(self.key), Escaped(self.value))
     }
 }
 
-/// The properties of a uevent in the order of its datagram: see
-/// [`Uevent::properties`](super::Uevent::properties).
-#[derive(Clone, Debug)]
-pub struct Properties<'a> {
-    rest: &'a [u8],
-    remaining: usize,
-}
-
-impl<'a> Properties<'a> {
-    /// `block` has been checked: `remaining` properties, each with its NUL.
-    pub(super) const fn new(block: &'a [u8], remaining: usize) -> Self {
-        Self { rest: block, remaining }
-    }
-}
-
-impl<'a> Iterator for Properties<'a> {
-    type Item = Property<'a>;
-
-    fn next(&mut self) -> Option<Property<'a>> {
-        let (rest, property) = parse::property(self.rest).ok()?;
-        self.rest = rest;
-        self.remaining -= 1;
+/// Splits a block of properties, which end with a NUL each. What stands behind the last NUL is left out.
+pub(crate) fn split(mut block: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    core::iter::from_fn(move || {
+        let (property, rest) = block.split_at(memchr(0, block)?);
+        block = &rest[1..];
         Some(property)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.remaining, Some(self.remaining))
-    }
+    })
 }
 
-impl ExactSizeIterator for Properties<'_> {}
-impl core::iter::FusedIterator for Properties<'_> {}
+/// Returns the value of the first property with this key in a block.
+pub(crate) fn value<'a>(block: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    split(block).find_map(|property| property.strip_prefix(key)?.strip_prefix(b"="))
+}
+
+/// `PRODUCT` of a USB device or interface: three hexadecimal numbers of any width with `/` between
+/// them (`usb_dev_uevent` in `drivers/usb/core/usb.c`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Product {
+    /// `idVendor`.
+    pub vendor: u16,
+    /// `idProduct`.
+    pub product: u16,
+    /// `bcdDevice`: the device's release as a binary-coded decimal.
+    pub bcd_device: u16,
+}
+
+impl Product {
+    pub(super) fn parse(value: &[u8]) -> Option<Self> {
+        let mut parts = value.split(|&b| b == b'/').map(|part| bytes::number(part, 16));
+        let product = Self { vendor: parts.next()??, product: parts.next()??, bcd_device: parts.next()?? };
+        parts.next().is_none().then_some(product)
+    }
+}

@@ -10,8 +10,8 @@ use core::convert::Infallible;
 use core::hint::black_box;
 
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::netlink::loss::DropCounter;
-use sureplug_core::netlink::sender::{KernelUids, Sender};
+use sureplug_core::netlink::DropCounter;
+use sureplug_core::netlink::{KernelUids, Sender};
 use sureplug_core::rcvbuf::{DeviceClass, SizingError, SkbAbi, parse_u32};
 use sureplug_core::uevent::{EncodeError, Encoder, ParseError, TooLarge, Uevent, UeventBuf};
 

@@ -1,17 +1,16 @@
-//! Calls of the table and of the stream in any order, made of any bytes: nothing panics, and the rules hold.
+//! Calls of the stream in any order, made of any bytes: nothing panics, and the rules hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{Lag, Packet};
-use sureplug_core::stream::table::{Directory, Effect, Presence, ScanKind, Scope, Transition};
+use sureplug_core::stream::{DeliveryBuffer, Directory, Lag, ScanKind, Scope, Stream};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 
 use super::datagram::uevent;
 use super::reader::Reader;
 
-/// One call. What is not about consumers is for the table too.
+/// One call.
 #[derive(Clone, Debug)]
 enum Call {
     Event(Vec<u8>, Scope, Directory),
@@ -57,7 +56,7 @@ fn calls(bytes: &[u8]) -> impl Iterator<Item = Call> {
         let directory = [Directory::Unknown, Directory::Absent, Directory::of(1), Directory::of(2)];
         let directory = directory[usize::from(what / 24 % 4)];
         let tracked = |datagram| Call::Event(datagram, Scope::Tracked, directory);
-        let kind = [ScanKind::Start, ScanKind::Repair, ScanKind::Settle][usize::from(a % 3)];
+        let kind = [ScanKind::Start, ScanKind::Resync, ScanKind::Settle][usize::from(a % 3)];
         match what % 24 {
             0..=3 => tracked(datagram("add", a, b, c)),
             4..=6 => tracked(datagram("remove", a, b, c)),
@@ -83,47 +82,6 @@ fn parse(datagram: &[u8]) -> Uevent<'_> {
     Uevent::parse(datagram).expect("a uevent of what is short enough")
 }
 
-/// Calls of a table alone: each device is added once, then may do something, then is removed once, and no
-/// devpath is told as present twice.
-///
-/// # Panics
-///
-/// If a rule is broken.
-pub fn call_presence(bytes: &[u8]) {
-    let mut presence = Box::new(Presence::<12, 3_000>::new());
-    let mut present = Vec::new();
-    for call in calls(bytes) {
-        let mut hear = |transition: Transition<'_>| {
-            let (Transition::Event { device, effect, .. } | Transition::Made { device, effect, .. }) =
-                transition
-            else {
-                return;
-            };
-            let place = present.iter().position(|told| *told == device);
-            match (effect, place) {
-                (Effect::Add, None) => present.push(device),
-                (Effect::Remove, Some(place)) => drop(present.swap_remove(place)),
-                (Effect::Between, Some(_)) => {}
-                told => panic!("{told:?} of {device:?}"),
-            }
-        };
-        match call {
-            Call::Event(datagram, scope, directory) => {
-                presence.apply(&parse(&datagram), scope, directory, &mut hear);
-            }
-            Call::Begin(kind) => presence.begin_scan(kind),
-            Call::LookAt(path) => presence.look_at(path.as_bytes()),
-            Call::LookAtUnseen => drop(presence.look_at_unseen()),
-            Call::Saw(datagram, inode) => drop(presence.saw(&parse(&datagram), inode)),
-            Call::Gone => drop(presence.gone()),
-            Call::End => drop(presence.end_scan(&mut hear)),
-            Call::Read { .. } | Call::Join { .. } | Call::Leave(_) | Call::Reset(_) => {}
-        }
-        assert_eq!(presence.devices(), present.len());
-        assert_eq!(presence.devpaths().collect::<BTreeSet<_>>().len(), present.len());
-    }
-}
-
 /// Calls of a stream: I4 for each consumer, nothing is passed over, and when all have left, every slot can be
 /// used again.
 ///
@@ -133,24 +91,25 @@ pub fn call_presence(bytes: &[u8]) {
 pub fn call_stream(bytes: &[u8]) {
     const SLOTS: usize = 12;
     let mut stream = Box::new(Stream::<SLOTS, 3_000, 1_500, 4>::new());
-    let (mut packet, mut heard) = (Box::new(Packet::new()), BTreeMap::new());
+    let (mut packet, mut heard) = (Box::new(DeliveryBuffer::new()), BTreeMap::new());
     // Hears everything, so that it is known what others are not told.
     let first = stream.join(Selection::ALL, Lag::Hold).expect("a place");
     let mut observer = Reader::new(first, Selection::ALL, 0);
     let mut readers: Vec<Reader> = Vec::new();
     for (number, call) in calls(bytes).enumerate() {
         let stamp = number as u64 + 1;
+        let at = Instant::from_nanos(stamp);
         let place = |reader: u8, readers: &[Reader]| usize::from(reader).checked_rem(readers.len());
         match call {
             Call::Event(datagram, scope, directory) => {
-                stream.event(stamp, &parse(&datagram), scope, directory);
+                stream.event(at, &parse(&datagram), scope, directory);
             }
             Call::Begin(kind) => stream.begin_scan(kind),
             Call::LookAt(path) => stream.look_at(path.as_bytes()),
             Call::LookAtUnseen => drop(stream.look_at_unseen()),
-            Call::Saw(datagram, inode) => drop(stream.saw(stamp, &parse(&datagram), inode)),
+            Call::Saw(datagram, inode) => drop(stream.saw(at, &parse(&datagram), inode)),
             Call::Gone => drop(stream.gone()),
-            Call::End => drop(stream.end_scan(stamp)),
+            Call::End => drop(stream.end_scan(at)),
             Call::Read { reader, steps } => {
                 let Some(place) = place(reader, &readers) else { continue };
                 let reader = &mut readers[place];
@@ -162,7 +121,7 @@ pub fn call_stream(bytes: &[u8]) {
                 let usb = Selection::of(&[b"usb"]).expect("a selection");
                 let selection = if all { Selection::ALL } else { usb };
                 if let Some(id) = stream.join(selection.clone(), lag) {
-                    readers.push(Reader::new(id, selection, stream.journal().steps()));
+                    readers.push(Reader::new(id, selection, stream.steps()));
                 }
             }
             Call::Leave(reader) => {
@@ -177,9 +136,12 @@ pub fn call_stream(bytes: &[u8]) {
             }
         }
         while observer.read(&mut stream, &mut packet, stamp | 1 << 63, &mut heard) {}
+        let present: BTreeSet<_> = stream.devpaths().map(<[u8]>::to_vec).collect();
+        assert_eq!(stream.devices(), present.len(), "a devpath is present twice");
+        assert!(observer.rule.believed.keys().eq(&present), "{:?} of {present:?}", observer.rule.believed);
     }
     readers.push(observer);
-    let present: BTreeSet<_> = stream.presence().devpaths().map(<[u8]>::to_vec).collect();
+    let present: BTreeSet<_> = stream.devpaths().map(<[u8]>::to_vec).collect();
     for mut reader in readers {
         while reader.read(&mut stream, &mut packet, u64::MAX - 1, &mut heard) {}
         if reader.selection == Selection::ALL {
@@ -191,10 +153,10 @@ pub fn call_stream(bytes: &[u8]) {
     while stream.look_at_unseen().is_some() {
         stream.gone();
     }
-    stream.end_scan(0);
+    stream.end_scan(Instant::BOOT);
     for number in 0..SLOTS {
         let add = uevent("add", &format!("/{number}"), &[]);
-        stream.event(0, &parse(&add), Scope::Tracked, Directory::Unknown);
+        stream.event(Instant::BOOT, &parse(&add), Scope::Tracked, Directory::Unknown);
     }
-    assert_eq!(stream.presence().devices(), SLOTS, "a slot was lost");
+    assert_eq!(stream.devices(), SLOTS, "a slot was lost");
 }

@@ -1,4 +1,4 @@
-use sureplug_core::stream::table::Scope;
+use sureplug_core::stream::Scope;
 
 /// One event as the socket holds it.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sureplug_core::stream::table::{Directory, Scope};
+use sureplug_core::stream::{Directory, Scope};
 
 use super::datagram::{Sent, uevent};
 use super::device::{Device, Identity};

@@ -10,7 +10,7 @@ mod scan;
 mod script;
 mod world;
 
-pub use calls::{call_presence, call_stream};
+pub use calls::call_stream;
 pub use datagram::{Sent, uevent};
 pub use device::{Device, Identity};
 pub use kernel::{Kernel, Operation, PLACES, Saying};

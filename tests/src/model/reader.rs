@@ -2,13 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{ConsumerId, Entry, Packet, Told};
-use sureplug_core::stream::table::Origin;
+use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, DeviceEvent, Origin, Stream};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Action;
 
 /// The stamp of what is made for one consumer alone.
-pub const MADE: u64 = u64::MAX;
+pub const MADE: Instant = Instant::from_nanos(u64::MAX);
 
 /// What a consumer believes of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ impl Rule {
     /// # Panics
     ///
     /// If it breaks a rule.
-    pub fn hear(&mut self, entry: &Entry<'_>, batch: u64) {
+    pub fn hear(&mut self, entry: &DeviceEvent<'_>, batch: u64) {
         let uevent = &entry.uevent;
         if !entry.tracked {
             return;
@@ -160,18 +159,18 @@ impl Reader {
     pub fn read<const S: usize, const B: usize, const R: usize, const C: usize>(
         &mut self,
         stream: &mut Stream<S, B, R, C>,
-        packet: &mut Packet,
+        packet: &mut DeliveryBuffer,
         batch: u64,
         heard: &mut BTreeMap<u64, Heard>,
     ) -> bool {
-        let before = stream.journal().read_steps(self.id);
+        let before = stream.read_steps(self.id);
         // It was made to forget since then.
         self.uncounted += before - self.at;
         let told = stream.next(self.id, MADE, packet);
-        let after = stream.journal().read_steps(self.id);
+        let after = stream.read_steps(self.id);
         self.at = after;
         match told {
-            Some(Told::Event(entry)) if entry.stamp == MADE => {
+            Some(Delivery::Event(entry)) if entry.stamp == MADE => {
                 assert!(self.differs && entry.tracked && entry.kernel_action.is_none());
                 self.uncounted += after - before;
                 self.miss(before..after, heard);
@@ -183,10 +182,10 @@ impl Reader {
                 self.lacks.remove(path);
                 self.rule.hear(&entry, batch);
             }
-            Some(Told::Event(entry)) => {
-                self.know_all(stream.journal().steps());
+            Some(Delivery::Event(entry)) => {
+                self.know_all(stream.steps());
                 self.pass(before..after - 1, heard);
-                self.rule.hear(&entry, entry.stamp);
+                self.rule.hear(&entry, entry.stamp.as_nanos());
                 assert!(self.selection.admits(entry.uevent.subsystem()) || self.selection == Selection::ALL);
                 let uevent = entry.uevent;
                 heard.entry(after - 1).or_insert_with(|| Heard {
@@ -195,7 +194,7 @@ impl Reader {
                     subsystem: uevent.subsystem().map(<[u8]>::to_vec),
                 });
             }
-            Some(Told::Missed { steps }) => {
+            Some(Delivery::Missed { steps }) => {
                 assert!(steps > 0);
                 self.missed += steps;
                 let passed = (after + self.uncounted).checked_sub(steps).expect("no more than were passed");
@@ -203,22 +202,22 @@ impl Reader {
                 self.uncounted = 0;
                 self.miss(if self.differs { before } else { passed }..after, heard);
                 if self.differs {
-                    self.know_all(stream.journal().steps());
+                    self.know_all(stream.steps());
                 } else {
                     self.differs = true;
                 }
             }
-            Some(Told::Current) => panic!("nobody asked for that"),
-            Some(Told::Reset) => {
+            Some(Delivery::SnapshotEnd) => panic!("nobody asked for that"),
+            Some(Delivery::Reset) => {
                 self.uncounted += after - before;
                 self.rule.believed.clear();
                 self.forget_missed();
                 (self.differs, self.resets) = (true, self.resets + 1);
             }
             None => {
-                self.know_all(stream.journal().steps());
+                self.know_all(stream.steps());
                 self.pass(before..after, heard);
-                assert_eq!((after, self.uncounted), (stream.journal().steps(), 0), "read to the end");
+                assert_eq!((after, self.uncounted), (stream.steps(), 0), "read to the end");
             }
         }
         told.is_some()

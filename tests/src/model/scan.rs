@@ -1,4 +1,4 @@
-use sureplug_core::stream::table::{Look, ScanKind};
+use sureplug_core::stream::{Look, ScanKind};
 use sureplug_core::uevent::Uevent;
 
 use super::kernel::inode;
@@ -67,7 +67,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             scan.look = Some(self.look(None, path, false));
         } else {
             self.stamp += 1;
-            let outcome = self.stream.end_scan(self.stamp);
+            let outcome = self.stream.end_scan(self.at());
             self.outcome = Some(outcome);
             self.told();
             return true;
@@ -101,7 +101,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         };
         let incarnation = self.reading.expect("what was read has a number");
         let uevent = Uevent::parse(datagram).expect("what the model makes is a uevent");
-        let taken = self.stream.saw(self.stamp, &uevent, inode(incarnation));
+        let taken = self.stream.saw(self.at(), &uevent, inode(incarnation));
         self.told();
         taken
     }

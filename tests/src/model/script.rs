@@ -1,7 +1,9 @@
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{ConsumerId, Entry, Lag, Packet, Told};
-use sureplug_core::stream::table::{Directory, Look, Outcome, ScanKind, Scope};
+use sureplug_core::stream::{
+    ConsumerId, Delivery, DeliveryBuffer, DeviceEvent, Directory, Lag, Look, ScanKind, ScanOutcome, Scope,
+    Stream,
+};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 
 use super::datagram::uevent;
@@ -19,7 +21,7 @@ pub struct Script<const S: usize, const B: usize, const R: usize, const C: usize
     pub stream: Box<Stream<S, B, R, C>>,
     /// A consumer of everything.
     pub id: ConsumerId,
-    packet: Box<Packet>,
+    packet: Box<DeliveryBuffer>,
 }
 
 impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B, R, C> {
@@ -32,7 +34,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
     pub fn new() -> Self {
         let mut stream = Box::new(Stream::new());
         let id = stream.join(Selection::ALL, Lag::Hold).expect("a place");
-        let mut script = Self { stream, id, packet: Box::new(Packet::new()) };
+        let mut script = Self { stream, id, packet: Box::new(DeliveryBuffer::new()) };
         // Whatever comes before it has read is told as what is present.
         assert!(script.told().is_empty());
         script
@@ -51,7 +53,12 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
     pub fn event_at(&mut self, action: &str, path: &str, says: Says<'_>, inode: u64) {
         let directory = if inode == 0 { Directory::Absent } else { Directory::of(inode) };
         let datagram = uevent(action, path, says);
-        self.stream.event(0, &Uevent::parse(&datagram).expect("a uevent"), Scope::Tracked, directory);
+        self.stream.event(
+            Instant::BOOT,
+            &Uevent::parse(&datagram).expect("a uevent"),
+            Scope::Tracked,
+            directory,
+        );
     }
 
     /// A device has moved.
@@ -65,7 +72,12 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
     ///
     /// If it is none.
     pub fn send(&mut self, datagram: &[u8], scope: Scope) {
-        self.stream.event(0, &Uevent::parse(datagram).expect("a uevent"), scope, Directory::Unknown);
+        self.stream.event(
+            Instant::BOOT,
+            &Uevent::parse(datagram).expect("a uevent"),
+            scope,
+            Directory::Unknown,
+        );
     }
 
     /// Takes what a look at a device has read, with no event since.
@@ -81,19 +93,19 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
     /// If that is no uevent.
     pub fn saw_late(&mut self, (path, says, inode): Found<'_>) -> Look {
         let datagram = uevent("add", path, says);
-        self.stream.saw(0, &Uevent::parse(&datagram).expect("a uevent"), inode)
+        self.stream.saw(Instant::BOOT, &Uevent::parse(&datagram).expect("a uevent"), inode)
     }
 
     /// Goes on with a scan: what was told and not seen is gone.
-    pub fn finish(&mut self) -> Outcome {
+    pub fn finish(&mut self) -> ScanOutcome {
         while self.stream.look_at_unseen().is_some() {
             self.stream.gone();
         }
-        self.stream.end_scan(0)
+        self.stream.end_scan(Instant::BOOT)
     }
 
     /// A whole scan: this is there, and nothing else.
-    pub fn scan(&mut self, kind: ScanKind, found: &[Found<'_>]) -> Outcome {
+    pub fn scan(&mut self, kind: ScanKind, found: &[Found<'_>]) -> ScanOutcome {
         self.stream.begin_scan(kind);
         for &device in found {
             self.saw(device);
@@ -117,9 +129,9 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
     }
 
     /// The same, and looks at it if it is an event.
-    pub fn next_with(&mut self, id: ConsumerId, look: &mut dyn FnMut(&Entry<'_>)) -> Option<String> {
-        let told = self.stream.next(id, 0, &mut self.packet)?;
-        if let Told::Event(entry) = &told {
+    pub fn next_with(&mut self, id: ConsumerId, look: &mut dyn FnMut(&DeviceEvent<'_>)) -> Option<String> {
+        let told = self.stream.next(id, Instant::BOOT, &mut self.packet)?;
+        if let Delivery::Event(entry) = &told {
             look(entry);
         }
         Some(line(&told))
@@ -132,12 +144,12 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Default for
     }
 }
 
-fn line(told: &Told<'_>) -> String {
+fn line(told: &Delivery<'_>) -> String {
     let entry = match told {
-        Told::Event(entry) => entry,
-        Told::Missed { steps } => return format!("missed {steps}"),
-        Told::Current => return "current".to_owned(),
-        Told::Reset => return "reset".to_owned(),
+        Delivery::Event(entry) => entry,
+        Delivery::Missed { steps } => return format!("missed {steps}"),
+        Delivery::SnapshotEnd => return "current".to_owned(),
+        Delivery::Reset => return "reset".to_owned(),
     };
     let origin = entry.origin.as_bytes().escape_ascii();
     let path = entry.uevent.devpath().escape_ascii();

@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Stream;
-use sureplug_core::stream::journal::{Lag, Packet};
-use sureplug_core::stream::table::{Directory, Outcome, ScanKind};
+use sureplug_core::stream::{DeliveryBuffer, Directory, Lag, ScanKind, ScanOutcome, Stream};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 
 use super::datagram::Sent;
@@ -50,7 +49,7 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     /// Who reads.
     pub readers: Vec<Reader>,
     /// What the last scan told.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<ScanOutcome>,
     pub(super) scan: Option<Scan>,
     pub(super) stamp: u64,
     /// The device that the running look has read.
@@ -67,7 +66,7 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     is_first_told_all: bool,
     /// Counts what the stream was given, so that it is known what is told together.
     given: u64,
-    packet: Box<Packet>,
+    packet: Box<DeliveryBuffer>,
 }
 
 /// The device that says something of itself.
@@ -110,7 +109,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             heard: BTreeMap::new(),
             is_first_told_all: true,
             given: 0,
-            packet: Box::new(Packet::new()),
+            packet: Box::new(DeliveryBuffer::new()),
         };
         for place in 0..C {
             let reader = world.join(place);
@@ -119,10 +118,15 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         world
     }
 
+    /// The stamp of what is put in now.
+    pub(super) fn at(&self) -> Instant {
+        Instant::from_nanos(self.stamp)
+    }
+
     fn join(&mut self, place: usize) -> Reader {
         let (selection, lag) = terms(place);
         let id = self.stream.join(selection.clone(), lag).expect("a place");
-        Reader::new(id, selection, self.stream.journal().steps())
+        Reader::new(id, selection, self.stream.steps())
     }
 
     /// Does one thing. Nothing is lost, and no scan begins, if `quiet`.
@@ -170,9 +174,9 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             let path = String::from_utf8_lossy(uevent.devpath()).into_owned();
             let device = incarnation_of(&uevent).map(|incarnation| (path.clone(), incarnation));
             let was_believed = device.as_ref().is_some_and(|device| self.is_believed(device));
-            let wants = self.stream.presence().wants_directory(&uevent);
+            let wants = self.stream.wants_directory(&uevent);
             let directory = if wants { self.kernel.directory(&path) } else { Directory::Unknown };
-            self.stream.event(self.stamp, &uevent, event.scope, directory);
+            self.stream.event(self.at(), &uevent, event.scope, directory);
             self.told();
             if let Some(device) = device {
                 self.stood(device, directory, was_believed);
@@ -262,7 +266,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
 
     /// A scan without any loss, with these choices meanwhile, and then the [end](Self::finish).
     pub fn settle(&mut self, meanwhile: &[Choice]) {
-        self.begin_scan(ScanKind::Repair);
+        self.begin_scan(ScanKind::Resync);
         for &choice in meanwhile {
             self.choose(choice, true);
         }
@@ -287,13 +291,13 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
     ///
     /// If somebody does not.
     pub fn check(&self) {
-        let table: BTreeSet<&[u8]> = self.stream.presence().devpaths().collect();
+        let table: BTreeSet<&[u8]> = self.stream.devpaths().collect();
         let devices = self.kernel.devices();
         for path in &table {
             assert!(devices.contains_key(&*String::from_utf8_lossy(path)), "stays: {}", path.escape_ascii());
         }
         if table.len() < devices.len() {
-            assert!(self.stream.presence().is_overflowing(), "{:?} are not in {table:?}", devices.keys());
+            assert!(self.stream.is_overflowing(), "{:?} are not in {table:?}", devices.keys());
         }
         for reader in &self.readers {
             let mut believed = reader.rule.believed.clone();
@@ -314,7 +318,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
                     let is_excused = is_alike && !self.looked_at.contains(&(path.clone(), incarnation));
                     assert!(is_excused, "{path} is {}, and not {incarnation}", device.incarnation);
                 }
-                if B >= 4_096 && self.stream.presence().counts().unfit == 0 {
+                if B >= 4_096 && self.stream.counts().unfit == 0 {
                     let driver = device.driver.map(|driver| driver.to_string().into_bytes());
                     assert_eq!(belief.driver, driver, "the driver of {path}");
                     let state = (device.state % 3 != 2).then(|| device.state.to_string().into_bytes());

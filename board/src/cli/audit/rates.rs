@@ -1,11 +1,13 @@
+use sureplug_core::time::{Instant, micros};
+
 use crate::diag::audit::{Audit, key};
 use crate::order::sort_by_key;
-use crate::time::{Monotonic, micros};
+use crate::time::monotonic_now;
 
 /// How fast sockets lose, from one look to the next.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
-    at: Option<Monotonic>,
+    at: Option<Instant>,
     /// By socket: drops when it was last looked at, and drops a second before.
     seen: Vec<((u32, u64), u32, u64)>,
 }
@@ -13,10 +15,10 @@ pub(super) struct Rates {
 impl Rates {
     /// Takes a look into account.
     pub(super) fn look(&mut self, audit: &Audit) {
-        self.look_at(Monotonic::now(), audit.sockets.iter().map(|it| (key(&it.socket), it.socket.drops)));
+        self.look_at(monotonic_now(), audit.sockets.iter().map(|it| (key(&it.socket), it.socket.drops)));
     }
 
-    fn look_at(&mut self, now: Monotonic, sockets: impl Iterator<Item = ((u32, u64), u32)>) {
+    fn look_at(&mut self, now: Instant, sockets: impl Iterator<Item = ((u32, u64), u32)>) {
         let past_us = self.at.map_or(0, |at| micros(now.since(at))).max(1);
         let mut seen: Vec<_> = sockets
             .map(|(key, drops)| {
@@ -42,18 +44,18 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::Rates;
-    use crate::time::Monotonic;
+    use sureplug_core::time::Instant;
 
     #[test]
     fn drops_a_second_of_those_that_were_there_before() {
         let mut rates = Rates::default();
         let (old, new) = ((7, 1), (3, 2));
-        rates.look_at(Monotonic::from_nanos(0), [(old, u32::MAX)].into_iter());
+        rates.look_at(Instant::BOOT, [(old, u32::MAX)].into_iter());
         assert_eq!(rates.of(old), 0);
-        rates.look_at(Monotonic::from_nanos(2_000_000_000), [(old, 30), (new, 500)].into_iter());
+        rates.look_at(Instant::from_nanos(2_000_000_000), [(old, 30), (new, 500)].into_iter());
         // 31 in two seconds, over the counter's end.
         assert_eq!((rates.of(old), rates.of(new)), (16, 0));
-        rates.look_at(Monotonic::from_nanos(3_000_000_000), [(new, 501)].into_iter());
+        rates.look_at(Instant::from_nanos(3_000_000_000), [(new, 501)].into_iter());
         assert_eq!((rates.of(old), rates.of(new)), (0, 1));
     }
 }

@@ -20,13 +20,13 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use sureplug_core::protocol::{MAX_PACKET_BYTES, Request};
-use sureplug_core::stream::journal::Packet;
+use sureplug_core::stream::DeliveryBuffer;
+use sureplug_core::time::Instant;
 
 pub use error::OpenError;
 pub use status::Figures;
 
 use crate::engine::capacity::{BoardStream, CONNECTIONS};
-use crate::time::Monotonic;
 use error::Reason;
 use listener::Listener;
 use place::Place;
@@ -61,7 +61,7 @@ pub struct Broker {
     epoll: Epoll,
     listener: Listener,
     /// Until when the door is shut, since the system is short of something.
-    shut_until: Option<Monotonic>,
+    shut_until: Option<Instant>,
     places: Box<[Option<Place>; CONNECTIONS]>,
     buffer: Box<Buffer>,
     counts: Counts,
@@ -104,7 +104,7 @@ impl Broker {
 
     /// When something is due if nobody says anything.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Monotonic> {
+    pub fn wake_at(&self) -> Option<Instant> {
         let waits = self.places.iter().flatten().filter_map(Place::wake_at);
         waits.chain(self.shut_until).min()
     }
@@ -123,7 +123,7 @@ impl Broker {
 
     /// Lets in who waits, and hears who says something: to be called when there [is something to
     /// read](AsFd::as_fd), or when something [is due](Self::wake_at).
-    pub fn listen(&mut self, stream: &mut BoardStream, now: Monotonic) {
+    pub fn listen(&mut self, stream: &mut BoardStream, now: Instant) {
         let mut events = [EpollEvent::empty(); CONNECTIONS + 1];
         let count = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or_default();
         let mut knocks = false;
@@ -159,8 +159,8 @@ impl Broker {
         &mut self,
         stream: &mut BoardStream,
         is_current: bool,
-        now: Monotonic,
-        packet: &mut Packet,
+        now: Instant,
+        packet: &mut DeliveryBuffer,
     ) -> bool {
         let mut has_told = false;
         for number in 0..CONNECTIONS {
@@ -202,7 +202,7 @@ impl Broker {
         }
     }
 
-    fn let_in(&mut self, stream: &mut BoardStream, now: Monotonic) {
+    fn let_in(&mut self, stream: &mut BoardStream, now: Instant) {
         for _ in 0..ACCEPTS_A_TURN {
             let session = self.listener.accept().and_then(|socket| Session::new(socket, now));
             let session = match session {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use nix::sys::epoll::EpollFlags;
+use sureplug_core::time::Instant;
 
 use super::session::{Session, Turn};
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 /// For how long one that gets an answer that ends may take nothing of it: the places for such are few.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
@@ -18,7 +19,7 @@ pub(super) struct Place {
     /// What it is polled for.
     pub(super) interest: EpollFlags,
     /// Since when its send buffer has been full.
-    blocked_since: Option<Monotonic>,
+    blocked_since: Option<Instant>,
 }
 
 impl Place {
@@ -32,16 +33,16 @@ impl Place {
     }
 
     /// Whether it has kept a place that others need for long enough.
-    pub(super) fn is_given_up(&self, now: Monotonic) -> bool {
+    pub(super) fn is_given_up(&self, now: Instant) -> bool {
         self.gives_up_at().is_some_and(|at| at <= now)
     }
 
     /// When something is due if it says and reads nothing.
-    pub(super) fn wake_at(&self) -> Option<Monotonic> {
+    pub(super) fn wake_at(&self) -> Option<Instant> {
         self.session.waits_until().or(self.gives_up_at())
     }
 
-    fn gives_up_at(&self) -> Option<Monotonic> {
+    fn gives_up_at(&self) -> Option<Instant> {
         self.blocked_since.filter(|_| self.session.is_passing()).map(|since| since.after(GIVE_UP_AFTER))
     }
 
@@ -49,7 +50,7 @@ impl Place {
     pub(super) fn settle(&mut self, turn: Turn) -> Option<EpollFlags> {
         match turn {
             Turn::Blocked if self.turn == Turn::Blocked => {}
-            Turn::Blocked => self.blocked_since = Some(Monotonic::now()),
+            Turn::Blocked => self.blocked_since = Some(monotonic_now()),
             _ => self.blocked_since = None,
         }
         self.turn = turn;

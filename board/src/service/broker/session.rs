@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Request, RequestError};
-use sureplug_core::stream::journal::{ConsumerId, Lag, Packet, Told};
+use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, Lag};
+use sureplug_core::time::Instant;
 
 use super::error::Reason;
 use super::outlet::Outlet;
 use super::{Buffer, Counts};
 use crate::engine::capacity::{BoardStream, MAX_CLIENTS};
-use crate::time::Monotonic;
 
 /// For how long a client may take to send its request before it gets what one without a request gets.
 const REQUEST_WITHIN: Duration = Duration::from_millis(100);
@@ -40,7 +40,7 @@ pub(super) struct Session {
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Nothing yet: until then it may send its request.
-    Waiting { until: Monotonic },
+    Waiting { until: Instant },
     /// It reads the journal: the stream, or what is present.
     Reading { consumer: ConsumerId, has_begun: bool, ends_when_current: bool },
     /// It has asked how the daemon is, and so many packets of the answer are sent.
@@ -68,7 +68,7 @@ pub(super) enum Turn {
 
 impl Session {
     /// One who has just come.
-    pub(super) fn new(socket: OwnedFd, now: Monotonic) -> nix::Result<Self> {
+    pub(super) fn new(socket: OwnedFd, now: Instant) -> nix::Result<Self> {
         Ok(Self {
             outlet: Outlet::new(socket)?,
             state: State::Waiting { until: now.after(REQUEST_WITHIN) },
@@ -80,7 +80,7 @@ impl Session {
     }
 
     /// Until when it may send its request.
-    pub(super) const fn waits_until(&self) -> Option<Monotonic> {
+    pub(super) const fn waits_until(&self) -> Option<Instant> {
         match self.state {
             State::Waiting { until } => Some(until),
             _ => None,
@@ -120,7 +120,7 @@ impl Session {
     /// Events that wait for it here: besides those that its socket holds already.
     pub(super) fn lag(&self, stream: &BoardStream) -> u64 {
         match self.state {
-            State::Reading { consumer, .. } => stream.journal().unread(consumer, stream.presence()),
+            State::Reading { consumer, .. } => stream.unread(consumer),
             _ => 0,
         }
     }
@@ -169,9 +169,9 @@ impl Session {
         let Some(consumer) = consumer else {
             return self.refuse(Reason::TooManyClients, buffer);
         };
-        stream.mark_current(consumer);
+        stream.mark_snapshot_end(consumer);
         if !snapshot {
-            stream.take_as_told(consumer);
+            stream.mark_announced(consumer);
         }
         self.state = State::Reading { consumer, has_begun: false, ends_when_current };
         Turn::GoesOn
@@ -183,8 +183,8 @@ impl Session {
         &mut self,
         stream: &mut BoardStream,
         is_current: bool,
-        now: Monotonic,
-        packet: &mut Packet,
+        now: Instant,
+        packet: &mut DeliveryBuffer,
         buffer: &mut Buffer,
         counts: &mut Counts,
     ) -> Turn {
@@ -205,27 +205,23 @@ impl Session {
             let seq = self.outlet.next_seq();
             let mut is_last = false;
             let bytes = if std::mem::replace(has_begun, true) {
-                match stream.next(*consumer, now.as_nanos(), packet) {
+                match stream.next(*consumer, now, packet) {
                     None if is_current && std::mem::take(&mut self.is_out_of_date) => {
-                        protocol::end(buffer, seq)
+                        protocol::end(buffer, false, seq)
                     }
                     None => return Turn::Rests,
-                    Some(Told::Event(entry)) => {
-                        let at = Monotonic::from_nanos(entry.stamp).as_micros();
-                        protocol::event(buffer, &entry, at, seq)
-                    }
-                    Some(Told::Missed { steps }) => {
+                    Some(Delivery::Event(event)) => protocol::event(buffer, &event, seq),
+                    Some(Delivery::Missed { steps }) => {
                         self.missed += steps;
                         counts.missed += steps;
                         protocol::missed(buffer, steps, seq)
                     }
-                    Some(Told::Current) => {
+                    Some(Delivery::SnapshotEnd) => {
                         is_last = *ends_when_current;
                         self.is_out_of_date = !is_current;
-                        let end = if is_current { protocol::end } else { protocol::end_out_of_date };
-                        end(buffer, seq)
+                        protocol::end(buffer, !is_current, seq)
                     }
-                    Some(Told::Reset) => protocol::reset(buffer, seq),
+                    Some(Delivery::Reset) => protocol::reset(buffer, seq),
                 }
             } else {
                 protocol::begin(buffer, self.has_asked, seq)
@@ -262,7 +258,7 @@ impl Session {
             }
             *sent += 1;
         }
-        outlet.send(protocol::end(buffer, outlet.next_seq()));
+        outlet.send(protocol::end(buffer, false, outlet.next_seq()));
         Turn::Over
     }
 

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use crate::engine::port_watch::PortWatch;
 use nix::sys::socket::{getsockopt, sockopt};
 use sureplug_core::protocol;
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Escaped;
 
 use super::{Broker, Buffer};
@@ -13,7 +14,7 @@ use crate::engine::capacity::{BoardStream, CONNECTIONS, MAX_CLIENTS, SLOTS, TABL
 use crate::engine::totals::{FIGURES, TABLE, Totals};
 use crate::profile::Sizing;
 use crate::report::DeviceName;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 const DAEMON: &[u8] = b"/sureplug/daemon";
 
@@ -31,7 +32,7 @@ pub struct Figures {
     /// What was counted.
     pub totals: Totals,
     /// When the daemon began.
-    pub started: Monotonic,
+    pub started: Instant,
     /// How the buffer was sized.
     pub sizing: Option<Sizing>,
     /// What happened at each port.
@@ -41,7 +42,7 @@ pub struct Figures {
 impl Figures {
     pub(super) fn write<'b>(&self, buffer: &'b mut Buffer, seq: u64) -> &'b [u8] {
         let Self { state, totals, started, sizing, .. } = self;
-        let now = Monotonic::now();
+        let now = monotonic_now();
         let uptime = now.as_micros().saturating_sub(started.as_micros());
         let own: [(&str, &dyn Display); OWN] = [
             ("VERSION", &env!("CARGO_PKG_VERSION")),

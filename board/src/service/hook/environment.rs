@@ -3,7 +3,7 @@
 //! environment.
 
 use super::names;
-use sureplug_core::stream::journal::Entry;
+use sureplug_core::stream::{DeviceEvent, OWN_PREFIX};
 use sureplug_core::uevent::Property;
 
 /// Bytes of an environment at most.
@@ -36,7 +36,7 @@ fn is_word(key: &[u8]) -> bool {
 /// properties whose key cannot be part of a variable's name, and what does not fit.
 pub fn environment<'b>(
     buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
-    entry: &Entry<'_>,
+    entry: &DeviceEvent<'_>,
     seqnum: u64,
 ) -> &'b [u8] {
     environment_after(buffer, entry, seqnum, 0)
@@ -45,7 +45,7 @@ pub fn environment<'b>(
 /// The same for a run before which the program missed events: `SUREPLUG_MISSED` says how many.
 pub fn environment_after<'b>(
     buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
-    entry: &Entry<'_>,
+    entry: &DeviceEvent<'_>,
     seqnum: u64,
     missed: u64,
 ) -> &'b [u8] {
@@ -65,7 +65,7 @@ pub fn environment_after<'b>(
     for Property { key, value } in entry.uevent.properties() {
         let fits = match key {
             b"SEQNUM" => block.set(&[], b"SUREPLUG_KERNEL_SEQNUM", value),
-            key if key.starts_with(sureplug_core::protocol::PREFIX) => true,
+            key if key.starts_with(OWN_PREFIX) => true,
             key if is_allowed(key) => block.set(&[], key, value),
             key if is_word(key) => block.set(PREFIX, key, value),
             _ => false,

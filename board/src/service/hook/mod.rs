@@ -22,12 +22,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, Pid, access, pipe2, read};
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::journal::{ConsumerId, Lag, Packet, Told};
+use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, Lag};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 
 use crate::engine::capacity::BoardStream;
 use crate::sys::{self, Ended, STACK_BYTES};
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 pub use environment::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
 use report::Draft;
 pub use report::{Ending, Report};
@@ -103,7 +104,7 @@ struct Run {
     pid: Pid,
     /// What it writes. A pipe of its own: what it leaves behind cannot write any more when it has ended.
     output: OwnedFd,
-    until: Monotonic,
+    until: Instant,
     has_timed_out: bool,
 }
 
@@ -158,7 +159,7 @@ impl Hook {
 
     /// When something is due if nothing happens.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Monotonic> {
+    pub fn wake_at(&self) -> Option<Instant> {
         self.run.as_ref().filter(|run| !run.has_timed_out).map(|run| run.until)
     }
 
@@ -180,7 +181,7 @@ impl Hook {
 
     /// Hears of a run that has ended, takes what it writes, and ends one that takes too long: to be called when there [is
     /// something to read](AsFd::as_fd), or when something [is due](Self::wake_at).
-    pub fn listen(&mut self, now: Monotonic) {
+    pub fn listen(&mut self, now: Instant) {
         self.take_output();
         while let Ok(Some(_)) = self.children.read_signal() {}
         let Some(run) = &mut self.run else { return };
@@ -205,20 +206,20 @@ impl Hook {
     }
 
     /// Runs the program for the next event if it does not run already; whether the stream has told anything.
-    pub fn tell(&mut self, stream: &mut BoardStream, now: Monotonic, packet: &mut Packet) -> bool {
+    pub fn tell(&mut self, stream: &mut BoardStream, now: Instant, packet: &mut DeliveryBuffer) -> bool {
         let Some(consumer) = self.consumer else { return false };
         let mut has_told = false;
         while self.run.is_none() {
-            match stream.next(consumer, now.as_nanos(), packet) {
+            match stream.next(consumer, now, packet) {
                 None => break,
-                Some(Told::Missed { steps }) => {
+                Some(Delivery::Missed { steps }) => {
                     self.missed += steps;
                     self.unpassed += steps;
                     self.unreported += steps;
                 }
-                Some(Told::Current | Told::Reset) => {}
-                Some(Told::Event(entry)) if !self.wants.admit(&entry.uevent) => has_told = true,
-                Some(Told::Event(entry)) => {
+                Some(Delivery::SnapshotEnd | Delivery::Reset) => {}
+                Some(Delivery::Event(entry)) if !self.wants.admit(&entry.uevent) => has_told = true,
+                Some(Delivery::Event(entry)) => {
                     has_told = true;
                     self.runs += 1;
                     let mut argument = [0; ARGUMENT_BYTES];
@@ -236,7 +237,7 @@ impl Hook {
                     match started {
                         Ok((pid, output)) => {
                             self.unpassed = 0;
-                            let until = Monotonic::now().after(self.timeout);
+                            let until = monotonic_now().after(self.timeout);
                             self.run = Some(Run { pid, output, until, has_timed_out: false });
                         }
                         Err(errno) => self.draft.finish(now, Ending::NotStarted(errno)),

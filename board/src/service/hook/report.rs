@@ -4,9 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
-
-use crate::time::Monotonic;
 
 /// Bytes of an event's header that are kept.
 const HEADER_BYTES: usize = 256;
@@ -47,7 +46,7 @@ impl fmt::Display for Ending {
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'r> {
     /// When it ended.
-    pub at: Monotonic,
+    pub at: Instant,
     /// How.
     pub ending: Ending,
     /// The event: `action@devpath`, as far as that is kept.
@@ -65,7 +64,7 @@ pub struct Report<'r> {
 pub(super) struct Draft {
     now: Text,
     last: Text,
-    ended: Option<(Monotonic, Ending)>,
+    ended: Option<(Instant, Ending)>,
     dropped_reports: u64,
 }
 
@@ -111,7 +110,7 @@ impl Draft {
     }
 
     /// It has ended. Of one that ended well and wrote nothing there is nothing to say.
-    pub(super) fn finish(&mut self, at: Monotonic, ending: Ending) {
+    pub(super) fn finish(&mut self, at: Instant, ending: Ending) {
         if ending == Ending::Exited(0) && self.now.output_length == 0 {
             return;
         }

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use embedded_hal::digital::OutputPin;
+use sureplug_core::time::Instant;
 
 /// For how long a repair is shown at least: most take some milliseconds.
 const REPAIR_SHOWN: Duration = Duration::from_secs(1);
@@ -30,11 +31,10 @@ pub enum Condition {
     Lossy,
 }
 
-/// Drives a pin from its caller's deadlines: no thread, no timer. Times are those since boot, and come from the caller.
+/// Drives a pin from its caller's deadlines: no thread, no timer. The time comes from the caller.
 ///
 /// ```
 /// # use std::convert::Infallible;
-/// # use std::time::Duration;
 /// # use embedded_hal::digital::{ErrorType, OutputPin};
 /// # struct Pin(bool);
 /// # impl ErrorType for Pin { type Error = Infallible; }
@@ -42,13 +42,14 @@ pub enum Condition {
 /// #     fn set_high(&mut self) -> Result<(), Infallible> { self.0 = true; Ok(()) }
 /// #     fn set_low(&mut self) -> Result<(), Infallible> { self.0 = false; Ok(()) }
 /// # }
-/// use crate::service::led::indicator::{Condition, Indicator};
+/// # use sureplug_core::time::Instant;
+/// use sureplug_board::service::led::indicator::{Condition, Indicator};
 ///
 /// let mut indicator = Indicator::new(Pin(false));
-/// indicator.show(Condition::Steady, Duration::from_secs(7))?;
+/// indicator.show(Condition::Steady, Instant::from_nanos(7_000_000_000))?;
 /// assert_eq!(indicator.wake_at(), None);
-/// indicator.show(Condition::Lossy, Duration::from_secs(8))?;
-/// assert_eq!(indicator.wake_at(), Some(Duration::from_millis(8_500)));
+/// indicator.show(Condition::Lossy, Instant::from_nanos(8_000_000_000))?;
+/// assert_eq!(indicator.wake_at(), Some(Instant::from_nanos(8_500_000_000)));
 /// # Ok::<(), Infallible>(())
 /// ```
 #[derive(Debug)]
@@ -57,14 +58,14 @@ pub struct Indicator<P> {
     shown: Option<Condition>,
     is_on: Option<bool>,
     /// When it is switched over next.
-    next: Option<Duration>,
-    repair_until: Duration,
+    next: Option<Instant>,
+    repair_until: Instant,
 }
 
 impl<P: OutputPin> Indicator<P> {
     /// Behind a pin that is high when the LED is on. Nothing is driven before something is shown.
     pub const fn new(pin: P) -> Self {
-        Self { pin, shown: None, is_on: None, next: None, repair_until: Duration::ZERO }
+        Self { pin, shown: None, is_on: None, next: None, repair_until: Instant::BOOT }
     }
 
     /// Shows how things are now: to be called when that changes, and when it [is due](Self::wake_at).
@@ -72,9 +73,9 @@ impl<P: OutputPin> Indicator<P> {
     /// # Errors
     ///
     /// The pin's; the pattern goes on all the same.
-    pub fn show(&mut self, condition: Condition, now: Duration) -> Result<(), P::Error> {
+    pub fn show(&mut self, condition: Condition, now: Instant) -> Result<(), P::Error> {
         if condition == Condition::Repairing {
-            self.repair_until = now.saturating_add(REPAIR_SHOWN);
+            self.repair_until = now.after(REPAIR_SHOWN);
         }
         let condition = if now < self.repair_until { Condition::Repairing } else { condition };
         let half = match condition {
@@ -83,12 +84,12 @@ impl<P: OutputPin> Indicator<P> {
             Condition::Lossy => Some(LOSSY),
         };
         if self.shown.replace(condition) != Some(condition) {
-            self.next = half.map(|half| now.saturating_add(half));
+            self.next = half.map(|half| now.after(half));
             return self.drive(true);
         }
         match (half, self.next) {
             (Some(half), Some(next)) if next <= now => {
-                self.next = Some(now.saturating_add(half));
+                self.next = Some(now.after(half));
                 self.drive(self.is_on != Some(true))
             }
             _ => Ok(()),
@@ -97,7 +98,7 @@ impl<P: OutputPin> Indicator<P> {
 
     /// When it has something to do if nothing changes; `None` while the LED stays as it is.
     #[must_use]
-    pub const fn wake_at(&self) -> Option<Duration> {
+    pub const fn wake_at(&self) -> Option<Instant> {
         self.next
     }
 

@@ -11,8 +11,8 @@ use crate::service::led::indicator::{Condition, Indicator};
 #[cfg(feature = "gpio")]
 use embedded_hal::digital::PinState;
 use embedded_hal::digital::{ErrorType, OutputPin};
+use sureplug_core::time::Instant;
 
-use crate::time::Monotonic;
 pub use sysfs::{LedError, SysfsLed};
 
 /// An LED of whatever kind.
@@ -79,13 +79,13 @@ impl StatusLed {
 
     /// When it has something to do if nothing changes.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Monotonic> {
-        self.indicator.wake_at().map(Monotonic::from_since_boot)
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.indicator.wake_at()
     }
 
     /// Shows how things are now. Returns why it cannot, the first time.
-    pub fn show(&mut self, condition: Condition, now: Monotonic) -> Option<io::ErrorKind> {
-        let LedError(kind) = self.indicator.show(condition, now.since_boot()).err()?;
+    pub fn show(&mut self, condition: Condition, now: Instant) -> Option<io::ErrorKind> {
+        let LedError(kind) = self.indicator.show(condition, now).err()?;
         (!std::mem::replace(&mut self.has_failed, true)).then_some(kind)
     }
 

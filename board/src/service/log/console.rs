@@ -24,7 +24,7 @@ use super::output::Output;
 use crate::doorbell::{Doorbell, poll_in};
 use crate::report::{Line, Style};
 use crate::thread;
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 use writer::{RESTART, Writer};
 
 /// Bytes of lines that wait at most. A longer line goes through in pieces.
@@ -192,7 +192,7 @@ impl Console {
     /// will not wait.
     pub fn wait_for_reader(&mut self, signals: BorrowedFd<'_>) -> bool {
         let before = self.shared.written_bytes.load(Relaxed);
-        let give_up_at = Monotonic::now().after(PATIENCE);
+        let give_up_at = monotonic_now().after(PATIENCE);
         self.flush();
         self.shared.waits_for_room.store(true, Relaxed);
         loop {
@@ -200,7 +200,7 @@ impl Console {
             if self.shared.written_bytes.load(Relaxed) != before {
                 return true;
             }
-            let left = give_up_at.since(Monotonic::now());
+            let left = give_up_at.since(monotonic_now());
             if left.is_zero() || self.shared.has_ended.load(Acquire) {
                 return false;
             }

@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::write;
 
 use crate::report::{Line, Style};
-use crate::time::Monotonic;
+use crate::time::monotonic_now;
 
 /// Lines in each interval: what the kernel takes from a program too (`devkmsg_write` in `kernel/printk/printk.c`).
 const BURST: u32 = 10;
@@ -95,7 +95,7 @@ impl SystemLog {
         if let Line::Event(_) | Line::Totals(_) = line {
             return;
         }
-        let Some(held_back) = self.limit.admit(Monotonic::now().since_boot()) else { return };
+        let Some(held_back) = self.limit.admit(monotonic_now()) else { return };
         if held_back > 0 {
             self.text.length = 0;
             // What is too long is cut.

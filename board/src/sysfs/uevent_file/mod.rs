@@ -21,7 +21,7 @@ mod shape;
 use std::ffi::CStr;
 
 use sureplug_core::limits::MAX_PROPERTIES;
-use sureplug_core::protocol::PREFIX;
+use sureplug_core::stream::OWN_PREFIX;
 
 use shape::{MAX_TEXTS, Order, Shape, Text};
 
@@ -337,7 +337,10 @@ fn is_one_line_each(zone: &[u8], texts: &[Text]) -> bool {
 /// What belongs to an event or to its place, to the leading block, or to this daemon.
 fn is_reserved(key: &[u8]) -> bool {
     const OF_EVENT: [&[u8]; 5] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM", b"SEQNUM", b"DEVPATH_OLD"];
-    BLOCK.contains(&key) || OF_EVENT.contains(&key) || key.starts_with(b"SYNTH_") || key.starts_with(PREFIX)
+    BLOCK.contains(&key)
+        || OF_EVENT.contains(&key)
+        || key.starts_with(b"SYNTH_")
+        || key.starts_with(OWN_PREFIX)
 }
 
 /// The key and the value of a line; `None` if it is no property.

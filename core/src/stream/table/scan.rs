@@ -1,24 +1,24 @@
-//! Making the table true again: a scan of sysfs, driven by the caller one device at a time.
+//! A scan of sysfs, driven by the caller one device at a time.
 
 use core::num::NonZeroU64;
 
+use super::properties::{self, Part};
 use super::slot::{Index, Marks, State, Verdict};
-use super::stored::Part;
-use super::transition::{Effect, Origin};
-use super::{Out, Presence, identity};
-use crate::stream::zeroable::Maybe;
+use super::step::{Effect, Origin, Out};
+use super::{DeviceTable, Order};
+use crate::stream::zeroable::Zeroable;
 use crate::uevent::Uevent;
 
-/// Why sysfs is scanned, and with it what is told.
+/// Why sysfs is scanned, and with it what is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ScanKind {
-    /// Nothing is known yet: what is found is told with [`Origin::Scan`].
+    /// Nothing is known yet: what is found is delivered with [`Origin::Scan`].
     Start,
-    /// Events were lost: what is found is told with [`Origin::Repair`], and what stayed is told `change`,
+    /// Events were lost: what is found is delivered with [`Origin::Resync`], and what stayed with `change`,
     /// since that may be what was lost.
-    Repair,
-    /// To find what no counter shows: nothing is told if all is well.
+    Resync,
+    /// To find what no counter shows: nothing is delivered if all is well.
     Settle,
 }
 
@@ -29,19 +29,19 @@ pub enum Look {
     /// It is known now.
     Taken,
     /// An event was about it meanwhile, which may be newer: nothing was taken. Without another look it stays
-    /// as it was told.
+    /// as it was announced.
     Touched,
     /// There is no room for the device.
     Unfit,
 }
 
-/// What a scan has told, in devices.
+/// What a scan has found, in devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Outcome {
-    /// Present, and nobody had been told.
+pub struct ScanOutcome {
+    /// Present, and not announced before.
     pub added: u32,
-    /// Told as present, and gone.
+    /// Announced as present, and gone.
     pub removed: u32,
     /// Another device under the same devpath.
     pub replaced: u32,
@@ -51,10 +51,10 @@ pub struct Outcome {
     pub unfit: u32,
 }
 
-impl Outcome {
-    /// Whether anybody was told something wrong before.
+impl ScanOutcome {
+    /// Returns `true` if something wrong was announced before.
     #[must_use]
-    pub const fn has_repaired(&self) -> bool {
+    pub const fn has_resynced(&self) -> bool {
         self.added + self.removed + self.replaced > 0
     }
 }
@@ -70,20 +70,20 @@ pub(super) struct Scan {
     unseen_from: usize,
     /// What was counted before.
     unfit: u64,
-    outcome: Outcome,
+    outcome: ScanOutcome,
 }
 
 impl Scan {
     pub(super) const fn origin(&self) -> Origin {
         match self.kind {
             ScanKind::Start => Origin::Scan,
-            ScanKind::Repair | ScanKind::Settle => Origin::Repair,
+            ScanKind::Resync | ScanKind::Settle => Origin::Resync,
         }
     }
 
     /// Whether what an event tells of need not be looked for.
-    pub(super) const fn verdict_of_told(&self) -> Verdict {
-        if self.caught_up { Verdict::Told } else { Verdict::Unseen }
+    pub(super) const fn verdict_of_reported(&self) -> Verdict {
+        if self.caught_up { Verdict::Reported } else { Verdict::Unseen }
     }
 
     /// Devices are where the search has been already.
@@ -91,52 +91,46 @@ impl Scan {
         self.unseen_from = 0;
     }
 
-    /// A device that was found is told before the scan has ended.
+    /// A device that was found is announced before the scan has ended.
     pub(super) const fn count_announced(&mut self) {
         self.outcome.added += 1;
     }
 }
 
-impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
-    /// Begins a scan; one that was running is forgotten.
-    pub fn begin_scan(&mut self, kind: ScanKind) {
+impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
+    pub(in crate::stream) fn begin_scan(&mut self, kind: ScanKind) {
         for index in Self::indices() {
-            if self.table.slot(index).state == State::Found {
-                self.table.release(index);
+            if self.slots.slot(index).state == State::Found {
+                self.slots.release(index);
             }
-            let slot = self.table.slot_mut(index);
+            let slot = self.slots.slot_mut(index);
             // What the last scan could not read is still due.
             let change_due =
-                slot.state == State::Present && (kind == ScanKind::Repair || slot.marks.change_due);
+                slot.state == State::Present && (kind == ScanKind::Resync || slot.marks.change_due);
             slot.marks = Marks { change_due, ..Marks::default() };
         }
         self.in_flight.clear();
-        let (unfit, outcome) = (self.counts.unfit, Outcome::default());
-        self.scan = Maybe::Just(Scan { kind, caught_up: false, unseen_from: 0, unfit, outcome });
+        let (unfit, outcome) = (self.unfit, ScanOutcome::default());
+        self.scan = Zeroable::Just(Scan { kind, caught_up: false, unseen_from: 0, unfit, outcome });
     }
 
-    /// Whether the running scan is the first one.
-    pub(crate) fn is_starting(&self) -> bool {
+    /// Returns `true` if the running scan is the first one.
+    pub(in crate::stream) fn is_starting(&self) -> bool {
         self.scan.as_ref().is_some_and(|scan| scan.kind == ScanKind::Start)
     }
 
-    /// Says which device is going to be read. Between this and [`saw`](Self::saw) or [`gone`](Self::gone) the
-    /// caller reads it and then applies all events that were sent until it was read.
-    pub fn look_at(&mut self, devpath: &[u8]) {
+    pub(in crate::stream) fn look_at(&mut self, devpath: &[u8]) {
         self.touched = false;
         self.in_flight.clear();
         // What is too long for it is no devpath: no event can be about it.
         let _ = self.in_flight.extend_from_slice(devpath);
     }
 
-    /// Looks at the next device that is told as present, or will be, and was not seen: its devpath and
-    /// subsystem. Each comes once, and once more behind the first look of a scan, and behind an event that shows
-    /// that a device has moved or was replaced.
-    pub fn look_at_unseen(&mut self) -> Option<(&[u8], &[u8])> {
+    pub(in crate::stream) fn look_at_unseen(&mut self) -> Option<(&[u8], &[u8])> {
         let from = self.scan.as_ref()?.unseen_from;
         let mut unseen = Self::indices().skip(from);
         let index = unseen.find(|&index| {
-            let slot = self.table.slot(index);
+            let slot = self.slots.slot(index);
             slot.is_indexed() && slot.marks.verdict == Verdict::Unseen
         });
         let next = index.map_or(SLOTS, |index| index.place() + 1);
@@ -144,49 +138,45 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
         let index = index?;
         self.touched = false;
         self.in_flight.clear();
-        let _ = self.in_flight.extend_from_slice(self.table.path(index));
-        Some((self.table.path(index), self.subsystem(index).unwrap_or_default()))
+        let _ = self.in_flight.extend_from_slice(self.slots.path(index));
+        Some((self.slots.path(index), self.subsystem(index).unwrap_or_default()))
     }
 
-    /// The device that was [looked at](Self::look_at) is there. `uevent` says of it what an `add` would,
-    /// and `inode` is that of its directory in sysfs, which is new at each creation; 0 if that is not known.
-    pub fn saw(&mut self, uevent: &Uevent<'_>, inode: u64) -> Look {
+    pub(in crate::stream) fn saw(&mut self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> Look {
         if !self.conclude() {
             return Look::Touched;
         }
-        let inode = NonZeroU64::new(inode);
         let path = uevent.devpath();
-        let found = self.table.find(path, State::Found);
-        let Some(present) = self.table.find(path, State::Present) else {
-            return self.find(found, uevent, inode);
+        let found = self.slots.find(path, State::Found);
+        let Some(present) = self.slots.find(path, State::Present) else {
+            return self.keep_found(found, uevent, inode);
         };
         // What was gone once does not come back.
-        let was_there = self.table.slot(present).marks.verdict != Verdict::Doomed;
+        let was_there = self.slots.slot(present).marks.verdict != Verdict::Doomed;
         if was_there && self.is_same(present, uevent, inode) {
-            let slot = self.table.slot_mut(present);
+            let slot = self.slots.slot_mut(present);
             slot.marks.verdict = Verdict::Kept;
             slot.inode = slot.inode.or(inode);
-            self.table.refresh(present, uevent, Part::ALL);
+            self.slots.refresh(present, uevent, Part::ALL);
             if let Some(found) = found {
-                self.table.release(found);
+                self.slots.release(found);
             }
             Look::Taken
         } else {
-            self.table.slot_mut(present).marks.verdict = Verdict::Doomed;
-            self.find(found, uevent, inode)
+            self.slots.slot_mut(present).marks.verdict = Verdict::Doomed;
+            self.keep_found(found, uevent, inode)
         }
     }
 
-    /// The device that was [looked at](Self::look_at) is not there.
-    pub fn gone(&mut self) -> Look {
+    pub(in crate::stream) fn gone(&mut self) -> Look {
         if !self.conclude() {
             return Look::Touched;
         }
-        if let Some(index) = self.table.find(&self.in_flight, State::Present) {
-            self.table.slot_mut(index).marks.verdict = Verdict::Doomed;
+        if let Some(index) = self.slots.find(&self.in_flight, State::Present) {
+            self.slots.slot_mut(index).marks.verdict = Verdict::Doomed;
         }
-        if let Some(index) = self.table.find(&self.in_flight, State::Found) {
-            self.table.release(index);
+        if let Some(index) = self.slots.find(&self.in_flight, State::Found) {
+            self.slots.release(index);
         }
         Look::Taken
     }
@@ -202,80 +192,71 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// Whether what was read at the devpath of a present device is that device.
     pub(super) fn is_same(&self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
-        let properties = self.table.properties(index);
-        match (self.table.slot(index).inode, inode) {
-            (Some(before), Some(now)) => before == now && identity::agrees_but_for_medium(properties, uevent),
-            _ => identity::agrees(properties, uevent),
+        let properties = self.slots.properties(index);
+        match (self.slots.slot(index).inode, inode) {
+            (Some(before), Some(now)) => {
+                before == now && properties::agrees_but_for_medium(properties, uevent)
+            }
+            _ => properties::agrees(properties, uevent),
         }
     }
 
-    /// Ends the scan and tells what it has found: removals, children first; additions, parents first; then
-    /// what stayed.
-    pub fn end_scan(&mut self, out: Out<'_>) -> Outcome {
-        let Some(scan) = self.scan.take() else { return Outcome::default() };
+    pub(in crate::stream) fn end_scan(&mut self, out: Out<'_>) -> ScanOutcome {
+        let Some(scan) = self.scan.take() else { return ScanOutcome::default() };
         let origin = scan.origin();
         for index in Self::indices() {
-            let slot = self.table.slot(index);
+            let slot = self.slots.slot(index);
             if slot.state == State::Present && slot.marks.verdict == Verdict::Doomed {
                 self.doom_below(index);
             }
         }
         let mut outcome = scan.outcome;
-        let deepest = self.table.slots().iter().map(|slot| slot.depth).max().unwrap_or(0);
-        for depth in (0..=deepest).rev() {
-            for index in Self::indices() {
-                let slot = self.table.slot(index);
-                if slot.state == State::Present
-                    && slot.depth == depth
-                    && slot.marks.verdict == Verdict::Doomed
-                {
-                    match self.table.find(self.table.path(index), State::Found) {
-                        Some(_) => outcome.replaced += 1,
-                        None => outcome.removed += 1,
-                    }
-                    self.tell_made(index, Effect::Remove, origin, out);
-                    self.table.bury(index);
-                }
+        let is_doomed = |table: &Self, index| {
+            let slot = table.slots.slot(index);
+            slot.state == State::Present && slot.marks.verdict == Verdict::Doomed
+        };
+        self.for_each(Order::ChildrenFirst, &is_doomed, &mut |table, index| {
+            match table.slots.find(table.slots.path(index), State::Found) {
+                Some(_) => outcome.replaced += 1,
+                None => outcome.removed += 1,
             }
-        }
-        for depth in 0..=deepest {
-            for index in Self::indices() {
-                let slot = self.table.slot_mut(index);
-                if slot.state == State::Found && slot.depth == depth {
-                    slot.state = State::Present;
-                    outcome.added += 1;
-                    self.tell_made(index, Effect::Add, origin, out);
-                }
-            }
-        }
+            table.emit_made(index, Effect::Remove, origin, out);
+            table.slots.entomb(index);
+        });
+        let is_found = |table: &Self, index| table.slots.slot(index).state == State::Found;
+        self.for_each(Order::ParentsFirst, &is_found, &mut |table, index| {
+            table.slots.slot_mut(index).state = State::Present;
+            outcome.added += 1;
+            table.emit_made(index, Effect::Add, origin, out);
+        });
         outcome.added -= outcome.replaced;
         for index in Self::indices() {
-            let marks = &mut self.table.slot_mut(index).marks;
+            let marks = &mut self.slots.slot_mut(index).marks;
             let change_due = core::mem::replace(&mut marks.change_due, false);
             if marks.verdict == Verdict::Unseen {
                 marks.change_due = change_due;
             } else if marks.verdict == Verdict::Kept {
                 outcome.kept += 1;
                 if change_due {
-                    self.tell_made(index, Effect::Between, origin, out);
+                    self.emit_made(index, Effect::Keep, origin, out);
                 }
             }
         }
-        outcome.unfit = u32::try_from(self.counts.unfit - scan.unfit).unwrap_or(u32::MAX);
+        outcome.unfit = u32::try_from(self.unfit - scan.unfit).unwrap_or(u32::MAX);
         self.overflowing = outcome.unfit > 0;
         self.in_flight.clear();
         outcome
     }
 
     /// Keeps what a scan has found until it ends.
-    fn find(&mut self, found: Option<Index>, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> Look {
+    fn keep_found(&mut self, found: Option<Index>, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> Look {
         if let Some(found) = found {
-            self.table.release(found);
+            self.slots.release(found);
         }
-        let index = self.table.insert(uevent, State::Found);
+        let index = self.slots.insert(uevent, State::Found);
         if let Some(index) = index {
-            let slot = self.table.slot_mut(index);
-            (slot.inode, slot.marks.verdict) = (inode, Verdict::Told);
+            let slot = self.slots.slot_mut(index);
+            (slot.inode, slot.marks.verdict) = (inode, Verdict::Reported);
             return Look::Taken;
         }
         self.count_unfit();
@@ -284,21 +265,21 @@ impl<const SLOTS: usize, const BYTES: usize> Presence<SLOTS, BYTES> {
 
     /// What is below a device that is gone is gone, and what is below a replaced one was replaced with it.
     pub(super) fn doom_below(&mut self, of: Index) {
-        let is_doomed = self.table.slot(of).marks.verdict == Verdict::Doomed;
-        let is_gone = is_doomed && self.table.find(self.table.path(of), State::Found).is_none();
-        self.for_each_below(of, &mut |presence, below| {
-            let marks = &mut presence.table.slot_mut(below).marks;
+        let is_doomed = self.slots.slot(of).marks.verdict == Verdict::Doomed;
+        let is_gone = is_doomed && self.slots.find(self.slots.path(of), State::Found).is_none();
+        self.for_each_below(of, &mut |table, below| {
+            let marks = &mut table.slots.slot_mut(below).marks;
             let verdict = core::mem::replace(&mut marks.verdict, Verdict::Doomed);
             if verdict == Verdict::Doomed || is_gone {
                 return;
             }
-            let Some(again) = presence.table.duplicate(below) else { return presence.count_unfit() };
-            let again = presence.table.slot_mut(again);
+            let Some(again) = table.slots.duplicate(below) else { return table.count_unfit() };
+            let again = table.slots.slot_mut(again);
             if verdict == Verdict::Unseen {
                 again.inode = None;
             }
             // One that was not seen may be gone, and is still looked for.
-            again.marks.verdict = if verdict == Verdict::Unseen { verdict } else { Verdict::Told };
+            again.marks.verdict = if verdict == Verdict::Unseen { verdict } else { Verdict::Reported };
         });
     }
 }

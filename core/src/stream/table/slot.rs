@@ -2,12 +2,11 @@ use core::num::{NonZeroU16, NonZeroU64};
 
 /// Which slot: one more than its place, so that `Option` costs nothing and a table of zeros is an empty one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct Index(NonZeroU16);
+pub(in crate::stream) struct Index(NonZeroU16);
 
 impl Index {
     /// `None` beyond what a table can have.
-    pub(crate) const fn from_place(place: usize) -> Option<Self> {
+    pub(in crate::stream) const fn from_place(place: usize) -> Option<Self> {
         if place >= u16::MAX as usize {
             return None;
         }
@@ -18,23 +17,45 @@ impl Index {
         }
     }
 
-    pub(crate) const fn place(self) -> usize {
+    pub(in crate::stream) const fn place(self) -> usize {
         self.0.get() as usize - 1
     }
 
     /// As it is stored in a byte sequence.
-    pub(crate) const fn to_bits(this: Option<Self>) -> u16 {
+    pub(in crate::stream) const fn to_bits(this: Option<Self>) -> u16 {
         match this {
             Some(Self(number)) => number.get(),
             None => 0,
         }
     }
 
-    pub(crate) const fn from_bits(bits: u16) -> Option<Self> {
+    pub(in crate::stream) const fn from_bits(bits: u16) -> Option<Self> {
         match NonZeroU16::new(bits) {
             Some(number) => Some(Self(number)),
             None => None,
         }
+    }
+}
+
+/// One of the consumers of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ConsumerId(u8);
+
+impl ConsumerId {
+    /// How many there can be: a slot has a bit for each.
+    pub(in crate::stream) const COUNT: usize = u32::BITS as usize;
+
+    pub(in crate::stream) fn of(place: usize) -> Option<Self> {
+        u8::try_from(place).ok().filter(|_| place < Self::COUNT).map(Self)
+    }
+
+    pub(in crate::stream) const fn place(self) -> usize {
+        self.0 as usize
+    }
+
+    pub(super) const fn bit(self) -> u32 {
+        1 << self.0
     }
 }
 
@@ -43,11 +64,11 @@ impl Index {
 pub(super) enum State {
     /// Nothing.
     Free,
-    /// A device that a running scan has found and nobody was told of.
+    /// A device that a running scan has found and that was not announced yet.
     Found,
-    /// A device that is told as present.
+    /// A device that is announced as present.
     Present,
-    /// A device that is told as removed. It is kept as a tombstone for those who have not heard that yet.
+    /// A removed device. It is kept as a tombstone for consumers that did not get the `remove` yet.
     Gone,
 }
 
@@ -57,8 +78,8 @@ pub(super) enum Verdict {
     /// Nothing yet.
     #[default]
     Unseen,
-    /// An event told of it meanwhile: it need not be looked for.
-    Told,
+    /// An event was about it meanwhile: it need not be looked for.
+    Reported,
     /// Seen, and still the same.
     Kept,
     /// Gone or replaced.
@@ -91,9 +112,13 @@ pub(super) struct Slot {
     pub(super) properties_length: u16,
     /// The next one whose hash leads to the same place.
     pub(super) next: Option<Index>,
-    /// A bit for each consumer that was told `add` and not `remove`.
-    pub(super) owed: u32,
-    /// Slashes of the devpath: who is below somebody has more.
+    /// A bit for each consumer to which the device was announced, and its `remove` was not.
+    pub(super) announced: u32,
+    /// A bit for each consumer that missed an event of the device and did not get a `change` since.
+    pub(super) missed: u32,
+    /// The steps that there were by the last one about the slot's device.
+    pub(super) steps: u64,
+    /// Slashes of the devpath: a device below another one has more.
     pub(super) depth: u16,
     pub(super) state: State,
     pub(super) marks: Marks,
@@ -109,17 +134,19 @@ impl Slot {
         path_length: 0,
         properties_length: 0,
         next: None,
-        owed: 0,
+        announced: 0,
+        missed: 0,
+        steps: 0,
         depth: 0,
         state: State::Free,
         marks: Marks { verdict: Verdict::Unseen, moving: false, change_due: false },
     };
 
-    /// Whether another device may have the slot: nobody waits for its `remove`.
+    /// Returns `true` if another device may have the slot: no consumer needs the `remove` of this one.
     pub(super) const fn is_available(&self) -> bool {
         match self.state {
             State::Free => true,
-            State::Gone => self.owed == 0 && !self.marks.moving,
+            State::Gone => self.announced == 0 && !self.marks.moving,
             State::Found | State::Present => false,
         }
     }

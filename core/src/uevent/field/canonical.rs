@@ -1,7 +1,7 @@
 //! Values whose text can be rebuilt from what is read here, byte by byte. Anything else is `None`.
 
+use crate::bytes;
 use crate::uevent::escape::is_plain;
-use crate::uevent::number::digits;
 
 /// Text that a log can show as it is: see [`Escaped`](crate::uevent::Escaped) for what cannot.
 pub(super) fn text(value: &[u8]) -> Option<&str> {
@@ -50,5 +50,5 @@ fn padded<N: TryFrom<u64>>(value: &[u8], radix: u32, width: usize) -> Option<N> 
     if !width_fits || value.iter().any(u8::is_ascii_uppercase) {
         return None;
     }
-    N::try_from(digits(value, radix)?).ok()
+    bytes::number(value, radix)
 }

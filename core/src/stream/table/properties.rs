@@ -1,11 +1,11 @@
-//! What is stored of a device's properties: `KEY=value` and a NUL each, as they stand in its events.
+//! What is stored of a device's properties: `KEY=value` and a NUL each, as they stand in its events; and which of them
+//! are its identity.
 
 use core::ops::Range;
 
 use memchr::memchr;
 
-use super::identity;
-use crate::uevent::{Action, Property, Uevent};
+use crate::uevent::{self, Action, Uevent, split};
 
 /// What an event says of its device, found in one pass.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +27,7 @@ impl<'e> Description<'e> {
         let mut all = Self::default();
         for property in part.properties(uevent) {
             all.length += property.len() + 1;
-            if identity::is_part(property) {
+            if is_identity(property) {
                 all.fingerprint = all.fingerprint.wrapping_add(fingerprint(property));
             } else if let Some(value) = property.strip_prefix(b"DRIVER=") {
                 all.driver = all.driver.or(Some(value));
@@ -58,21 +58,21 @@ impl Part {
     /// The part that begins with the first property whose key is stored; `None` if the event does not have the one that
     /// comes first there, as no event of the kernel itself.
     pub(super) fn beside(properties: &[u8], uevent: &Uevent<'_>) -> Option<Self> {
-        let first = split(properties).find(|property| !has_no_place(property))?;
+        let first = split(properties).find(|property| !is_placeless(property))?;
         let first = &first[..=memchr(b'=', first)?];
         let mut before = None;
         for (place, property) in of_event(uevent).enumerate() {
             if property.starts_with(first) {
                 return Some(Self { before: before.unwrap_or(place) });
             }
-            let is_stored = || !has_no_place(property) && range(properties, key(property)).is_some();
+            let is_stored = || !is_placeless(property) && range(properties, key(property)).is_some();
             before = before.or_else(|| is_stored().then_some(place));
         }
         None
     }
 
     /// The part of an event of a device of which nothing is stored: from the first property on that `dev_uevent` may write
-    /// and nobody else.
+    /// and no driver.
     pub(super) fn alone(uevent: &Uevent<'_>) -> Self {
         if uevent.action() == Action::Add {
             return Self::ALL;
@@ -85,7 +85,7 @@ impl Part {
     /// Each without its NUL.
     pub(super) fn properties<'e>(self, uevent: &Uevent<'e>) -> impl Iterator<Item = &'e [u8]> + use<'e> {
         let all = of_event(uevent).enumerate();
-        all.filter(move |(place, property)| *place >= self.before || has_no_place(property)).map(|(_, p)| p)
+        all.filter(move |(place, property)| *place >= self.before || is_placeless(property)).map(|(_, p)| p)
     }
 }
 
@@ -94,7 +94,7 @@ fn key(property: &[u8]) -> &[u8] {
 }
 
 /// Whether a property's place says nothing: it stands in front of the description, or comes and goes at its beginning.
-fn has_no_place(property: &[u8]) -> bool {
+fn is_placeless(property: &[u8]) -> bool {
     property.starts_with(b"SUBSYSTEM=") || property.starts_with(b"DRIVER=")
 }
 
@@ -115,36 +115,9 @@ fn is_of_event(property: &[u8]) -> bool {
     }
 }
 
-/// Whether user space asked for an event (`kobject_synth_uevent` in `lib/kobject_uevent.c`).
-pub(crate) fn is_synthetic(uevent: &Uevent<'_>) -> bool {
-    split(uevent.property_bytes()).any(|property| property.starts_with(b"SYNTH_UUID="))
-}
-
 /// The properties of an event that describe its device, each without its NUL.
 pub(super) fn of_event<'e>(uevent: &Uevent<'e>) -> impl Iterator<Item = &'e [u8]> + use<'e> {
     split(uevent.property_bytes()).filter(|property| !is_of_event(property))
-}
-
-/// What ends with a NUL each, without that.
-pub(super) fn split(mut properties: &[u8]) -> impl Iterator<Item = &[u8]> {
-    core::iter::from_fn(move || {
-        let (property, rest) = properties.split_at(memchr(0, properties)?);
-        properties = &rest[1..];
-        Some(property)
-    })
-}
-
-/// All that are stored.
-pub(super) fn all(properties: &[u8]) -> impl Iterator<Item = Property<'_>> {
-    split(properties).filter_map(|property| {
-        let equals = memchr(b'=', property)?;
-        Some(Property { key: &property[..equals], value: &property[equals + 1..] })
-    })
-}
-
-/// The value of the first property with this key.
-pub(super) fn value<'p>(properties: &'p [u8], key: &[u8]) -> Option<&'p [u8]> {
-    split(properties).find_map(|property| property.strip_prefix(key)?.strip_prefix(b"="))
 }
 
 /// Where the first property with this key stands.
@@ -158,4 +131,40 @@ pub(super) fn range(properties: &[u8], key: &[u8]) -> Option<Range<usize>> {
         start = range.end;
     }
     None
+}
+
+/// What no two devices that follow each other share, as far as they have it. `PRODUCT` is what was plugged in,
+/// and consumers select by `SUBSYSTEM`.
+const IDENTITY: [&[u8]; 7] = [b"SUBSYSTEM", b"BUSNUM", b"DEVNUM", b"MAJOR", b"MINOR", b"IFINDEX", b"PRODUCT"];
+
+/// Whether a property is one of these.
+fn is_identity(property: &[u8]) -> bool {
+    // Most are not, which a byte shows.
+    matches!(property.first(), Some(b'S' | b'B' | b'D' | b'M' | b'I' | b'P'))
+        && IDENTITY
+            .iter()
+            .any(|key| property.strip_prefix(*key).is_some_and(|rest| rest.first() == Some(&b'=')))
+}
+
+/// New for each disk, and for each medium that is put into one (`disk_force_media_change` in
+/// `block/disk-events.c`), or taken out: it moves under a device that stays.
+pub(super) const DISKSEQ: &[u8] = b"DISKSEQ";
+
+/// Whether an event says of a device what is stored of it, in all properties of its identity that both
+/// have. A device with none of them, or with none that differs, may still be another one: then the inode of
+/// its directory in sysfs decides. For where no inode is known.
+pub(super) fn agrees(properties: &[u8], uevent: &Uevent<'_>) -> bool {
+    agrees_but_for_medium(properties, uevent) && agrees_in(DISKSEQ, properties, uevent)
+}
+
+/// The same for an event of a device that stays where it is, or for a directory with the same inode.
+pub(super) fn agrees_but_for_medium(properties: &[u8], uevent: &Uevent<'_>) -> bool {
+    IDENTITY.iter().all(|key| agrees_in(key, properties, uevent))
+}
+
+fn agrees_in(key: &[u8], properties: &[u8], uevent: &Uevent<'_>) -> bool {
+    match (uevent::value(properties, key), uevent.property(key)) {
+        (Some(stored), Some(sent)) => stored == sent,
+        _ => true,
+    }
 }

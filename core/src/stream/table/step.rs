@@ -1,91 +1,84 @@
 use core::num::NonZeroU64;
 
 use super::slot::Index;
-use crate::uevent::Uevent;
+use crate::uevent::{Action, Uevent};
 
 /// One device that the table holds or has held: a slot, and which of its devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Device {
-    pub(crate) slot: Index,
-    pub(crate) generation: u32,
+pub(in crate::stream) struct Device {
+    pub(in crate::stream) slot: Index,
+    pub(in crate::stream) generation: u32,
 }
 
-/// Where something that is told comes from.
+/// Where an event comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Origin {
-    /// A scan found the device, and nothing had been lost.
+    /// A scan found the device, and nothing had been lost; or a snapshot.
     Scan,
     /// The kernel sent it.
     Kernel,
-    /// A scan found what no event told.
-    Repair,
+    /// It was missing: a scan found it, or a delta.
+    Resync,
 }
 
 impl Origin {
-    /// As `SUREPLUG_ORIGIN` has it.
+    /// Returns the value of `SUREPLUG_ORIGIN`.
     #[must_use]
     pub const fn as_bytes(self) -> &'static [u8] {
         match self {
             Self::Scan => b"scan",
             Self::Kernel => b"kernel",
-            Self::Repair => b"repair",
+            Self::Resync => b"repair",
         }
     }
 
-    /// From what `SUREPLUG_ORIGIN` has. Whatever is none of these words did not come from the kernel, either.
+    /// Reads a value of `SUREPLUG_ORIGIN`. A word that is not known did not come from the kernel, either.
     #[must_use]
     pub const fn from_bytes(bytes: &[u8]) -> Self {
         match bytes {
             b"kernel" => Self::Kernel,
             b"scan" => Self::Scan,
-            _ => Self::Repair,
+            _ => Self::Resync,
         }
     }
 }
 
-/// What something that is told does to the set of devices of whoever hears it.
+/// What a step does to the devices of a consumer that gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Effect {
+pub(in crate::stream) enum Effect {
     /// The device appears.
     Add,
     /// The device is gone.
     Remove,
     /// The device stays.
-    Between,
+    Keep,
 }
 
-/// One step of the stream, in the order in which it must be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition<'e> {
-    /// An event of the kernel. If its action does not have that effect, it is told as one that has.
-    Event {
-        /// Whose.
-        device: Device,
-        /// What it does.
-        effect: Effect,
-        /// The event.
-        uevent: Uevent<'e>,
-    },
-    /// Something that no event said, made of what the table holds.
-    Made {
-        /// Whose.
-        device: Device,
-        /// What it does.
-        effect: Effect,
-        /// Why it is told.
-        origin: Origin,
-    },
-    /// An event of something that the table does not hold: it passes as it is.
-    Untracked {
-        /// Who says so.
-        origin: Origin,
-        /// The event.
-        uevent: Uevent<'e>,
-    },
+impl Effect {
+    /// The action of an event that is made for it.
+    pub(in crate::stream) const fn action(self) -> Action<'static> {
+        match self {
+            Self::Add => Action::Add,
+            Self::Remove => Action::Remove,
+            Self::Keep => Action::Change,
+        }
+    }
 }
+
+/// One step of the stream.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::stream) struct Step<'e> {
+    pub(in crate::stream) origin: Origin,
+    /// Whose it is and what it does; `None` for what the table does not hold, which passes as it is.
+    pub(in crate::stream) device: Option<(Device, Effect)>,
+    /// The event; `None` if it is to be made of what the table holds. If its action does not have that effect, it is
+    /// delivered with one that has.
+    pub(in crate::stream) uevent: Option<Uevent<'e>>,
+}
+
+/// Takes the steps in the order in which they are delivered, and returns how many there were by then.
+pub(super) type Out<'o> = &'o mut dyn FnMut(Step<'_>) -> u64;
 
 /// Whether the device of an event can be found again in sysfs, and so in the table: whether it belongs to a
 /// class or a bus. `module`, `drivers`, `queues` and the like do not.
@@ -112,7 +105,7 @@ pub enum Directory {
 }
 
 impl Directory {
-    /// A directory by the number of its inode; 0 if that is not known.
+    /// Returns a directory by the number of its inode; 0 if that is not known.
     #[must_use]
     pub const fn of(inode: u64) -> Self {
         match NonZeroU64::new(inode) {
@@ -121,7 +114,7 @@ impl Directory {
         }
     }
 
-    pub(crate) const fn inode(self) -> Option<NonZeroU64> {
+    pub(in crate::stream) const fn inode(self) -> Option<NonZeroU64> {
         match self {
             Self::Inode(inode) => Some(inode),
             Self::Unknown | Self::Absent => None,

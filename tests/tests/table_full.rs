@@ -1,7 +1,7 @@
 //! A table that is full, devpaths as long as they can be, and as deep.
 
 use sureplug_core::limits::MAX_PROPERTY_BYTES;
-use sureplug_core::stream::table::{Look, ScanKind, Scope};
+use sureplug_core::stream::{Look, ScanKind, Scope};
 use sureplug_tests::model::{Says, Script, uevent};
 
 const NOTHING: [&str; 0] = [];
@@ -24,8 +24,8 @@ fn what_finds_no_slot_passes_untracked_and_is_counted() {
         script.event(action, "/d", &[]);
     }
     assert_eq!(script.told(), ["kernel add /d ?", "kernel change /d ?", "kernel remove /d ?"]);
-    let presence = script.stream.presence();
-    assert_eq!((presence.counts().unfit, presence.devices(), presence.is_overflowing()), (2, 3, true));
+    let stream = &script.stream;
+    assert_eq!((stream.counts().unfit, stream.devices(), stream.is_overflowing()), (2, 3, true));
     script.event("remove", "/a", &[]);
     assert_eq!(script.told(), ["kernel remove /a"]);
     script.event("add", "/d", &[]);
@@ -36,7 +36,7 @@ fn what_finds_no_slot_passes_untracked_and_is_counted() {
 #[test]
 fn bytes_are_in_use_by_what_is_present_and_by_what_somebody_has_to_hear_is_gone() {
     let mut script = ThreeSlots::new();
-    let used = |script: &ThreeSlots| script.stream.presence().used_bytes();
+    let used = |script: &ThreeSlots| script.stream.used_bytes();
     assert_eq!(used(&script), 0);
     script.event("add", "/a", &[]);
     let one = used(&script);
@@ -57,22 +57,22 @@ fn what_is_present_goes_on_in_a_full_table() {
     script.event("bind", "/b", &[("DRIVER", "usb")]);
     script.event("remove", "/c", &[]);
     assert_eq!(script.told(), ["kernel change /a (add)", "kernel bind /b", "kernel remove /c"]);
-    assert_eq!(script.stream.presence().counts().unfit, 0);
+    assert_eq!(script.stream.counts().unfit, 0);
 }
 
 #[test]
 fn a_scan_says_whether_something_has_no_place_still() {
     let mut script = full();
     let outcome =
-        script.scan(ScanKind::Repair, &[("/a", &[], 1), ("/b", &[], 2), ("/c", &[], 3), ("/d", &[], 4)]);
+        script.scan(ScanKind::Resync, &[("/a", &[], 1), ("/b", &[], 2), ("/c", &[], 3), ("/d", &[], 4)]);
     assert_eq!((outcome.kept, outcome.unfit), (3, 1));
-    assert!(script.stream.presence().is_overflowing());
+    assert!(script.stream.is_overflowing());
     assert_eq!(script.told(), ["repair change /a", "repair change /b", "repair change /c"]);
-    let outcome = script.scan(ScanKind::Repair, &[("/a", &[], 1), ("/b", &[], 2)]);
+    let outcome = script.scan(ScanKind::Resync, &[("/a", &[], 1), ("/b", &[], 2)]);
     assert_eq!((outcome.kept, outcome.unfit, outcome.removed), (2, 0, 1));
-    assert!(!script.stream.presence().is_overflowing());
+    assert!(!script.stream.is_overflowing());
     script.told();
-    script.scan(ScanKind::Repair, &[("/a", &[], 1), ("/b", &[], 2), ("/d", &[], 4)]);
+    script.scan(ScanKind::Resync, &[("/a", &[], 1), ("/b", &[], 2), ("/d", &[], 4)]);
     assert!(script.told().contains(&"repair add /d".to_owned()));
 }
 
@@ -86,7 +86,7 @@ fn what_has_no_place_is_not_forgotten_by_a_running_scan() {
     }
     script.event("add", "/d", &[]);
     let outcome = script.finish();
-    assert_eq!((outcome.unfit, script.stream.presence().is_overflowing()), (1, true));
+    assert_eq!((outcome.unfit, script.stream.is_overflowing()), (1, true));
     script.event("remove", "/d", &[]);
     assert_eq!(script.told(), ["kernel add /d ?", "kernel remove /d ?"]);
 }
@@ -125,7 +125,7 @@ fn what_is_below_a_replacement_in_a_full_table_is_told_as_gone_and_found_later()
     script.told();
     let now = [("/a", &[][..], 4), ("/a/x", &[], 5), ("/a/y", &[], 6)];
     let outcome = script.scan(ScanKind::Settle, &now);
-    assert_eq!((outcome.unfit, script.stream.presence().is_overflowing()), (2, true));
+    assert_eq!((outcome.unfit, script.stream.is_overflowing()), (2, true));
     assert_eq!(
         script.told(),
         ["repair remove /a/x", "repair remove /a/y", "repair remove /a", "repair add /a"]
@@ -183,8 +183,8 @@ fn the_longest_devpath_of_the_kernel_is_kept() {
         let says = [("X", rest.as_str()), ("SEQNUM", "1")];
         script.event("add", &path, if room - length >= 3 { &says } else { &says[1..] });
         script.event("change", &path, &[]);
-        script.scan(ScanKind::Repair, &[(&path, &[], 1)]);
-        script.scan(ScanKind::Repair, &[]);
+        script.scan(ScanKind::Resync, &[(&path, &[], 1)]);
+        script.scan(ScanKind::Resync, &[]);
         let told = ["kernel add", "kernel change", "repair change", "repair remove"]
             .map(|what| format!("{what} {path}"));
         assert_eq!(script.told(), told);
@@ -232,13 +232,13 @@ fn slots_are_used_again_for_ever() {
         let told = ["kernel add", "kernel bind", "kernel remove"].map(|what| format!("{what} {path}"));
         assert_eq!(script.told(), told);
     }
-    assert_eq!(script.stream.presence().counts().unfit, 0);
+    assert_eq!(script.stream.counts().unfit, 0);
 }
 
 #[test]
 fn a_look_at_a_devpath_that_none_can_have_is_no_fault() {
     let mut script = full();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     let path = format!("/{}", "x".repeat(5_000));
     script.stream.look_at(path.as_bytes());
     script.event("change", "/a", &[]);

@@ -1,11 +1,11 @@
 //! The way from a devpath to its slot, and to those below it.
 
-use super::Table;
-use crate::stream::table::slot::{Index, State};
+use super::slot::{Index, State};
+use super::slots::Slots;
 
-impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
+impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     /// The slot of that devpath in that state, [`State::Found`] or [`State::Present`].
-    pub(in crate::stream::table) fn find(&self, path: &[u8], state: State) -> Option<Index> {
+    pub(super) fn find(&self, path: &[u8], state: State) -> Option<Index> {
         let hash = hash(path);
         let mut next = self.heads[hash as usize % SLOTS];
         while let Some(index) = next {
@@ -19,14 +19,14 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     }
 
     /// Whether the slot's device is below that devpath.
-    pub(in crate::stream::table) fn is_below(&self, index: Index, path: &[u8]) -> bool {
+    pub(super) fn is_below(&self, index: Index, path: &[u8]) -> bool {
         let slot = self.slot(index);
         usize::from(slot.path_length) > path.len()
             && self.path(index).strip_prefix(path).is_some_and(|rest| rest.first() == Some(&b'/'))
     }
 
     /// Whether anything can be below the slot's device. That it is so must be looked for.
-    pub(in crate::stream::table) fn may_have_below(&self, index: Index) -> bool {
+    pub(super) fn may_have_below(&self, index: Index) -> bool {
         self.below[self.slot(index).hash as usize % SLOTS] > 0
     }
 
@@ -60,8 +60,8 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     /// Counts the slot's device below all devpaths above it, or no more with a `step` of -1. Returns its own
     /// hash and depth.
     fn count_above(&mut self, index: Index, step: u32) -> (u32, u16) {
-        let Self { slots, below, arena, .. } = self;
-        let slot = &slots[index.place()];
+        let Self { list, below, arena, .. } = self;
+        let slot = &list[index.place()];
         let path = arena.get(slot.start as usize, usize::from(slot.path_length));
         let mut depth = 0;
         let mut mixed = 0;

@@ -1,26 +1,26 @@
 //! Who gets a slot and bytes, and which tombstones go for that.
 
-use super::{Table, to_u16};
+use super::slot::{Index, State};
+use super::slots::{Slots, to_u16};
 use crate::limits::MAX_PROPERTY_BYTES;
-use crate::stream::table::slot::{Index, State};
 
 /// Bytes of a devpath and of stored properties with which any event can be made of them, as long as the
 /// kernel's limit: what stands in front of the properties is longest in a `remove`.
 const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0".len();
 
-/// Tombstones that are kept although nobody waits for them, so that who is a little late still hears of devices that
+/// Tombstones that are kept although no consumer needs them, so that one that is a little late still gets devices that
 /// came and went.
 const TOMBSTONES: usize = 64;
 
-impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
-    /// Bytes for which there is room if all tombstones go that nobody waits for.
-    pub(in crate::stream::table) fn room_bytes(&self) -> usize {
-        let tombstones = self.slots.iter().filter(|slot| slot.state == State::Gone && slot.is_available());
+impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
+    /// Bytes for which there is room if all tombstones go that no consumer needs.
+    pub(super) fn room_bytes(&self) -> usize {
+        let tombstones = self.list.iter().filter(|slot| slot.state == State::Gone && slot.is_available());
         let bytes: usize = tombstones.map(|slot| self.arena.cost_of(slot.start)).sum();
         self.arena.room() + bytes
     }
 
-    /// A slot with bytes, not linked yet: a free one, or a tombstone that nobody waits for.
+    /// A slot with bytes, not linked yet: a free one, or a tombstone that no consumer needs.
     pub(super) fn take_slot(&mut self, path_length: usize, properties_length: usize) -> Option<Index> {
         if path_length + properties_length > MAX_STORED_BYTES {
             return None;
@@ -38,15 +38,15 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         Some(index)
     }
 
-    /// One that was never used, as long as tombstones are few; else that of the oldest tombstone, as far as nobody
-    /// waits for that.
+    /// One that was never used, as long as tombstones are few; else that of the oldest tombstone, as far as no consumer
+    /// needs that.
     fn find_place(&self) -> Option<usize> {
         let unused = Some(self.used).filter(|&place| place < SLOTS);
         let hand = self.hand.min(self.used);
         let mut places = (hand..self.used).chain(0..hand);
         match unused {
             Some(place) if self.used < self.linked + TOMBSTONES => Some(place),
-            unused => places.find(|&place| self.slots[place].is_available()).or(unused),
+            unused => places.find(|&place| self.list[place].is_available()).or(unused),
         }
     }
 
@@ -67,7 +67,7 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         true
     }
 
-    /// Bytes for a slot, for which tombstones may go that nobody waits for.
+    /// Bytes for a slot, for which tombstones may go that no consumer needs.
     fn reserve(&mut self, owner: Index, length: usize) -> Option<u32> {
         if self.arena.is_wasteful() {
             self.compact();
@@ -92,7 +92,7 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     }
 
     fn compact(&mut self) {
-        let Self { slots, arena, .. } = self;
-        arena.compact(|owner, start| slots[owner.place()].start = start);
+        let Self { list, arena, .. } = self;
+        arena.compact(|owner, start| list[owner.place()].start = start);
     }
 }

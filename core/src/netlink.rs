@@ -1,8 +1,10 @@
-//! Who sent a message, and whether that is the kernel.
+//! The kernel's end of a netlink socket: whether a message comes from it, and how many it dropped.
 //!
 //! A process that has `CAP_NET_ADMIN` can multicast to the group of the uevents and send to a socket's
 //! port. The kernel stamps each message with what cannot be forged: the sender's port,
 //! the group, and the sender's credentials (`netlink(7)`, `SCM_CREDENTIALS` in `unix(7)`).
+//!
+//! `SEQNUM` has no part in counting: events come out of order, and gaps in it are no loss.
 
 /// The group bit of the kernel's own uevents in `nl_groups`; bit 2 is udevd's.
 pub const KERNEL_GROUP_BIT: u32 = 1;
@@ -41,7 +43,7 @@ impl KernelUids {
     /// Whether the kernel itself multicast a message of this sender. The pid is never looked at.
     ///
     /// ```
-    /// use sureplug_core::netlink::sender::{KernelUids, Sender};
+    /// use sureplug_core::netlink::{KernelUids, Sender};
     ///
     /// let sent = Sender { port: 0, groups: 1, uid: Some(0) };
     /// assert!(KernelUids::INITIAL.believe(sent));
@@ -57,6 +59,34 @@ impl KernelUids {
     }
 }
 
+/// Follows the drop counter of one socket: the ninth word of `SO_MEMINFO` (`sk_get_meminfo` in
+/// `net/core/sock.c`), 32 bits wide, which wraps around.
+///
+/// ```
+/// use sureplug_core::netlink::DropCounter;
+///
+/// let mut drops = DropCounter::starting_at(u32::MAX);
+/// assert_eq!(drops.observe(u32::MAX), 0);
+/// assert_eq!(drops.observe(16), 17);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct DropCounter {
+    last: u32,
+}
+
+impl DropCounter {
+    /// Begins with the counter's present value.
+    #[must_use]
+    pub const fn starting_at(drops: u32) -> Self {
+        Self { last: drops }
+    }
+
+    /// Takes the counter's new value, and returns the events dropped since the one before.
+    pub const fn observe(&mut self, drops: u32) -> u32 {
+        drops.wrapping_sub(core::mem::replace(&mut self.last, drops))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{KernelUids, Sender};
@@ -64,12 +94,12 @@ mod tests {
     const KERNEL: Sender = Sender { port: 0, groups: 1, uid: Some(0) };
 
     #[test]
-    fn the_kernels_multicast_is_believed() {
+    fn i7_the_kernels_multicast_is_believed() {
         assert!(KernelUids::INITIAL.believe(KERNEL));
     }
 
     #[test]
-    fn everything_else_is_not() {
+    fn i7_other_senders_are_not_believed() {
         for sender in [
             Sender { port: 1, ..KERNEL },
             Sender { groups: 0, ..KERNEL },
@@ -83,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_namespace_sees_other_uids() {
+    fn i7_uids_are_those_of_the_user_namespace() {
         let uids = KernelUids { kernel: 65_534, net_owner: 1000 };
         assert!(uids.believe(Sender { uid: Some(65_534), ..KERNEL }));
         assert!(uids.believe(Sender { uid: Some(1000), ..KERNEL }));

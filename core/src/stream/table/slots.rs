@@ -1,38 +1,32 @@
 //! Where the devices are kept: slots, an index from devpath to slot, and the bytes of both.
 
-mod lookup;
-mod room;
-
-use memchr::memchr;
-
 use super::arena::Arena;
-use super::identity;
+use super::properties::{self, DISKSEQ, Description, Part};
 use super::slot::{Index, Marks, Slot, State};
-use super::stored::{self, Description, Part};
-use super::transition::Device;
-use crate::uevent::Uevent;
+use super::step::Device;
+use crate::uevent::{self, Property, Uevent};
 
 /// Slots and bytes of fixed number.
-pub(super) struct Table<const SLOTS: usize, const BYTES: usize> {
-    slots: [Slot; SLOTS],
+pub(super) struct Slots<const SLOTS: usize, const BYTES: usize> {
+    pub(super) list: [Slot; SLOTS],
     /// The first slot for each remainder of the hash.
-    heads: [Option<Index>; SLOTS],
+    pub(super) heads: [Option<Index>; SLOTS],
     /// For each remainder of a hash, how often a device is below a devpath with such a hash.
-    below: [u32; SLOTS],
-    arena: Arena<BYTES>,
+    pub(super) below: [u32; SLOTS],
+    pub(super) arena: Arena<BYTES>,
     /// Slots that were ever used: those from the first on.
-    used: usize,
+    pub(super) used: usize,
     /// Devices that are found or present.
-    linked: usize,
+    pub(super) linked: usize,
     /// Where the search for a slot begins, so that the tombstone that has been there for longest goes first.
-    hand: usize,
+    pub(super) hand: usize,
 }
 
-impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
+impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     pub(super) const EMPTY: Self = {
         assert!(SLOTS > 0 && SLOTS < u16::MAX as usize, "a table has from 1 to 65,534 slots");
         Self {
-            slots: [Slot::FREE; SLOTS],
+            list: [Slot::FREE; SLOTS],
             heads: [None; SLOTS],
             below: [0; SLOTS],
             arena: Arena::EMPTY,
@@ -43,20 +37,15 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     };
 
     pub(super) fn slot(&self, index: Index) -> &Slot {
-        &self.slots[index.place()]
+        &self.list[index.place()]
     }
 
     pub(super) fn slot_mut(&mut self, index: Index) -> &mut Slot {
-        &mut self.slots[index.place()]
+        &mut self.list[index.place()]
     }
 
-    pub(super) fn slots(&self) -> &[Slot; SLOTS] {
-        &self.slots
-    }
-
-    /// All slots' indices.
-    pub(super) fn indices() -> impl DoubleEndedIterator<Item = Index> + use<SLOTS, BYTES> {
-        (0..SLOTS).filter_map(Index::from_place)
+    pub(super) fn all(&self) -> &[Slot; SLOTS] {
+        &self.list
     }
 
     pub(super) fn device(&self, index: Index) -> Device {
@@ -82,7 +71,7 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     /// Whether an event agrees with what is stored in all of the identity but for the medium.
     pub(super) fn agrees(&self, index: Index, uevent: &Uevent<'_>, description: &Description<'_>) -> bool {
         self.slot(index).fingerprint == description.fingerprint
-            || identity::agrees_but_for_medium(self.properties(index), uevent)
+            || properties::agrees_but_for_medium(self.properties(index), uevent)
     }
 
     /// Keeps the device of an event; `None` if there is no room.
@@ -126,7 +115,7 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     /// room for it the old stays.
     pub(super) fn refresh(&mut self, index: Index, uevent: &Uevent<'_>, part: Part) {
         let old = self.properties(index);
-        if part.properties(uevent).eq(stored::split(old)) {
+        if part.properties(uevent).eq(uevent::split(old)) {
             return;
         }
         let Description { length, fingerprint, .. } = Description::of_part(uevent, part);
@@ -147,12 +136,11 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         // One that does not describe its device as the kernel does: what it has not is still true.
         self.set(index, b"DRIVER", now.driver);
         if now.diskseq.is_some() {
-            self.set(index, identity::DISKSEQ, now.diskseq);
+            self.set(index, DISKSEQ, now.diskseq);
         }
-        for property in stored::of_event(uevent) {
-            let Some(equals) = memchr(b'=', property) else { continue };
-            let (key, value) = (&property[..equals], &property[equals + 1..]);
-            if stored::range(self.properties(index), key).is_some() {
+        for property in properties::of_event(uevent) {
+            let Some(Property { key, value }) = Property::of(property) else { continue };
+            if properties::range(self.properties(index), key).is_some() {
                 self.set(index, key, Some(value));
             }
         }
@@ -161,7 +149,7 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
     /// Stores one property anew, or no more.
     fn set(&mut self, index: Index, key: &[u8], value: Option<&[u8]>) {
         let properties = self.properties(index);
-        let range = stored::range(properties, key);
+        let range = properties::range(properties, key);
         let old = range.clone().map(|range| &properties[range.start + key.len() + 1..range.end - 1]);
         if old == value {
             return;
@@ -186,15 +174,15 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
         self.slot_mut(index).properties_length = to_u16(length - less + more);
     }
 
-    /// The device is no longer told as present. It stays as a tombstone until its slot is needed.
-    pub(super) fn bury(&mut self, index: Index) {
+    /// Makes a removed device a tombstone, which stays until its slot is needed.
+    pub(super) fn entomb(&mut self, index: Index) {
         self.unlink(index);
         let slot = self.slot_mut(index);
         slot.state = State::Gone;
         slot.marks = Marks::default();
     }
 
-    /// Nobody was told of the device, or everybody that it is gone.
+    /// Frees the slot of a device that was announced to no consumer, or whose `remove` all have got.
     pub(super) fn release(&mut self, index: Index) {
         if self.slot(index).is_indexed() {
             self.unlink(index);
@@ -216,7 +204,7 @@ impl<const SLOTS: usize, const BYTES: usize> Table<SLOTS, BYTES> {
 
 /// Both parts of a datagram, which core keeps in u16 throughout.
 #[allow(clippy::cast_possible_truncation)]
-const fn to_u16(length: usize) -> u16 {
+pub(super) const fn to_u16(length: usize) -> u16 {
     debug_assert!(length <= u16::MAX as usize);
     length as u16
 }

@@ -1,6 +1,7 @@
 //! What a scan tells.
 
-use sureplug_core::stream::table::{Look, Outcome, ScanKind};
+use sureplug_core::stream::{Look, ScanKind, ScanOutcome};
+use sureplug_core::time::Instant;
 use sureplug_tests::model::{Found, Script};
 
 type Roomy = Script<24, 4_096, 8_192, 1>;
@@ -21,14 +22,14 @@ fn the_first_one_tells_all_parents_first() {
     let found = [("/b/x", &[][..], 1), ("/b", &[], 2), ("/a", &[], 3), ("/b/x/u", &[], 4)];
     let outcome = script.scan(ScanKind::Start, &found);
     assert_eq!(script.told(), ["scan add /b", "scan add /a", "scan add /b/x", "scan add /b/x/u"]);
-    assert_eq!(outcome, Outcome { added: 4, ..Outcome::default() });
+    assert_eq!(outcome, ScanOutcome { added: 4, ..ScanOutcome::default() });
 }
 
 #[test]
 fn a_repair_tells_removals_children_first_then_additions_parents_first_then_what_stayed() {
     let mut script = scanned(&[("/a", &[], 1), ("/a/x", &[], 2), ("/a/x/u", &[], 3), ("/b", &[], 4)]);
     let found = [("/b", &[][..], 4), ("/c/x", &[], 5), ("/c", &[], 6)];
-    let outcome = script.scan(ScanKind::Repair, &found);
+    let outcome = script.scan(ScanKind::Resync, &found);
     assert_eq!(
         script.told(),
         [
@@ -40,8 +41,8 @@ fn a_repair_tells_removals_children_first_then_additions_parents_first_then_what
             "repair change /b",
         ]
     );
-    assert_eq!(outcome, Outcome { added: 2, removed: 3, kept: 1, ..Outcome::default() });
-    assert!(outcome.has_repaired());
+    assert_eq!(outcome, ScanOutcome { added: 2, removed: 3, kept: 1, ..ScanOutcome::default() });
+    assert!(outcome.has_resynced());
 }
 
 #[test]
@@ -50,10 +51,10 @@ fn a_settle_scan_tells_nothing_if_all_is_well() {
     let mut script = scanned(&found);
     let outcome = script.scan(ScanKind::Settle, &found);
     assert_eq!(script.told(), NOTHING);
-    assert_eq!(outcome, Outcome { kept: 2, ..Outcome::default() });
+    assert_eq!(outcome, ScanOutcome { kept: 2, ..ScanOutcome::default() });
     let outcome = script.scan(ScanKind::Settle, &found[..1]);
     assert_eq!(script.told(), ["repair remove /a/x"]);
-    assert_eq!(outcome, Outcome { kept: 1, removed: 1, ..Outcome::default() });
+    assert_eq!(outcome, ScanOutcome { kept: 1, removed: 1, ..ScanOutcome::default() });
 }
 
 #[test]
@@ -61,10 +62,10 @@ fn i3_a_device_that_a_resync_could_not_read_gets_its_change_from_the_scan_that_c
     let found = [("/a", &[][..], 1), ("/b", &[], 2)];
     let mut script = scanned(&found);
     // `/b` is there, but cannot be read: the caller neither saw it nor found it gone.
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(found[0]);
     while script.stream.look_at_unseen().is_some() {}
-    script.stream.end_scan(0);
+    script.stream.end_scan(Instant::BOOT);
     assert_eq!(script.told(), ["repair change /a"]);
     script.scan(ScanKind::Settle, &found);
     assert_eq!(script.told(), ["repair change /b"]);
@@ -75,7 +76,7 @@ fn i3_a_device_that_a_resync_could_not_read_gets_its_change_from_the_scan_that_c
 #[test]
 fn what_stayed_is_told_as_it_is_now() {
     let mut script = scanned(&[("/a", &[("DRIVER", "old")], 1)]);
-    script.scan(ScanKind::Repair, &[("/a", &[("DRIVER", "new"), ("MORE", "so that it moves")], 1)]);
+    script.scan(ScanKind::Resync, &[("/a", &[("DRIVER", "new"), ("MORE", "so that it moves")], 1)]);
     script.next_with(script.id, &mut |entry| {
         assert_eq!(entry.uevent.driver(), Some(&b"new"[..]));
         assert_eq!(entry.uevent.seqnum(), None);
@@ -85,10 +86,10 @@ fn what_stayed_is_told_as_it_is_now() {
 #[test]
 fn a_device_with_another_inode_was_replaced() {
     let mut script = scanned(&[("/a", &[], 1)]);
-    let outcome = script.scan(ScanKind::Repair, &[("/a", &[], 2)]);
+    let outcome = script.scan(ScanKind::Resync, &[("/a", &[], 2)]);
     assert_eq!(script.told(), ["repair remove /a", "repair add /a"]);
-    assert_eq!(outcome, Outcome { replaced: 1, ..Outcome::default() });
-    assert!(!script.scan(ScanKind::Repair, &[("/a", &[], 2)]).has_repaired());
+    assert_eq!(outcome, ScanOutcome { replaced: 1, ..ScanOutcome::default() });
+    assert!(!script.scan(ScanKind::Resync, &[("/a", &[], 2)]).has_resynced());
 }
 
 /// Nothing tells it from the one that an event told of: it is told as kept. Its inode is known from then on.
@@ -97,16 +98,16 @@ fn a_device_whose_inode_was_not_known_is_kept() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[]);
     script.told();
-    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 2)]).kept, 1);
+    assert_eq!(script.scan(ScanKind::Resync, &[("/a", &[], 2)]).kept, 1);
     assert_eq!(script.told(), ["repair change /a"]);
-    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 3)]).replaced, 1);
+    assert_eq!(script.scan(ScanKind::Resync, &[("/a", &[], 3)]).replaced, 1);
 }
 
 #[test]
 fn an_inode_that_could_not_be_read_tells_nothing() {
     let mut script = scanned(&[("/a", &[], 1)]);
-    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 0)]).kept, 1);
-    assert_eq!(script.scan(ScanKind::Repair, &[("/a", &[], 2)]).replaced, 1);
+    assert_eq!(script.scan(ScanKind::Resync, &[("/a", &[], 0)]).kept, 1);
+    assert_eq!(script.scan(ScanKind::Resync, &[("/a", &[], 2)]).replaced, 1);
 }
 
 /// Whatever is seen first, and although the inodes of what is below were not known.
@@ -130,8 +131,8 @@ fn what_is_below_a_replaced_device_was_replaced_with_it() {
                 "repair add /a/x/u",
             ]
         );
-        assert_eq!(outcome, Outcome { replaced: 3, ..Outcome::default() });
-        assert!(!script.scan(ScanKind::Settle, &found).has_repaired(), "it knows them now");
+        assert_eq!(outcome, ScanOutcome { replaced: 3, ..ScanOutcome::default() });
+        assert!(!script.scan(ScanKind::Settle, &found).has_resynced(), "it knows them now");
     }
 }
 
@@ -170,7 +171,7 @@ fn an_event_about_a_device_is_newer_than_what_was_read_of_it() {
 fn an_event_above_a_device_is_newer_if_it_may_take_that_along() {
     for (action, look) in [("remove", Look::Touched), ("change", Look::Taken), ("add", Look::Taken)] {
         let mut script = scanned(&[("/a", &[], 1)]);
-        script.stream.begin_scan(ScanKind::Repair);
+        script.stream.begin_scan(ScanKind::Resync);
         script.stream.look_at(b"/a/x");
         script.event(action, "/a", &[]);
         assert_eq!(script.saw_late(("/a/x", &[], 2)), look, "{action}");
@@ -187,20 +188,20 @@ fn outside_of_a_scan_nothing_is_taken() {
     script.stream.look_at(b"/a");
     assert_eq!(script.stream.gone(), Look::Touched);
     assert!(script.stream.look_at_unseen().is_none());
-    assert_eq!(script.stream.end_scan(0), Outcome::default());
+    assert_eq!(script.stream.end_scan(Instant::BOOT), ScanOutcome::default());
     assert_eq!(script.told(), NOTHING);
 }
 
 #[test]
 fn what_is_found_above_a_new_device_is_told_before_it() {
     let mut script = Roomy::new();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     for path in ["/a/x", "/a", "/b", "/a/x/u/v"] {
         script.saw((path, &[], 1));
     }
     script.event("add", "/a/x/u", &[]);
     assert_eq!(script.told(), ["repair add /a", "repair add /a/x", "kernel add /a/x/u"]);
-    let outcome = script.stream.end_scan(0);
+    let outcome = script.stream.end_scan(Instant::BOOT);
     assert_eq!(script.told(), ["repair add /b", "repair add /a/x/u/v"]);
     assert_eq!(outcome.added, 4);
 }
@@ -213,18 +214,18 @@ fn what_cannot_be_read_stays_as_it_is() {
     while script.stream.look_at_unseen().is_some() {
         looks += 1;
     }
-    assert_eq!((looks, script.stream.end_scan(0)), (2, Outcome::default()));
+    assert_eq!((looks, script.stream.end_scan(Instant::BOOT)), (2, ScanOutcome::default()));
     assert_eq!(script.told(), NOTHING);
 }
 
 #[test]
 fn a_scan_that_begins_anew_forgets_what_was_found() {
     let mut script = scanned(&[("/a", &[], 1)]);
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/b", &[], 2));
     script.stream.look_at(b"/a");
     script.stream.gone();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/a", &[], 1));
     script.finish();
     assert_eq!(script.told(), ["repair change /a"]);
@@ -241,9 +242,9 @@ fn what_comes_and_goes_during_a_scan_is_told_by_its_events() {
         script.event(action, path, &[]);
     }
     assert_eq!(script.told(), ["kernel remove /a", "kernel add /c", "kernel add /a"]);
-    assert_eq!(script.finish(), Outcome::default());
+    assert_eq!(script.finish(), ScanOutcome::default());
     assert_eq!(script.told(), NOTHING);
-    assert_eq!(script.stream.presence().devices(), 2);
+    assert_eq!(script.stream.devices(), 2);
 }
 
 #[test]

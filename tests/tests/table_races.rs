@@ -1,6 +1,7 @@
 //! Events and looks at the same device, in the orders in which they were mistaken once.
 
-use sureplug_core::stream::table::{Look, ScanKind};
+use sureplug_core::stream::{Look, ScanKind};
+use sureplug_core::time::Instant;
 use sureplug_tests::model::Script;
 
 type Roomy = Script<24, 4_096, 8_192, 1>;
@@ -12,7 +13,7 @@ fn replaced() -> Roomy {
     let mut script = Roomy::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1), ("/a/x", &[], 2)]);
     script.told();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     assert_eq!(script.saw(("/a", &[("NEW", "1")], 3)), Look::Taken);
     script
 }
@@ -28,7 +29,7 @@ fn a_replacement_is_told_although_the_new_device_sends_an_event_then() {
         script.finish();
         assert!(script.told().contains(&"repair add /a/x".to_owned()), "{action}");
         let found = [("/a", &[][..], 3), ("/a/x", &[], 4)];
-        assert!(!script.scan(ScanKind::Settle, &found).has_repaired(), "{action}: its inode is known");
+        assert!(!script.scan(ScanKind::Settle, &found).has_resynced(), "{action}: its inode is known");
     }
 }
 
@@ -43,7 +44,7 @@ fn what_was_below_a_replaced_device_is_looked_for() {
         script.stream.gone();
     }
     assert_eq!(unseen, [b"/a/x"]);
-    script.stream.end_scan(0);
+    script.stream.end_scan(Instant::BOOT);
     assert_eq!(script.told(), ["repair remove /a/x", "repair remove /a", "kernel add /a (change)"]);
 }
 
@@ -62,7 +63,7 @@ fn what_comes_where_a_scan_saw_nothing_is_another_device() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[]);
     script.told();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.stream.look_at(b"/a");
     assert_eq!(script.stream.gone(), Look::Taken);
     script.event("add", "/a", &[]);
@@ -76,7 +77,7 @@ fn what_a_scan_sees_where_it_saw_nothing_is_another_device() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[]);
     script.told();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.stream.look_at(b"/a");
     script.stream.gone();
     script.saw(("/a", &[], 1));
@@ -90,7 +91,7 @@ fn what_sends_an_event_is_looked_at_all_the_same() {
     let mut script = Roomy::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1), ("/b", &[], 2)]);
     script.told();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/b", &[], 2));
     script.event("add", "/a", &[]);
     assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/a".to_vec()));
@@ -104,7 +105,7 @@ fn what_sends_an_event_is_looked_at_all_the_same() {
 #[test]
 fn an_event_that_is_older_than_the_scan_is_not_believed() {
     let mut script = Roomy::new();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.stream.look_at(b"/b");
     script.event("add", "/a", &[]);
     script.saw_late(("/b", &[], 2));
@@ -121,14 +122,14 @@ fn an_event_that_is_older_than_the_scan_is_not_believed_if_nothing_is_listed() {
         script.event(action, path, &[]);
     }
     script.told();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/q".to_vec()));
     for path in ["/a", "/b", "/c"] {
         script.event("add", path, &[]);
     }
     script.stream.gone();
     script.finish();
-    assert_eq!(script.stream.presence().devices(), 0);
+    assert_eq!(script.stream.devices(), 0);
 }
 
 /// It has not been seen yet, and moves to a place that the search was past.
@@ -141,7 +142,7 @@ fn what_moves_is_looked_for_once_more() {
     script.event("remove", "/p", &[]);
     script.event("remove", "/r", &[]);
     script.told();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/a", &[], 1));
     assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/q".to_vec()));
     script.moved("/a", "/b", &[]);
@@ -149,7 +150,7 @@ fn what_moves_is_looked_for_once_more() {
     assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/b/x".to_vec()));
     script.stream.gone();
     script.finish();
-    assert_eq!(script.stream.presence().devpaths().collect::<Vec<_>>(), [b"/b"]);
+    assert_eq!(script.stream.devpaths().collect::<Vec<_>>(), [b"/b"]);
 }
 
 /// The same for what is below a device that an event shows to be another one.
@@ -163,14 +164,14 @@ fn what_was_below_a_replaced_device_is_looked_for_once_more() {
         script.event("remove", path, &[("DEVNUM", "1")]);
     }
     script.told();
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.stream.look_at(b"/none");
     script.stream.gone();
     assert_eq!(script.stream.look_at_unseen().map(|(path, _)| path.to_vec()), Some(b"/a".to_vec()));
     script.event("add", "/a", &[("DEVNUM", "2")]);
     script.stream.gone();
     script.finish();
-    assert_eq!(script.stream.presence().devpaths().collect::<Vec<_>>(), [b"/a"]);
+    assert_eq!(script.stream.devpaths().collect::<Vec<_>>(), [b"/a"]);
 }
 
 /// What was told of it is of the old one.
@@ -193,7 +194,7 @@ fn what_was_replaced_unseen_is_not_replaced_again() {
     let told = ["repair remove /a/x", "repair remove /a", "repair add /a", "repair add /a/x"];
     assert_eq!(script.told(), told);
     let outcome = script.scan(ScanKind::Settle, &[("/a", &[], 3), ("/a/x", &[], 4)]);
-    assert_eq!((outcome.kept, outcome.has_repaired()), (2, false));
+    assert_eq!((outcome.kept, outcome.has_resynced()), (2, false));
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn the_inode_of_what_was_found_is_kept_when_its_add_comes() {
 fn the_inode_of_what_was_found_is_kept_below_a_replaced_device() {
     let mut script = Roomy::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1)]);
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/a/x", &[], 2));
     script.event("add", "/a/x", &[]);
     script.saw(("/a", &[], 3));

@@ -1,8 +1,7 @@
 //! What an event means for who was told of devices before.
 
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::journal::Lag;
-use sureplug_core::stream::table::{ScanKind, Scope};
+use sureplug_core::stream::{Lag, ScanKind, Scope};
 use sureplug_core::uevent::Property;
 use sureplug_tests::model::{Says, Script, uevent};
 
@@ -34,7 +33,7 @@ fn a_remove_of_something_unknown_is_counted_and_not_told() {
     let mut script = Roomy::new();
     script.event("remove", "/a", USB);
     assert_eq!(script.told(), [""; 0]);
-    assert_eq!(script.stream.presence().counts().unknown_removals, 1);
+    assert_eq!(script.stream.counts().unknown_removals, 1);
 }
 
 #[test]
@@ -62,7 +61,7 @@ fn an_untracked_event_passes_as_it_is() {
     script.send(&uevent("remove", "/module/never", &[]), Scope::Untracked);
     let add = "kernel add /module/loop ?";
     assert_eq!(script.told(), [add, add, "kernel remove /module/never ?"]);
-    assert_eq!(script.stream.presence().devices(), 0);
+    assert_eq!(script.stream.devices(), 0);
     script.send(&uevent("add", "/module/loop", &[("SUBSYSTEM", "module")]), Scope::Untracked);
     script.next_with(script.id, &mut |entry| {
         let added: Vec<_> = entry.added_properties().map(|property| property.key).collect();
@@ -126,7 +125,7 @@ fn a_disk_with_a_new_medium_is_not_replaced() {
     script.event("add", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "9")]);
     script.event("change", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "10")]);
     let outcome = script.scan(ScanKind::Settle, &[("/disk", &[("MAJOR", "8"), ("DISKSEQ", "10")], 7)]);
-    assert_eq!((outcome.kept, outcome.has_repaired()), (1, false));
+    assert_eq!((outcome.kept, outcome.has_resynced()), (1, false));
     script.event("add", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "10")]);
     assert_eq!(script.told(), ["kernel add /disk", "kernel change /disk", "kernel change /disk (add)"]);
     script.event("add", "/disk", &[("MAJOR", "8"), ("DISKSEQ", "11")]);
@@ -167,7 +166,7 @@ fn a_removed_device_takes_along_what_is_below_it_children_first() {
     script.event("remove", "/a", &[]);
     let told = ["repair remove /a/x/u", "repair remove /a/x", "repair remove /a/y", "kernel remove /a"];
     assert_eq!(script.told(), told);
-    assert_eq!(script.stream.presence().devices(), 3);
+    assert_eq!(script.stream.devices(), 3);
 }
 
 #[test]
@@ -225,7 +224,7 @@ fn a_synthetic_remove_of_something_unknown_is_told_as_add_if_it_is_there() {
     let mut script = Roomy::new();
     let synthetic = [("SUBSYSTEM", "usb"), ("SYNTH_UUID", "0")];
     script.event_at("remove", "/a", &synthetic, 0);
-    assert_eq!(script.stream.presence().counts().unknown_removals, 1);
+    assert_eq!(script.stream.counts().unknown_removals, 1);
     script.event_at("remove", "/a", &synthetic, 1);
     assert_eq!(script.told(), ["kernel add /a (remove)"]);
     assert_eq!(script.scan(ScanKind::Settle, &[("/a", USB, 2)]).replaced, 1, "its directory is known");
@@ -268,7 +267,7 @@ fn a_number_of_media_that_moves_in_one_directory_replaces_nothing() {
     script.event("change", "/disk", &disk("9"));
     script.event_at("add", "/disk", &disk("10"), 7);
     let found = [("/disk", &disk("11")[..], 7), ("/disk/part", &disk("11")[..], 8)];
-    assert!(!script.scan(ScanKind::Settle, &found).has_repaired());
+    assert!(!script.scan(ScanKind::Settle, &found).has_resynced());
     script.event_at("add", "/disk/part", &disk("12"), 8);
     assert_eq!(
         script.told(),

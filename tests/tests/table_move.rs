@@ -1,6 +1,7 @@
 //! A device gets another devpath.
 
-use sureplug_core::stream::table::{Look, ScanKind};
+use sureplug_core::stream::{Look, ScanKind};
+use sureplug_core::time::Instant;
 use sureplug_tests::model::Script;
 
 type Roomy = Script<16, 4_096, 8_192, 1>;
@@ -31,7 +32,7 @@ fn it_is_told_as_remove_and_add_with_all_that_is_below_it() {
             "kernel add /c/longer/x/u",
         ]
     );
-    assert_eq!(script.stream.presence().devices(), 6);
+    assert_eq!(script.stream.devices(), 6);
     script.scan(ScanKind::Settle, &[]);
     let mut says = Vec::new();
     while script
@@ -107,13 +108,13 @@ fn onto_what_is_known_there_tells_nothing_twice() {
     let mut script = with(&["/a", "/a/x", "/b/x"]);
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
     assert_eq!(script.told(), ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)"]);
-    assert_eq!(script.stream.presence().devices(), 2);
+    assert_eq!(script.stream.devices(), 2);
 }
 
 #[test]
 fn onto_what_a_scan_has_seen_there_leaves_that() {
     let mut script = with(&["/a", "/a/x", "/b/x"]);
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/b/x", &[("SUBSYSTEM", "net")], 2));
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
     script.told();
@@ -125,7 +126,7 @@ fn onto_what_a_scan_has_seen_there_leaves_that() {
 #[test]
 fn onto_what_a_scan_saw_to_be_gone_is_told_as_replaced() {
     let mut script = with(&["/a", "/a/x", "/b/x"]);
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.stream.look_at(b"/b/x");
     assert_eq!(script.stream.gone(), Look::Taken);
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
@@ -144,7 +145,7 @@ fn behind_a_scan_is_a_change() {
     script.told();
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
     assert_eq!(script.told(), ["kernel change /b (move)"]);
-    assert_eq!(script.stream.presence().devices(), 2);
+    assert_eq!(script.stream.devices(), 2);
 }
 
 #[test]
@@ -165,21 +166,21 @@ fn what_a_scan_has_found_moves_along() {
     script.saw(("/a", &[], 1));
     script.saw(("/a/x", &[("X", "1")], 2));
     script.moved("/a", "/b", &[]);
-    let outcome = script.stream.end_scan(0);
+    let outcome = script.stream.end_scan(Instant::BOOT);
     assert_eq!(script.told(), ["kernel add /b (move)", "scan add /b/x"]);
     assert_eq!(outcome.added, 1);
     let again = script.scan(ScanKind::Settle, &[("/b", &[], 1), ("/b/x", &[], 2)]);
-    assert_eq!((again.kept, again.has_repaired()), (2, false));
+    assert_eq!((again.kept, again.has_resynced()), (2, false));
 }
 
 /// The scan has seen it at its new devpath before the event came, and the event moves it there once more.
 #[test]
 fn what_a_scan_has_found_at_the_new_devpath_is_told_once() {
     let mut script = with(&["/a", "/a/x"]);
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/b/x", &[], 2));
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
-    script.stream.end_scan(0);
+    script.stream.end_scan(Instant::BOOT);
     let told = ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)", "repair add /b/x"];
     assert_eq!(script.told(), told);
 }
@@ -188,7 +189,7 @@ fn what_a_scan_has_found_at_the_new_devpath_is_told_once() {
 #[test]
 fn what_was_not_seen_yet_is_looked_for_at_its_new_devpath() {
     let mut script = with(&["/q", "/a", "/a/x"]);
-    script.stream.begin_scan(ScanKind::Repair);
+    script.stream.begin_scan(ScanKind::Resync);
     assert_eq!(script.saw(("/q", &[], 1)), Look::Taken);
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
     script.told();
@@ -198,7 +199,7 @@ fn what_was_not_seen_yet_is_looked_for_at_its_new_devpath() {
         script.stream.gone();
     }
     assert_eq!(unseen, [(b"/b/x".to_vec(), b"net".to_vec())]);
-    script.stream.end_scan(0);
+    script.stream.end_scan(Instant::BOOT);
     assert_eq!(script.told(), ["repair remove /b/x", "repair change /q"]);
 }
 
@@ -206,7 +207,7 @@ fn what_was_not_seen_yet_is_looked_for_at_its_new_devpath() {
 fn a_look_at_either_devpath_or_below_is_touched() {
     for path in ["/a", "/a/x", "/b", "/b/x"] {
         let mut script = with(&["/a"]);
-        script.stream.begin_scan(ScanKind::Repair);
+        script.stream.begin_scan(ScanKind::Resync);
         script.stream.look_at(path.as_bytes());
         script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
         assert_eq!(script.stream.gone(), Look::Touched, "{path}");
@@ -219,7 +220,7 @@ fn below_itself_or_above_itself_breaks_nothing() {
         let mut script = with(&["/a", "/a/x", "/a/x/u"]);
         script.moved(from, to, &[("SUBSYSTEM", "net")]);
         script.told();
-        let paths: Vec<_> = script.stream.presence().devpaths().map(<[u8]>::to_vec).collect();
+        let paths: Vec<_> = script.stream.devpaths().map(<[u8]>::to_vec).collect();
         let unique: std::collections::BTreeSet<_> = paths.iter().collect();
         assert_eq!(unique.len(), paths.len(), "{paths:?}");
     }
@@ -233,7 +234,7 @@ fn what_has_no_room_at_its_new_devpath_is_counted() {
     script.event("add", &name, &[]);
     script.moved("/a", &format!("/{}", "b".repeat(900)), &[]);
     let told = script.told();
-    assert_eq!((told.len(), script.stream.presence().devices()), (5, 1), "{told:?}");
-    assert_eq!(script.stream.presence().counts().unfit, 1);
-    assert!(script.stream.presence().is_overflowing());
+    assert_eq!((told.len(), script.stream.devices()), (5, 1), "{told:?}");
+    assert_eq!(script.stream.counts().unfit, 1);
+    assert!(script.stream.is_overflowing());
 }

@@ -1,4 +1,0 @@
-//! Verification of a message's sender, and arithmetic on the kernel's drop counter.
-
-pub mod loss;
-pub mod sender;

@@ -1,0 +1,101 @@
+//! From what was announced to a consumer to what the table says.
+
+use super::DeviceTable;
+use super::slot::{ConsumerId, Index, State};
+use super::step::{Device, Effect};
+use crate::selection::Selection;
+
+impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
+    /// Returns `true` if the device was announced to a consumer, and its `remove` was not.
+    pub(in crate::stream) fn is_announced(&self, device: Device, id: ConsumerId) -> bool {
+        self.slots.slot(device.slot).announced & id.bit() != 0 && self.is_current(device)
+    }
+
+    fn lacks_remove(&self, index: Index, id: ConsumerId) -> bool {
+        let slot = self.slots.slot(index);
+        slot.announced & id.bit() != 0 && slot.state == State::Gone
+    }
+
+    fn lacks_add(&self, index: Index, id: ConsumerId, selection: &Selection) -> bool {
+        let slot = self.slots.slot(index);
+        slot.announced & id.bit() == 0
+            && slot.state == State::Present
+            && selection.admits(self.subsystem(index))
+    }
+
+    /// The device was announced to a consumer, which missed an event of it, and is still there.
+    fn lacks_change(&self, index: Index, id: ConsumerId) -> bool {
+        let slot = self.slots.slot(index);
+        slot.missed & slot.announced & id.bit() != 0 && slot.state == State::Present
+    }
+
+    /// Returns the next step of the delta. Devices that are removed or replaced come before those that are added,
+    /// since that may be another one of the same devpath; what stayed comes last.
+    pub(in crate::stream) fn next_delta(
+        &self,
+        id: ConsumerId,
+        selection: &Selection,
+    ) -> Option<(Index, Effect)> {
+        let depth = |index: &Index| self.slots.slot(*index).depth;
+        let gone = Self::indices().filter(|&index| self.lacks_remove(index, id)).max_by_key(depth);
+        let new = || Self::indices().filter(|&index| self.lacks_add(index, id, selection)).min_by_key(depth);
+        let kept = || Self::indices().find(|&index| self.lacks_change(index, id));
+        gone.map(|index| (index, Effect::Remove))
+            .or_else(|| new().map(|index| (index, Effect::Add)))
+            .or_else(|| kept().map(|index| (index, Effect::Keep)))
+    }
+
+    /// Returns the number of steps of the delta.
+    pub(in crate::stream) fn delta_length(&self, id: ConsumerId, selection: &Selection) -> usize {
+        let lacks = |index: &Index| {
+            self.lacks_remove(*index, id)
+                || self.lacks_add(*index, id, selection)
+                || self.lacks_change(*index, id)
+        };
+        Self::indices().filter(lacks).count()
+    }
+
+    /// Returns the number of devices that are gone and of which the consumer still needs the `remove`.
+    pub(in crate::stream) fn tombstones(&self, id: ConsumerId) -> usize {
+        Self::indices().filter(|&index| self.lacks_remove(index, id)).count()
+    }
+
+    /// Takes all present devices of a selection as announced.
+    pub(in crate::stream) fn mark_all_announced(&mut self, id: ConsumerId, selection: &Selection) {
+        for index in Self::indices() {
+            if self.lacks_add(index, id, selection) {
+                self.slots.slot_mut(index).announced |= id.bit();
+            }
+        }
+    }
+
+    /// Forgets what was announced to a consumer.
+    pub(in crate::stream) fn forget(&mut self, id: ConsumerId) {
+        for index in Self::indices() {
+            let slot = self.slots.slot_mut(index);
+            slot.announced &= !id.bit();
+            slot.missed &= !id.bit();
+        }
+    }
+
+    /// Notes that a consumer missed all steps from that number on.
+    pub(in crate::stream) fn note_missed(&mut self, id: ConsumerId, from: u64) {
+        for index in Self::indices() {
+            let slot = self.slots.slot_mut(index);
+            if slot.steps > from {
+                slot.missed |= id.bit();
+            }
+        }
+    }
+
+    /// Notes that a consumer got a step of the slot's device. Its tombstone stays from `add` to `remove`.
+    pub(in crate::stream) fn note_delivered(&mut self, index: Index, id: ConsumerId, effect: Effect) {
+        let slot = self.slots.slot_mut(index);
+        slot.missed &= !id.bit();
+        match effect {
+            Effect::Add => slot.announced |= id.bit(),
+            Effect::Remove => slot.announced &= !id.bit(),
+            Effect::Keep => {}
+        }
+    }
+}
