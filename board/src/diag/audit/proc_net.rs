@@ -8,7 +8,7 @@ use super::{Socket, UEVENT_PROTOCOL};
 /// `net/netlink/af_netlink.c`).
 ///
 /// ```
-/// use crate::diag::audit::proc_net::socket;
+/// use sureplug_board::diag::audit::proc_net::socket;
 ///
 /// let line = "0000000000000000 15  4711       00000001 1280     0        0        2        31       77";
 /// let found = socket(line).unwrap();

@@ -43,7 +43,7 @@ pub enum Size {
 /// What is to be said about a socket.
 ///
 /// ```
-/// use crate::diag::audit::{Limits, Socket, Verdict};
+/// use sureplug_board::diag::audit::{Limits, Socket, Verdict};
 ///
 /// let limits = Limits { floor: 2_304, default: 212_992, wanted: 413_696 };
 /// let socket = Socket {

@@ -56,13 +56,13 @@ pub fn file_header() -> [u8; FILE_HEADER_BYTES] {
 /// What stands in front of a datagram of so many bytes, received at that time after 1970.
 ///
 /// ```
-/// use crate::diag::pcap::{Format, file_header, packet_header};
+/// use sureplug_board::diag::pcap::{Format, file_header, packet_header};
 ///
 /// let format = Format::of(&file_header())?;
 /// let bytes = packet_header(1_795_383_600_123_456, 7);
 /// let header = format.packet_header(bytes.first_chunk().unwrap())?;
 /// assert_eq!((header.captured, header.unix_us), (32 + 7, 1_795_383_600_123_456));
-/// # Ok::<(), crate::diag::pcap::Damage>(())
+/// # Ok::<(), sureplug_board::diag::pcap::Damage>(())
 /// ```
 #[must_use]
 pub fn packet_header(unix_us: u64, length: u16) -> [u8; HEADERS_BYTES] {

@@ -23,7 +23,7 @@ pub enum Value {
 /// A figure.
 ///
 /// ```
-/// use crate::service::metrics::text::{Kind, Metric, Value};
+/// use sureplug_board::service::metrics::text::{Kind, Metric, Value};
 ///
 /// let stall = Metric {
 ///     name: "sureplug_longest_stall_seconds",
