@@ -285,7 +285,6 @@ class Build(unittest.TestCase):
         folder = scratch() / "build-path"
         folder.mkdir()
         expect("tar", "xzf", released() / f"sureplug-{version()}-vendored.tar.gz", "-C", folder, "--strip-components=1")
-
         expect("cargo", "build", "--quiet", "--offline", "--locked", "--release", cwd=folder / "board",
                env=os.environ | {"CARGO_TARGET_DIR": str(folder / "target"), "CARGO_HOME": str(folder / "home")} | cargo_environment(source=folder))
         built = (folder / "target/release/sureplug").read_bytes()
