@@ -12,6 +12,7 @@ import sys
 import tomllib
 import unittest
 from functools import cache
+from pathlib import Path
 
 from project import LAYER, RECIPE, ROOT, downloads, expect, not_run, program, released, run, scratch, version
 
@@ -253,6 +254,31 @@ def released_layer(name, change=lambda text: text):
     recipe = f"sureplug_{version()}.bb"
     (layer / "recipes-support/sureplug" / recipe).write_text(change((released() / recipe).read_text()))
     return layer
+
+
+class Kernel(unittest.TestCase):
+    """The append for linux-yocto: a layer alone must change the hash of no recipe (`yocto-check-layer`)."""
+
+    def sources(self, **variables):
+        layer = scratch() / "layer-kernel"
+        shutil.rmtree(layer, ignore_errors=True)
+        shutil.copytree(ROOT / LAYER, layer)
+        # BitBake appends it to the recipe; as a file to require, it needs another name.
+        append = layer / "recipes-kernel/linux/linux-yocto_%.bbappend"
+        append.rename(append.with_name("append.inc"))
+        recipe = 'SRC_URI = "file://defconfig"\nrequire recipes-kernel/linux/append.inc\n'
+        (layer / f"recipes-support/sureplug/sureplug_{version()}.bb").write_text(recipe)
+        shown = bitbake(layer=layer, show=["SRC_URI", "FILESEXTRAPATHS"], **variables)[1]
+        return shown["SRC_URI"], shown["FILESEXTRAPATHS"]
+
+    def test_it_changes_nothing_unless_an_image_asks(self):
+        self.assertEqual(self.sources(), ("file://defconfig", None))
+        self.assertEqual(self.sources(SUREPLUG_KERNEL_CONFIG="0"), ("file://defconfig", None))
+
+    def test_an_image_that_asks_gets_the_options(self):
+        uri, paths = self.sources(SUREPLUG_KERNEL_CONFIG="1")
+        self.assertEqual(uri.split(), ["file://defconfig", "file://sureplug.cfg"])
+        self.assertTrue((Path(paths.split(":")[0]) / "sureplug.cfg").exists(), paths)
 
 
 class Sources(unittest.TestCase):

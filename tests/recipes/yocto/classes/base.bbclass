@@ -1,4 +1,6 @@
 # In place of OpenEmbedded-Core's: the fetcher does the work there as here.
+THISDIR = "${@os.path.dirname(d.getVar('FILE'))}"
+
 python base_do_fetch() {
     bb.fetch2.Fetch((d.getVar("SRC_URI") or "").split(), d).download()
 }

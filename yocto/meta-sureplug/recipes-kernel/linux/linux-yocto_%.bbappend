@@ -1,6 +1,4 @@
-# Only where an image asks for it, so that the layer alone changes no kernel.
+# Only where an image asks for it: the layer alone changes no kernel, and no hash of one, where a condition in SRC_URI would be.
 SUREPLUG_KERNEL_CONFIG ?= "0"
 
-FILESEXTRAPATHS:prepend := "${THISDIR}/files:"
-
-SRC_URI:append = " ${@'file://sureplug.cfg' if bb.utils.to_boolean(d.getVar('SUREPLUG_KERNEL_CONFIG')) else ''}"
+require ${@'sureplug-kernel.inc' if bb.utils.to_boolean(d.getVar('SUREPLUG_KERNEL_CONFIG')) else ''}
