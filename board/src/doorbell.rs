@@ -9,10 +9,12 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{pipe2, read, write};
 
+use crate::sys::retry;
+
 /// One thread sleeps on a doorbell together with whatever else it polls; another rings it.
 ///
-/// The sleeper [`arm`](Self::arm)s it, looks *once more* whether there is something to do, and only
-/// then polls [`as_fd`](AsFd::as_fd); awake again it [`disarm`](Self::disarm)s it. The other thread makes something to do first and
+/// The sleeper arms it, looks *once more* whether there is something to do, and only then polls
+/// [`as_fd`](AsFd::as_fd); awake again it disarms it. The other thread makes something to do first and
 /// [`ring`](Self::ring)s then. So either the sleeper sees the work, or it is woken.
 #[derive(Debug)]
 pub struct Doorbell {
@@ -20,8 +22,8 @@ pub struct Doorbell {
     /// A pipe, since what is written to one wakes its reader on the writer's own processor, which is about to be free
     /// (`wake_up_interruptible_sync_poll`, `pipe_write` in `fs/pipe.c`): to wake an idle one takes longer. It holds
     /// one byte at most.
-    hears: OwnedFd,
-    rings: OwnedFd,
+    reader: OwnedFd,
+    writer: OwnedFd,
 }
 
 impl Doorbell {
@@ -31,12 +33,48 @@ impl Doorbell {
     ///
     /// What `pipe(2)` says: no descriptor is left.
     pub fn new() -> io::Result<Self> {
-        let (hears, rings) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        Ok(Self { armed: AtomicBool::new(false), hears, rings })
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        Ok(Self { armed: AtomicBool::new(false), reader, writer })
+    }
+
+    /// Sleeps: arms the doorbell, looks once more whether the thread `may_sleep`, lets it `sleep` (or only poll, if it may
+    /// not), and disarms the doorbell. `sleep` returns whether it was rung, and a result of its own.
+    ///
+    /// # Errors
+    ///
+    /// That of `sleep`.
+    pub(crate) fn wait<T>(
+        &self,
+        may_sleep: impl FnOnce() -> bool,
+        sleep: impl FnOnce(bool) -> io::Result<(bool, T)>,
+    ) -> io::Result<T> {
+        self.arm();
+        let slept = sleep(may_sleep());
+        self.disarm(matches!(slept, Ok((true, _))));
+        Ok(slept?.1)
+    }
+
+    /// Sleeps for `timeout` at most, or until `other` has input. Returns whether it has.
+    ///
+    /// # Errors
+    ///
+    /// That of `poll(2)`.
+    pub(crate) fn wait_or(
+        &self,
+        other: Option<BorrowedFd<'_>>,
+        timeout: PollTimeout,
+        may_sleep: impl FnOnce() -> bool,
+    ) -> io::Result<bool> {
+        self.wait(may_sleep, |may_sleep| {
+            let timeout = if may_sleep { timeout } else { PollTimeout::ZERO };
+            let bell = self.as_fd();
+            let [rung, has_input] = poll_in([bell, other.unwrap_or(bell)], timeout)?;
+            Ok((rung, has_input && other.is_some()))
+        })
     }
 
     /// Announces that this thread is about to sleep.
-    pub fn arm(&self) {
+    pub(crate) fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
         // Orders the announcement before the second look, as the fence in `ring` orders the work before
         // the look at the announcement: one of the two threads sees the other.
@@ -45,11 +83,11 @@ impl Doorbell {
 
     /// This thread is awake again: takes the announcement back, and the ringing if the poll saw it
     /// (`rung`). One that comes in between is seen by the next poll.
-    pub fn disarm(&self, rung: bool) {
+    pub(crate) fn disarm(&self, rung: bool) {
         self.armed.store(false, Ordering::Relaxed);
         if rung {
             // Fails only with EAGAIN, which leaves nothing to take.
-            let _ = read(&self.hears, &mut [0; 8]);
+            let _ = read(&self.reader, &mut [0; 8]);
         }
     }
 
@@ -58,14 +96,14 @@ impl Doorbell {
         fence(Ordering::SeqCst);
         if self.armed.swap(false, Ordering::Relaxed) {
             // Fails only with EAGAIN, when the pipe is full: then it is readable already.
-            while write(&self.rings, &[1]) == Err(Errno::EINTR) {}
+            let _ = retry(|| write(&self.writer, &[1]));
         }
     }
 }
 
 impl AsFd for Doorbell {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.hears.as_fd()
+        self.reader.as_fd()
     }
 }
 
@@ -146,12 +184,14 @@ mod tests {
                     seen = now;
                     continue;
                 }
-                bell.arm();
-                let asleep = made.load(Ordering::Acquire) == seen;
-                if asleep {
-                    assert!(rings(&bell, 10_000), "asleep with {seen} of {ROUNDS} seen");
-                }
-                bell.disarm(asleep);
+                let is_in_time = bell.wait(
+                    || made.load(Ordering::Acquire) == seen,
+                    |may_sleep| {
+                        let rung = may_sleep && rings(&bell, 10_000);
+                        Ok((rung, rung || !may_sleep))
+                    },
+                );
+                assert!(is_in_time.unwrap(), "asleep with {seen} of {ROUNDS} seen");
             }
         });
     }

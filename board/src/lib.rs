@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod daemon;
 pub mod diag;
 pub mod doorbell;
 pub mod engine;

@@ -11,7 +11,7 @@ use crate::sys;
 
 /// What was asked for; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ProcessPolicy {
     /// Keeps all memory resident: `mlockall(2)`.
     pub lock_memory: bool,
     /// Real-time priority of the thread that reads the socket, 1 to 99: `SCHED_FIFO` of `sched(7)`.
@@ -23,7 +23,7 @@ pub struct Standing {
 /// Something that was asked for was refused.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum StandingError {
+pub enum PolicyError {
     /// Memory was not locked.
     LockMemory(io::Error),
     /// The priority was not given.
@@ -32,7 +32,7 @@ pub enum StandingError {
     OomScoreAdj(io::Error),
 }
 
-impl fmt::Display for StandingError {
+impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (option, error, cure) = match self {
             Self::LockMemory(error) => (
@@ -51,22 +51,22 @@ impl fmt::Display for StandingError {
     }
 }
 
-impl std::error::Error for StandingError {}
+impl std::error::Error for PolicyError {}
 
-impl Standing {
+impl ProcessPolicy {
     /// Applies what concerns the whole process.
     ///
     /// # Errors
     ///
     /// The first that was refused.
-    pub fn apply(&self) -> Result<(), StandingError> {
+    pub fn apply(&self) -> Result<(), PolicyError> {
         if let Some(score) = self.oom_score_adj {
-            fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(StandingError::OomScoreAdj)?;
+            fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(PolicyError::OomScoreAdj)?;
         }
         if self.lock_memory {
             // What is mapped later as well: stacks of threads, and tables that are filled as they are used.
             mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
-                .map_err(|errno| StandingError::LockMemory(errno.into()))?;
+                .map_err(|errno| PolicyError::LockMemory(errno.into()))?;
         }
         Ok(())
     }
@@ -76,12 +76,12 @@ impl Standing {
     /// # Errors
     ///
     /// The priority was refused.
-    pub fn with_priority<T>(&self, start: impl FnOnce() -> T) -> Result<T, StandingError> {
+    pub fn with_priority<T>(&self, start: impl FnOnce() -> T) -> Result<T, PolicyError> {
         let Some(priority) = self.intake_priority else { return Ok(start()) };
         // Threads inherit it (sched(7)).
-        sys::set_realtime_priority(priority).map_err(StandingError::IntakePriority)?;
+        sys::set_realtime_priority(priority).map_err(PolicyError::IntakePriority)?;
         let started = start();
-        sys::set_realtime_priority(0).map_err(StandingError::IntakePriority)?;
+        sys::set_realtime_priority(0).map_err(PolicyError::IntakePriority)?;
         Ok(started)
     }
 }

@@ -2,7 +2,7 @@
 //! what it costs to receive it. A ratio of times, and no limit: that counts instructions.
 
 use sureplug_board::engine::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
-use sureplug_board::socket::{BATCH_MESSAGES, Batch, Message, UeventSocket};
+use sureplug_board::socket::{BATCH_MESSAGES, Batch, Datagram, UeventSocket};
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::{DeliveryBuffer, Directory, Lag, Scope, Stream};
 use sureplug_core::time::Instant;
@@ -52,7 +52,7 @@ fn main() {
         let receiving = processor_time(|| {
             while received < events {
                 let all = socket.receive(&mut batch, BATCH_MESSAGES, |message| {
-                    received += u32::from(matches!(message, Message::Event(_)));
+                    received += u32::from(matches!(message, Datagram::Event(_)));
                 });
                 all.expect("events");
             }

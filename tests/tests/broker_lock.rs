@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sureplug_board::service::broker::{Broker, OpenError};
+use sureplug_board::service::broker::{Broker, BrokerError};
 
 #[test]
 fn a_lock_whose_file_was_removed_is_taken_anew() {
@@ -30,7 +30,7 @@ fn a_lock_whose_file_was_removed_is_taken_anew() {
                                 drop(broker);
                                 opened += 1;
                             }
-                            Err(OpenError::Taken { .. }) => {}
+                            Err(BrokerError::Taken { .. }) => {}
                             Err(error) => panic!("{error}"),
                         }
                     }

@@ -3,9 +3,9 @@
 
 use std::os::fd::AsFd;
 
-use sureplug_board::intake::{Intake, Noticed};
+use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::profile::{Profile, Sizing};
-use sureplug_board::socket::{BATCH_MESSAGES, Batch, Message, Received, UeventSocket};
+use sureplug_board::socket::{BATCH_MESSAGES, Batch, Datagram, Received, UeventSocket};
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::limits::MAX_PROPERTY_BYTES;
 use sureplug_core::netlink::Sender;
@@ -39,7 +39,7 @@ fn count_until_last(intake: &mut Intake) -> (Counts, Vec<String>, Vec<String>) {
     let (mut noticed, mut devpaths) = (Vec::new(), Vec::new());
     take_until(intake, |record| {
         let what = match record.what {
-            Noticed::Event(datagram) => match Uevent::from_kernel(datagram) {
+            Observed::Event(datagram) => match Uevent::from_kernel(datagram) {
                 Ok(uevent) => {
                     counts.received += 1;
                     devpaths.push(String::from_utf8_lossy(uevent.devpath()).into_owned());
@@ -50,15 +50,15 @@ fn count_until_last(intake: &mut Intake) -> (Counts, Vec<String>, Vec<String>) {
                     format!("{error:?}")
                 }
             },
-            Noticed::Overrun { dropped, .. } => {
+            Observed::Overrun { dropped, .. } => {
                 counts.lost += u64::from(dropped);
                 String::from("Overrun")
             }
-            Noticed::Truncated => {
+            Observed::Truncated => {
                 counts.truncated += 1;
                 String::from("Truncated")
             }
-            Noticed::Foreign(sender) => format!("Foreign {sender:?}"),
+            Observed::Foreign(sender) => format!("Foreign {sender:?}"),
         };
         noticed.push(what);
         false
@@ -153,7 +153,7 @@ fn i2_an_event_longer_than_its_buffer_is_noticed_and_those_around_it_come() {
     assert_eq!(received.expect("three messages"), Received::All);
     assert_eq!(came.len(), 3);
     assert!(came[0].starts_with("Event") && came[2].starts_with("Event"), "{came:?}");
-    assert_eq!(came[1], format!("{:?}", Message::Truncated));
+    assert_eq!(came[1], format!("{:?}", Datagram::Truncated));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn every_foreign_sender_is_told_by_what_it_cannot_forge() {
     let mut intake = Intake::start(socket()).expect("an intake");
     multicast(FORGED, 1);
     take_until(&mut intake, |record| {
-        let Noticed::Foreign(Sender { port, groups, uid }) = record.what else { panic!("{record:?}") };
+        let Observed::Foreign(Sender { port, groups, uid }) = record.what else { panic!("{record:?}") };
         assert!(port != 0 && groups == 1 && uid == Some(0), "{record:?}");
         true
     });

@@ -3,7 +3,7 @@
 //! fit. The same burst does not harm a socket of ours.
 
 use nix::errno::Errno;
-use sureplug_board::intake::{Intake, Noticed};
+use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::socket::UeventSocket;
 use sureplug_board::socket::sysctl;
@@ -53,7 +53,7 @@ fn a_buffer_of_1024_loses_events_of_one_plug_and_ours_loses_none() {
     let mut wanted = plug.iter().map(|datagram| without_seqnum(datagram));
     let mut left = plug.len();
     take_until(&mut intake, |record| {
-        let Noticed::Event(datagram) = record.what else { panic!("no event: {record:?}") };
+        let Observed::Event(datagram) = record.what else { panic!("no event: {record:?}") };
         assert_eq!(Some(without_seqnum(datagram)), wanted.next());
         left -= 1;
         left == 0

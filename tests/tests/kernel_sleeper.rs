@@ -1,7 +1,7 @@
 //! A reader that sleeps: how many events its buffer holds, to the event.
 
 use nix::sys::socket::{setsockopt, sockopt};
-use sureplug_board::intake::{Intake, Noticed};
+use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::socket::UeventSocket;
 use sureplug_core::rcvbuf::Effective;
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, take_until};
@@ -59,8 +59,8 @@ fn a_storm_as_large_as_the_buffer_loses_nothing_and_one_event_more_loses_one() {
             let (mut received, mut lost) = (0, 0);
             take_until(&mut intake, |record| {
                 match record.what {
-                    Noticed::Event(_) => received += 1,
-                    Noticed::Overrun { dropped, .. } => lost += dropped as usize,
+                    Observed::Event(_) => received += 1,
+                    Observed::Overrun { dropped, .. } => lost += dropped as usize,
                     other => panic!("{other:?}"),
                 }
                 received + lost == fits + surplus
@@ -80,8 +80,8 @@ fn i2_an_overrun_is_told_in_its_place_and_what_comes_after_it_is_received() {
     let (mut received, mut lost) = (0, 0);
     take_until(&mut intake, |record| {
         match record.what {
-            Noticed::Event(_) => received += 1,
-            Noticed::Overrun { dropped, queued, effective } => {
+            Observed::Event(_) => received += 1,
+            Observed::Overrun { dropped, queued, effective } => {
                 assert!(queued <= effective && effective == 8_192, "{queued} of {effective}");
                 lost += dropped;
             }
@@ -95,7 +95,7 @@ fn i2_an_overrun_is_told_in_its_place_and_what_comes_after_it_is_received() {
     // No latch: the very next event is admitted, and told as an event.
     injector.send(&event(100));
     take_until(&mut intake, |record| {
-        let Noticed::Event(datagram) = record.what else { panic!("{record:?}") };
+        let Observed::Event(datagram) = record.what else { panic!("{record:?}") };
         datagram.windows(13).any(|bytes| bytes == b"NUMBER=000100")
     });
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::process::{Child, Command};
 
-use sureplug_board::intake::{Intake, Noticed};
+use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::socket::UeventSocket;
 use sureplug_board::sysfs::BoardPorts;
@@ -46,7 +46,7 @@ fn i8_32000_events_of_four_processes_all_come_and_disorder_is_no_loss() {
     // Only kept while they come: what they hold is looked at when all have come.
     let mut datagrams: Vec<Vec<u8>> = Vec::with_capacity(PROCESSES * EVENTS_EACH);
     take_until(&mut intake, |record| {
-        let Noticed::Event(datagram) = record.what else {
+        let Observed::Event(datagram) = record.what else {
             panic!("{record:?} after {} events", datagrams.len())
         };
         if marks.iter().any(|mark| memchr::memmem::find(datagram, mark.as_bytes()).is_some()) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
-use sureplug_board::report::Line;
+use sureplug_board::report::Notice;
 use sureplug_board::service::log::{LogKind, SystemLog};
 use sureplug_board::time::monotonic_now;
 use sureplug_tests::daemon::{Daemon, run, sureplug};
@@ -77,7 +77,7 @@ fn a_flood_is_held_back_and_counted() {
     reader.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
     let mut log = SystemLog::open_at(LogKind::Syslog, &path).expect("a log");
     let flood =
-        |log: &mut SystemLog| (0..500).for_each(|_| log.say(&Line::Truncated { at: monotonic_now() }));
+        |log: &mut SystemLog| (0..500).for_each(|_| log.write(&Notice::Truncated { at: monotonic_now() }));
     let lines = || {
         let mut lines = Vec::new();
         let mut line = [0; 2_000];

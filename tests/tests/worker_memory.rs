@@ -15,15 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, dup2_stdout};
-use sureplug_board::engine::Worker;
-use sureplug_board::engine::totals::Totals;
-use sureplug_board::intake::Intake;
-use sureplug_board::report::{Style, Undersized};
+use sureplug_board::daemon::Daemon;
+use sureplug_board::report::{Style, Totals};
 use sureplug_board::service::broker::Broker;
 use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook};
-use sureplug_board::service::log::Console;
+use sureplug_board::service::led::StatusLed;
+use sureplug_board::service::log::{Console, LogKind, SystemLog};
 use sureplug_board::service::metrics::Metrics;
 use sureplug_board::socket::UeventSocket;
 use sureplug_core::selection::Selection;
@@ -153,13 +151,18 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
     panic!("waited in vain until {what}");
 }
 
+/// An LED of files in place of the kernel's.
+fn led(sysfs: &Path) -> StatusLed {
+    let led = sysfs.join("class/leds/status");
+    fs::create_dir_all(&led).expect("a directory");
+    fs::write(led.join("brightness"), "0").expect("a file");
+    StatusLed::of_sysfs(sysfs, "status").expect("an LED")
+}
+
 fn nothing_is_allocated_through_storm_overrun_and_repair() {
-    let ending = SigSet::from_iter([Signal::SIGTERM]);
     // In all threads: else one of ours would take the hook's ends.
     SigSet::from_iter([Signal::SIGCHLD]).thread_block().expect("a signal that can be blocked");
-    ending.thread_block().expect("a signal that can be blocked");
-    let signals =
-        SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).expect("a signalfd");
+    let signals = Daemon::take_signals().expect("a signalfd");
     let listener = Listener::with_rcvbuf(1_024, 1);
     let socket = UeventSocket::adopt(listener.into_fd()).expect("a uevent socket");
     let (reader, writer) = pipe().expect("a pipe");
@@ -205,18 +208,18 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     });
     // As the program itself does it, in its first thread.
     let console = Console::start(Style::Json).expect("a thread");
-    let intake = Intake::start(socket).expect("a thread");
-    let (undersized, totals) = (Undersized::default(), Totals::default());
-    let worker =
-        Worker::new(intake, Path::new("/sys"), Some(console), signals, undersized, totals, Selection::ALL);
+    let mut daemon = Daemon::new(signals, socket, Path::new("/sys"), Selection::ALL);
+    daemon.attach(Some(console));
+    daemon.attach(Some(SystemLog::open(LogKind::Syslog).expect("a socket")));
+    daemon.attach(Some(hook));
+    daemon.attach(Some(broker));
     let begun = std::time::SystemTime::now();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("sureplug.prom");
-    let metrics = Metrics::start(&file, Duration::from_secs(1), 0, totals).expect("a thread");
-    let mut worker = worker.expect("a worker").publishing(Some(metrics));
-    worker.serve(broker);
-    worker.hook(hook);
-    let totals = worker.run().expect("an end by the signal");
+    let metrics = Metrics::start(&file, Duration::from_secs(1), 0, daemon.totals()).expect("a thread");
+    daemon.attach(Some(metrics));
+    daemon.attach(Some(led(directory.path())));
+    let totals = daemon.build().expect("an engine").run().expect("an end by the signal");
     let (overruns, answers) = feeding.join().expect("it was fed");
     dup2_stdout(stderr()).expect("an output");
     reading.join().expect("it was read");
@@ -241,7 +244,16 @@ fn nothing_is_mapped_through_storm_overrun_and_repair() {
         .arg(trace.path());
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
-    command.args([env!("CARGO_BIN_EXE_small_buffer"), "1024", "--hook", "/bin/true", "--socket"]).arg(&path);
+    command.args([
+        env!("CARGO_BIN_EXE_small_buffer"),
+        "1024",
+        "--hook",
+        "/bin/true",
+        "--log",
+        "syslog",
+        "--socket",
+    ]);
+    command.arg(&path).arg("--metrics").arg(directory.path().join("sureplug.prom"));
     command.stdout(Stdio::piped());
     let mut child = command.spawn().expect("strace, of the package of that name");
     let output = File::from(OwnedFd::from(child.stdout.take().expect("it was piped")));

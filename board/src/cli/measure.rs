@@ -26,7 +26,7 @@ use crate::report::DeviceName;
 use crate::report::object::Object;
 use crate::signals;
 use crate::socket::sysctl;
-use crate::socket::{BATCH_MESSAGES, Batch, Message as Received, UeventSocket};
+use crate::socket::{BATCH_MESSAGES, Batch, Datagram as Received, UeventSocket};
 use crate::sysfs::BoardPorts;
 use crate::time::monotonic_now;
 

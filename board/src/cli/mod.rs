@@ -10,7 +10,6 @@ mod list;
 mod measure;
 mod monitor;
 mod options;
-mod outlets;
 mod output;
 mod record;
 mod run;

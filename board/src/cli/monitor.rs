@@ -10,7 +10,7 @@ use super::output::complain;
 use super::{Exit, run};
 use crate::client::Client;
 use crate::doorbell::poll_in;
-use crate::report::Line;
+use crate::report::{self, Notice};
 use crate::service::log::Output;
 
 /// For how long a daemon may say nothing that was asked.
@@ -61,11 +61,11 @@ fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
     while let Some(message) = if has_begun { client.receive()? } else { receive_soon(&mut client)? } {
         let line = match message.kind() {
             // The request came so late that an answer to its lack had begun, which is void.
-            PacketKind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Line::Reset,
-            PacketKind::Event(entry) => Line::Event(entry),
-            PacketKind::Missed { events } => Line::Missed { events, is_ending: false },
-            PacketKind::Reset => Line::Reset,
-            PacketKind::End => Line::Current { is_out_of_date: message.is_out_of_date() },
+            PacketKind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Notice::Reset,
+            PacketKind::Event(entry) => Notice::Event(entry),
+            PacketKind::Missed { events } => Notice::Missed { events, is_ending: false },
+            PacketKind::Reset => Notice::Reset,
+            PacketKind::End => Notice::Current { is_out_of_date: message.is_out_of_date() },
             PacketKind::Error { message, .. } => {
                 complain(&Escaped(message));
                 continue;
@@ -74,7 +74,7 @@ fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
         };
         text.clear();
         // A String takes whatever is written.
-        let _ = line.write(&mut text, style);
+        let _ = report::write(&mut text, &line, style);
         let mut bytes = text.as_bytes();
         while !bytes.is_empty() {
             match output.write(bytes) {

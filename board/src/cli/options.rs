@@ -4,7 +4,7 @@ use std::time::Duration;
 use sureplug_core::selection::Selection;
 
 use crate::client::DEFAULT_PATH;
-use crate::process_policy::Standing;
+use crate::process_policy::ProcessPolicy;
 use crate::profile::{Profile, SUBSYSTEMS};
 use crate::report::Style;
 use crate::service::hook::{DEFAULT_TIMEOUT_MS, Wants};
@@ -74,7 +74,7 @@ pub(super) struct Options {
     pub(super) pcap: Option<PathBuf>,
     /// Where the lines go instead of to standard output.
     pub(super) log: Option<PathBuf>,
-    pub(super) standing: Standing,
+    pub(super) standing: ProcessPolicy,
 }
 
 impl Options {
@@ -120,7 +120,7 @@ impl Options {
             max_bytes: DEFAULT_MAX_BYTES,
             pcap: None,
             log: None,
-            standing: Standing::default(),
+            standing: ProcessPolicy::default(),
         }
     }
 }

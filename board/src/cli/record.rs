@@ -16,8 +16,7 @@ use sureplug_core::time::{Instant, micros};
 use super::options::Options;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
-use crate::doorbell::poll_in;
-use crate::intake::{Intake, Noticed, Record};
+use crate::intake::{Intake, Observation, Observed};
 use crate::signals;
 use crate::socket::Shortfall;
 use crate::time::monotonic_now;
@@ -125,12 +124,7 @@ impl Recording {
                 intake.join()?;
                 return Ok(end.unwrap_or(End::Signal));
             }
-            let is_idle = intake.begin_wait() && taken == 0;
-            let bell = intake.doorbell();
-            let timeout = if is_idle { PollTimeout::NONE } else { PollTimeout::ZERO };
-            let [rung, signalled] = poll_in([bell.as_fd(), signals.as_fd()], timeout)?;
-            bell.disarm(rung);
-            if signalled && end.is_none() {
+            if intake.wait_or(Some(signals.as_fd()), PollTimeout::NONE)? && end.is_none() {
                 // What is queued belongs to it.
                 signals.read_signal()?;
                 end = Some(End::Signal);
@@ -139,12 +133,12 @@ impl Recording {
         }
     }
 
-    fn take(&mut self, record: Record<'_>) {
+    fn take(&mut self, record: Observation<'_>) {
         match record.what {
-            Noticed::Event(datagram) => self.event(record.at, datagram),
-            Noticed::Overrun { dropped, .. } => self.lost += u64::from(dropped),
-            Noticed::Truncated => self.lost += 1,
-            Noticed::Foreign(_) => {}
+            Observed::Event(datagram) => self.event(record.at, datagram),
+            Observed::Overrun { dropped, .. } => self.lost += u64::from(dropped),
+            Observed::Truncated => self.lost += 1,
+            Observed::Foreign(_) => {}
         }
     }
 

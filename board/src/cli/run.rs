@@ -1,93 +1,94 @@
+use std::fmt::Display;
 use std::io;
-use std::path::Path;
-
-use nix::sys::signal::Signal;
-use nix::sys::signalfd::SignalFd;
 
 use super::options::Options;
-use super::outlets::Outlets;
 use super::output::complain;
 use super::{Exit, Prepared, prepare};
-use crate::engine::Worker;
-use crate::engine::totals::Totals;
-use crate::intake::Intake;
-use crate::profile::{Mismatch, Sizing};
-use crate::report::{Line, Start, Undersized};
+use crate::daemon::Daemon;
+use crate::engine::Engine;
+use crate::profile::{Mismatch, Profile};
+use crate::report::{Notice, Start, Undersized};
+use crate::service::broker::Broker;
+use crate::service::hook::Hook;
+use crate::service::led::StatusLed;
 use crate::service::log::{Console, Output, SystemLog};
 use crate::service::metrics::Metrics;
 use crate::service::supervisor::Supervisor;
-use crate::signals;
-use crate::socket::{Filtering, Shortfall, UeventSocket};
+use crate::socket::Shortfall;
 
 /// Watches in the foreground until a signal comes, and serves applications.
 pub(super) fn run(options: &Options) -> Exit {
     // First: a descriptor of this program's own could get the number of one that was not handed over.
-    let supervisor = match Supervisor::find(options.ready_fd) {
-        Ok(supervisor) => supervisor,
-        Err(error) => {
-            complain(&format_args!(
-                "the supervisor cannot be told: {error}; look at --ready-fd and NOTIFY_SOCKET"
-            ));
-            return Exit::Refused;
-        }
-    };
-    watching(options, |options| Outlets::open(options, supervisor))
+    let supervisor = Supervisor::find(options.ready_fd).map_err(|error| {
+        refuse(&format_args!("the supervisor cannot be told: {error}; look at --ready-fd and NOTIFY_SOCKET"))
+    });
+    supervisor.and_then(|supervisor| watch(options, Some(supervisor))).unwrap_or_else(|exit| exit)
 }
 
-/// The same for nobody else.
+/// The same without serving anything else than the output.
 pub(super) fn alone(options: &Options) -> Exit {
-    watching(options, |_| Some(Outlets::none()))
+    watch(options, None).unwrap_or_else(|exit| exit)
 }
 
-fn watching(options: &Options, open: impl FnOnce(&Options) -> Option<Outlets>) -> Exit {
-    // Before the first event is queued and before any thread starts, so that none of them takes a signal
-    // and no event goes without the totals.
-    let signals = match take_signals() {
-        Ok(signals) => signals,
-        Err(error) => {
-            complain(&error);
-            return Exit::Refused;
-        }
-    };
-    if let Err(error) = options.standing.apply() {
-        complain(&error);
-        return Exit::Refused;
-    }
-    let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
-        Ok(prepared) => prepared,
-        Err(exit) => return exit,
-    };
-    let socket = match socket.bind(sizing.rcvbuf) {
-        Ok(socket) => socket,
-        Err(error) => {
-            complain(&error);
-            return Exit::Refused;
-        }
-    };
-    let undersized = Undersized {
-        buffer: Shortfall::of(socket.effective(), sizing.rcvbuf),
-        profile: sizing.mismatches(&board),
-    };
+/// Reports why the daemon does not start.
+fn refuse(reason: &dyn Display) -> Exit {
+    complain(reason);
+    Exit::Refused
+}
+
+/// The same for what needs no more words.
+fn refused(error: impl Display) -> Exit {
+    refuse(&error)
+}
+
+fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Exit> {
+    let signals = Daemon::take_signals().map_err(refused)?;
+    options.standing.apply().map_err(refused)?;
+    let Prepared { socket, filtering, board, sizing } = prepare(&options.board)?;
+    let socket = socket.bind(sizing.rcvbuf).map_err(refused)?;
+    let effective = socket.effective();
+    let undersized =
+        Undersized { buffer: Shortfall::of(effective, sizing.rcvbuf), profile: sizing.mismatches(&board) };
     if sizing.profile.is_fixed() && !options.allow_undersized && must_refuse(&undersized) {
         undersized.reasons().for_each(|reason| complain(&reason));
-        complain(&"refused to start, because events could be lost; --allow-undersized starts all the same");
-        return Exit::Refused;
+        let reason = "refused to start, because events could be lost; --allow-undersized starts all the same";
+        return Err(refuse(&reason));
     }
-    let Some(outlets) = open(options) else { return Exit::Refused };
-    match watch(options, &sizing, filtering, socket, undersized, outlets, signals) {
-        Ok(()) => Exit::Fine,
-        Err(error) => {
-            complain(&error);
-            Exit::Refused
-        }
+    let selection = &options.board.selection;
+    let daemon = Daemon::new(signals, socket, &options.board.sysfs, selection.clone());
+    let mut daemon = daemon.sized(sizing).with_policy(options.standing);
+    // Before there are threads.
+    let serves = supervisor.is_some();
+    let led = if serves { led(options)? } else { None };
+    let hook = if serves { hook(options)? } else { None };
+    let broker = serves.then(|| Broker::open(options.socket(), options.socket_group));
+    let (broker, unserved) = match broker.transpose() {
+        // An image without one would look well and serve nothing; on a developer's machine the usual path may be another
+        // daemon's.
+        Err(error) if options.socket.is_some() || Profile::BUILD.is_fixed() => return Err(refuse(&error)),
+        Err(error) => (None, Some(error)),
+        Ok(broker) => (broker, None),
+    };
+    let mut console =
+        output(options).and_then(|output| Console::start_on(options.style(), output)).map_err(refused)?;
+    console.write(&Notice::Start(&Start { sizing: &sizing, effective, selection, filtering }));
+    console.report_undersized(undersized);
+    if let Some(error) = &unserved {
+        console.write(&Notice::Unserved(error));
     }
-}
+    console.flush();
+    let log = system_log(options, &undersized)?;
+    let metrics = metrics(options, &daemon, sizing.rcvbuf.effective().0)?;
 
-/// Those that end it or tell it something, and those that must not stop or kill the whole process for a write: blocked,
-/// that goes through or fails.
-fn take_signals() -> io::Result<SignalFd> {
-    signals::block(&[Signal::SIGTTOU, Signal::SIGXFSZ])?;
-    signals::take(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1])
+    daemon.attach(Some(console));
+    daemon.attach(log);
+    daemon.attach(hook);
+    daemon.attach(broker);
+    daemon.attach(metrics);
+    daemon.attach(led);
+    daemon.attach(supervisor);
+    daemon.build().and_then(Engine::run).map_err(refused)?;
+    Ok(Exit::Fine)
 }
 
 /// A longer devpath than stated is only warned of: it makes events longer, not more.
@@ -95,67 +96,53 @@ fn must_refuse(undersized: &Undersized) -> bool {
     undersized.buffer.is_some() || matches!(undersized.profile, [Some(Mismatch::Ports { .. }), _])
 }
 
-fn watch(
-    options: &Options,
-    sizing: &Sizing,
-    filtering: Filtering,
-    socket: UeventSocket,
-    undersized: Undersized,
-    outlets: Outlets,
-    signals: SignalFd,
-) -> io::Result<()> {
-    let mut console = Console::start_on(options.style(), open_log(options.log.as_deref())?)?;
-    let effective = socket.effective();
-    let selection = &options.board.selection;
-    console.say(&Line::Start(&Start { sizing, effective, selection, filtering }));
-    if undersized.is_any() {
-        console.say(&Line::Undersized(&undersized));
-    }
-    if let Some(error) = outlets.unserved() {
-        console.say(&Line::Unserved(error));
-    }
-    let mut log = match options.system_log {
-        Some(kind) => {
-            let opened = SystemLog::open(kind);
-            let log = opened.map_err(|error| io::Error::other(format!("cannot open the log: {error}")))?;
-            if let Err(error) = log.is_heard() {
-                complain(&format_args!(
-                    "warning: nobody takes lines at /dev/log: {error}; tried again with each"
-                ));
-            }
-            Some(log)
-        }
-        None => None,
-    };
-    if let (Some(log), true) = (&mut log, undersized.is_any()) {
-        log.say(&Line::Undersized(&undersized));
-    }
-    console.flush();
-    let totals =
-        Totals { effective: effective.0, max_stall_ms: sizing.profile.max_stall_ms, ..Totals::default() };
-    let metrics = match &options.metrics {
-        Some(path) => Some(
-            Metrics::start(path, options.metrics_interval, sizing.rcvbuf.effective().0, totals).map_err(
-                |error| io::Error::other(format!("cannot write the metrics {}: {error}", path.display())),
-            )?,
-        ),
-        None => None,
-    };
-    let intake = options.standing.with_priority(|| Intake::start(socket)).map_err(io::Error::other)??;
-    let sysfs = &options.board.sysfs;
-    let worker = Worker::new(intake, sysfs, Some(console), signals, undersized, totals, selection.clone())?;
-    let mut worker = worker.publishing(metrics).sized(*sizing).logging(log);
-    outlets.attach(&mut worker);
-    worker.run()?;
-    Ok(())
-}
-
 /// What is not there now may come later, as a terminal that is plugged in: the log begins then.
-fn open_log(path: Option<&Path>) -> io::Result<Output> {
-    let Some(path) = path else { return Output::standard() };
+fn output(options: &Options) -> io::Result<Output> {
+    let Some(path) = &options.log else { return Output::standard() };
     let (output, opened) = Output::to(path)?;
     if let Err(error) = opened {
         complain(&format_args!("warning: cannot open the log {}: {error}; tried again", path.display()));
     }
     Ok(output)
+}
+
+fn system_log(options: &Options, undersized: &Undersized) -> Result<Option<SystemLog>, Exit> {
+    let Some(kind) = options.system_log else { return Ok(None) };
+    let mut log =
+        SystemLog::open(kind).map_err(|error| refuse(&format_args!("cannot open the log: {error}")))?;
+    if let Err(error) = log.is_heard() {
+        complain(&format_args!("warning: nobody takes lines at /dev/log: {error}; tried again with each"));
+    }
+    if undersized.is_any() {
+        log.write(&Notice::Undersized(undersized));
+    }
+    Ok(Some(log))
+}
+
+fn metrics(options: &Options, daemon: &Daemon, wanted: u32) -> Result<Option<Metrics>, Exit> {
+    let Some(path) = &options.metrics else { return Ok(None) };
+    Metrics::start(path, options.metrics_interval, wanted, daemon.totals())
+        .map(Some)
+        .map_err(|error| refuse(&format_args!("cannot write the metrics {}: {error}", path.display())))
+}
+
+fn hook(options: &Options) -> Result<Option<Hook>, Exit> {
+    let Some(program) = &options.hook else { return Ok(None) };
+    Hook::open(program, options.hook_timeout_ms)
+        .map(|hook| Some(hook.wanting(options.hook_wants.clone())))
+        .map_err(|error| refuse(&format_args!("--hook {}: no program to run: {error}", program.display())))
+}
+
+fn led(options: &Options) -> Result<Option<StatusLed>, Exit> {
+    #[cfg(feature = "gpio")]
+    if let Some((chip, line)) = &options.led_gpio {
+        return StatusLed::of_gpio(chip, *line).map(Some).map_err(|error| {
+            let chip = chip.display();
+            refuse(&format_args!("--led-gpio {chip}:{line}: {error}; gpioinfo(1) shows the free lines"))
+        });
+    }
+    let Some(name) = &options.led else { return Ok(None) };
+    StatusLed::of_sysfs(&options.board.sysfs, name)
+        .map(Some)
+        .map_err(|error| refuse(&format_args!("--led {name}: {error}; class/leds of sysfs has the names")))
 }

@@ -1,17 +1,15 @@
 //! A scan of sysfs, while events go on.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::PollTimeout;
 use sureplug_core::stream::{Look, ScanKind};
 
 use super::tracker::Tracker;
-use super::{RECORDS_A_TURN, Worker};
-use crate::doorbell::poll_in;
+use super::{Engine, RECORDS_A_TURN};
 use crate::intake::Intake;
-use crate::report::Line;
+use crate::report::Notice;
 use crate::sysfs::Reading;
 use crate::time::monotonic_now;
 
@@ -25,7 +23,7 @@ const CATCH_UP_WITHIN: Duration = Duration::from_millis(5);
 /// How long a device may lack files that the kernel makes for it, or takes from it: far longer than that takes.
 const PARTIAL_WITHIN: Duration = Duration::from_millis(100);
 
-impl Worker {
+impl Engine {
     /// Brings the table in line with sysfs, as far as that can be read. Without sysfs the scan is put off.
     pub(super) fn scan(&mut self, kind: ScanKind) -> io::Result<()> {
         if !self.devices.reopen() {
@@ -36,7 +34,8 @@ impl Worker {
             self.devices.compare_namespace(self.intake.socket());
             self.look_at_namespace();
             if let Some(helper) = self.devices.uevent_helper() {
-                self.tracker.note(Line::UeventHelper { helper, has_hook: self.hook.is_some() });
+                let has_hook = self.services.iter().any(|service| service.runs_programs());
+                self.tracker.note(Notice::UeventHelper { helper, has_hook });
             }
         }
         let scan = self.tracker.begin_scan(kind);
@@ -66,7 +65,7 @@ impl Worker {
                     break;
                 }
             }
-            self.pump();
+            self.deliver();
         }
         Ok(())
     }
@@ -78,7 +77,7 @@ impl Worker {
             let Some((devpath, subsystem)) = tracker.stream.look_at_unseen() else { return Ok(()) };
             let reading = devices.read_unseen(devpath, subsystem, intake.socket());
             look(intake, tracker, reading)?;
-            self.pump();
+            self.deliver();
         }
     }
 
@@ -87,11 +86,8 @@ impl Worker {
         let end = monotonic_now().after(span);
         while monotonic_now() < end {
             self.drain();
-            self.pump();
-            let timeout = if self.intake.begin_wait() { PollTimeout::from(10u8) } else { PollTimeout::ZERO };
-            let bell = self.intake.doorbell();
-            let [rung] = poll_in([bell.as_fd()], timeout)?;
-            bell.disarm(rung);
+            self.deliver();
+            self.intake.wait_or(None, PollTimeout::from(10u8))?;
         }
         Ok(())
     }
@@ -126,9 +122,6 @@ fn catch_up(intake: &mut Intake, tracker: &mut Tracker) -> io::Result<()> {
         if now >= *give_up_at.get_or_insert_with(|| now.after(CATCH_UP_WITHIN)) {
             return Ok(());
         }
-        let timeout = if intake.begin_wait() { PollTimeout::from(1u8) } else { PollTimeout::ZERO };
-        let bell = intake.doorbell();
-        let [rung] = poll_in([bell.as_fd()], timeout)?;
-        bell.disarm(rung);
+        intake.wait_or(None, PollTimeout::from(1u8))?;
     }
 }

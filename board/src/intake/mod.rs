@@ -3,10 +3,9 @@
 //! It never reads a file, writes to a terminal or takes a lock, so nothing that other parts of the daemon wait for can delay
 //! it. If the ring is full it stops reading, and the kernel's buffer, which is sized for such a stall, takes over.
 
-mod reading;
 mod ring;
-mod run;
 mod stall;
+mod thread;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,11 +19,10 @@ use std::thread::JoinHandle;
 
 use nix::poll::PollTimeout;
 
-pub use ring::{Noticed, Record};
+pub use ring::{Observation, Observed};
 
 use crate::doorbell::{Doorbell, poll_in};
 use crate::socket::{BATCH_MESSAGES, UeventSocket};
-use crate::thread;
 use ring::Reader;
 
 /// What the intake counts; each number only grows.
@@ -100,11 +98,11 @@ impl Intake {
             socket,
         });
         let theirs = Arc::clone(&shared);
-        let thread = thread::spawn("intake", Box::new(move || run::until_stopped(&theirs, writer)))?;
+        let thread = crate::thread::spawn("intake", Box::new(move || thread::run(&theirs, writer)))?;
         Ok(Self { shared, reader, thread: Some(thread) })
     }
 
-    /// The socket, to ask the kernel about: what is queued in it is the thread's.
+    /// Returns the socket, to ask the kernel about: what is queued in it is the thread's.
     #[must_use]
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.shared.socket.as_fd()
@@ -117,7 +115,7 @@ impl Intake {
     }
 
     /// Takes records from the ring, the oldest first, up to `limit`, and returns how many there were.
-    pub fn take(&mut self, limit: usize, each: impl FnMut(Record<'_>)) -> usize {
+    pub fn take(&mut self, limit: usize, each: impl FnMut(Observation<'_>)) -> usize {
         let taken = self.reader.take(limit, each);
         if taken > 0 {
             self.shared.room.ring();
@@ -125,17 +123,23 @@ impl Intake {
         taken
     }
 
-    /// What to poll for records after [`begin_wait`](Self::begin_wait); see [`Doorbell`].
-    #[must_use]
-    pub fn doorbell(&self) -> &Doorbell {
+    /// Returns what is rung for records, to poll it together with others: see [`Doorbell`].
+    pub(crate) fn doorbell(&self) -> &Doorbell {
         &self.shared.records
     }
 
-    /// Announces that the worker is about to sleep; whether it may, since there is no record to take.
-    #[must_use]
-    pub fn begin_wait(&self) -> bool {
-        self.shared.records.arm();
-        self.is_empty() && !self.has_ended()
+    /// Sleeps until there are records or `sleep` returns, unless there are some or the thread `is_idle` no more.
+    pub(crate) fn wait<T>(
+        &self,
+        is_idle: impl FnOnce() -> bool,
+        sleep: impl FnOnce(bool) -> io::Result<(bool, T)>,
+    ) -> io::Result<T> {
+        self.shared.records.wait(|| is_idle() & self.is_empty() && !self.has_ended(), sleep)
+    }
+
+    /// Sleeps until there are records or `other` has input, for `timeout` at most. Returns whether `other` has.
+    pub(crate) fn wait_or(&self, other: Option<BorrowedFd<'_>>, timeout: PollTimeout) -> io::Result<bool> {
+        self.shared.records.wait_or(other, timeout, || self.is_empty() && !self.has_ended())
     }
 
     /// Whether the ring holds nothing.

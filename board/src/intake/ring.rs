@@ -28,16 +28,16 @@ const MAX_RECORD_BYTES: usize = HEADER_BYTES + MAX_DATAGRAM_BYTES;
 
 /// One thing that the intake noticed, with the time at which it read the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record<'a> {
+pub struct Observation<'a> {
     /// When.
     pub at: Instant,
     /// What.
-    pub what: Noticed<'a>,
+    pub what: Observed<'a>,
 }
 
 /// What the intake noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noticed<'a> {
+pub enum Observed<'a> {
     /// The kernel sent this datagram.
     Event(&'a [u8]),
     /// The kernel did not queue events.
@@ -64,7 +64,7 @@ pub(super) struct Writer {
     staged: Vec<u8>,
 }
 
-/// The worker's end.
+/// The engine's end.
 #[derive(Debug)]
 pub(super) struct Reader {
     ring: Consumer<u8>,
@@ -96,13 +96,13 @@ impl Writer {
     }
 
     /// Stages a record; the caller has seen [`room`](Self::room) for it, and publishes it.
-    pub(super) fn push(&mut self, record: Record<'_>) {
+    pub(super) fn push(&mut self, record: Observation<'_>) {
         let (tag, numbers, datagram): (_, [u32; 3], &[u8]) = match record.what {
-            Noticed::Event(datagram) => (EVENT, [0; 3], datagram),
-            Noticed::Overrun { dropped, queued, effective } => (OVERRUN, [dropped, queued, effective], &[]),
-            Noticed::Truncated => (TRUNCATED, [0; 3], &[]),
-            Noticed::Foreign(Sender { port, groups, uid: Some(uid) }) => (FOREIGN, [port, groups, uid], &[]),
-            Noticed::Foreign(Sender { port, groups, uid: None }) => (FOREIGN_NO_UID, [port, groups, 0], &[]),
+            Observed::Event(datagram) => (EVENT, [0; 3], datagram),
+            Observed::Overrun { dropped, queued, effective } => (OVERRUN, [dropped, queued, effective], &[]),
+            Observed::Truncated => (TRUNCATED, [0; 3], &[]),
+            Observed::Foreign(Sender { port, groups, uid: Some(uid) }) => (FOREIGN, [port, groups, uid], &[]),
+            Observed::Foreign(Sender { port, groups, uid: None }) => (FOREIGN_NO_UID, [port, groups, 0], &[]),
         };
         let mut header = [0; HEADER_BYTES];
         header[TAG] = tag;
@@ -128,7 +128,7 @@ impl Writer {
 
 impl Reader {
     /// Takes records, the oldest first, up to `limit`, and returns how many there were.
-    pub(super) fn take(&mut self, limit: usize, mut each: impl FnMut(Record<'_>)) -> usize {
+    pub(super) fn take(&mut self, limit: usize, mut each: impl FnMut(Observation<'_>)) -> usize {
         let Ok(chunk) = self.ring.read_chunk(self.ring.slots()) else { return 0 };
         let (first, second) = chunk.as_slices();
         let mut bytes = Pieces { first, second, wrapped: &mut self.wrapped };
@@ -176,19 +176,19 @@ impl Pieces<'_> {
     }
 }
 
-fn record<'r>(header: &[u8; HEADER_BYTES], datagram: &'r [u8]) -> Record<'r> {
+fn record<'r>(header: &[u8; HEADER_BYTES], datagram: &'r [u8]) -> Observation<'r> {
     let mut numbers = header[NUMBERS].chunks_exact(4).map(|bytes| u32::from_ne_bytes(array(bytes)));
     let mut number = || numbers.next().unwrap_or(0);
     let what = match header[TAG] {
-        EVENT => Noticed::Event(datagram),
-        OVERRUN => Noticed::Overrun { dropped: number(), queued: number(), effective: number() },
-        TRUNCATED => Noticed::Truncated,
+        EVENT => Observed::Event(datagram),
+        OVERRUN => Observed::Overrun { dropped: number(), queued: number(), effective: number() },
+        TRUNCATED => Observed::Truncated,
         tag => {
             let (port, groups, uid) = (number(), number(), number());
-            Noticed::Foreign(Sender { port, groups, uid: (tag == FOREIGN).then_some(uid) })
+            Observed::Foreign(Sender { port, groups, uid: (tag == FOREIGN).then_some(uid) })
         }
     };
-    Record { at: Instant::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
+    Observation { at: Instant::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
 }
 
 /// The caller gives a slice of `N` bytes.
@@ -202,7 +202,7 @@ mod tests {
 
     use sureplug_core::netlink::Sender;
 
-    use super::{Noticed, Record, ring};
+    use super::{Observation, Observed, ring};
     use sureplug_core::time::Instant;
 
     const BATCH: usize = 3;
@@ -217,14 +217,14 @@ mod tests {
         let (mut writer, mut reader) = ring(BATCH);
         let sender = Sender { port: 7, groups: 2, uid: Some(1000) };
         for what in [
-            Noticed::Event(b"add@/devices/x\0"),
-            Noticed::Event(&[]),
-            Noticed::Overrun { dropped: u32::MAX, queued: 2176, effective: 2304 },
-            Noticed::Truncated,
-            Noticed::Foreign(sender),
-            Noticed::Foreign(Sender { uid: None, ..sender }),
+            Observed::Event(b"add@/devices/x\0"),
+            Observed::Event(&[]),
+            Observed::Overrun { dropped: u32::MAX, queued: 2176, effective: 2304 },
+            Observed::Truncated,
+            Observed::Foreign(sender),
+            Observed::Foreign(Sender { uid: None, ..sender }),
         ] {
-            let wanted = Record { at: Instant::from_nanos(u64::MAX), what };
+            let wanted = Observation { at: Instant::from_nanos(u64::MAX), what };
             writer.push(wanted);
             assert_eq!(reader.take(1, |record| panic!("{record:?} was not published")), 0);
             assert!(writer.publish() && !writer.publish());
@@ -239,7 +239,7 @@ mod tests {
         let (mut writer, mut reader) = ring(BATCH);
         let at = Instant::BOOT;
         for datagram in [&b"first"[..], b"second", b"third"] {
-            writer.push(Record { at, what: Noticed::Event(datagram) });
+            writer.push(Observation { at, what: Observed::Event(datagram) });
         }
         writer.publish();
         let mut seen = Vec::new();
@@ -263,7 +263,7 @@ mod tests {
                     }
                     for (stamp, datagram) in batch {
                         let at = Instant::from_nanos(*stamp);
-                        writer.push(Record { at, what: Noticed::Event(datagram) });
+                        writer.push(Observation { at, what: Observed::Event(datagram) });
                     }
                     writer.publish();
                 }
@@ -273,8 +273,8 @@ mod tests {
             while left > 0 {
                 left -= reader.take(7, |record| {
                     let (stamp, datagram) = wanted.next().unwrap();
-                    let what = Noticed::Event(&datagram);
-                    assert_eq!(record, Record { at: Instant::from_nanos(stamp), what });
+                    let what = Observed::Event(&datagram);
+                    assert_eq!(record, Observation { at: Instant::from_nanos(stamp), what });
                 });
                 thread::yield_now();
             }

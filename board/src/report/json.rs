@@ -1,7 +1,6 @@
 //! Lines for programs: one JSON object each, its `kind` first. The fields are documented in the
 //! README of this crate.
 
-use std::array;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -10,49 +9,48 @@ use sureplug_core::stream::{DeviceEvent, ScanOutcome};
 use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::Property;
 
-use super::line::{Line, Resync, Start};
+use super::notice::{HookRun, Notice, Resync, Start};
+use super::object::{Object, string};
 use super::text::{DeviceName, FOREIGN, HelperWarning, RESTRICTED};
-use crate::engine::capacity::{SLOTS, TABLE_BYTES};
-use crate::engine::totals::{FIGURES, TABLE};
+use super::totals::TABLE;
 use crate::profile::Sizing;
-use crate::report::object::{Object, string};
-use crate::service::hook::Report;
 use crate::socket::Filtering;
 use crate::sysfs::Missing;
 
-pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
+pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
     let time = |at: Instant| ("monotonic_us", at.as_micros());
-    match *line {
-        Line::Start(how) => start(out, how),
-        Line::Undersized(undersized) => undersized
+    match *notice {
+        Notice::Start(how) => start(out, how),
+        Notice::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
-        Line::Unserved(reason) => Object::begin(out, "unserved")?.display("message", &reason)?.end(),
-        Line::Restricted => Object::begin(out, "restricted")?.display("message", &RESTRICTED)?.end(),
-        Line::UeventHelper { helper, has_hook } => Object::begin(out, "uevent_helper")?
+        Notice::Unserved(reason) => Object::begin(out, "unserved")?.display("message", &reason)?.end(),
+        Notice::Restricted => Object::begin(out, "restricted")?.display("message", &RESTRICTED)?.end(),
+        Notice::UeventHelper { helper, has_hook } => Object::begin(out, "uevent_helper")?
             .bytes("helper", helper.as_bytes())?
             .display("message", &HelperWarning(&helper, has_hook))?
             .end(),
-        Line::LedFailed { error } => Object::begin(out, "led_failed")?.display("message", &error)?.end(),
-        Line::Hook(Report { at, ending, header, output, dropped_bytes, dropped_reports }) => {
-            let figures = [time(at), ("dropped_bytes", dropped_bytes), ("dropped_reports", dropped_reports)];
-            let object = Object::begin(out, "hook")?.numbers(&figures)?.display("ending", &ending)?;
+        Notice::LedFailed { error } => Object::begin(out, "led_failed")?.display("message", &error)?.end(),
+        Notice::Hook(HookRun { at, end, header, output, dropped_bytes, dropped_reports }) => {
+            let figures =
+                [time(*at), ("dropped_bytes", *dropped_bytes), ("dropped_reports", *dropped_reports)];
+            let object = Object::begin(out, "hook")?.numbers(&figures)?.display("ending", end)?;
             object.bytes("event", header)?.bytes("output", output)?.end()
         }
-        Line::HookMissed { at, events } => {
+        Notice::HookMissed { at, events } => {
             Object::begin(out, "hook_missed")?.numbers(&[time(at), ("events", events)])?.end()
         }
-        Line::Event(entry) => event(out, &entry, "monotonic_us"),
-        Line::Missed { events, .. } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
-        Line::Reset => Object::begin(out, "reset")?.end(),
-        Line::Current { is_out_of_date } => {
+        Notice::Event(entry) => event(out, &entry, "monotonic_us"),
+        Notice::Missed { events, .. } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
+        Notice::Reset => Object::begin(out, "reset")?.end(),
+        Notice::Current { is_out_of_date } => {
             Object::begin(out, "current")?.boolean("out_of_date", is_out_of_date)?.end()
         }
-        Line::Scanned { at, devices, took } => {
+        Notice::Scanned { at, devices, took } => {
             let figures = [time(at), ("devices", devices as u64), ("took_us", micros(took))];
             Object::begin(out, "scanned")?.numbers(&figures)?.end()
         }
-        Line::Loss { at, loss, resync } => {
+        Notice::Loss { at, loss, resync } => {
             let kind = if loss.dropped > 0 { "overrun" } else { "damaged" };
             let figures = [
                 time(at),
@@ -69,45 +67,46 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>) -> fmt::Result {
                 Resync::Ending => object.end(),
             }
         }
-        Line::Incomplete { at, missing, retry } => {
+        Notice::Incomplete { at, missing, retry } => {
             let figures = [time(at), ("retry_us", micros(retry))];
             unread(Object::begin(out, "incomplete")?.numbers(&figures)?, &missing)?.end()
         }
-        Line::Completed { at, outcome, took } => {
+        Notice::Completed { at, outcome, took } => {
             Object::begin(out, "completed")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
         }
-        Line::ForeignSysfs => Object::begin(out, "foreign_sysfs")?.display("message", &FOREIGN)?.end(),
-        Line::NoSysfs { at } => Object::begin(out, "no_sysfs")?.numbers(&[time(at)])?.end(),
-        Line::Unreported { at, outcome, took } => {
+        Notice::ForeignSysfs => Object::begin(out, "foreign_sysfs")?.display("message", &FOREIGN)?.end(),
+        Notice::NoSysfs { at } => Object::begin(out, "no_sysfs")?.numbers(&[time(at)])?.end(),
+        Notice::Unreported { at, outcome, took } => {
             Object::begin(out, "unreported")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
         }
-        Line::TableFull { at } => {
-            let figures = [time(at), ("slots", SLOTS as u64), ("table_bytes", TABLE_BYTES as u64)];
+        Notice::TableFull { at, slots, bytes } => {
+            let figures = [time(at), ("slots", slots), ("table_bytes", bytes)];
             Object::begin(out, "table_full")?.numbers(&figures)?.end()
         }
-        Line::Unreadable { path, error } => {
+        Notice::Unreadable { path, error } => {
             Object::begin(out, "unreadable")?.bytes("path", path)?.display("message", &error)?.end()
         }
-        Line::Forged(forgery) => {
+        Notice::Forged(forgery) => {
             let object = Object::begin(out, "forged")?.bytes("devpath", forgery.devpath)?;
             object.bytes("line", forgery.line)?.end()
         }
-        Line::Malformed { at, error, length } => {
+        Notice::Malformed { at, error, length } => {
             let figures = [time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)];
             Object::begin(out, "malformed")?.numbers(&figures)?.display("message", &error)?.end()
         }
-        Line::Truncated { at } => Object::begin(out, "truncated")?.numbers(&[time(at)])?.end(),
-        Line::Foreign { at, sender } => {
+        Notice::Truncated { at } => Object::begin(out, "truncated")?.numbers(&[time(at)])?.end(),
+        Notice::Foreign { at, sender } => {
             let figures = [time(at), ("port", sender.port.into()), ("groups", sender.groups.into())];
             let object = Object::begin(out, "foreign")?.numbers(&figures)?;
             object.optional("uid", sender.uid.map(u64::from))?.end()
         }
-        Line::OutputDropped { lines } => {
+        Notice::OutputDropped { lines } => {
             Object::begin(out, "output_dropped")?.numbers(&[("lines", lines)])?.end()
         }
-        Line::Totals(sum) => {
-            let figures: [_; FIGURES] = array::from_fn(|row| (TABLE[row].key, TABLE[row].of(sum)));
-            Object::begin(out, "totals")?.display("ended_by", &sum.ended_by)?.numbers(&figures)?.end()
+        Notice::Totals(sum) => {
+            let object = Object::begin(out, "totals")?.display("ended_by", &sum.ended_by)?;
+            let mut figures = TABLE.iter().map(|figure| (figure.key, figure.of(sum)));
+            figures.try_fold(object, |object, figure| object.numbers(&[figure]))?.end()
         }
     }
 }

@@ -1,22 +1,46 @@
-//! Notices and events as text or JSON.
+//! Notices and events as text or JSON, and the table of counters.
 
+mod fixed_text;
 mod json;
-mod line;
+mod notice;
 pub(crate) mod object;
 mod text;
-
-pub(crate) use json::subsystems;
-pub use line::{Line, Loss, Resync, Start, Style, Undersized};
-pub(crate) use text::{DeviceName, OUT_OF_DATE};
+pub(crate) mod totals;
 
 use std::fmt::{self, Write};
 
 use sureplug_core::stream::DeviceEvent;
 
+pub(crate) use fixed_text::FixedText;
+pub(crate) use json::subsystems;
+pub use notice::{HookRun, Loss, Notice, Resync, RunEnd, Start, Undersized};
+pub(crate) use text::{DeviceName, OUT_OF_DATE};
+pub use totals::Totals;
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// For people: an event on a line.
+    Text {
+        /// With all its properties on lines of their own below it.
+        verbose: bool,
+    },
+    /// For programs: a JSON object on a line.
+    Json,
+}
+
+/// Writes a notice, its line end included.
+pub(crate) fn write(out: &mut dyn Write, notice: &Notice<'_>, style: Style) -> fmt::Result {
+    match style {
+        Style::Text { verbose } => text::write(out, notice, verbose),
+        Style::Json => json::write(out, notice),
+    }
+}
+
 /// Writes an event that was recorded; its stamp is in nanoseconds after 1970.
 pub(crate) fn recorded_event(out: &mut dyn Write, entry: DeviceEvent<'_>, style: Style) -> fmt::Result {
     match style {
         Style::Json => json::event(out, &entry, "unix_us"),
-        Style::Text { .. } => Line::Event(entry).write(out, style),
+        Style::Text { .. } => write(out, &Notice::Event(entry), style),
     }
 }

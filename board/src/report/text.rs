@@ -8,11 +8,9 @@ use sureplug_core::stream::{DeviceEvent, Origin, ScanOutcome};
 use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::{Escaped, EscapedWord};
 
-use super::line::{Line, Loss, Resync, Start};
-use crate::engine::capacity::{SLOTS, TABLE_BYTES};
-use crate::engine::totals::Totals;
+use super::Totals;
+use super::notice::{HookRun, Loss, Notice, Resync, Start};
 use crate::profile::Sizing;
-use crate::service::hook::Report;
 use crate::socket::Filtering;
 use crate::sysfs::{Clipped, Missing};
 
@@ -20,83 +18,83 @@ use crate::sysfs::{Clipped, Missing};
 pub(super) const FOREIGN: &str = "sysfs belongs to another network namespace: network devices are known from their events \
     alone, and no scan finds or removes them; mount sysfs in this namespace";
 
-pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt::Result {
-    match *line {
-        Line::Start(how) => start(out, how),
-        Line::Undersized(undersized) => undersized
+pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> fmt::Result {
+    match *notice {
+        Notice::Start(how) => start(out, how),
+        Notice::Undersized(undersized) => undersized
             .reasons()
             .try_for_each(|reason| writeln!(out, "sureplug: warning: {reason}; events can be lost")),
-        Line::Unserved(reason) => writeln!(out, "sureplug: warning: no socket for applications: {reason}"),
-        Line::Restricted => writeln!(out, "sureplug: warning: {RESTRICTED}"),
-        Line::UeventHelper { helper, has_hook } => {
+        Notice::Unserved(reason) => writeln!(out, "sureplug: warning: no socket for applications: {reason}"),
+        Notice::Restricted => writeln!(out, "sureplug: warning: {RESTRICTED}"),
+        Notice::UeventHelper { helper, has_hook } => {
             writeln!(out, "sureplug: warning: {}", HelperWarning(&helper, has_hook))
         }
-        Line::LedFailed { error } => {
+        Notice::LedFailed { error } => {
             writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
         }
-        Line::Hook(report) => hook(out, &report),
-        Line::HookMissed { at, events } => hook_missed(out, at, events),
-        Line::Event(entry) => {
+        Notice::Hook(run) => hook(out, run),
+        Notice::HookMissed { at, events } => hook_missed(out, at, events),
+        Notice::Event(entry) => {
             event(out, &entry)?;
             if verbose { properties(out, &entry) } else { Ok(()) }
         }
-        Line::Missed { events, is_ending } => writeln!(
+        Notice::Missed { events, is_ending } => writeln!(
             out,
             "sureplug: {events} events missed here: the reader of this output did not keep up; {}",
             if is_ending { "the daemon ends" } else { "what they changed follows" }
         ),
-        Line::Reset => {
+        Notice::Reset => {
             writeln!(out, "sureplug: forget all devices: lines of this output are gone; those present follow")
         }
-        Line::Current { is_out_of_date: false } => {
+        Notice::Current { is_out_of_date: false } => {
             out.write_str("sureplug: all that is present was told; what follows is live\n")
         }
-        Line::Current { is_out_of_date: true } => {
+        Notice::Current { is_out_of_date: true } => {
             writeln!(out, "sureplug: all that is known was told; warning: {OUT_OF_DATE}")
         }
-        Line::Scanned { at, devices, took } => {
+        Notice::Scanned { at, devices, took } => {
             writeln!(out, "{at} scanned: {devices} devices in sysfs, in {}", Millis(took))
         }
-        Line::Loss { at, loss, resync } => self::loss(out, at, &loss, &resync),
-        Line::Incomplete { at, missing, retry } => incomplete(out, at, &missing, retry),
-        Line::Completed { at, outcome, took } => writeln!(
+        Notice::Loss { at, loss, resync } => self::loss(out, at, &loss, &resync),
+        Notice::Incomplete { at, missing, retry } => incomplete(out, at, &missing, retry),
+        Notice::Completed { at, outcome, took } => writeln!(
             out,
             "{at} completed: sysfs could be read again: {}, in {}",
-            Counts(&outcome),
+            Changes(&outcome),
             Millis(took)
         ),
-        Line::NoSysfs { at } => writeln!(
+        Notice::NoSysfs { at } => writeln!(
             out,
             "{at} no sysfs: nothing is mounted where it should be, so no device is known and no port was counted; \
              mount sysfs there, which is looked for again and again"
         ),
-        Line::Unreported { at, outcome, took } => writeln!(
+        Notice::Unreported { at, outcome, took } => writeln!(
             out,
             "{at} unreported: sysfs shows what no event told: {}, in {}",
-            Counts(&outcome),
+            Changes(&outcome),
             Millis(took)
         ),
-        Line::ForeignSysfs => writeln!(out, "sureplug: warning: {FOREIGN}"),
-        Line::TableFull { at } => writeln!(
+        Notice::ForeignSysfs => writeln!(out, "sureplug: warning: {FOREIGN}"),
+        Notice::TableFull { at, slots, bytes } => writeln!(
             out,
-            "{at} table full: devices beyond {SLOTS} or beyond {TABLE_BYTES} B are not tracked and pass with \
+            "{at} table full: devices beyond {slots} or beyond {bytes} B are not tracked and pass with \
              SUREPLUG_TRACKED=no; an image for more is built with more SUREPLUG_USB_PORTS"
         ),
-        Line::Unreadable { path, error } => writeln!(
+        Notice::Unreadable { path, error } => writeln!(
             out,
             "sureplug: warning: cannot read {} in sysfs: {error}; devices there are not found by a scan",
             EscapedWord(path)
         ),
-        Line::Forged(forgery) => {
+        Notice::Forged(forgery) => {
             writeln!(out, "sureplug: warning: {forgery}; reported once for each device")
         }
-        Line::Malformed { at, error, length } => {
+        Notice::Malformed { at, error, length } => {
             writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
         }
-        Line::Truncated { at } => {
+        Notice::Truncated { at } => {
             writeln!(out, "{at} truncated: an event of the kernel is longer than its limits allow")
         }
-        Line::Foreign { at, sender } => {
+        Notice::Foreign { at, sender } => {
             write!(out, "{at} foreign: a message of port {}, groups {}, ", sender.port, sender.groups)?;
             match sender.uid {
                 Some(uid) => write!(out, "uid {uid}")?,
@@ -104,12 +102,12 @@ pub(super) fn write(out: &mut dyn Write, line: &Line<'_>, verbose: bool) -> fmt:
             }
             writeln!(out, ": not the kernel's, ignored; further ones are only counted")
         }
-        Line::OutputDropped { lines } => writeln!(
+        Notice::OutputDropped { lines } => writeln!(
             out,
             "sureplug: {lines} lines dropped here: this output did not take them; no event of the socket is lost by \
              that"
         ),
-        Line::Totals(sum) => totals(out, sum),
+        Notice::Totals(sum) => totals(out, sum),
     }
 }
 
@@ -117,7 +115,7 @@ fn loss(out: &mut dyn Write, at: Instant, loss: &Loss, resync: &Resync) -> fmt::
     write!(out, "{at} {}", Lost(loss))?;
     match resync {
         Resync::Done(outcome, took) => {
-            writeln!(out, "; repaired: {}, in {}", Counts(outcome), Millis(*took))
+            writeln!(out, "; repaired: {}, in {}", Changes(outcome), Millis(*took))
         }
         Resync::Incomplete(missing) => {
             writeln!(out, "; not repaired yet, because sysfs could not be read: {missing}")
@@ -242,9 +240,9 @@ impl fmt::Display for Lost<'_> {
 }
 
 /// `3 added, 1 removed, 2 replaced, 41 kept`.
-struct Counts<'o>(&'o ScanOutcome);
+struct Changes<'o>(&'o ScanOutcome);
 
-impl fmt::Display for Counts<'_> {
+impl fmt::Display for Changes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ScanOutcome { added, removed, replaced, kept, .. } = self.0;
         write!(f, "{added} added, {removed} removed, {replaced} replaced, {kept} kept")
@@ -292,9 +290,9 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     )
 }
 
-fn hook(out: &mut dyn Write, report: &Report<'_>) -> fmt::Result {
-    let Report { at, ending, header, output, dropped_bytes, dropped_reports } = report;
-    write!(out, "{at} hook: {ending}: {}", EscapedWord(header))?;
+fn hook(out: &mut dyn Write, run: &HookRun) -> fmt::Result {
+    let HookRun { at, end, header, output, dropped_bytes, dropped_reports } = run;
+    write!(out, "{at} hook: {end}: {}", EscapedWord(header))?;
     if !output.is_empty() {
         write!(out, ": {}", Escaped(output.trim_ascii_end()))?;
     }

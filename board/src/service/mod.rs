@@ -1,4 +1,4 @@
-//! What is attached to the stream.
+//! What is attached to the stream: each a [`Service`].
 
 pub mod broker;
 pub mod hook;
@@ -6,3 +6,5 @@ pub mod led;
 pub mod log;
 pub mod metrics;
 pub mod supervisor;
+
+pub use crate::engine::Service;

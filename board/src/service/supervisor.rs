@@ -1,23 +1,31 @@
-//! Telling whoever started the daemon that it is ready, and that it is well: `sd_notify(3)` of systemd, and a line on a
-//! file descriptor for s6 and others. Nothing is said to nobody.
+//! Reports to what started the daemon that it is ready, and that it is well: `sd_notify(3)` of systemd, and a line on a
+//! file descriptor for s6 and others.
 
 use std::env;
 use std::ffi::OsStr;
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
-
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket};
-use nix::unistd::write;
 use sureplug_core::time::Instant;
 
-use crate::service::log::Text;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::unistd::write;
+use sureplug_core::stream::Agreement;
+
+use crate::engine::{Context, Service};
+use crate::report::FixedText;
 use crate::sys;
 use crate::time::monotonic_now;
 
-/// Who waits to hear something.
+/// Bytes of a report at most.
+const MAX_BYTES: usize = 900;
+
+/// What stands before a report that is no plain `READY=1`.
+const HEAD: &str = "READY=1\nSTATUS=";
+
+/// What waits for reports.
 #[derive(Debug)]
 pub struct Supervisor {
     /// Of `NOTIFY_SOCKET`, connected.
@@ -28,6 +36,7 @@ pub struct Supervisor {
     is_ready: bool,
     /// Whether the last report had something that is missing.
     has_missing: bool,
+    text: FixedText,
 }
 
 impl Supervisor {
@@ -45,58 +54,75 @@ impl Supervisor {
             .transpose()?;
         let interval = notify.as_ref().and_then(|_| watchdog_interval());
         let watchdog = interval.map(|interval| (interval, monotonic_now()));
-        Ok(Self { notify, watchdog, ready, is_ready: false, has_missing: false })
+        Ok(Self {
+            notify,
+            watchdog,
+            ready,
+            is_ready: false,
+            has_missing: false,
+            text: FixedText::new(MAX_BYTES),
+        })
     }
 
-    /// Reports that the daemon serves and knows all devices, or what is `missing`. Only the first report and a
-    /// changed one are sent.
-    pub fn ready(&mut self, missing: Option<&dyn Display>) {
-        let mut text = Text::new();
+    /// Reports that the daemon serves and knows all devices, or what is missing. Only the first report and a changed one are
+    /// sent.
+    fn report_readiness(&mut self, context: &Context<'_>) {
+        let has_missing = context.missing.is_some() || context.health.is_limited();
+        if context.health.agreement == Agreement::Starting || self.is_ready && has_missing == self.has_missing
+        {
+            return;
+        }
+        self.text.clear();
         // What is too long is cut.
-        let _ = match missing {
-            Some(missing) => write!(text, "READY=1\nSTATUS={missing}"),
-            None if self.has_missing => text.write_str("READY=1\nSTATUS=All devices are known"),
-            None => text.write_str("READY=1"),
+        let _ = self.text.write_str(HEAD);
+        let _ = match &context.missing {
+            Some(missing) => {
+                write!(self.text, "Devices are missing: sysfs could not be read: {missing}")
+            }
+            None if context.health.is_restricted => {
+                self.text.write_str("Only events of net devices can arrive")
+            }
+            None if context.health.is_foreign => {
+                self.text.write_str("Sysfs belongs to another network namespace")
+            }
+            None => self.text.write_str("All devices are known"),
         };
-        if !self.is_ready || missing.is_some() != self.has_missing {
-            self.notify(text.as_bytes());
-        }
-        (self.is_ready, self.has_missing) = (true, missing.is_some());
+        let is_plain = !has_missing && !self.is_ready;
+        self.notify(if is_plain { "READY=1" } else { &self.text });
         if let Some(ready) = self.ready.take() {
-            let mut text = Text::new();
-            let _ = match missing {
-                Some(missing) => writeln!(text, "{missing}"),
-                None => text.write_str("\n"),
-            };
-            let _ = write(&ready, text.as_bytes());
+            let _ = self.text.write_str("\n");
+            self.text.end_line();
+            let line = if is_plain { "\n" } else { &self.text[HEAD.len()..] };
+            let _ = write(&ready, line.as_bytes());
+        }
+        (self.is_ready, self.has_missing) = (true, has_missing);
+    }
+
+    /// Sends without waiting; what cannot be sent is lost.
+    fn notify(&self, text: &str) {
+        if let Some(socket) = &self.notify {
+            let _ = sys::send_now(socket, text.as_bytes());
         }
     }
+}
 
-    /// Says that it ends.
-    pub fn stopping(&self) {
-        self.notify(b"STOPPING=1");
-    }
-
-    /// When it wants to hear that all is well.
-    #[must_use]
-    pub fn wake_at(&self) -> Option<Instant> {
+impl Service for Supervisor {
+    fn deadline(&self) -> Option<Instant> {
         self.watchdog.map(|(_, next)| next)
     }
 
-    /// Says that all is well, if that is due.
-    pub fn beat(&mut self, now: Instant) {
-        let Some((interval, next)) = &mut self.watchdog else { return };
-        if *next <= now {
-            *next = now.after(*interval);
-            self.notify(b"WATCHDOG=1");
+    fn deliver(&mut self, context: &mut Context<'_>) {
+        self.report_readiness(context);
+        if let Some((interval, next)) = &mut self.watchdog {
+            if *next <= context.now {
+                *next = context.now.after(*interval);
+                self.notify("WATCHDOG=1");
+            }
         }
     }
 
-    /// It does not wait, and what cannot be said is not said.
-    fn notify(&self, text: &[u8]) {
-        if let Some(socket) = &self.notify {
-            let _ = send(socket.as_raw_fd(), text, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
-        }
+    fn stop(&mut self) {
+        self.notify("STOPPING=1");
     }
 }
 

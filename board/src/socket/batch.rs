@@ -35,7 +35,7 @@ pub enum Received {
 
 /// One message as the socket gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message<'b> {
+pub enum Datagram<'b> {
     /// A datagram that the kernel multicast.
     Event(&'b [u8]),
     /// The kernel's as well, but longer than any uevent can be: its end is lost (`MSG_TRUNC`).
@@ -52,7 +52,7 @@ impl Batch {
     }
 
     /// Allocates buffers of so many bytes for each message; a longer one comes as
-    /// [`Message::Truncated`].
+    /// [`Datagram::Truncated`].
     #[must_use]
     pub fn with_slot_bytes(messages: usize, slot_bytes: usize) -> Self {
         let messages = messages.min(BATCH_MESSAGES);
@@ -70,7 +70,7 @@ impl Batch {
         fd: BorrowedFd<'_>,
         kernel_uids: KernelUids,
         limit: usize,
-        mut take: impl FnMut(Message<'_>),
+        mut take: impl FnMut(Datagram<'_>),
     ) -> io::Result<Received> {
         let limit = limit.min(self.messages);
         let mut slots = self.slots.chunks_exact_mut(self.slot_bytes);
@@ -94,16 +94,16 @@ impl Batch {
 }
 
 /// Whom a message is from decides before anything else: a forged one is no loss, however damaged.
-fn judge<'m>(message: &RecvMsg<'_, 'm, NetlinkAddr>, kernel_uids: KernelUids) -> Message<'m> {
+fn judge<'m>(message: &RecvMsg<'_, 'm, NetlinkAddr>, kernel_uids: KernelUids) -> Datagram<'m> {
     let sender = sender(message);
     if !kernel_uids.believe(sender) {
-        return Message::Foreign(sender);
+        return Datagram::Foreign(sender);
     }
     match message.iovs().next() {
-        Some(datagram) if !message.flags.contains(MsgFlags::MSG_TRUNC) => Message::Event(datagram),
+        Some(datagram) if !message.flags.contains(MsgFlags::MSG_TRUNC) => Datagram::Event(datagram),
         // A message of no bytes has no slice: as an event it does not parse, and is counted as damaged.
-        None if message.bytes == 0 => Message::Event(&[]),
-        _ => Message::Truncated,
+        None if message.bytes == 0 => Datagram::Event(&[]),
+        _ => Datagram::Truncated,
     }
 }
 

@@ -15,7 +15,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use sureplug_core::netlink::KernelUids;
 use sureplug_core::rcvbuf::{Effective, RcvBuf};
 
-pub use batch::{BATCH_MESSAGES, Batch, Message, Received};
+pub use batch::{BATCH_MESSAGES, Batch, Datagram, Received};
 pub use error::{OpenError, Shortfall};
 pub use filtering::{FilterRefusal, Filtering};
 pub use uids::kernel_uids;
@@ -96,7 +96,7 @@ impl UeventSocket {
         &self,
         batch: &mut Batch,
         limit: usize,
-        take: impl FnMut(Message<'_>),
+        take: impl FnMut(Datagram<'_>),
     ) -> io::Result<Received> {
         batch.receive(self.fd.as_fd(), self.kernel_uids, limit, take)
     }

@@ -11,6 +11,11 @@ mod terminal;
 #[cfg(any(test, all(feature = "small", panic = "abort", not(debug_assertions))))]
 mod unwinding;
 
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, send};
+
 pub use directory::{read_directory, read_link};
 pub use interface::{interface_index, interface_is_up};
 pub use namespace::owning_user_namespace;
@@ -20,3 +25,33 @@ pub use socket::{
 };
 pub use spawn::{STACK_BYTES, spawn};
 pub use terminal::window_size;
+
+/// Repeats a system call that a signal interrupted.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Sends a packet on a connected socket if that takes it without waiting.
+pub(crate) fn send_now(socket: impl AsFd, packet: &[u8]) -> nix::Result<usize> {
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    retry(|| send(socket.as_fd().as_raw_fd(), packet, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::retry;
+
+    #[test]
+    fn an_interrupted_call_is_repeated() {
+        let mut answers = [Err(Errno::EINTR), Err(Errno::EINTR), Ok(7), Ok(8)].into_iter();
+        assert_eq!(retry(|| answers.next().unwrap()), Ok(7));
+        assert_eq!(retry(|| Err::<(), _>(Errno::EIO)), Err(Errno::EIO));
+    }
+}

@@ -8,31 +8,23 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd;
 
+use crate::sys::retry;
+
 /// Opens what is at a path below a directory.
 pub(crate) fn open(directory: BorrowedFd<'_>, path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
-    again(|| openat(directory, path, flags | OFlag::O_CLOEXEC, Mode::empty()))
+    retry(|| openat(directory, path, flags | OFlag::O_CLOEXEC, Mode::empty()))
 }
 
 /// Reads a file to its end, or until the buffer is full.
 pub(crate) fn read_to_end(file: impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
-        match again(|| unistd::read(file.as_fd(), &mut buffer[filled..]))? {
+        match retry(|| unistd::read(file.as_fd(), &mut buffer[filled..]))? {
             0 => break,
             length => filled += length,
         }
     }
     Ok(filled)
-}
-
-/// Calls once more as long as a signal came first.
-pub(crate) fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            other => return other,
-        }
-    }
 }
 
 /// Whether an error says that there is nothing. `ENODEV` is how a file of sysfs that is still open, or just
@@ -48,14 +40,7 @@ mod tests {
 
     use nix::errno::Errno;
 
-    use super::{again, read_to_end};
-
-    #[test]
-    fn a_signal_is_no_error() {
-        let mut answers = [Err(Errno::EINTR), Err(Errno::EINTR), Ok(7), Ok(8)].into_iter();
-        assert_eq!(again(|| answers.next().unwrap()), Ok(7));
-        assert_eq!(again(|| Err::<(), _>(Errno::EIO)), Err(Errno::EIO));
-    }
+    use super::read_to_end;
 
     #[test]
     fn a_file_without_end_fills_the_buffer() {

@@ -7,8 +7,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 
-use super::files::{again, open};
-use crate::sys;
+use super::files::open;
+use crate::sys::{self, retry};
 
 /// Bytes that are read at a time: some 200 entries.
 const BUFFER_BYTES: usize = 8_192;
@@ -73,7 +73,7 @@ impl Listing {
     /// Reads on if all that was read has been taken; ends at the end.
     fn fill(&mut self) -> nix::Result<()> {
         if let (true, Some(directory)) = (self.at == self.filled, &self.directory) {
-            (self.filled, self.at) = (again(|| sys::read_directory(directory, &mut self.buffer.0))?, 0);
+            (self.filled, self.at) = (retry(|| sys::read_directory(directory, &mut self.buffer.0))?, 0);
             if self.filled == 0 {
                 self.close();
             }

@@ -16,7 +16,7 @@ mod trouble;
 pub mod uevent_file;
 
 pub use devices::Devices;
-pub(crate) use files::{again, open, read_to_end};
+pub(crate) use files::{open, read_to_end};
 pub use forgeries::Forgery;
 pub(crate) use listing::Listing;
 pub use lookup::Subsystems;

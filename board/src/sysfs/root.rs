@@ -10,8 +10,8 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
 
-use super::files::again;
 use super::subsystems::PLACES;
+use crate::sys::retry;
 
 /// Where sysfs is on a board. Nothing else is taken for sysfs there.
 const USUAL: &str = "/sys";
@@ -61,12 +61,12 @@ impl AsFd for Root {
 
 fn open(path: &CString) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    again(|| nix::fcntl::open(path.as_c_str(), flags, Mode::empty()))
+    retry(|| nix::fcntl::open(path.as_c_str(), flags, Mode::empty()))
 }
 
 /// A stand-in, which only `--sysfs` can name, is known by its classes or buses.
 fn is_sysfs(path: &CString, directory: BorrowedFd<'_>) -> bool {
-    match again(|| fstatfs(directory)) {
+    match retry(|| fstatfs(directory)) {
         Ok(figures) if figures.filesystem_type() == SYSFS_MAGIC => true,
         _ if path.to_bytes() == USUAL.as_bytes() => false,
         _ => PLACES.iter().any(|place| fstatat(directory, place.path, AtFlags::empty()).is_ok()),

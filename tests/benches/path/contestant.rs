@@ -4,15 +4,11 @@ use std::{mem, ptr};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, setsockopt, socket, sockopt,
 };
-use sureplug_board::engine::Worker;
-use sureplug_board::engine::totals::Totals;
-use sureplug_board::intake::Intake;
-use sureplug_board::report::Undersized;
+use sureplug_board::daemon::Daemon;
 use sureplug_board::socket::{BATCH_MESSAGES, UeventSocket};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::selection::Selection;
@@ -25,30 +21,17 @@ pub(crate) const CONTESTANTS: [&str; 2] = ["--receive-and-discard", "--sureplug"
 
 /// Is a contestant until SIGTERM comes, and prints how many events it received.
 pub(crate) fn compete(contestant: usize) {
-    let ending = SigSet::from_iter([Signal::SIGTERM]);
-    ending.thread_block().expect("a signal that can be blocked");
-    let signals =
-        SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).expect("a signalfd");
+    let signals = Daemon::take_signals().expect("a signalfd");
     let socket = uevent_socket();
     let received = if contestant == 0 {
         println!("ready");
         receive_and_discard(&socket, &signals)
     } else {
         let socket = UeventSocket::adopt(socket).expect("a uevent socket");
-        let intake = Intake::start(socket).expect("a thread");
-        let sysfs = Path::new("/sys");
-        let worker = Worker::new(
-            intake,
-            sysfs,
-            None,
-            signals,
-            Undersized::default(),
-            Totals::default(),
-            Selection::ALL,
-        )
-        .expect("a worker");
+        let daemon = Daemon::new(signals, socket, Path::new("/sys"), Selection::ALL);
+        let engine = daemon.build().expect("an engine");
         println!("ready");
-        worker.run().expect("an end by the signal").received
+        engine.run().expect("an end by the signal").received
     };
     println!("{received}");
 }

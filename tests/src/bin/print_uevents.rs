@@ -3,7 +3,7 @@
 
 use std::io::{Write, stdout};
 
-use sureplug_board::intake::{Intake, Noticed};
+use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::profile::{Profile, Sizing};
 use sureplug_board::socket::{UeventSocket, kernel_uids};
 use sureplug_board::sysfs::BoardPorts;
@@ -17,8 +17,8 @@ fn main() {
     println!("ready {:?}", kernel_uids());
     loop {
         let taken = intake.take(1, |record| match record.what {
-            Noticed::Event(datagram) => println!("event {:?}", Uevent::parse(datagram)),
-            Noticed::Foreign(sender) => println!("foreign {sender:?}"),
+            Observed::Event(datagram) => println!("event {:?}", Uevent::parse(datagram)),
+            Observed::Foreign(sender) => println!("foreign {sender:?}"),
             other => println!("{other:?}"),
         });
         stdout().flush().expect("a reader");

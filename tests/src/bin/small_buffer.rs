@@ -1,21 +1,19 @@
 //! The daemon with a receive buffer that no board of ours would start with:
-//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR] [--led NAME] [--socket PATH] [--hook PATH]`. It asks for BYTES with `SO_RCVBUF` and writes JSON. With
-//! `--hide`, no event of a virtual net device whose name begins with that letter reaches the socket, and no
+//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR] [--led NAME] [--socket PATH] [--hook PATH] [--log syslog]
+//! [--metrics PATH]`. It asks for BYTES with `SO_RCVBUF` and writes JSON. With `--hide`, no event of a virtual net device whose name begins with that letter reaches the socket, and no
 //! counter says so.
 
 use std::path::PathBuf;
+use std::time::Duration;
 use std::{env, io};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use sureplug_board::engine::Worker;
-use sureplug_board::engine::totals::Totals;
-use sureplug_board::intake::Intake;
-use sureplug_board::report::{Style, Undersized};
+use sureplug_board::daemon::Daemon;
+use sureplug_board::report::Style;
 use sureplug_board::service::broker::Broker;
 use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook};
 use sureplug_board::service::led::StatusLed;
-use sureplug_board::service::log::Console;
+use sureplug_board::service::log::{Console, LogKind, SystemLog};
+use sureplug_board::service::metrics::Metrics;
 use sureplug_board::socket::UeventSocket;
 use sureplug_core::selection::Selection;
 use sureplug_tests::kernel::Listener;
@@ -25,7 +23,7 @@ fn main() -> io::Result<()> {
     let bytes = arguments.next().and_then(|bytes| bytes.parse().ok()).expect("BYTES");
     let listener = Listener::unbound();
     let mut sysfs = PathBuf::from("/sys");
-    let (mut led, mut broker, mut hook) = (None, None, None);
+    let (mut led, mut broker, mut hook, mut log, mut metrics) = (None, None, None, None, None);
     while let (Some(option), Some(value)) = (arguments.next(), arguments.next()) {
         match option.as_str() {
             "--hide" => listener.hide_net_devices(value.as_bytes()[0]),
@@ -33,29 +31,24 @@ fn main() -> io::Result<()> {
             "--led" => led = Some(value),
             "--socket" => broker = Some(Broker::open(value.as_ref(), None).expect("a broker")),
             "--hook" => hook = Some(Hook::open(value.as_ref(), DEFAULT_TIMEOUT_MS)?),
+            "--log" => log = Some(LogKind::Syslog).filter(|_| value == "syslog"),
+            "--metrics" => metrics = Some(PathBuf::from(value)),
             other => panic!("{other}"),
         }
     }
-    let ending = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1]);
-    ending.thread_block()?;
-    let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    let signals = Daemon::take_signals()?;
     listener.set_rcvbuf(bytes);
     listener.bind(1);
     let socket = UeventSocket::adopt(listener.into_fd()).expect("a uevent socket");
-    let totals = Totals { effective: socket.effective().0, ..Totals::default() };
-    let console = Console::start(Style::Json)?;
-    let intake = Intake::start(socket)?;
-    let undersized = Undersized::default();
-    let mut worker = Worker::new(intake, &sysfs, Some(console), signals, undersized, totals, Selection::ALL)?;
-    if let Some(name) = led {
-        worker.show_on(StatusLed::of_sysfs(&sysfs, &name)?);
-    }
-    if let Some(broker) = broker {
-        worker.serve(broker);
-    }
-    if let Some(hook) = hook {
-        worker.hook(hook);
-    }
-    worker.run()?;
+    let mut daemon = Daemon::new(signals, socket, &sysfs, Selection::ALL);
+    // In the order of the program itself.
+    daemon.attach(Some(Console::start(Style::Json)?));
+    daemon.attach(log.map(SystemLog::open).transpose()?);
+    daemon.attach(hook);
+    daemon.attach(broker);
+    let totals = daemon.totals();
+    daemon.attach(metrics.map(|path| Metrics::start(&path, Duration::from_secs(1), 0, totals)).transpose()?);
+    daemon.attach(led.map(|name| StatusLed::of_sysfs(&sysfs, &name)).transpose()?);
+    daemon.build()?.run()?;
     Ok(())
 }

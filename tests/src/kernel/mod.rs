@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use std::{fs, process};
 
 use nix::sched::{CloneFlags, unshare};
-use sureplug_board::intake::{Intake, Record};
+use sureplug_board::intake::{Intake, Observation};
 
 use crate::privilege::{Turn, not_run, turn_to_raise};
 
@@ -69,7 +69,7 @@ pub fn raise(action: &str, mark: &str, arguments: &str) {
 /// # Panics
 ///
 /// If that takes longer than anything here can.
-pub fn take_until(intake: &mut Intake, mut take: impl FnMut(Record<'_>) -> bool) {
+pub fn take_until(intake: &mut Intake, mut take: impl FnMut(Observation<'_>) -> bool) {
     let end = Instant::now() + DEADLINE;
     let mut done = false;
     while !done {

@@ -11,7 +11,7 @@ use nix::sys::socket::{
 
 use super::key;
 use crate::order::sort_by_key;
-use crate::sysfs::again;
+use crate::sys::retry;
 
 /// Bytes of one answer at most: the kernel fills as much as it is asked to (`netlink_recvmsg` in
 /// `net/netlink/af_netlink.c`).
@@ -52,11 +52,11 @@ pub fn list(proc: &Path, source: Option<&Source>) -> io::Result<(Source, Vec<Soc
 fn from_sock_diag() -> nix::Result<Vec<Socket>> {
     let protocol = SockProtocol::NetlinkSockDiag;
     let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
-    again(|| sendto(fd.as_raw_fd(), &request(), &NetlinkAddr::new(0, 0), MsgFlags::empty()))?;
+    retry(|| sendto(fd.as_raw_fd(), &request(), &NetlinkAddr::new(0, 0), MsgFlags::empty()))?;
     let mut buffer = vec![0; ANSWER_BYTES];
     let mut sockets = Vec::new();
     loop {
-        let length = again(|| recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty()))?;
+        let length = retry(|| recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty()))?;
         for answer in Answers::new(&buffer[..length]) {
             match answer.map_err(|_| Errno::EBADMSG)? {
                 Answer::Socket(socket) => sockets.push(socket),

@@ -9,7 +9,7 @@ use crate::engine::capacity::MAX_CLIENTS;
 /// Why applications cannot be served.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum BrokerError {
     /// Another program listens there.
     Taken {
         /// Where.
@@ -36,7 +36,7 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
+impl BrokerError {
     pub(super) fn taken(path: &Path) -> Self {
         Self::Taken { path: path.to_owned() }
     }
@@ -46,7 +46,7 @@ impl OpenError {
     }
 }
 
-impl fmt::Display for OpenError {
+impl fmt::Display for BrokerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken { path } => write!(
@@ -72,12 +72,11 @@ impl fmt::Display for OpenError {
     }
 }
 
-impl std::error::Error for OpenError {}
+impl std::error::Error for BrokerError {}
 
 /// Why a client is not served.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reason {
-    /// No client has a place for the stream any more.
     TooManyClients,
     BadRequest(RequestError),
     SecondRequest,

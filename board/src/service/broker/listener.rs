@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use nix::sys::stat::{Mode, umask};
 
-use super::error::OpenError;
+use super::error::BrokerError;
 use super::lock::{Lock, identity};
 use crate::sys;
 
@@ -34,18 +34,18 @@ pub(super) struct Listener {
 impl Listener {
     /// Binds a path, whose directory is made if only that is missing. Changes the umask for a moment, which is for the
     /// time before there are threads.
-    pub(super) fn bind(path: &Path, group: Option<u32>) -> Result<Self, OpenError> {
-        let address = UnixAddr::new(path).map_err(|_| OpenError::TooLong { path: path.to_owned() })?;
+    pub(super) fn bind(path: &Path, group: Option<u32>) -> Result<Self, BrokerError> {
+        let address = UnixAddr::new(path).map_err(|_| BrokerError::TooLong { path: path.to_owned() })?;
         let lock = Lock::take(path)?;
         clear_away(path, &address)?;
-        let socket = seqpacket().map_err(|errno| OpenError::failed("make the socket", path, errno))?;
+        let socket = seqpacket().map_err(|errno| BrokerError::failed("make the socket", path, errno))?;
         let before = umask(MASK);
         let bound = bind(socket.as_raw_fd(), &address);
         umask(before);
-        bound.map_err(|errno| OpenError::failed("make the socket", path, errno))?;
+        bound.map_err(|errno| BrokerError::failed("make the socket", path, errno))?;
         // From here on the file is ours to remove.
         let listener = Self { socket, path: path.to_owned(), file: identity(path), _lock: lock };
-        listener.open(group).map_err(|error| OpenError::failed("open the socket", path, error))?;
+        listener.open(group).map_err(|error| BrokerError::failed("open the socket", path, error))?;
         Ok(listener)
     }
 
@@ -81,22 +81,22 @@ impl Drop for Listener {
 }
 
 /// Removes what a daemon has left that was killed.
-fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), OpenError> {
+fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), BrokerError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(OpenError::failed("look at", path, error)),
+        Err(error) => return Err(BrokerError::failed("look at", path, error)),
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(OpenError::NotASocket { path: path.to_owned() });
+            return Err(BrokerError::NotASocket { path: path.to_owned() });
         }
         Ok(_) => {}
     }
-    let probe = seqpacket().map_err(|errno| OpenError::failed("look at", path, errno))?;
+    let probe = seqpacket().map_err(|errno| BrokerError::failed("look at", path, errno))?;
     match connect(probe.as_raw_fd(), address) {
         Err(Errno::ECONNREFUSED) => {
-            fs::remove_file(path).map_err(|error| OpenError::failed("remove the stale socket", path, error))
+            fs::remove_file(path).map_err(|error| BrokerError::failed("remove the stale socket", path, error))
         }
         // Accepted, or of another type, or too many wait: somebody is there.
-        _ => Err(OpenError::taken(path)),
+        _ => Err(BrokerError::taken(path)),
     }
 }
 

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
-use super::error::OpenError;
+use super::error::BrokerError;
 
 /// Tries to take a lock whose file keeps vanishing: each failure means that another daemon has just ended.
 const TRIES: usize = 100;
@@ -27,7 +27,7 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock of a socket's path, whose directory is made if only that is missing.
-    pub(super) fn take(socket: &Path) -> Result<Self, OpenError> {
+    pub(super) fn take(socket: &Path) -> Result<Self, BrokerError> {
         let mut path = OsString::from(socket);
         path.push(".lock");
         let path = PathBuf::from(path);
@@ -39,12 +39,12 @@ impl Lock {
             let file = match options.open(&path) {
                 // A daemon that ended has just removed the directory.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file.map_err(|error| OpenError::failed("make the lock", &path, error))?,
+                file => file.map_err(|error| BrokerError::failed("make the lock", &path, error))?,
             };
             let file =
                 Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-                    Errno::EWOULDBLOCK => OpenError::taken(socket),
-                    errno => OpenError::failed("lock", &path, errno),
+                    Errno::EWOULDBLOCK => BrokerError::taken(socket),
+                    errno => BrokerError::failed("lock", &path, errno),
                 })?;
             let lock = Self { file, path: path.clone(), made_directory };
             // Its holder may have removed the file after this process had opened it.
@@ -52,7 +52,7 @@ impl Lock {
                 return Ok(lock);
             }
         }
-        Err(OpenError::taken(socket))
+        Err(BrokerError::taken(socket))
     }
 
     fn is_at_its_path(&self) -> bool {
@@ -80,7 +80,7 @@ pub(super) fn identity(path: &Path) -> Option<[u64; 2]> {
 }
 
 /// Makes the directory of a path. Returns `true` if it was missing.
-fn make_directory(path: &Path) -> Result<bool, OpenError> {
+fn make_directory(path: &Path) -> Result<bool, BrokerError> {
     let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
         return Ok(false);
     };
@@ -88,6 +88,6 @@ fn make_directory(path: &Path) -> Result<bool, OpenError> {
         Ok(()) => Ok(true),
         // Not by the kind of the error: a file system that cannot be written to hides that the directory is there.
         Err(_) if directory.is_dir() => Ok(false),
-        Err(error) => Err(OpenError::failed("make the directory", directory, error)),
+        Err(error) => Err(BrokerError::failed("make the directory", directory, error)),
     }
 }

@@ -1,13 +1,12 @@
 //! A program that is run for each event, one at a time, as the kernel's old hotplug helper was.
 //!
-//! It is a consumer like any other: one that is slow falls behind, and gets the difference, lost removals included.
+//! It is a consumer like any other: one that is slow falls behind, and gets the delta, lost removals included.
 //! Nothing waits for it, and nothing is allocated to start it.
 
 mod environment;
 mod names;
-mod report;
 
-use std::ffi::{CString, NulError};
+use std::ffi::{CStr, CString, NulError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -22,16 +21,17 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, Pid, access, pipe2, read};
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, Lag};
-use sureplug_core::time::Instant;
+use sureplug_core::stream::{ConsumerId, Delivery, DeviceEvent, Lag};
 use sureplug_core::uevent::Uevent;
 
-use crate::engine::capacity::BoardStream;
-use crate::sys::{self, Ended, STACK_BYTES};
-use crate::time::monotonic_now;
 pub use environment::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
-use report::Draft;
-pub use report::{Ending, Report};
+
+use crate::engine::capacity::BoardStream;
+use crate::engine::{Context, Service};
+use crate::report::{HookRun, Notice, RunEnd};
+use crate::sys::{self, Ended, STACK_BYTES, retry};
+use crate::time::monotonic_now;
+use sureplug_core::time::Instant;
 
 /// Milliseconds that a run may take if nobody says otherwise.
 pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
@@ -62,23 +62,18 @@ impl Wants {
 pub struct Hook {
     program: CString,
     timeout: Duration,
-    /// What it reads the journal as; none before it was let in.
+    /// None before it joined the stream.
     consumer: Option<ConsumerId>,
     run: Option<Run>,
-    /// Events that it was run for.
-    runs: u64,
     wants: Wants,
-    /// Events that it missed, before it was told the difference.
-    missed: u64,
-    /// Those of them that the program was not told of yet.
+    /// Events that it missed and the program does not know of yet.
     unpassed: u64,
-    /// Those of them that were not reported yet.
-    unreported: u64,
     /// Polls the children's end, and what the run writes.
     epoll: Epoll,
     children: SignalFd,
     null: OwnedFd,
-    draft: Box<Draft>,
+    /// The report of the run that goes on, or of the next one.
+    report: HookRun,
     memory: Box<Memory>,
 }
 
@@ -95,7 +90,7 @@ const READ_BYTES: usize = 1_024;
 /// Bytes that a pipe holds (pipe(7)).
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// Reads of a run's output before the worker goes on with something else.
+/// Reads of a run's output before the engine goes on with something else.
 const READS_A_TURN: usize = 16;
 
 /// A run that goes on.
@@ -132,15 +127,12 @@ impl Hook {
             timeout: Duration::from_millis(timeout_ms.into()),
             consumer: None,
             run: None,
-            runs: 0,
             wants: Wants::EVERYTHING,
-            missed: 0,
             unpassed: 0,
-            unreported: 0,
             epoll,
             children,
             null: open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?,
-            draft: Box::new(Draft::new()),
+            report: HookRun::new(),
             memory: Box::new(Memory { environment: [0; MAX_ENVIRONMENT_BYTES], stack: [0; STACK_BYTES] }),
         })
     }
@@ -152,100 +144,32 @@ impl Hook {
         self
     }
 
-    /// Lets it hear the stream, from what is present on.
-    pub fn join(&mut self, stream: &mut BoardStream) {
-        self.consumer = stream.join(self.wants.selection.clone(), Lag::Hold);
+    /// Runs the program for an event.
+    fn start(&mut self, entry: &DeviceEvent<'_>, runs: u64) -> nix::Result<Run> {
+        let mut argument = [0; ARGUMENT_BYTES];
+        let name = entry.uevent.subsystem().unwrap_or_default();
+        let length = name.len().min(ARGUMENT_BYTES - 1);
+        argument[..length].copy_from_slice(&name[..length]);
+        let argument = CStr::from_bytes_until_nul(&argument).unwrap_or_default();
+        let Memory { environment: buffer, stack } = &mut *self.memory;
+        let variables = environment_after(buffer, entry, runs, self.unpassed);
+        let (output, writer) = output_pipe(&self.epoll)?;
+        let pid = sys::spawn(&self.program, argument, variables, &self.null, &writer, stack)?;
+        self.unpassed = 0;
+        Ok(Run { pid, output, until: monotonic_now().after(self.timeout), has_timed_out: false })
     }
 
-    /// When something is due if nothing happens.
-    #[must_use]
-    pub fn wake_at(&self) -> Option<Instant> {
-        self.run.as_ref().filter(|run| !run.has_timed_out).map(|run| run.until)
-    }
-
-    /// Events that it was run for, and those that it missed.
-    #[must_use]
-    pub const fn counts(&self) -> [u64; 2] {
-        [self.runs, self.missed]
-    }
-
-    /// Takes the number of events that it missed and that were not reported yet.
-    pub fn take_missed(&mut self) -> u64 {
-        std::mem::take(&mut self.unreported)
-    }
-
-    /// What there is to say of runs that have ended; each is said once.
-    pub fn take_report(&mut self) -> Option<Report<'_>> {
-        self.draft.take()
-    }
-
-    /// Hears of a run that has ended, takes what it writes, and ends one that takes too long: to be called when there [is
-    /// something to read](AsFd::as_fd), or when something [is due](Self::wake_at).
-    pub fn listen(&mut self, now: Instant) {
-        self.take_output();
-        while let Ok(Some(_)) = self.children.read_signal() {}
-        let Some(run) = &mut self.run else { return };
-        let ending = match sys::ended(run.pid) {
-            Some(Ended::Exited(code)) => Ending::Exited(code),
-            Some(Ended::Killed(signal)) => Ending::Killed(signal),
-            None => {
-                if run.until <= now && !run.has_timed_out {
-                    run.has_timed_out = true;
-                    // Its own group, of which it is the first: what it has started goes with it. It may have left that.
-                    let _ = killpg(run.pid, Signal::SIGKILL);
-                    let _ = kill(run.pid, Signal::SIGKILL);
-                }
-                return;
-            }
-        };
-        let ending = if run.has_timed_out { Ending::TimedOut(self.timeout) } else { ending };
-        // As much as a pipe holds; what is written from here on is nobody's.
-        (0..PIPE_BYTES / (READS_A_TURN * READ_BYTES)).for_each(|_| self.take_output());
-        self.run = None;
-        self.draft.finish(now, ending);
-    }
-
-    /// Runs the program for the next event if it does not run already; whether the stream has told anything.
-    pub fn tell(&mut self, stream: &mut BoardStream, now: Instant, packet: &mut DeliveryBuffer) -> bool {
-        let Some(consumer) = self.consumer else { return false };
-        let mut has_told = false;
-        while self.run.is_none() {
-            match stream.next(consumer, now, packet) {
-                None => break,
-                Some(Delivery::Missed { steps }) => {
-                    self.missed += steps;
-                    self.unpassed += steps;
-                    self.unreported += steps;
-                }
-                Some(Delivery::SnapshotEnd | Delivery::Reset) => {}
-                Some(Delivery::Event(entry)) if !self.wants.admit(&entry.uevent) => has_told = true,
-                Some(Delivery::Event(entry)) => {
-                    has_told = true;
-                    self.runs += 1;
-                    let mut argument = [0; ARGUMENT_BYTES];
-                    let name = entry.uevent.subsystem().unwrap_or_default();
-                    let length = name.len().min(ARGUMENT_BYTES - 1);
-                    argument[..length].copy_from_slice(&name[..length]);
-                    let Memory { environment: buffer, stack } = &mut *self.memory;
-                    let variables = environment_after(buffer, &entry, self.runs, self.unpassed);
-                    self.draft.begin(&entry.uevent);
-                    let argument = std::ffi::CStr::from_bytes_until_nul(&argument).unwrap_or_default();
-                    let started = output_pipe(&self.epoll).and_then(|(output, writer)| {
-                        let pid = sys::spawn(&self.program, argument, variables, &self.null, &writer, stack)?;
-                        Ok((pid, output))
-                    });
-                    match started {
-                        Ok((pid, output)) => {
-                            self.unpassed = 0;
-                            let until = monotonic_now().after(self.timeout);
-                            self.run = Some(Run { pid, output, until, has_timed_out: false });
-                        }
-                        Err(errno) => self.draft.finish(now, Ending::NotStarted(errno)),
-                    }
-                }
-            }
+    /// Reports how a run ended, unless it ended well and wrote nothing.
+    fn report(&mut self, end: RunEnd, context: &mut Context<'_>) {
+        if end == RunEnd::Exited(0) && self.report.output.is_empty() {
+            return;
         }
-        has_told
+        if context.notices.hook_run.is_some() {
+            self.report.dropped_reports += 1;
+            return;
+        }
+        (self.report.at, self.report.end) = (context.now, end);
+        context.notices.hook_run = Some(std::mem::replace(&mut self.report, HookRun::new()));
     }
 
     /// Takes some of what the program has written, so that it does not wait for that.
@@ -253,14 +177,13 @@ impl Hook {
         let Some(run) = &self.run else { return };
         let mut buffer = [0; READ_BYTES];
         for _ in 0..READS_A_TURN {
-            match read(&run.output, &mut buffer) {
+            match retry(|| read(&run.output, &mut buffer)) {
                 Ok(0) => {
                     // All have closed it: that would be something to read for ever.
                     let _ = self.epoll.delete(&run.output);
                     return;
                 }
-                Ok(length) => self.draft.write(&buffer[..length]),
-                Err(Errno::EINTR) => {}
+                Ok(length) => self.report.write(&buffer[..length]),
                 Err(_) => return,
             }
         }
@@ -275,8 +198,73 @@ fn output_pipe(epoll: &Epoll) -> nix::Result<(OwnedFd, OwnedFd)> {
     Ok((output, writer))
 }
 
-impl AsFd for Hook {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.epoll.0.as_fd()
+impl Service for Hook {
+    fn join(&mut self, stream: &mut BoardStream) {
+        self.consumer = stream.join(self.wants.selection.clone(), Lag::Hold);
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.epoll.0.as_fd())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.run.as_ref().filter(|run| !run.has_timed_out).map(|run| run.until)
+    }
+
+    fn runs_programs(&self) -> bool {
+        true
+    }
+
+    /// Notes a run that has ended, takes what it writes, and ends one that takes too long.
+    fn ready(&mut self, context: &mut Context<'_>) {
+        self.take_output();
+        while let Ok(Some(_)) = self.children.read_signal() {}
+        let Some(run) = &mut self.run else { return };
+        let end = match sys::ended(run.pid) {
+            Some(_) if run.has_timed_out => RunEnd::TimedOut(self.timeout),
+            Some(Ended::Exited(code)) => RunEnd::Exited(code),
+            Some(Ended::Killed(signal)) => RunEnd::Killed(signal),
+            None => {
+                if run.until <= context.now && !run.has_timed_out {
+                    run.has_timed_out = true;
+                    // Its own group, of which it is the first: what it has started goes with it. It may have left that.
+                    let _ = killpg(run.pid, Signal::SIGKILL);
+                    let _ = kill(run.pid, Signal::SIGKILL);
+                }
+                return;
+            }
+        };
+        // As much as a pipe holds; what is written from here on is lost.
+        (0..PIPE_BYTES / (READS_A_TURN * READ_BYTES)).for_each(|_| self.take_output());
+        self.run = None;
+        self.report(end, context);
+    }
+
+    /// Runs the program for the next event if it does not run already.
+    fn deliver(&mut self, context: &mut Context<'_>) {
+        let Some(consumer) = self.consumer else { return };
+        while self.run.is_none() {
+            match context.stream.next(consumer, context.now, context.packet) {
+                None => break,
+                Some(Delivery::Missed { steps }) => {
+                    context.totals.hook_missed += steps;
+                    self.unpassed += steps;
+                    context.note(Notice::HookMissed { at: context.now, events: steps });
+                }
+                Some(Delivery::SnapshotEnd | Delivery::Reset) => {}
+                Some(Delivery::Event(entry)) if !self.wants.admit(&entry.uevent) => {
+                    context.has_delivered = true;
+                }
+                Some(Delivery::Event(entry)) => {
+                    context.has_delivered = true;
+                    context.totals.hook_runs += 1;
+                    self.report.begin(entry.uevent.datagram());
+                    match self.start(&entry, context.totals.hook_runs) {
+                        Ok(run) => self.run = Some(run),
+                        Err(errno) => self.report(RunEnd::NotStarted(errno), context),
+                    }
+                }
+            }
+        }
     }
 }

@@ -7,13 +7,17 @@ mod sysfs;
 use std::io;
 use std::path::Path;
 
-use crate::service::led::indicator::{Condition, Indicator};
 #[cfg(feature = "gpio")]
 use embedded_hal::digital::PinState;
 use embedded_hal::digital::{ErrorType, OutputPin};
-use sureplug_core::time::Instant;
+use sureplug_core::stream::Agreement;
 
 pub use sysfs::{LedError, SysfsLed};
+
+use crate::engine::{Context, Health, Service};
+use crate::report::Notice;
+use indicator::{Condition, Indicator};
+use sureplug_core::time::Instant;
 
 /// An LED of whatever kind.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ impl OutputPin for Pin {
     }
 }
 
-/// The LED that the worker drives. One that fails is said once, and tried again with each change.
+/// The LED that the engine drives. One that fails is reported once, and tried again with each change.
 #[derive(Debug)]
 pub struct StatusLed {
     indicator: Indicator<Pin>,
@@ -76,21 +80,33 @@ impl StatusLed {
     fn new(pin: Pin) -> Self {
         Self { indicator: Indicator::new(pin), has_failed: false }
     }
+}
 
-    /// When it has something to do if nothing changes.
-    #[must_use]
-    pub fn wake_at(&self) -> Option<Instant> {
+/// Returns what the LED shows.
+const fn condition(health: Health) -> Condition {
+    match (health.agreement, health.unacknowledged) {
+        (Agreement::Lossy, _) => Condition::Repairing,
+        (_, 0) if !health.is_limited() => Condition::Steady,
+        (_, _) => Condition::Lossy,
+    }
+}
+
+impl Service for StatusLed {
+    fn deadline(&self) -> Option<Instant> {
         self.indicator.wake_at()
     }
 
-    /// Shows how things are now. Returns why it cannot, the first time.
-    pub fn show(&mut self, condition: Condition, now: Instant) -> Option<io::ErrorKind> {
-        let LedError(kind) = self.indicator.show(condition, now).err()?;
-        (!std::mem::replace(&mut self.has_failed, true)).then_some(kind)
+    fn deliver(&mut self, context: &mut Context<'_>) {
+        let shown = self.indicator.show(condition(context.health), context.now);
+        if let Err(LedError(error)) = shown {
+            if !std::mem::replace(&mut self.has_failed, true) {
+                context.note(Notice::LedFailed { error });
+            }
+        }
     }
 
     /// Switches it off.
-    pub fn end(self) {
+    fn finish(self: Box<Self>, _context: &mut Context<'_>) {
         let _ = self.indicator.end();
     }
 }

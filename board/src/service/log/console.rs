@@ -2,12 +2,12 @@
 //!
 //! A terminal can be stopped, a serial line is slow, a pipe's reader sleeps and a file's disk stalls. A
 //! write to any of them may block, and `O_NONBLOCK` would be set for whoever else holds the same open
-//! file description, such as the caller's shell. So the worker only puts lines into a ring. While that is
-//! full it puts in none: the journal keeps what is to be said, for as long as it can.
+//! file description, such as the caller's shell. So the engine only puts lines into a ring. While that is
+//! full it puts in none: the journal keeps the events, for as long as it can.
 
 mod writer;
 
-use std::fmt;
+use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -16,13 +16,18 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::time::Duration;
+use sureplug_core::time::Instant;
 
 use nix::poll::PollTimeout;
 use rtrb::{Producer, RingBuffer};
+use sureplug_core::selection::Selection;
+use sureplug_core::stream::{ConsumerId, Delivery, Lag};
 
 use super::output::Output;
-use crate::doorbell::{Doorbell, poll_in};
-use crate::report::{Line, Style};
+use crate::doorbell::Doorbell;
+use crate::engine::capacity::BoardStream;
+use crate::engine::{Context, NoticeReader, Service};
+use crate::report::{self, FixedText, Notice, Style, Undersized};
 use crate::thread;
 use crate::time::monotonic_now;
 use writer::{RESTART, Writer};
@@ -39,13 +44,19 @@ const LAST_LINES_BYTES: usize = 2 * 1024;
 /// For how long the end waits for a reader that takes nothing at all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What worker and writer share beside the ring.
+/// How often a daemon that runs with too little reports that, while events come.
+const REMIND_AFTER: Duration = Duration::from_secs(60);
+
+/// How often lines are tried again that could not be written, while something happens: a disk may be full for long.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+
+/// What engine and writer share beside the ring.
 #[derive(Debug)]
 struct Shared {
     style: Style,
-    /// Rung by the worker: there are lines, or the writer shall end.
+    /// Rung by the engine: there are lines, or the writer shall end.
     lines: Doorbell,
-    /// Rung by the writer: it has ended, or there is room and the worker waits for it.
+    /// Rung by the writer: it has ended, or there is room and the engine waits for it.
     room: Doorbell,
     waits_for_room: AtomicBool,
     finish: AtomicBool,
@@ -59,15 +70,26 @@ struct Shared {
     written_bytes: AtomicU64,
 }
 
-/// The worker's end.
+/// The engine's end: a consumer of the stream and a reader of the notices.
 #[derive(Debug)]
 pub struct Console {
     ring: Producer<u8>,
     /// The line that is put in next, and how much of it is in already.
-    scratch: LineBuffer,
+    line: FixedText,
     put_bytes: usize,
     unflushed: bool,
     shared: Arc<Shared>,
+    consumer: Option<ConsumerId>,
+    notices: NoticeReader,
+    /// Events that were overwritten, as far as that was written.
+    missed: u64,
+    /// What is reported again and again.
+    undersized: Undersized,
+    reminded: Instant,
+    /// The events that were received until then.
+    reminded_of: u64,
+    /// When lines were tried again that could not be written.
+    restarted: Instant,
 }
 
 impl Console {
@@ -101,13 +123,46 @@ impl Console {
         });
         let writer = Writer::new(lines, output, Arc::clone(&shared));
         thread::spawn("console", Box::new(move || writer.run()))?;
-        let scratch = LineBuffer(Vec::with_capacity(MAX_LINE_BYTES));
-        Ok(Self { ring, scratch, put_bytes: 0, unflushed: false, shared })
+        let now = monotonic_now();
+        Ok(Self {
+            ring,
+            line: FixedText::new(MAX_LINE_BYTES),
+            put_bytes: 0,
+            unflushed: false,
+            shared,
+            consumer: None,
+            notices: NoticeReader::default(),
+            missed: 0,
+            undersized: Undersized::default(),
+            reminded: now,
+            reminded_of: 0,
+            restarted: now,
+        })
     }
 
-    /// Whether there is room for another line. While there is not, [`room`](Self::room) is rung when some is
-    /// made.
-    pub fn is_ready(&mut self) -> bool {
+    /// Reports that the buffer or the profile is too small, now and while events come.
+    pub(crate) fn report_undersized(&mut self, undersized: Undersized) {
+        if undersized.is_any() {
+            self.write(&Notice::Undersized(&undersized));
+        }
+        self.undersized = undersized;
+    }
+
+    /// Writes a line. Only if the console [is ready](Self::is_ready), or what was to be written before is gone.
+    pub(crate) fn write(&mut self, notice: &Notice<'_>) {
+        self.begin(notice);
+        self.push(LAST_LINES_BYTES);
+    }
+
+    /// Wakes the writer for what was written.
+    pub(crate) fn flush(&mut self) {
+        if std::mem::take(&mut self.unflushed) {
+            self.shared.lines.ring();
+        }
+    }
+
+    /// Returns `true` if there is room for another line. While there is not, the writer rings when it has made some.
+    fn is_ready(&mut self) -> bool {
         let ready = !self.is_torn() && self.push(LAST_LINES_BYTES);
         if !ready {
             self.flush();
@@ -116,54 +171,26 @@ impl Console {
         ready
     }
 
-    /// Whether there is room now although there was none before: to be asked between arming
-    /// [`room`](Self::room) and sleeping.
-    pub fn has_become_ready(&mut self) -> bool {
-        self.shared.waits_for_room.load(Relaxed) && self.is_ready()
-    }
-
-    /// Says a line. Only if this [is ready](Self::is_ready), or what was to be said before is gone.
-    pub fn say(&mut self, line: &Line<'_>) {
-        self.write(line);
-        self.push(LAST_LINES_BYTES);
-    }
-
-    /// Whether a line is in that has an end which is not: said, and not whole if nothing more comes.
-    #[must_use]
-    pub fn has_part_of_a_line(&self) -> bool {
-        !self.scratch.0.is_empty()
-    }
-
-    /// Wakes the writer for what was said.
-    pub fn flush(&mut self) {
-        if std::mem::take(&mut self.unflushed) {
-            self.shared.lines.ring();
-        }
-    }
-
-    /// Lines that could not be written.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Relaxed)
-    }
-
-    /// Whether lines could not be written, so that whoever reads them later does not know what is true.
-    #[must_use]
-    pub fn is_torn(&self) -> bool {
+    /// Returns `true` if lines could not be written, so that whoever reads them later does not know what is true.
+    fn is_torn(&self) -> bool {
         self.shared.torn.load(Acquire)
     }
 
-    /// Lets the writer try again, with the lines that are said from here on; it begins with how many could not
-    /// be written.
-    pub fn restart(&mut self) {
+    /// Returns `true` if the reader has closed its end.
+    fn is_closed(&self) -> bool {
+        self.shared.closed.load(Relaxed)
+    }
+
+    /// Lets the writer try again, with the lines that come from here on; it begins with how many could not be written.
+    fn restart(&mut self) {
         self.forget();
-        self.scratch.0.push(RESTART);
+        let _ = self.line.write_char(RESTART.into());
         self.push(0);
     }
 
-    fn write(&mut self, line: &Line<'_>) {
+    fn begin(&mut self, notice: &Notice<'_>) {
         self.forget();
-        if line.write(&mut self.scratch, self.shared.style).is_err() {
+        if report::write(&mut self.line, notice, self.shared.style).is_err() || self.line.is_cut() {
             // It is longer than any can be.
             self.forget();
             self.shared.dropped.fetch_add(1, Relaxed);
@@ -171,80 +198,116 @@ impl Console {
     }
 
     fn forget(&mut self) {
-        self.scratch.0.clear();
+        self.line.clear();
         self.put_bytes = 0;
     }
 
-    /// What to poll to learn that there is room, or that the writer has ended.
-    #[must_use]
-    pub fn room(&self) -> &Doorbell {
-        &self.shared.room
-    }
-
-    /// Whether the reader has closed its end: nobody is left to say anything to.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.shared.closed.load(Relaxed)
-    }
-
-    /// Waits until something of what was said is written, and says whether it was. Nothing is waited for if
-    /// the reader takes nothing for a while, or if something comes from `signals`: who asks a second time
-    /// will not wait.
-    pub fn wait_for_reader(&mut self, signals: BorrowedFd<'_>) -> bool {
-        let before = self.shared.written_bytes.load(Relaxed);
-        let give_up_at = monotonic_now().after(PATIENCE);
-        self.flush();
-        self.shared.waits_for_room.store(true, Relaxed);
-        loop {
-            self.shared.room.arm();
-            if self.shared.written_bytes.load(Relaxed) != before {
-                return true;
-            }
-            let left = give_up_at.since(monotonic_now());
-            if left.is_zero() || self.shared.has_ended.load(Acquire) {
-                return false;
-            }
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            let polled = poll_in([self.shared.room.as_fd(), signals], timeout);
-            self.shared.room.disarm(matches!(polled, Ok([true, _])));
-            if !matches!(polled, Ok([_, false])) {
-                return false;
-            }
-        }
-    }
-
-    /// Says the last lines, for which room is kept, and lets the writer write what is left, for as long as
-    /// the reader takes anything and nothing comes from `signals`.
-    pub fn finish<'l>(mut self, last: impl Iterator<Item = Line<'l>>, signals: BorrowedFd<'_>) {
-        if self.is_torn() {
+    /// Writes what there is, as long as there is room. Returns `true` if that is all.
+    fn write_lines(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(consumer) = self.consumer else { return true };
+        if self.is_torn() && context.now.since(self.restarted) >= RESTART_AFTER {
+            // Lines are gone, and nobody knows how much of them was read.
+            self.restarted = context.now;
+            context.stream.reset(consumer);
             self.restart();
         }
-        for line in last {
-            // A line of which a part is in stays torn, and the next begins on one of its own.
-            let is_torn = self.put_bytes > 0;
-            self.write(&line);
-            if is_torn {
-                self.scratch.0.insert(0, b'\n');
-            }
-            self.push(0);
+        let mut is_all = false;
+        while !is_all && self.is_ready() {
+            is_all = !self.write_next(consumer, context);
         }
-        self.shared.finish.store(true, Release);
-        self.unflushed = true;
-        let mut goes_on = true;
-        while goes_on && !self.shared.has_ended.load(Acquire) {
-            goes_on = self.wait_for_reader(signals);
+        self.flush();
+        is_all
+    }
+
+    /// Writes the next line; `false` if there is none.
+    fn write_next(&mut self, consumer: ConsumerId, context: &mut Context<'_>) -> bool {
+        let read_steps = context.stream.read_steps(consumer);
+        if let Some(notice) = context.notices.next(&mut self.notices, read_steps) {
+            self.write(&notice);
+        } else if let Some(trouble) = context.devices.take_trouble() {
+            self.write(&Notice::Unreadable { path: trouble.path, error: trouble.error });
+        } else if let Some(forgery) = context.devices.take_forgery() {
+            self.write(&Notice::Forged(forgery));
+            context.wants_scan |= context.devices.is_forgery_waiting();
+        } else if let Some(run) = context.notices.hook_run.take() {
+            self.write(&Notice::Hook(&run));
+        } else {
+            match context.stream.next(consumer, context.now, context.packet) {
+                Some(Delivery::Event(entry)) => {
+                    context.has_delivered = true;
+                    self.write(&Notice::Event(entry));
+                }
+                Some(Delivery::Missed { steps }) => {
+                    self.missed += steps;
+                    self.write(&Notice::Missed { events: steps, is_ending: false });
+                }
+                // Comes only for who marks the end of a snapshot.
+                Some(Delivery::SnapshotEnd) => {}
+                Some(Delivery::Reset) => self.write(&Notice::Reset),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Reports again, once in a while, that events can be lost.
+    fn remind(&mut self, context: &Context<'_>) {
+        let is_due = self.undersized.is_any() && context.now.since(self.reminded) >= REMIND_AFTER;
+        if is_due && context.totals.received != self.reminded_of && self.is_ready() {
+            (self.reminded, self.reminded_of) = (context.now, context.totals.received);
+            let undersized = self.undersized;
+            self.write(&Notice::Undersized(&undersized));
+        }
+    }
+
+    /// Counts what this output lacks.
+    fn count(&self, context: &mut Context<'_>) {
+        context.totals.output_missed = self.missed + self.unreported(context.stream);
+        context.totals.output_dropped = self.notices.missed
+            + context.notices.overwritten(&self.notices)
+            + self.shared.dropped.load(Relaxed);
+    }
+
+    /// Returns how many events the output will not get, which it has not reported yet: they were overwritten, or came while
+    /// lines could not be written, after which it begins anew.
+    fn unreported(&self, stream: &BoardStream) -> u64 {
+        let Some(consumer) = self.consumer else { return 0 };
+        let waiting = stream.steps() - stream.read_steps(consumer);
+        let is_cut = self.is_torn() || stream.is_overrun(consumer);
+        stream.missed(consumer) + if is_cut { waiting } else { 0 }
+    }
+
+    /// Waits until something was written, and returns whether it was. It was not if the reader takes nothing for a while, or
+    /// if something comes from `signals`: a second request to end does not wait.
+    fn wait_for_reader(&mut self, signals: BorrowedFd<'_>) -> bool {
+        self.flush();
+        let Shared { written_bytes, room, waits_for_room, has_ended, .. } = &*self.shared;
+        let before = written_bytes.load(Relaxed);
+        let give_up_at = monotonic_now().after(PATIENCE);
+        waits_for_room.store(true, Relaxed);
+        loop {
+            let is_waiting = || written_bytes.load(Relaxed) == before && !has_ended.load(Acquire);
+            let timeout =
+                PollTimeout::try_from(give_up_at.since(monotonic_now())).unwrap_or(PollTimeout::MAX);
+            let has_signal = room.wait_or(Some(signals), timeout, is_waiting);
+            if written_bytes.load(Relaxed) != before {
+                return true;
+            }
+            if has_ended.load(Acquire) || monotonic_now() >= give_up_at || !matches!(has_signal, Ok(false)) {
+                return false;
+            }
         }
     }
 
     /// Puts the line into the ring, as far as that leaves `reserve` bytes of it free; whether all of it is in.
     fn push(&mut self, reserve: usize) -> bool {
-        let left = &self.scratch.0[self.put_bytes..];
+        let left = &self.line.as_bytes()[self.put_bytes..];
         let length = left.len().min(self.ring.slots().saturating_sub(reserve));
         if self.ring.push_entire_slice(&left[..length]).is_ok() {
             self.put_bytes += length;
             self.unflushed |= length > 0;
         }
-        let is_in = self.put_bytes == self.scratch.0.len();
+        let is_in = self.put_bytes == self.line.len();
         if is_in {
             self.forget();
         }
@@ -252,16 +315,76 @@ impl Console {
     }
 }
 
-/// Text in memory that was allocated once.
-#[derive(Debug)]
-struct LineBuffer(Vec<u8>);
+impl Service for Console {
+    fn join(&mut self, stream: &mut BoardStream) {
+        self.consumer = stream.join(Selection::ALL, Lag::Hold);
+    }
 
-impl fmt::Write for LineBuffer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.0.capacity() - self.0.len() < text.len() {
-            return Err(fmt::Error);
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.shared.room.as_fd())
+    }
+
+    fn is_busy(&mut self) -> bool {
+        self.shared.room.arm();
+        self.is_closed() || self.shared.waits_for_room.load(Relaxed) && self.is_ready()
+    }
+
+    fn ready(&mut self, _context: &mut Context<'_>) {
+        self.shared.room.disarm(true);
+    }
+
+    fn deliver(&mut self, context: &mut Context<'_>) {
+        if self.is_closed() {
+            context.ended_by.get_or_insert("the closed output");
         }
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
+        self.remind(context);
+        self.write_lines(context);
+        self.count(context);
+    }
+
+    /// Writes what is left for as long as the reader takes anything, and the last lines, for which room is kept.
+    fn finish(mut self: Box<Self>, context: &mut Context<'_>) {
+        while !self.write_lines(context) {
+            // There may be room by now.
+            if !self.is_ready() && !self.wait_for_reader(context.signals) {
+                break;
+            }
+            context.now = monotonic_now();
+        }
+        self.count(context);
+        let missed = self.unreported(context.stream);
+        let unread = |consumer| context.stream.unread(consumer);
+        let left = self.consumer.map_or(0, unread) - missed
+            + context.notices.waiting(&self.notices)
+            // A part of the line is in, and the end is not.
+            + u64::from(!self.line.is_empty());
+        let dropped = left + context.notices.overwritten(&self.notices);
+        context.totals.output_dropped += left;
+        if self.is_torn() {
+            self.restart();
+        }
+        let last = [
+            (missed > 0).then_some(Notice::Missed { events: missed, is_ending: true }),
+            (dropped > 0).then_some(Notice::OutputDropped { lines: dropped }),
+            Some(Notice::Totals(context.totals)),
+        ];
+        // A line of which a part is in stays torn, and the next begins on one of its own.
+        let mut is_torn = self.put_bytes > 0;
+        for notice in last.iter().flatten() {
+            if std::mem::take(&mut is_torn) {
+                self.forget();
+                let _ = self.line.write_char('\n');
+                self.push(0);
+            }
+            self.begin(notice);
+            self.push(0);
+        }
+        self.shared.finish.store(true, Release);
+        self.unflushed = true;
+        loop {
+            if self.shared.has_ended.load(Acquire) || !self.wait_for_reader(context.signals) {
+                break;
+            }
+        }
     }
 }

@@ -2,10 +2,8 @@
 
 mod console;
 mod output;
-pub mod rate_limit;
 mod system_log;
 
 pub use console::Console;
 pub(crate) use output::Output;
-pub(crate) use system_log::Text;
 pub use system_log::{LogKind, SystemLog};

@@ -6,13 +6,15 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::service::log::rate_limit::RateLimit;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, sendto, socket};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
+use sureplug_core::time::Instant;
 
-use crate::report::{Line, Style};
+use crate::engine::{Context, NoticeReader, Service};
+use crate::report::{self, FixedText, Notice, Style};
+use crate::sys::retry;
 use crate::time::monotonic_now;
 
 /// Lines in each interval: what the kernel takes from a program too (`devkmsg_write` in `kernel/printk/printk.c`).
@@ -28,6 +30,9 @@ const PRIORITY: &str = "<28>";
 /// The same with severity `info` (6), for what is as it should be.
 const INFO: &str = "<30>";
 
+/// The program's name, as it stands before warnings as well.
+const NAME: &str = "sureplug: ";
+
 /// Where such lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogKind {
@@ -37,14 +42,15 @@ pub enum LogKind {
     Syslog,
 }
 
-/// A log that is open. Nothing of it is on the heap, and nobody waits for who reads it.
+/// A log that is open. Its reader is never waited for.
 pub struct SystemLog {
     kind: LogKind,
     fd: OwnedFd,
     /// Of `/dev/log`, which may come later or anew.
     address: UnixAddr,
     limit: RateLimit,
-    text: Text,
+    text: FixedText,
+    notices: NoticeReader,
 }
 
 impl SystemLog {
@@ -74,7 +80,14 @@ impl SystemLog {
         };
         let address = UnixAddr::new(path)?;
         let limit = RateLimit::new(BURST, INTERVAL);
-        Ok(Self { kind, fd, address, limit, text: Text::new() })
+        Ok(Self {
+            kind,
+            fd,
+            address,
+            limit,
+            text: FixedText::new(MAX_BYTES),
+            notices: NoticeReader::default(),
+        })
     }
 
     /// Whether somebody takes lines now; one who comes later is found all the same.
@@ -90,80 +103,106 @@ impl SystemLog {
         Ok(())
     }
 
-    /// Says a line that is no event, unless there were too many.
-    pub fn say(&mut self, line: &Line<'_>) {
-        if let Line::Event(_) | Line::Totals(_) = line {
-            return;
-        }
+    /// Writes a notice, unless there were too many.
+    pub fn write(&mut self, notice: &Notice<'_>) {
         let Some(held_back) = self.limit.admit(monotonic_now()) else { return };
         if held_back > 0 {
-            self.text.length = 0;
-            // What is too long is cut.
-            let _ = writeln!(self.text, "{PRIORITY}sureplug: {held_back} lines held back");
+            let _ = writeln!(self.begin(PRIORITY), "{held_back} lines held back");
             self.send();
         }
-        self.text.length = 0;
-        let is_fine = matches!(line, Line::Scanned { .. });
-        let _ = self.text.write_str(if is_fine { INFO } else { PRIORITY });
-        let _ = self.text.write_str("sureplug: ");
-        let _ = line.write(&mut Lines(&mut self.text), Style::Text { verbose: false });
+        let is_fine = matches!(notice, Notice::Scanned { .. });
+        let text = self.begin(if is_fine { INFO } else { PRIORITY });
+        let _ = report::write(&mut Unnamed(text, true), notice, Style::Text { verbose: false });
         self.send();
+    }
+
+    fn begin(&mut self, priority: &str) -> &mut FixedText {
+        self.text.clear();
+        let _ = write!(self.text, "{priority}{NAME}");
+        &mut self.text
     }
 
     /// A log that does not take it loses it.
     fn send(&mut self) {
-        if let (MAX_BYTES, Some(last)) = (self.text.length, self.text.bytes.last_mut()) {
-            *last = b'\n';
-        }
-        let line = &self.text.bytes[..self.text.length];
+        self.text.end_line();
+        let line = self.text.as_bytes();
         let _ = match self.kind {
             // Its line end with it: without one the kernel waits for more (`vprintk_store` in `kernel/printk/printk.c`).
-            LogKind::Kmsg => write(&self.fd, line),
+            LogKind::Kmsg => retry(|| write(&self.fd, line)),
             LogKind::Syslog => {
-                sendto(self.fd.as_raw_fd(), line.trim_ascii_end(), &self.address, MsgFlags::MSG_NOSIGNAL)
+                let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+                retry(|| sendto(self.fd.as_raw_fd(), line.trim_ascii_end(), &self.address, flags))
             }
         };
     }
 }
 
-/// Text in fixed memory; the rest is cut off.
-pub(crate) struct Text {
-    bytes: [u8; MAX_BYTES],
-    length: usize,
-}
-
-impl Text {
-    pub(crate) const fn new() -> Self {
-        Self { bytes: [0; MAX_BYTES], length: 0 }
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+impl Service for SystemLog {
+    fn deliver(&mut self, context: &mut Context<'_>) {
+        while let Some(notice) = context.notices.next(&mut self.notices, u64::MAX) {
+            match notice {
+                Notice::OutputDropped { lines } => self.limit.held_back += lines,
+                notice => self.write(&notice),
+            }
+        }
+        if let Some(forgery) = context.devices.take_unlogged_forgery() {
+            self.write(&Notice::Forged(forgery));
+        }
     }
 }
 
-impl Write for Text {
+/// A notice as a log has it: without the name that is in front already.
+struct Unnamed<'t>(&'t mut FixedText, bool);
+
+impl Write for Unnamed<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = &mut self.bytes[self.length..];
-        let length = whole_chars(text, room.len());
-        room[..length].copy_from_slice(&text.as_bytes()[..length]);
-        self.length += length;
-        Ok(())
+        let is_first = std::mem::take(&mut self.1);
+        self.0.write_str(text.strip_prefix(NAME).filter(|_| is_first).unwrap_or(text))
     }
 }
 
-/// How much of a text fits, in whole characters.
-fn whole_chars(text: &str, room: usize) -> usize {
-    (0..=room.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0)
+/// Lets some lines through in each interval, and counts the others. The same rule as the kernel's own
+/// (`___ratelimit` in `lib/ratelimit.c`).
+#[derive(Clone, Copy, Debug)]
+struct RateLimit {
+    burst: u32,
+    interval: Duration,
+    began: Instant,
+    admitted: u32,
+    held_back: u64,
 }
 
-/// A line as a log has it: without the name that is in front already.
-struct Lines<'t>(&'t mut Text);
+impl RateLimit {
+    const fn new(burst: u32, interval: Duration) -> Self {
+        Self { burst, interval, began: Instant::BOOT, admitted: 0, held_back: 0 }
+    }
 
-impl Write for Lines<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let has_name = self.0.length == PRIORITY.len() + "sureplug: ".len();
-        let text = if has_name { text.strip_prefix("sureplug: ").unwrap_or(text) } else { text };
-        self.0.write_str(text)
+    /// Whether a line may pass at that time, and then how many were held back before it.
+    fn admit(&mut self, now: Instant) -> Option<u64> {
+        if self.admitted == 0 || now.since(self.began) >= self.interval {
+            (self.began, self.admitted) = (now, 0);
+        }
+        if self.admitted == self.burst {
+            self.held_back = self.held_back.saturating_add(1);
+            return None;
+        }
+        self.admitted += 1;
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sureplug_core::time::Instant;
+
+    use super::RateLimit;
+
+    #[test]
+    fn lines_beyond_the_burst_are_held_back_and_counted() {
+        let mut limit = RateLimit::new(2, Duration::from_secs(5));
+        let mut admit = |second| limit.admit(Instant::BOOT.after(Duration::from_secs(second)));
+        assert_eq!([admit(1), admit(2), admit(3), admit(6)], [Some(0), Some(0), None, Some(1)]);
     }
 }

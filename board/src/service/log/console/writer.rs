@@ -1,6 +1,5 @@
 //! The thread that writes.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -11,8 +10,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtrb::Consumer;
 
 use super::super::output::Output;
-use super::{LineBuffer, Shared};
-use crate::report::Line;
+use super::Shared;
+use crate::report::{self, FixedText, Notice};
 
 /// Stands in the ring before the first line that is worth writing after one that was not written. No line
 /// has it: control characters are escaped.
@@ -28,17 +27,17 @@ const CHUNK_BYTES: usize = 4 * 1024;
 pub(super) struct Writer {
     lines: Consumer<u8>,
     output: Output,
-    marker: LineBuffer,
+    marker: FixedText,
     watches_reader: bool,
-    /// Lines that were dropped since that was last said.
-    unsaid: u64,
+    /// Lines that were dropped since that was last written.
+    unreported: u64,
     shared: Arc<Shared>,
 }
 
 impl Writer {
     pub(super) fn new(lines: Consumer<u8>, output: Output, shared: Arc<Shared>) -> Self {
-        let marker = LineBuffer(Vec::with_capacity(MAX_MARKER_BYTES));
-        Self { lines, output, marker, watches_reader: true, unsaid: 0, shared }
+        let marker = FixedText::new(MAX_MARKER_BYTES);
+        Self { lines, output, marker, watches_reader: true, unreported: 0, shared }
     }
 
     pub(super) fn run(mut self) -> io::Result<()> {
@@ -56,7 +55,7 @@ impl Writer {
             let finish = self.shared.finish.load(Acquire);
             let any = if self.shared.torn.load(Relaxed) { self.drop_chunk()? } else { self.write_chunk()? };
             if any {
-                // With the flag in between, since to ring costs a system call when the worker sleeps.
+                // With the flag in between, since to ring costs a system call when the engine sleeps.
                 fence(SeqCst);
                 if self.shared.waits_for_room.load(Relaxed) {
                     self.shared.room.ring();
@@ -77,7 +76,7 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(false);
         }
-        // The worker may have asked for a new beginning before it learned that none was needed.
+        // The engine may have asked for a new beginning before it learned that none was needed.
         let end = bytes.iter().position(|&byte| byte == RESTART).unwrap_or(bytes.len());
         let done = match bytes.get(..end).filter(|bytes| !bytes.is_empty()) {
             None => 1,
@@ -108,7 +107,7 @@ impl Writer {
         let restart = bytes.iter().position(|&byte| byte == RESTART);
         let dropped = &bytes[..restart.unwrap_or(bytes.len())];
         let lines = dropped.split(|&byte| byte == b'\n').count() as u64 - 1;
-        self.unsaid += lines;
+        self.unreported += lines;
         self.shared.dropped.fetch_add(lines, Relaxed);
         let done = dropped.len() + usize::from(restart.is_some());
         chunk.commit(done);
@@ -120,12 +119,10 @@ impl Writer {
 
     /// Says how many lines were dropped; `false` if that cannot be written either.
     fn write_marker(&mut self) -> io::Result<bool> {
-        self.marker.0.clear();
-        let mut left =
-            match (Line::OutputDropped { lines: self.unsaid }).write(&mut self.marker, self.shared.style) {
-                Ok(()) => self.marker.0.as_slice(),
-                Err(fmt::Error) => &[],
-            };
+        self.marker.clear();
+        let notice = Notice::OutputDropped { lines: self.unreported };
+        let _ = report::write(&mut self.marker, &notice, self.shared.style);
+        let mut left = self.marker.as_bytes();
         while !left.is_empty() {
             match self.output.write(left) {
                 Ok(written) => left = &left[written..],
@@ -136,7 +133,7 @@ impl Writer {
                 }
             }
         }
-        self.unsaid = 0;
+        self.unreported = 0;
         Ok(true)
     }
 
@@ -147,34 +144,34 @@ impl Writer {
     ///
     /// `BrokenPipe`.
     fn sleep(&mut self) -> io::Result<()> {
-        let lines = &self.shared.lines;
-        lines.arm();
-        let mut rung = false;
-        if self.lines.is_empty() && !self.shared.finish.load(Acquire) {
-            // Without a reader to watch, poll(2) need not be told of the output.
-            let watched = self.output.descriptor().filter(|_| self.watches_reader);
-            let bell = PollFd::new(lines.as_fd(), PollFlags::POLLIN);
-            let output = PollFd::new(watched.unwrap_or(lines.as_fd()), PollFlags::empty());
+        let Self { lines, output, shared, watches_reader, .. } = self;
+        let may_sleep = || lines.is_empty() && !shared.finish.load(Acquire);
+        let ended = shared.lines.wait(may_sleep, |may_sleep| {
+            if !may_sleep {
+                return Ok((false, None));
+            }
+            // Without a reader to watch, poll(2) does not get the output.
+            let watched = output.descriptor().filter(|_| *watches_reader);
+            let bell = PollFd::new(shared.lines.as_fd(), PollFlags::POLLIN);
+            let output = PollFd::new(watched.unwrap_or(shared.lines.as_fd()), PollFlags::empty());
             let mut fds = [bell, output];
             let polled = if watched.is_some() { &mut fds[..] } else { &mut fds[..1] };
             let _ = poll(polled, PollTimeout::NONE);
-            rung = fds[0].any() == Some(true);
-            let ended = fds[1].revents().filter(|_| watched.is_some());
-            match ended {
-                None => {}
-                Some(shown) if shown.is_empty() => {}
-                // It comes back under the same name only if nobody has it open any more.
-                Some(_) if !self.output.ends_with_its_reader() => {
-                    self.output.let_go();
-                    self.shared.torn.store(true, Release);
-                }
-                // What the writing end of a pipe shows when the reading end was closed.
-                Some(PollFlags::POLLERR) => return Err(ErrorKind::BrokenPipe.into()),
-                // A terminal that was hung up would show that for ever.
-                Some(_) => self.watches_reader = false,
+            Ok((fds[0].any() == Some(true), fds[1].revents().filter(|_| watched.is_some())))
+        })?;
+        match ended {
+            None => {}
+            Some(shown) if shown.is_empty() => {}
+            // It comes back under the same name only if nobody has it open any more.
+            Some(_) if !output.ends_with_its_reader() => {
+                output.let_go();
+                shared.torn.store(true, Release);
             }
+            // What the writing end of a pipe shows when the reading end was closed.
+            Some(PollFlags::POLLERR) => return Err(ErrorKind::BrokenPipe.into()),
+            // A terminal that was hung up would show that for ever.
+            Some(_) => *watches_reader = false,
         }
-        lines.disarm(rung);
         Ok(())
     }
 }

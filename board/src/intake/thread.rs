@@ -1,25 +1,60 @@
-//! Moves datagrams and losses from the socket into the ring.
+//! The thread: it moves datagrams and losses from the socket into the ring, and sleeps otherwise.
 
 use std::io;
 use std::mem::take;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{
     Ordering::{Relaxed, Release, SeqCst},
     fence,
 };
+use std::time::Duration;
 
+use nix::poll::PollTimeout;
 use sureplug_core::netlink::DropCounter;
 
 use super::Shared;
-use super::ring::{Noticed, Record, Writer};
-use super::stall::StallWatch;
-use crate::socket::{BATCH_MESSAGES, Batch, Message, Received};
+use super::ring::{Observation, Observed, Writer};
+use super::stall::{StallWatch, WATCH_INTERVAL_MS};
+use crate::socket::{BATCH_MESSAGES, Batch, Datagram, Received};
 use crate::sys::MemInfo;
 use crate::time::monotonic_now;
 
-/// What a turn found.
+/// For how long a thread that was asked to end may go on reading what is queued.
+const LAST_READS: Duration = Duration::from_secs(2);
+
+/// Says that the thread has ended, in whatever way.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Release);
+        self.0.records.ring();
+    }
+}
+
+/// Reads until the worker asks to end or the socket fails.
+pub(super) fn run(shared: &Arc<Shared>, writer: Writer) -> io::Result<()> {
+    let _ended = Ended(Arc::clone(shared));
+    let mut transfer = Transfer::new(shared, writer);
+    let mut stop_by = None;
+    loop {
+        let stop = shared.stop.load(Relaxed);
+        if stop && monotonic_now() >= *stop_by.get_or_insert_with(|| monotonic_now().after(LAST_READS)) {
+            return Ok(());
+        }
+        match transfer.step()? {
+            Progress::NoRoom => transfer.wait_for_room(stop)?,
+            Progress::AtRest if stop => return Ok(()),
+            Progress::AtRest => transfer.wait_for_socket()?,
+            Progress::MayHaveMore => {}
+        }
+    }
+}
+
+/// What a step found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+enum Progress {
     /// All that was queued is in the ring, losses included.
     AtRest,
     /// It read as much as it could at once.
@@ -29,7 +64,7 @@ pub(super) enum Turn {
 }
 
 /// The socket's read end and the ring's write end.
-pub(super) struct Reading {
+struct Transfer {
     shared: Arc<Shared>,
     batch: Batch,
     writer: Writer,
@@ -40,8 +75,8 @@ pub(super) struct Reading {
     unannounced: bool,
 }
 
-impl Reading {
-    pub(super) fn new(shared: &Arc<Shared>, writer: Writer) -> Self {
+impl Transfer {
+    fn new(shared: &Arc<Shared>, writer: Writer) -> Self {
         Self {
             shared: Arc::clone(shared),
             batch: Batch::new(BATCH_MESSAGES),
@@ -53,11 +88,11 @@ impl Reading {
     }
 
     /// Reads one batch.
-    pub(super) fn turn(&mut self) -> io::Result<Turn> {
+    fn step(&mut self) -> io::Result<Progress> {
         let room = self.room();
         if room == 0 {
             self.announce();
-            return Ok(Turn::NoRoom);
+            return Ok(Progress::NoRoom);
         }
         let received = self.read(room)?;
         if matches!(received, Received::All | Received::Nothing) {
@@ -66,28 +101,31 @@ impl Reading {
             self.look_at_figures();
             self.shared.at_rest.store(true, Release);
             self.announce();
-            return Ok(Turn::AtRest);
+            return Ok(Progress::AtRest);
         }
         if self.writer.is_filling_up() {
             // Not with every batch: waking the worker costs more than reading one.
             self.announce();
         }
-        Ok(Turn::MayHaveMore)
+        Ok(Progress::MayHaveMore)
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.room() > 0
-    }
-
-    /// Returns `true` if a wait that begins now must end after `WATCH_INTERVAL_MS`.
-    pub(super) fn is_watching(&self) -> bool {
-        self.stall.is_watching(monotonic_now())
-    }
-
-    /// Notes the end of a wait for the socket.
-    pub(super) fn woke(&mut self, was_bounded: bool) {
-        self.stall.woke(monotonic_now(), was_bounded);
+    /// Sleeps until the socket has something or the engine asks to end.
+    fn wait_for_socket(&mut self) -> io::Result<()> {
+        let Shared { ending, stop, socket, .. } = &*self.shared;
+        let is_bounded = self.stall.is_watching(monotonic_now());
+        let timeout = if is_bounded { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
+        ending.wait_or(Some(socket.as_fd()), timeout, || !stop.load(Relaxed))?;
+        self.stall.woke(monotonic_now(), is_bounded);
         self.publish_stall();
+        Ok(())
+    }
+
+    /// Sleeps until the engine has taken something; for a while only if it asked to end.
+    fn wait_for_room(&self, stop: bool) -> io::Result<()> {
+        let timeout = if stop { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
+        self.shared.room.wait_or(None, timeout, || self.room() == 0)?;
+        Ok(())
     }
 
     /// Records that can be pushed: one is kept for a loss.
@@ -105,19 +143,19 @@ impl Reading {
         let Self { shared, batch, writer, .. } = self;
         let received = shared.socket.receive(batch, room, |message| {
             let what = match message {
-                Message::Event(datagram) => Noticed::Event(datagram),
-                Message::Truncated => Noticed::Truncated,
+                Datagram::Event(datagram) => Observed::Event(datagram),
+                Datagram::Truncated => Observed::Truncated,
                 // Only the first is told: a flood of them must not take the ring's room.
-                Message::Foreign(sender) => match shared.counters.foreign.fetch_add(1, Relaxed) {
-                    0 => Noticed::Foreign(sender),
+                Datagram::Foreign(sender) => match shared.counters.foreign.fetch_add(1, Relaxed) {
+                    0 => Observed::Foreign(sender),
                     _ => return,
                 },
             };
-            writer.push(Record { at, what });
+            writer.push(Observation { at, what });
         })?;
         if received == Received::Overrun {
             let (queued, effective) = (queued_before, self.shared.socket.effective().0);
-            self.writer.push(Record { at, what: Noticed::Overrun { dropped: 1, queued, effective } });
+            self.writer.push(Observation { at, what: Observed::Overrun { dropped: 1, queued, effective } });
         }
         self.publish();
         self.stall.read(at, received != Received::Nothing);
@@ -136,8 +174,8 @@ impl Reading {
         if self.writer.room() > 0 {
             let dropped = drops.observe(now);
             if dropped > 0 {
-                let what = Noticed::Overrun { dropped, queued, effective };
-                self.writer.push(Record { at: monotonic_now(), what });
+                let what = Observed::Overrun { dropped, queued, effective };
+                self.writer.push(Observation { at: monotonic_now(), what });
                 self.publish();
             }
         }

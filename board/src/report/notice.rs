@@ -1,37 +1,24 @@
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display};
 use std::io;
 use std::time::Duration;
 
+use heapless::Vec;
 use nix::errno::Errno;
 use sureplug_core::netlink::Sender;
 use sureplug_core::rcvbuf::Effective;
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::{DeviceEvent, ScanOutcome};
-use sureplug_core::time::Instant;
+use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::ParseError;
 
-use super::{json, text};
-use crate::engine::totals::Totals;
+use super::Totals;
 use crate::profile::{Mismatch, Sizing};
-use crate::service::hook::Report;
 use crate::socket::{Filtering, Shortfall};
 use crate::sysfs::{Clipped, Forgery, Missing};
 
-/// How lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// For people: an event on a line.
-    Text {
-        /// With all its properties on lines of their own below it.
-        verbose: bool,
-    },
-    /// For programs: a JSON object on a line.
-    Json,
-}
-
-/// One thing to say. `at` is when the intake read the socket.
+/// A line for the operator, as data. `at` is when the intake read the socket.
 #[derive(Clone, Copy)]
-pub enum Line<'a> {
+pub enum Notice<'a> {
     /// How the buffer was sized, and what the kernel gave; comes first.
     Start(&'a Start<'a>),
     /// The buffer or the profile is too small, and we run all the same.
@@ -53,7 +40,7 @@ pub enum Line<'a> {
         error: io::ErrorKind,
     },
     /// A hook's run that failed, or that wrote something.
-    Hook(Report<'a>),
+    Hook(&'a HookRun),
     /// A hook did not keep up, and events were overwritten. What they changed follows.
     HookMissed {
         /// When it was told so.
@@ -87,7 +74,7 @@ pub enum Line<'a> {
         /// How long it took.
         took: Duration,
     },
-    /// Events were lost, and what became of it.
+    /// Events were lost, and what became of them.
     Loss {
         /// When it was noticed.
         at: Instant,
@@ -134,6 +121,10 @@ pub enum Line<'a> {
     TableFull {
         /// When the first was met.
         at: Instant,
+        /// Devices that have a place.
+        slots: u64,
+        /// Bytes for what they say.
+        bytes: u64,
     },
     /// A scan could not read something; said once for each.
     Unreadable {
@@ -235,12 +226,81 @@ impl Undersized {
     }
 }
 
-impl Line<'_> {
-    /// Writes it, its line end included.
-    pub(crate) fn write(&self, out: &mut dyn Write, style: Style) -> fmt::Result {
-        match style {
-            Style::Text { verbose } => text::write(out, self, verbose),
-            Style::Json => json::write(out, self),
+/// How a hook's run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// By itself, with that exit code.
+    Exited(i32),
+    /// By that signal, which was not the daemon's.
+    Killed(i32),
+    /// It took longer than that, and was killed with its whole process group.
+    TimedOut(Duration),
+    /// It could not be started.
+    NotStarted(Errno),
+}
+
+impl Display for RunEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit code {code}"),
+            Self::Killed(signal) => write!(f, "killed by signal {signal}"),
+            Self::TimedOut(after) => {
+                write!(f, "killed, since it took more than {} ms", micros(*after) / 1_000)
+            }
+            Self::NotStarted(errno) => write!(f, "not started: {}", errno.desc()),
         }
     }
+}
+
+/// A run of a hook that failed, or that wrote something.
+#[derive(Debug)]
+pub struct HookRun {
+    /// When it ended.
+    pub at: Instant,
+    /// How.
+    pub end: RunEnd,
+    /// The event: `action@devpath`, as far as that is kept.
+    pub header: Vec<u8, 256>,
+    /// What it wrote, as far as that is kept.
+    pub output: Vec<u8, 512>,
+    /// Bytes that it wrote beyond that.
+    pub dropped_bytes: u64,
+    /// Runs before it that are not reported.
+    pub dropped_reports: u64,
+}
+
+impl HookRun {
+    pub(crate) const fn new() -> Self {
+        Self {
+            at: Instant::BOOT,
+            end: RunEnd::Exited(0),
+            header: Vec::new(),
+            output: Vec::new(),
+            dropped_bytes: 0,
+            dropped_reports: 0,
+        }
+    }
+
+    /// Begins the report of a run for the event of a datagram.
+    pub(crate) fn begin(&mut self, datagram: &[u8]) {
+        let header = datagram.split(|byte| *byte == 0).next().unwrap_or_default();
+        self.header.clear();
+        append(&mut self.header, header);
+        self.output.clear();
+        self.dropped_bytes = 0;
+    }
+
+    /// Adds what the run has written.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.dropped_bytes += append(&mut self.output, bytes);
+    }
+}
+
+/// Appends as many bytes as fit. Returns how many do not.
+fn append<const N: usize>(to: &mut Vec<u8, N>, bytes: &[u8]) -> u64 {
+    let (fits, rest) = bytes.split_at(bytes.len().min(N - to.len()));
+    // There is room for them.
+    let _ = to.extend_from_slice(fits);
+    rest.len() as u64
 }

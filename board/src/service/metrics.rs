@@ -1,6 +1,5 @@
-//! Figures for a fleet's monitoring, in a file that is replaced whole.
-
-pub mod text;
+//! Figures for a fleet's monitoring, in a file that is replaced whole: the text format of Prometheus, version 0.0.4, which a
+//! node exporter's textfile collector reads.
 
 use std::ffi::CString;
 use std::fmt::{self, Write};
@@ -10,20 +9,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::service::metrics::text::{Kind, Metric, Value};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat, write};
 
-use crate::engine::totals::{TABLE, Totals};
-use crate::sysfs::again;
+use crate::engine::{Context, Service};
+use crate::report::FixedText;
+use crate::report::totals::{Figure, FigureKind, TABLE, Totals, Unit};
+use crate::sys::retry;
 use crate::thread;
 
 /// Bytes that the text is never longer than: some 30 figures with their help.
 const TEXT_BYTES: usize = 8 * 1024;
 
-/// What is written: from the worker to a thread that may wait for a disk.
+/// The figures as they are now, for a thread that may wait for a disk.
 #[derive(Debug)]
 pub struct Metrics(Arc<Mutex<Totals>>);
 
@@ -56,10 +56,12 @@ impl Metrics {
         )?;
         Ok(Self(shared))
     }
+}
 
-    /// Gives the figures as they are; nobody has them for longer than a copy takes.
-    pub fn publish(&self, totals: &Totals) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = *totals;
+impl Service for Metrics {
+    /// The other thread holds the lock for no longer than a copy takes.
+    fn deliver(&mut self, context: &mut Context<'_>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = *context.totals;
     }
 }
 
@@ -67,7 +69,7 @@ impl Metrics {
 struct File {
     path: CString,
     scratch: CString,
-    text: String,
+    text: FixedText,
     wanted: u32,
 }
 
@@ -76,13 +78,12 @@ impl File {
         let path = path.as_os_str().as_bytes();
         // A collector takes names that end with `.prom`, and this one not.
         let scratch = CString::new([path, b".tmp"].concat())?;
-        Ok(Self { path: CString::new(path)?, scratch, text: String::with_capacity(TEXT_BYTES), wanted })
+        Ok(Self { path: CString::new(path)?, scratch, text: FixedText::new(TEXT_BYTES), wanted })
     }
 
     /// Writes it beside the file, and puts it in its place.
     fn replace(&mut self, totals: &Totals) -> nix::Result<()> {
         self.text.clear();
-        // A String takes whatever is written.
         let _ = text(&mut self.text, totals, self.wanted);
         // A new one: what is there already may be somebody's link to another file.
         match unlinkat(AT_FDCWD, self.scratch.as_c_str(), UnlinkatFlags::NoRemoveDir) {
@@ -91,10 +92,10 @@ impl File {
         }
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP | Mode::S_IROTH;
-        let file = again(|| open(self.scratch.as_c_str(), flags, mode))?;
+        let file = retry(|| open(self.scratch.as_c_str(), flags, mode))?;
         let mut rest = self.text.as_bytes();
         while !rest.is_empty() {
-            match again(|| write(&file, rest))? {
+            match retry(|| write(&file, rest))? {
                 0 => return Err(Errno::ENOSPC),
                 bytes => rest = &rest[bytes..],
             }
@@ -102,7 +103,7 @@ impl File {
         renameat(AT_FDCWD, self.scratch.as_c_str(), AT_FDCWD, self.path.as_c_str())
     }
 
-    /// Says once that it fails. If that fails too, nobody is listening.
+    /// Reports once that it fails.
     fn complain(&mut self, errno: Errno) {
         self.text.clear();
         let path = self.path.to_str().unwrap_or_default();
@@ -112,59 +113,46 @@ impl File {
 }
 
 fn text(out: &mut dyn Write, totals: &Totals, wanted: u32) -> fmt::Result {
-    let info = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
-    let mut metric =
-        |name, labels, help, kind, value| write!(out, "{}", Metric { name, help, kind, labels, value });
-    metric("sureplug_build_info", info, "Version of the daemon.", Kind::Gauge, Value::Whole(1))?;
-    let help = "Receive buffer that this board needs.";
-    metric("sureplug_rcvbuf_wanted_bytes", "", help, Kind::Gauge, Value::Whole(wanted.into()))?;
-    TABLE
-        .iter()
-        .try_for_each(|figure| metric(figure.metric, "", figure.help, figure.kind, figure.value(totals)))
+    let info = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");
+    head(out, "sureplug_build_info", "Version of the daemon.", FigureKind::Gauge)?;
+    writeln!(out, "{info}")?;
+    head(out, "sureplug_rcvbuf_wanted_bytes", "Receive buffer that this board needs.", FigureKind::Gauge)?;
+    writeln!(out, " {wanted}")?;
+    for figure in &TABLE {
+        let Figure { metric, help, kind, unit, .. } = figure;
+        head(out, metric, help, *kind)?;
+        let value = figure.of(totals);
+        let micros = match unit {
+            Unit::Whole => {
+                writeln!(out, " {value}")?;
+                continue;
+            }
+            Unit::Micros => value,
+            Unit::Millis => value.saturating_mul(1_000),
+        };
+        writeln!(out, " {}.{:06}", micros / 1_000_000, micros % 1_000_000)?;
+    }
+    Ok(())
+}
+
+/// Writes a metric up to its name.
+fn head(out: &mut dyn Write, name: &str, help: &str, kind: FigureKind) -> fmt::Result {
+    let kind = match kind {
+        FigureKind::Counter => "counter",
+        FigureKind::Gauge => "gauge",
+    };
+    write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::{TEXT_BYTES, text};
-    use crate::engine::totals::Totals;
+    use crate::report::Totals;
 
     #[test]
-    fn the_text_fits_into_its_memory_whatever_was_counted() {
-        let most = u64::MAX;
-        let totals = Totals {
-            received: most,
-            unselected: most,
-            lost: most,
-            malformed: most,
-            truncated: most,
-            foreign: most,
-            peak_queued: most,
-            effective: u32::MAX,
-            longest_stall_us: most,
-            max_stall_ms: u32::MAX,
-            repairs: most,
-            last_loss_us: most,
-            last_loss_events: most,
-            last_repair_us: most,
-            devices: most,
-            untracked: most,
-            output_missed: most,
-            output_dropped: most,
-            unacknowledged: most,
-            unreadable: most,
-            forged_lines: most,
-            unknown_removals: most,
-            table_used: most,
-            clients: most,
-            connections: most,
-            refused_connections: most,
-            clients_missed: most,
-            hook_runs: most,
-            hook_missed: most,
-            ended_by: "",
-        };
+    fn text_fits_into_its_memory_whatever_was_counted() {
         let mut out = String::new();
-        text(&mut out, &totals, u32::MAX).unwrap();
+        text(&mut out, &Totals::all(u64::MAX), u32::MAX).unwrap();
         assert!(out.len() < TEXT_BYTES, "{}", out.len());
         assert!(out.contains("\nsureplug_uevents_lost_total 18446744073709551615\n"), "{out}");
     }

@@ -1,33 +1,45 @@
-//! One client.
+//! A connection of a client: its request, what it is sent, and what it is polled for.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
-
-use nix::errno::Errno;
-use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Request, RequestError};
-use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, Lag};
 use sureplug_core::time::Instant;
 
+use nix::errno::Errno;
+use nix::sys::epoll::EpollFlags;
+use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Request, RequestError};
+use sureplug_core::stream::Agreement;
+use sureplug_core::stream::{ConsumerId, Delivery, Lag};
+
+use super::Buffer;
 use super::error::Reason;
-use super::outlet::Outlet;
-use super::{Buffer, Counts};
+use super::socket::ClientSocket;
+use crate::engine::Context;
 use crate::engine::capacity::{BoardStream, MAX_CLIENTS};
+use crate::time::monotonic_now;
 
 /// For how long a client may take to send its request before it gets what one without a request gets.
 const REQUEST_WITHIN: Duration = Duration::from_millis(100);
 
+/// For how long a client that gets a finite answer may take nothing of it: the connections for such are few.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+
 /// Packets that a client gets before it is the next one's turn.
 const PACKETS_A_TURN: usize = 512;
 
-/// Packets that are taken from one who sends more than its request, so that it hears why it is not served and not
-/// only that the connection is gone.
+/// Packets that are taken from a client that sends more than its request, so that it gets the error and not only the end
+/// of the connection.
 const PACKETS_TO_DISCARD: usize = 8;
 
-/// A connection.
+/// A connection, and how its last turn ended.
 #[derive(Debug)]
-pub(super) struct Session {
-    outlet: Outlet,
+pub(super) struct Connection {
+    socket: ClientSocket,
     state: State,
+    turn: Turn,
+    /// What it is polled for.
+    interest: EpollFlags,
+    /// Since when its send buffer has been full.
+    blocked_since: Option<Instant>,
     has_asked: bool,
     /// Whether nothing can come from it any more.
     is_mute: bool,
@@ -36,16 +48,16 @@ pub(super) struct Session {
     is_out_of_date: bool,
 }
 
-/// What it is being told.
+/// What it is sent.
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Nothing yet: until then it may send its request.
     Waiting { until: Instant },
     /// It reads the journal: the stream, or what is present.
     Reading { consumer: ConsumerId, has_begun: bool, ends_when_current: bool },
-    /// It has asked how the daemon is, and so many packets of the answer are sent.
+    /// It has asked for the status, and so many packets of the answer are sent.
     Asking { sent: usize },
-    /// It is yet to hear why it is not served.
+    /// It has not got the error yet.
     Refused(Reason),
     /// Nothing more.
     Over,
@@ -54,24 +66,26 @@ enum State {
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It knows all, or has something to say first.
+    /// It has everything, or has not sent its request.
     Rests,
-    /// There is more to tell it at once.
+    /// There is more to send at once.
     GoesOn,
     /// Its send buffer is full.
     Blocked,
-    /// It is to be let go.
+    /// The connection is over.
     Over,
-    /// It is to be let go, since it is not served.
+    /// The connection is over, since it is not served.
     Refused,
 }
 
-impl Session {
-    /// One who has just come.
+impl Connection {
     pub(super) fn new(socket: OwnedFd, now: Instant) -> nix::Result<Self> {
         Ok(Self {
-            outlet: Outlet::new(socket)?,
+            socket: ClientSocket::new(socket)?,
             state: State::Waiting { until: now.after(REQUEST_WITHIN) },
+            turn: Turn::Rests,
+            interest: EpollFlags::EPOLLIN,
+            blocked_since: None,
             has_asked: false,
             is_mute: false,
             missed: 0,
@@ -79,7 +93,15 @@ impl Session {
         })
     }
 
-    /// Until when it may send its request.
+    pub(super) const fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    pub(super) const fn interest(&self) -> EpollFlags {
+        self.interest
+    }
+
+    /// Returns until when it may send its request.
     pub(super) const fn waits_until(&self) -> Option<Instant> {
         match self.state {
             State::Waiting { until } => Some(until),
@@ -87,37 +109,28 @@ impl Session {
         }
     }
 
-    /// Whether it gets the stream, for as long as it likes.
+    /// Returns `true` if it gets the stream, for as long as it likes.
     pub(super) const fn is_streaming(&self) -> bool {
         matches!(self.state, State::Reading { ends_when_current: false, .. })
     }
 
-    /// Whether it has asked how the daemon is.
+    /// Returns `true` if it has asked for the status.
     pub(super) const fn is_asking(&self) -> bool {
         matches!(self.state, State::Asking { .. })
     }
 
-    /// Whether it gets an answer that ends, and then the door.
-    pub(super) const fn is_passing(&self) -> bool {
-        !matches!(self.state, State::Waiting { .. }) && !self.is_streaming()
+    /// Returns when it is given up, since it has taken nothing of a finite answer.
+    pub(super) fn gives_up_at(&self) -> Option<Instant> {
+        let is_finite = self.waits_until().is_none() && !self.is_streaming();
+        self.blocked_since.filter(|_| is_finite).map(|since| since.after(GIVE_UP_AFTER))
     }
 
-    /// Whether something may still come from it.
-    pub(super) const fn may_speak(&self) -> bool {
-        !self.is_mute
+    /// Returns the packets sent and the events missed.
+    pub(super) const fn counts(&self) -> [u64; 2] {
+        [self.socket.sent(), self.missed]
     }
 
-    /// Packets that it was sent.
-    pub(super) const fn sent(&self) -> u64 {
-        self.outlet.sent()
-    }
-
-    /// Events that it missed.
-    pub(super) const fn missed(&self) -> u64 {
-        self.missed
-    }
-
-    /// Events that wait for it here: besides those that its socket holds already.
+    /// Returns the events that wait for it here, besides those that its socket holds already.
     pub(super) fn lag(&self, stream: &BoardStream) -> u64 {
         match self.state {
             State::Reading { consumer, .. } => stream.unread(consumer),
@@ -125,10 +138,25 @@ impl Session {
         }
     }
 
+    /// Notes how a turn ended; returns what to poll it for from now on, if that is something else.
+    pub(super) fn settle(&mut self, turn: Turn) -> Option<EpollFlags> {
+        match turn {
+            Turn::Blocked if self.turn == Turn::Blocked => {}
+            Turn::Blocked => self.blocked_since = Some(monotonic_now()),
+            _ => self.blocked_since = None,
+        }
+        self.turn = turn;
+        let mut interest = EpollFlags::empty();
+        interest.set(EpollFlags::EPOLLIN, !self.is_mute);
+        interest.set(EpollFlags::EPOLLOUT, turn == Turn::Blocked);
+        let before = std::mem::replace(&mut self.interest, interest);
+        (interest != before).then_some(interest)
+    }
+
     /// Takes what it has sent. `others` is how many others get the stream.
-    pub(super) fn listen(&mut self, stream: &mut BoardStream, others: usize, buffer: &mut Buffer) -> Turn {
+    pub(super) fn receive(&mut self, stream: &mut BoardStream, others: usize, buffer: &mut Buffer) -> Turn {
         let mut packet = [0; MAX_REQUEST_BYTES];
-        let length = match self.outlet.receive(&mut packet) {
+        let length = match self.socket.receive(&mut packet) {
             Err(Errno::EAGAIN) => return Turn::Rests,
             Err(_) => return Turn::Over,
             Ok(0) => {
@@ -147,7 +175,7 @@ impl Session {
         self.refuse(reason, buffer)
     }
 
-    /// Begins to answer a request, or the lack of one. What was told before is void.
+    /// Begins to answer a request, or the lack of one. What was sent before is void.
     pub(super) fn begin(
         &mut self,
         request: &Request,
@@ -177,17 +205,9 @@ impl Session {
         Turn::GoesOn
     }
 
-    /// Sends what is to be told, as long as there is room for it. `is_current` says whether what the stream knows agrees
-    /// with sysfs.
-    pub(super) fn tell(
-        &mut self,
-        stream: &mut BoardStream,
-        is_current: bool,
-        now: Instant,
-        packet: &mut DeliveryBuffer,
-        buffer: &mut Buffer,
-        counts: &mut Counts,
-    ) -> Turn {
+    /// Sends deliveries, as long as there is room for them.
+    pub(super) fn deliver(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Turn {
+        let is_current = context.health.agreement == Agreement::Steady;
         let (consumer, has_begun, ends_when_current) = match &mut self.state {
             State::Reading { consumer, has_begun, ends_when_current } => {
                 (consumer, has_begun, ends_when_current)
@@ -199,13 +219,13 @@ impl Session {
             _ => return Turn::Rests,
         };
         for _ in 0..PACKETS_A_TURN {
-            if !self.outlet.has_room() {
+            if !self.socket.has_room() {
                 return Turn::Blocked;
             }
-            let seq = self.outlet.next_seq();
+            let seq = self.socket.next_seq();
             let mut is_last = false;
             let bytes = if std::mem::replace(has_begun, true) {
-                match stream.next(*consumer, now, packet) {
+                match context.stream.next(*consumer, context.now, context.packet) {
                     None if is_current && std::mem::take(&mut self.is_out_of_date) => {
                         protocol::end(buffer, false, seq)
                     }
@@ -213,7 +233,7 @@ impl Session {
                     Some(Delivery::Event(event)) => protocol::event(buffer, &event, seq),
                     Some(Delivery::Missed { steps }) => {
                         self.missed += steps;
-                        counts.missed += steps;
+                        context.totals.clients_missed += steps;
                         protocol::missed(buffer, steps, seq)
                     }
                     Some(Delivery::SnapshotEnd) => {
@@ -226,26 +246,27 @@ impl Session {
             } else {
                 protocol::begin(buffer, self.has_asked, seq)
             };
-            if !self.outlet.send(bytes) || is_last {
+            context.has_delivered = true;
+            if !self.socket.send(bytes) || is_last {
                 return Turn::Over;
             }
         }
         Turn::GoesOn
     }
 
-    /// Answers the question how the daemon is, as far as there is room for it: `part` writes one packet after the other,
-    /// until there is none.
+    /// Answers a request for the status, as far as there is room for it: `part` writes one packet after the other, until
+    /// there is none.
     pub(super) fn answer(
         &mut self,
         buffer: &mut Buffer,
         part: impl for<'b> Fn(usize, &'b mut Buffer, u64) -> Option<&'b [u8]>,
     ) -> Turn {
-        let Self { outlet, state: State::Asking { sent }, .. } = self else { return Turn::Over };
+        let Self { socket, state: State::Asking { sent }, .. } = self else { return Turn::Over };
         loop {
-            if !outlet.has_room() {
+            if !socket.has_room() {
                 return Turn::Blocked;
             }
-            let seq = outlet.next_seq();
+            let seq = socket.next_seq();
             let packet = match *sent {
                 0 => protocol::begin(buffer, true, seq),
                 number => match part(number - 1, buffer, seq) {
@@ -253,32 +274,32 @@ impl Session {
                     None => break,
                 },
             };
-            if !outlet.send(packet) {
+            if !socket.send(packet) {
                 return Turn::Over;
             }
             *sent += 1;
         }
-        outlet.send(protocol::end(buffer, false, outlet.next_seq()));
+        socket.send(protocol::end(buffer, false, socket.next_seq()));
         Turn::Over
     }
 
-    /// Says why it is not served, when there is room for that.
+    /// Sends the error when there is room for it.
     pub(super) fn refuse(&mut self, reason: Reason, buffer: &mut Buffer) -> Turn {
         self.is_mute = true;
         for _ in 0..PACKETS_TO_DISCARD {
-            if matches!(self.outlet.receive(&mut []), Err(_) | Ok(0)) {
+            if matches!(self.socket.receive(&mut []), Err(_) | Ok(0)) {
                 break;
             }
         }
-        if !self.outlet.has_room() {
+        if !self.socket.has_room() {
             self.state = State::Refused(reason);
             return Turn::Blocked;
         }
-        self.outlet.send(protocol::error(buffer, reason.refusal(), &reason, self.outlet.next_seq()));
+        self.socket.send(protocol::error(buffer, reason.refusal(), &reason, self.socket.next_seq()));
         Turn::Refused
     }
 
-    /// The stream need not remember it any more.
+    /// Leaves the stream.
     pub(super) fn leave(&mut self, stream: &mut BoardStream) {
         if let State::Reading { consumer, .. } = std::mem::replace(&mut self.state, State::Over) {
             stream.leave(consumer);
@@ -286,8 +307,8 @@ impl Session {
     }
 }
 
-impl AsFd for Session {
+impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.outlet.as_fd()
+        self.socket.as_fd()
     }
 }

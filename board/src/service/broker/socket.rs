@@ -1,17 +1,16 @@
-//! A client's socket, and how much of it is free.
+//! A client's socket, and how much of its send buffer is free.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, getsockopt, recv, send, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, getsockopt, recv, setsockopt, sockopt};
 use sureplug_core::rcvbuf::SkbAbi;
 
 use crate::engine::capacity::CLIENT_SEND_BYTES;
-use crate::sys;
+use crate::sys::{self, retry};
 
 /// Sends packets that are numbered from 1, and never waits.
 #[derive(Debug)]
-pub(super) struct Outlet {
+pub(super) struct ClientSocket {
     socket: OwnedFd,
     /// Packets sent.
     sent: u64,
@@ -21,7 +20,7 @@ pub(super) struct Outlet {
     room: u32,
 }
 
-impl Outlet {
+impl ClientSocket {
     /// Limits what the kernel keeps for the client.
     pub(super) fn new(socket: OwnedFd) -> nix::Result<Self> {
         // The kernel doubles it.
@@ -54,30 +53,19 @@ impl Outlet {
         let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
         self.room = self.room.saturating_sub(SkbAbi::BOUND_64.truesize(length));
         self.sent += 1;
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        again(|| send(self.socket.as_raw_fd(), packet, flags)).is_ok()
+        sys::send_now(&self.socket, packet).is_ok()
     }
 
-    /// Receives a packet, and returns the bytes that it has, also beyond those of `into`. An empty one is as none
-    /// that ever comes.
+    /// Receives a packet, and returns the bytes that it has, also beyond those of `into`. An empty one means that none
+    /// follows.
     pub(super) fn receive(&self, into: &mut [u8]) -> nix::Result<usize> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-        again(|| recv(self.socket.as_raw_fd(), into, flags))
+        retry(|| recv(self.socket.as_raw_fd(), into, flags))
     }
 }
 
-impl AsFd for Outlet {
+impl AsFd for ClientSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-/// Calls once more as long as a signal came first.
-fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            other => return other,
-        }
     }
 }
