@@ -1,173 +1,157 @@
-use super::topic::Topic;
+//! The help, from the tables of commands and options.
 
-pub(super) const fn text(topic: Topic) -> &'static str {
-    match topic {
-        Topic::Sureplug => SUREPLUG,
-        Topic::Run => RUN,
-        Topic::Size => SIZE,
-        Topic::Monitor => MONITOR,
-        Topic::List => LIST,
-        Topic::Status => STATUS,
-        Topic::Audit => AUDIT,
-        Topic::Measure => MEASURE,
-        Topic::Record => RECORD,
-        Topic::Decode => DECODE,
-    }
+use std::fmt::{self, Write};
+
+use super::options::{OPTIONS, Row};
+use super::{COMMANDS, Command};
+
+/// Columns of the help at most.
+const WIDTH: usize = 110;
+
+/// Columns before what a row says, the blank before it not counted.
+const INDENT: usize = 23;
+
+/// Writes the help of a command, or of the program.
+pub(super) fn write(out: &mut dyn Write, command: Option<&Command>) -> fmt::Result {
+    let Some(command) = command else { return program(out) };
+    let Command { name, summary, help, .. } = command;
+    writeln!(out, "sureplug {name}: {summary}\n\nUsage: sureplug {} [OPTIONS]\n", command.usage())?;
+    options(out, |option| !option.commands.is_empty() && option.is_of(name))?;
+    writeln!(out, "  and all options of `sureplug --help`\n\n{help}")
 }
 
-const SUREPLUG: &str = "\
-sureplug: USB hotplug events that an embedded Linux board cannot lose
+fn program(out: &mut dyn Write) -> fmt::Result {
+    out.write_str(
+        "sureplug: USB hotplug events that an embedded Linux board cannot lose\n\n\
+         Usage: sureplug [COMMAND] [OPTIONS]\n\nCommands:\n",
+    )?;
+    for command in COMMANDS {
+        row(out, &command.usage(), command.summary)?;
+    }
+    row(out, "help [COMMAND]", "show the help of a command")?;
+    out.write_str("\nOptions of all commands:\n")?;
+    options(out, |option| option.commands.is_empty())?;
+    out.write_str(
+        "\nWithout a command it is `run`.\n\
+         Exit codes: 0 success, 1 a finding, 2 wrong usage, 3 refused by the system.\n",
+    )
+}
 
-Usage: sureplug [run] [OPTIONS]    watch the kernel's uevents, in the foreground
-       sureplug size [OPTIONS]     how large the receive buffer must be, and whether it can be
-       sureplug monitor [OPTIONS]  show what a running daemon tells applications
-       sureplug list [OPTIONS]     show the devices that are present, as a tree
-       sureplug status [OPTIONS]   how a running daemon is
-       sureplug audit [OPTIONS]    who else listens to uevents, and who of them loses some
-       sureplug measure [OPTIONS]  what a device raises: plug it in and out; for the image's profile
-       sureplug record FILE        the kernel's datagrams into a capture that Wireshark reads too
-       sureplug decode FILE        what is in such a capture
-       sureplug help [COMMAND]
+fn options(out: &mut dyn Write, are_shown: impl Fn(&Row) -> bool) -> fmt::Result {
+    OPTIONS
+        .iter()
+        .filter(|option| are_shown(option))
+        .try_for_each(|option| row(out, option.spelling, option.help))
+}
 
-Options of all commands:
-  --ports N             USB ports of the board, 1 to 127 (the image's, else counted in sysfs, at least 4)
-  --port-device CLASS   the worst device in each: hub, mouse, keyboard, storage, card-reader, serial,
-                        audio, ethernet, uas, hub8 (a hub with 8 sticks), or
-                        custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)
-  --max-stall-ms MS     for how long nobody may read the socket, 1 to 600000 (the image's, else 1000)
-  --devpath-max BYTES   the longest devpath of a device in a port, 16 to 1000 (the image's, else 96)
-  --subsystem NAME      a subsystem that is wanted, or `all`; up to 16, an option each (the image's, else
-                        what USB devices make: usb, block, net, tty, input, sound and others)
-  --sysfs DIR           where sysfs is (/sys)
-  --json                one JSON object a line
-  -h, --help            this text, or that of the command before it
-  -V, --version         the version
+/// Writes a name and, beside it, what it does.
+fn row(out: &mut dyn Write, name: &str, text: &str) -> fmt::Result {
+    write!(out, "  {name:<width$}", width = INDENT - 2)?;
+    let mut column = INDENT.max(2 + name.len());
+    for word in text.split(' ') {
+        if column + 1 + word.len() > WIDTH {
+            write!(out, "\n{:INDENT$}", "")?;
+            column = INDENT;
+        }
+        write!(out, " {word}")?;
+        column += 1 + word.len();
+    }
+    out.write_char('\n')
+}
 
-Exit codes: 0 fine, 1 a finding, 2 wrong usage, 3 the system refused.
-";
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
 
-const RUN: &str = "\
-sureplug run: watch the kernel's uevents, in the foreground
+    use super::*;
+    use crate::cli::parse::listed;
 
-Usage: sureplug [run] [OPTIONS]
+    /// Checks that a file has the text between the two markers, or all of it without markers. With `UPDATE=1` in the
+    /// environment it is written instead.
+    fn assert_made(file: &str, markers: [&str; 2], made: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        let (before, rest) = found.split_once(markers[0]).expect(markers[0]);
+        let end = if markers[1].is_empty() { rest.len() } else { rest.find(markers[1]).expect(markers[1]) };
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&path, [before, markers[0], made, &rest[end..]].concat()).unwrap();
+        } else {
+            let advice = "is not made from the tables: UPDATE=1 cargo test -p sureplug-board tables";
+            assert!(&rest[..end] == made, "{file} {advice}");
+        }
+    }
 
-  --allow-undersized    start although the buffer or the stated ports are too few, and keep saying so
-  -v, --verbose         all properties of each event, on lines of their own
-  --socket PATH         where applications are served (/run/sureplug/events)
-  --socket-group GROUP  the group that may connect, by name or number (that of this process)
-  --hook PATH           a program that is run for each event, one run at a time, with the subsystem as its
-                        argument and the properties as its environment
-  --hook-subsystem NAME  a subsystem that it is run for (all); one option for each
-  --hook-property KEY   it is run only for events with this property, such as MODALIAS
-  --hook-timeout-ms MS  for how long a run may take, 1 to 600000 (10000)
-  --led NAME            an LED of /sys/class/leds: on, blinking while a loss is repaired, and slowly after
-                        it, until SIGUSR1
-  --led-gpio CHIP:LINE  the same on a GPIO line, as /dev/gpiochip0:17, if it was built with the feature gpio
-  --ready-fd N          a descriptor on which a line is written when all devices are known
-  --metrics FILE        figures for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it
-  --metrics-interval-s S  how often, 1 to 86400 (15)
-  --log kmsg|syslog     losses and warnings into the kernel's log or the system's as well, ten lines in 5 s
-  --log PATH            a terminal for the lines, instead of standard output; it is made raw, and opened
-                        again whenever it was gone
-  --lock-memory         keep all memory resident (mlockall)
-  --intake-priority N   real-time priority of the thread that reads the socket, 1 to 99 (none)
-  --oom-score-adj N     what the kernel kills when memory runs out, -1000 (never this) to 1000 (as started)
-  and all options of `sureplug --help`
+    /// Puts paths, names of the kernel and patterns into backquotes.
+    fn marked_up(text: &str) -> String {
+        let words = text.split(' ').map(|word| {
+            let end = word.trim_end_matches([')', ';', ',']).len();
+            let start = usize::from(word.starts_with('('));
+            if word.contains('`') || !word.contains(['_', '/']) {
+                return word.to_owned();
+            }
+            format!("{}`{}`{}", &word[..start], &word[start..end], &word[end..])
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
 
-It begins with the devices that are present. What is lost is repaired from sysfs: for each device path,
-add and remove alternate whatever happens. SIGTERM and SIGINT end it with the totals. A reader that does
-not keep up is told how many events it missed, and then the difference; the socket is read all the same.
+    #[test]
+    fn manual_has_the_tables_of_commands_and_options() {
+        let mut made = String::from("\n| command | does |\n|---|---|\n");
+        for command in COMMANDS {
+            writeln!(made, "| `sureplug {}` | {} |", command.usage(), command.summary).unwrap();
+        }
+        made.push_str("\n| option | of | does (default) |\n|---|---|---|\n");
+        for Row { spelling, commands, help, .. } in OPTIONS {
+            let spelling = spelling.replace(", ", "`, `");
+            let of = if commands.is_empty() { String::from("all") } else { listed(commands) };
+            writeln!(made, "| `{spelling}` | {of} | {} |", marked_up(help)).unwrap();
+        }
+        made.push('\n');
+        assert_made(
+            "README.md",
+            ["<!-- tables of commands and options -->\n", "<!-- end of the tables -->"],
+            &made,
+        );
+    }
 
-Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start.
-";
+    #[test]
+    fn images_may_state_the_options_of_run_and_their_list_has_the_tables_names() {
+        let mut made = String::new();
+        for option in OPTIONS.iter().filter(|option| option.is_of("run")) {
+            for name in option.spelling.split(", ") {
+                made += name.split(' ').next().unwrap_or_default();
+                made.push('\n');
+            }
+        }
+        assert_made("dist/run-options", ["", ""], &made);
+    }
 
-const MONITOR: &str = "\
-sureplug monitor: show what a running daemon tells applications
+    #[test]
+    fn tables_name_everything_once_and_know_what_they_name() {
+        let commands: BTreeSet<_> = COMMANDS.iter().map(|command| command.name).collect();
+        assert_eq!(commands.len(), COMMANDS.len());
+        let names: BTreeSet<_> = OPTIONS.iter().map(Row::name).collect();
+        assert_eq!(names.len(), OPTIONS.len());
+        for option in OPTIONS {
+            assert!(!option.name().is_empty(), "{}", option.spelling);
+            assert!(option.commands.iter().all(|name| commands.contains(name)), "{}", option.spelling);
+            assert!(!option.help.contains(['|', '\n']) && !option.help.contains("  "), "{}", option.help);
+        }
+    }
 
-Usage: sureplug monitor [OPTIONS]
-
-  --subsystem NAME      only this subsystem; up to 16, an option each (all that the daemon watches)
-  --socket PATH         where the daemon serves applications (/run/sureplug/events)
-  --direct              open a socket of its own, as `sureplug run` does; so it does where no daemon runs
-  -v, --verbose         all properties of each event, on lines of their own
-  --json                one JSON object a line
-
-Exit codes: 0 ended by its reader, 2 wrong usage, 3 refused, or the daemon has hung up.
-";
-
-const LIST: &str = "\
-sureplug list: show the devices that are present, as a tree
-
-Usage: sureplug list [OPTIONS]
-
-  --subsystem NAME      only this subsystem; up to 16, an option each (all that the daemon watches)
-  --socket PATH         where the daemon serves applications (/run/sureplug/events)
-  --sysfs DIR           where sysfs is (/sys): where no daemon runs, that is read, and said
-  --json                one JSON object a line
-
-Exit codes: 0 fine, 2 wrong usage, 3 refused.
-";
-
-const SIZE: &str = "\
-sureplug size: how large the receive buffer must be, and whether the kernel gives it to this process
-
-Usage: sureplug size [OPTIONS], with all options of `sureplug --help`
-
-Exit codes: 0 it fits, 1 it does not, 2 wrong usage, 3 the system refused.
-";
-
-const AUDIT: &str = "\
-sureplug audit: every uevent socket of this network namespace, who has it, and a verdict on its buffer
-
-Usage: sureplug audit [OPTIONS]
-
-  --watch               look again each second, until SIGINT or SIGTERM; with drops per second
-  and all options of `sureplug --help`
-
-As root it knows all owners. Exit codes: 0 nothing wrong, 1 a buffer below the budget, or drops, 2 wrong
-usage, 3 the system refused.
-";
-
-const RECORD: &str = "\
-sureplug record: the kernel's datagrams, as they come, into a capture in the format of libpcap
-
-Usage: sureplug record FILE [OPTIONS]
-
-  --subsystem NAME      only its events; all if no subsystem is named here
-  --max-bytes BYTES     end when the file would become larger, 4096 to 4294967295 (16777216)
-  and all options of `sureplug --help`
-
-SIGTERM and SIGINT end it. Exit codes: 0 ended, 1 ended and events were lost, 2 wrong usage, 3 the system
-refused, or the disk is full: the file ends with the last whole event.
-";
-
-const DECODE: &str = "\
-sureplug decode: the events of a capture, with the time in seconds after 1970
-
-Usage: sureplug decode FILE [--json] [-v]
-
-  -v, --verbose         all properties of each event, on lines of their own
-
-Exit codes: 0 all is whole, 1 damaged: all before the damage is shown, 2 wrong usage, 3 the system refused.
-";
-
-const MEASURE: &str = "\
-sureplug measure: what one device raises when it is plugged and unplugged, and the profile that follows
-
-Usage: sureplug measure [OPTIONS]
-
-  --pcap FILE           from a capture of one plug and one unplug, instead of what happens
-  and all options of `sureplug --help`
-
-Exit codes: 0 measured, 1 no plug and unplug were seen, 2 wrong usage, 3 the system refused.
-";
-
-const STATUS: &str = "\
-sureplug status: how a running daemon is: what it counted, its buffer, its clients, and what happened at each port
-
-Usage: sureplug status [--socket PATH] [--json]
-
-  --socket PATH         where it serves applications (/run/sureplug/events)
-
-Exit codes: 0 it answered, 2 wrong usage, 3 nobody answers.
-";
+    #[test]
+    fn help_shows_each_option_once_within_its_width() {
+        let mut text = String::new();
+        write(&mut text, None).unwrap();
+        for command in COMMANDS {
+            write(&mut text, Some(command)).unwrap();
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        for option in OPTIONS {
+            let shown = text.lines().filter(|line| line.trim_start().starts_with(option.spelling)).count();
+            assert_eq!(shown, option.commands.len().max(1), "{}", option.spelling);
+        }
+    }
+}

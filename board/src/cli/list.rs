@@ -1,55 +1,60 @@
+//! `sureplug list`: the devices that are present.
+
 use std::fmt::{self, Write};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use sureplug_core::protocol::PacketKind;
-use sureplug_core::uevent::{Action, Escaped, EscapedWord, Uevent};
+use sureplug_core::uevent::{Action, EscapedWord, Uevent};
 
-use super::Exit;
-use super::monitor::{is_nobody, receive_soon};
+use super::monitor::{is_unserved, receive_all};
 use super::options::Options;
-use super::output::{complain, print};
+use super::{Command, Exit, Failure, complain, print_with};
 use crate::client::Client;
+use crate::order::sort_by_key;
 use crate::report::OUT_OF_DATE;
 use crate::report::object::Object;
 use crate::sysfs::{Devices, Reading};
 
-/// Shows the devices that a daemon knows, or that sysfs shows where none runs.
-pub(super) fn list(options: &Options) -> Exit {
+pub(super) const COMMAND: Command = Command {
+    name: "list",
+    has_file: false,
+    summary: "show the devices that a running daemon knows as a tree; without one, read sysfs",
+    help: "\
+Without --subsystem it shows all that the daemon watches. Each line has subsystem, vendor and product, driver
+and device node.
+
+Exit codes: 0 success, 2 wrong usage, 3 refused.",
+    run,
+};
+
+fn run(options: &Options) -> Result<Exit, Failure> {
     let path = options.socket();
-    let (source, devices) = match of_daemon(path, options) {
-        Err(error) if is_nobody(&error) => {
+    let (source, mut devices, is_out_of_date) = match of_daemon(options) {
+        Err(error) if is_unserved(&error) => {
             complain(&format_args!("no daemon serves {}: read from sysfs", path.display()));
-            ("sysfs", of_sysfs(options).map(|devices| (devices, false)))
+            let devices = of_sysfs(options).map_err(|error| Failure::at(&options.sysfs, &error))?;
+            ("sysfs", devices, false)
         }
-        other => ("daemon", other),
+        answer => {
+            let (devices, is_out_of_date) = answer.map_err(|error| Failure::at(path, &error))?;
+            ("daemon", devices, is_out_of_date)
+        }
     };
-    match devices {
-        Ok((mut devices, is_out_of_date)) => {
-            if is_out_of_date {
-                complain(&format_args!("warning: {OUT_OF_DATE}"));
-            }
-            // A parent before its children, and these before its next brother.
-            let key = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-            devices.sort_by(|a, b| a.devpath.iter().map(key).cmp(b.devpath.iter().map(key)));
-            let mut text = String::new();
-            // A String takes whatever is written.
-            let _ = if options.board.json {
-                json(&mut text, source, is_out_of_date, &devices)
-            } else {
-                tree(&mut text, &devices)
-            };
-            print(&text)
-        }
-        Err(error) => {
-            let place = if source == "daemon" { path } else { &options.board.sysfs };
-            complain(&format_args!("{}: {error}", place.display()));
-            Exit::Refused
-        }
+    if is_out_of_date {
+        complain(&format_args!("warning: {OUT_OF_DATE}"));
+    }
+    // A parent before its children, and these before its next sibling.
+    let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
+    sort_by_key(&mut devices, |device| device.devpath.iter().map(rank).collect::<Vec<_>>());
+    let devices = &devices[..];
+    if options.json {
+        print_with(|out| json(out, source, is_out_of_date, devices))
+    } else {
+        print_with(|out| tree(out, devices))
     }
 }
 
@@ -81,40 +86,32 @@ impl Device {
     }
 }
 
-/// The devices, and whether the daemon knows them to be out of date.
-fn of_daemon(path: &Path, options: &Options) -> io::Result<(Vec<Device>, bool)> {
-    let mut client = Client::select(path, "LIST", &options.named)?;
+/// Returns the devices, and whether the daemon knows them to be out of date.
+fn of_daemon(options: &Options) -> io::Result<(Vec<Device>, bool)> {
+    let mut client = Client::select(options.socket(), "LIST", options.named())?;
     let mut devices: Vec<Device> = Vec::new();
-    let (mut is_whole, mut is_out_of_date) = (false, false);
-    while let Some(message) = receive_soon(&mut client)? {
-        match message.kind() {
-            PacketKind::Event(entry) if entry.tracked => {
-                let is_it = |device: &Device| device.devpath == entry.uevent.devpath();
-                match (entry.uevent.action(), devices.iter().position(is_it)) {
-                    (Action::Remove, Some(place)) => drop(devices.swap_remove(place)),
-                    (Action::Remove, None) => {}
-                    (_, Some(place)) => devices[place] = Device::of(&entry.uevent),
-                    (_, None) => devices.push(Device::of(&entry.uevent)),
-                }
+    let mut end = None;
+    receive_all(&mut client, |message| match message.kind() {
+        PacketKind::Event(entry) if entry.tracked => {
+            devices.retain(|device| device.devpath != entry.uevent.devpath());
+            if entry.uevent.action() != Action::Remove {
+                devices.push(Device::of(&entry.uevent));
             }
-            PacketKind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
-            // What came before, if the request came late, is void.
-            PacketKind::Begin { .. } | PacketKind::Reset => {
-                devices.clear();
-                is_whole = false;
-            }
-            PacketKind::End => {
-                is_whole = true;
-                is_out_of_date = message.is_out_of_date();
-            }
-            _ => {}
         }
-    }
-    if is_whole { Ok((devices, is_out_of_date)) } else { Err(io::Error::other("the daemon has hung up")) }
+        // What came before, if the request came late, is void.
+        PacketKind::Begin { .. } | PacketKind::Reset => {
+            devices.clear();
+            end = None;
+        }
+        PacketKind::End => end = Some(message.is_out_of_date()),
+        _ => {}
+    })?;
+    end.map(|is_out_of_date| (devices, is_out_of_date))
+        .ok_or_else(|| io::Error::other("the daemon has hung up"))
 }
 
 fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
-    let mut sysfs = Devices::open(&options.board.sysfs, options.named.clone())?;
+    let mut sysfs = Devices::open(&options.sysfs, options.named().clone())?;
     if !sysfs.is_mounted() {
         return Err(io::Error::new(io::ErrorKind::NotFound, NO_SYSFS));
     }
@@ -191,21 +188,21 @@ fn tree(out: &mut String, devices: &[Device]) -> fmt::Result {
 }
 
 fn json(out: &mut String, source: &str, is_out_of_date: bool, devices: &[Device]) -> fmt::Result {
-    for Device { devpath, subsystem, id, driver, node } in devices {
-        let mut object = Object::begin(out, "device")?
-            .display("source", &source)?
-            .boolean("out_of_date", is_out_of_date)?
-            .bytes("devpath", devpath)?
-            .bytes("subsystem", subsystem)?;
+    devices.iter().try_for_each(|Device { devpath, subsystem, id, driver, node }| {
+        let mut object = Object::begin(out, "device");
+        object
+            .display("source", &source)
+            .boolean("out_of_date", is_out_of_date)
+            .bytes("devpath", devpath)
+            .bytes("subsystem", subsystem);
         if let Some([vendor, product]) = id {
-            object = object.display("id", &format_args!("{vendor:04x}:{product:04x}"))?;
+            object.display("id", &format_args!("{vendor:04x}:{product:04x}"));
         }
         for (key, value) in [("driver", driver), ("node", node)] {
             if let Some(value) = value {
-                object = object.bytes(key, value)?;
+                object.bytes(key, value);
             }
         }
-        object.end()?;
-    }
-    Ok(())
+        object.end()
+    })
 }

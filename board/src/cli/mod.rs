@@ -1,42 +1,74 @@
-//! The commands of `sureplug`.
+//! The commands of `sureplug`. Each stands in a file of its own with its row of [`COMMANDS`]; [`options`] has the rows
+//! of the options.
 
-mod args;
 mod audit;
 mod decode;
-mod flags;
-mod group;
 mod help;
 mod list;
 mod measure;
 mod monitor;
 mod options;
-mod output;
+mod parse;
 mod record;
 mod run;
 mod size;
 mod status;
-mod suggest;
-mod topic;
-mod usage;
-mod value;
 
 use std::ffi::OsString;
+use std::fmt::{self, Display, Write as _};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use args::Request;
-use options::{BoardOptions, Options};
-use topic::Topic;
+use sureplug_core::selection::Selection;
+
+use options::Options;
+use parse::Invocation;
 
 use crate::profile::Sizing;
+use crate::service::log::Output;
 use crate::socket::sysctl;
 use crate::socket::{Filtering, Unbound};
 use crate::sysfs::BoardPorts;
+
+/// All commands, as the help lists them; the first is the one that runs where none is named.
+static COMMANDS: &[Command] = &[
+    run::COMMAND,
+    size::COMMAND,
+    monitor::COMMAND,
+    list::COMMAND,
+    status::COMMAND,
+    audit::COMMAND,
+    measure::COMMAND,
+    record::COMMAND,
+    decode::COMMAND,
+];
+
+/// A command.
+#[derive(Debug)]
+struct Command {
+    name: &'static str,
+    /// Whether a file must follow the name.
+    has_file: bool,
+    /// What it does, in one sentence.
+    summary: &'static str,
+    /// What its help says below its options; with its exit codes.
+    help: &'static str,
+    run: fn(&Options) -> Result<Exit, Failure>,
+}
+
+impl Command {
+    /// Returns the name with what must follow it.
+    fn usage(&self) -> String {
+        format!("{}{}", self.name, if self.has_file { " FILE" } else { "" })
+    }
+}
 
 /// How a command ended, as its exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     /// All is well.
-    Fine = 0,
+    Success = 0,
     /// The command found something that wants attention.
     Finding = 1,
     /// The command line is wrong.
@@ -46,38 +78,55 @@ enum Exit {
 }
 
 impl Exit {
-    /// This, or the other one if this is fine.
-    fn and(self, other: Self) -> Self {
-        if self == Self::Fine { other } else { self }
+    /// Returns `Finding` if there is one.
+    const fn of(is_finding: bool) -> Self {
+        if is_finding { Self::Finding } else { Self::Success }
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    reason: String,
+}
+
+impl Failure {
+    #[cold]
+    fn new(exit: Exit, reason: &dyn Display) -> Self {
+        Self { exit, reason: reason.to_string() }
+    }
+
+    /// Makes one from an error and the path that it is about.
+    fn at(path: &Path, error: &dyn Display) -> Self {
+        Self::from(format_args!("{}: {error}", path.display()))
+    }
+}
+
+impl<E: Display> From<E> for Failure {
+    #[cold]
+    fn from(error: E) -> Self {
+        Self::new(Exit::Refused, &error)
     }
 }
 
 /// Runs the command that the arguments ask for; they begin behind the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let exit = match args::parse(arguments) {
-        Ok(Request::Command(topic, options)) => run_command(topic, &options),
-        Ok(Request::Help(topic)) => output::print(help::text(topic)),
-        Ok(Request::Version) => output::print(concat!("sureplug ", env!("CARGO_PKG_VERSION"), "\n")),
-        Err(error) => {
-            output::complain(&error);
-            Exit::Usage
-        }
-    };
+    let result =
+        parse::parse(arguments).map_err(|error| Failure::new(Exit::Usage, &error)).and_then(|invocation| {
+            match invocation {
+                Invocation::Command(command, options) => (command.run)(&options),
+                Invocation::Help(command) => print_with(|out| help::write(out, command)),
+                Invocation::Version => {
+                    print_with(|out| writeln!(out, concat!("sureplug ", env!("CARGO_PKG_VERSION"))))
+                }
+            }
+        });
+    let exit = result.unwrap_or_else(|Failure { exit, reason }| {
+        complain(&reason);
+        exit
+    });
     ExitCode::from(exit as u8)
-}
-
-fn run_command(topic: Topic, options: &Options) -> Exit {
-    match topic {
-        Topic::Sureplug | Topic::Run => run::run(options),
-        Topic::Size => size::size(options),
-        Topic::Monitor => monitor::monitor(options),
-        Topic::List => list::list(options),
-        Topic::Status => status::status(options),
-        Topic::Audit => audit::audit(options),
-        Topic::Measure => measure::measure(options),
-        Topic::Record => record::record(options),
-        Topic::Decode => decode::decode(options),
-    }
 }
 
 /// A socket that is not bound yet, and what it is to be.
@@ -88,20 +137,48 @@ struct Prepared {
     sizing: Sizing,
 }
 
-/// Opens a socket with its filter, counts the board's ports, and sizes the buffer for them; says why where that is
-/// impossible.
-fn prepare(options: &BoardOptions) -> Result<Prepared, Exit> {
-    let socket = Unbound::open().map_err(|error| {
-        output::complain(&error);
-        Exit::Refused
-    })?;
-    let filtering = socket.filter(&options.selection);
+/// Opens a socket with its filter, counts the board's ports, and sizes the buffer for them.
+fn prepare(options: &Options, selection: &Selection) -> Result<Prepared, Failure> {
+    let socket = Unbound::open()?;
+    let filtering = socket.filter(selection);
     let board = BoardPorts::count(&options.sysfs);
-    let others = filtering.others(&options.selection);
-    let sizing = Sizing::for_board(&options.profile, &board, sysctl::rmem_default(), others);
-    let sizing = sizing.map_err(|error| {
-        output::complain(&error);
-        Exit::Usage
-    })?;
-    Ok(Prepared { socket, filtering, board, sizing })
+    let others = filtering.others(selection);
+    let sizing = Sizing::for_board(&options.profile(), &board, sysctl::rmem_default(), others);
+    Ok(Prepared {
+        socket,
+        filtering,
+        board,
+        sizing: sizing.map_err(|error| Failure::new(Exit::Usage, &error))?,
+    })
+}
+
+/// Prints text, and returns `false` if the reader has closed its end: then it has seen what it wanted.
+fn print(text: &str) -> Result<bool, Failure> {
+    print_to(&mut Output::standard()?, text)
+}
+
+fn print_to(output: &mut Output, text: &str) -> Result<bool, Failure> {
+    let mut bytes = text.as_bytes();
+    while !bytes.is_empty() {
+        match output.write(bytes) {
+            Ok(length) => bytes = &bytes[length..],
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
+            Err(error) => return Err(format_args!("cannot write to standard output: {error}").into()),
+        }
+    }
+    Ok(true)
+}
+
+/// Prints all that a command has to show.
+fn print_with(write: impl FnOnce(&mut String) -> fmt::Result) -> Result<Exit, Failure> {
+    let mut text = String::new();
+    // A String takes whatever is written.
+    let _ = write(&mut text);
+    print(&text).map(|_| Exit::Success)
+}
+
+/// Prints a line on standard error.
+fn complain(reason: &dyn Display) {
+    // In one piece: another thread may be writing to the same terminal. If it fails, no one reads it.
+    let _ = io::stderr().lock().write_all(format!("sureplug: {reason}\n").as_bytes());
 }

@@ -1,3 +1,5 @@
+//! `sureplug monitor`: the stream that a daemon serves; and what `status` and `list` need to read from one.
+
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 
@@ -6,45 +8,59 @@ use sureplug_core::protocol::{BrokerPacket, PacketKind};
 use sureplug_core::uevent::Escaped;
 
 use super::options::Options;
-use super::output::complain;
-use super::{Exit, run};
+use super::{Command, Exit, Failure, complain, print_to, run};
 use crate::client::Client;
 use crate::doorbell::poll_in;
 use crate::report::{self, Notice};
 use crate::service::log::Output;
 
-/// For how long a daemon may say nothing that was asked.
+pub(super) const COMMAND: Command = Command {
+    name: "monitor",
+    has_file: false,
+    summary: "show what a running daemon serves; without one, watch as `sureplug run` does",
+    help: "\
+Without --subsystem it shows all that the daemon watches.
+
+Exit codes: 0 ended by its reader, 2 wrong usage, 3 refused, or the daemon has hung up.",
+    run,
+};
+
+/// For how long a daemon may leave a request unanswered.
 const ANSWERS_WITHIN_MS: u16 = 10_000;
 
-/// Shows what a daemon tells, or what a socket of its own hears.
-pub(super) fn monitor(options: &Options) -> Exit {
+fn run(options: &Options) -> Result<Exit, Failure> {
     if options.direct {
         return run::alone(options);
     }
     let path = options.socket();
-    match Client::select(path, "SNAPSHOT=yes", &options.named) {
-        Ok(client) => show(client, options).unwrap_or_else(|error| {
-            complain(&error);
-            Exit::Refused
-        }),
-        Err(error) if is_nobody(&error) => {
+    match Client::select(path, "SNAPSHOT=yes", options.named()) {
+        Ok(client) => show(client, options),
+        Err(error) if is_unserved(&error) => {
             complain(&format_args!("no daemon serves {}: opening a socket of its own", path.display()));
             run::alone(options)
         }
-        Err(error) => {
-            complain(&format_args!("{}: {error}", path.display()));
-            Exit::Refused
-        }
+        Err(error) => Err(Failure::at(path, &error)),
     }
 }
 
-/// Whether nobody listens on a path, and not that somebody does and refuses.
-pub(super) fn is_nobody(error: &io::Error) -> bool {
+/// Returns `true` if no one listens on a path, rather than refuses.
+pub(super) fn is_unserved(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
+/// Gives each packet of an answer, until the daemon hangs up.
+pub(super) fn receive_all(client: &mut Client, mut each: impl FnMut(&BrokerPacket<'_>)) -> io::Result<()> {
+    while let Some(message) = receive_soon(client)? {
+        match message.kind() {
+            PacketKind::Error { message, .. } => return Err(io::Error::other(Escaped(message).to_string())),
+            _ => each(&message),
+        }
+    }
+    Ok(())
+}
+
 /// Waits for a packet of a daemon that answers, as one does that is not stopped.
-pub(super) fn receive_soon(client: &mut Client) -> io::Result<Option<BrokerPacket<'_>>> {
+fn receive_soon(client: &mut Client) -> io::Result<Option<BrokerPacket<'_>>> {
     let [answers] = poll_in([client.as_fd()], PollTimeout::from(ANSWERS_WITHIN_MS))?;
     if !answers {
         let reason = "the daemon has not answered for 10 s: it is stopped, or waits for a device (see its state in ps)";
@@ -53,13 +69,12 @@ pub(super) fn receive_soon(client: &mut Client) -> io::Result<Option<BrokerPacke
     client.receive()
 }
 
-fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
-    let style = options.style();
+fn show(mut client: Client, options: &Options) -> Result<Exit, Failure> {
     let mut output = Output::standard()?;
     let mut text = String::new();
     let mut has_begun = false;
     while let Some(message) = if has_begun { client.receive()? } else { receive_soon(&mut client)? } {
-        let line = match message.kind() {
+        let notice = match message.kind() {
             // The request came so late that an answer to its lack had begun, which is void.
             PacketKind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Notice::Reset,
             PacketKind::Event(entry) => Notice::Event(entry),
@@ -74,16 +89,10 @@ fn show(mut client: Client, options: &Options) -> io::Result<Exit> {
         };
         text.clear();
         // A String takes whatever is written.
-        let _ = report::write(&mut text, &line, style);
-        let mut bytes = text.as_bytes();
-        while !bytes.is_empty() {
-            match output.write(bytes) {
-                Ok(length) => bytes = &bytes[length..],
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(Exit::Fine),
-                Err(error) => return Err(error),
-            }
+        let _ = report::write(&mut text, &notice, options.style());
+        if !print_to(&mut output, &text)? {
+            return Ok(Exit::Success);
         }
     }
-    complain(&"the daemon has hung up");
-    Ok(Exit::Refused)
+    Err("the daemon has hung up".into())
 }

@@ -1,8 +1,14 @@
+//! The options, a row each. The parser, the help, the manual's table and the names that an image may state
+//! (`board/dist/run-options`) come from these rows.
+
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, USB_PORTS};
 use sureplug_core::selection::Selection;
 
+use super::parse::{UsageError, Value};
 use crate::client::DEFAULT_PATH;
 use crate::process_policy::ProcessPolicy;
 use crate::profile::{Profile, SUBSYSTEMS};
@@ -10,117 +16,291 @@ use crate::report::Style;
 use crate::service::hook::{DEFAULT_TIMEOUT_MS, Wants};
 use crate::service::log::LogKind;
 
-/// How often figures are written where nothing else is said: as often as they are usually collected.
+/// Milliseconds that a run of a hook may be allowed.
+const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
+
+/// Descriptors for a supervisor: not the standard ones.
+const READY_FDS: RangeInclusive<u32> = 3..=65_535;
+
+/// Seconds between two files of metrics; up to a day.
+const METRICS_INTERVAL_S: RangeInclusive<u32> = 1..=86_400;
+
+/// As often as metrics are usually collected.
 const DEFAULT_METRICS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How large a recording becomes where nothing else is said, in bytes.
+/// Bytes of a recording: from some events to what 32 bits count.
+const MAX_BYTES: RangeInclusive<u32> = 4_096..=u32::MAX;
+
 const DEFAULT_MAX_BYTES: u32 = 16 * 1024 * 1024;
 
-/// What is said of the board.
-#[derive(Debug)]
-pub(super) struct BoardOptions {
-    /// What the image was built with, overridden by options.
-    pub(super) profile: Profile,
-    /// The subsystems that are wanted.
-    pub(super) selection: Selection,
-    pub(super) sysfs: PathBuf,
-    pub(super) json: bool,
+/// Real-time priorities (`sched(7)`).
+const INTAKE_PRIORITY: RangeInclusive<u32> = 1..=99;
+
+/// The kernel's range (`OOM_SCORE_ADJ_MIN` and `_MAX` in `include/uapi/linux/oom.h`).
+const OOM_SCORE_ADJ: RangeInclusive<i32> = -1_000..=1_000;
+
+/// In the place of commands: all of them.
+const ALL: &[&str] = &[];
+
+/// An option.
+pub(super) struct Row {
+    /// As the help shows it: `-v, --verbose`, `--ports N`.
+    pub(super) spelling: &'static str,
+    /// The names of the commands that take it; empty for all.
+    pub(super) commands: &'static [&'static str],
+    /// With the range and, in parentheses, the default.
+    pub(super) help: &'static str,
+    field: Field,
 }
 
-/// What all options together ask for.
+impl Row {
+    /// Returns the name without the dashes.
+    pub(super) fn name(&self) -> &'static str {
+        self.long().0
+    }
+
+    /// Returns what the value is called; empty for an option without one.
+    pub(super) fn value(&self) -> &'static str {
+        self.long().1
+    }
+
+    fn long(&self) -> (&'static str, &'static str) {
+        let start = if self.spelling.starts_with("--") { 2 } else { "-x, --".len() };
+        let long = self.spelling.get(start..).unwrap_or_default();
+        long.split_once(' ').unwrap_or((long, ""))
+    }
+
+    /// Returns `true` if this is its short name.
+    pub(super) fn is_short(&self, letter: char) -> bool {
+        let mut spelled = self.spelling.chars();
+        spelled.next() == Some('-') && spelled.next() == Some(letter)
+    }
+
+    /// Returns `true` if the command takes it.
+    pub(super) fn is_of(&self, command: &str) -> bool {
+        self.commands.is_empty() || self.commands.contains(&command)
+    }
+}
+
+/// Makes the options' values and their table from the rows: the field with its type and default; spelling, commands
+/// and help; and a function that makes the field from the option's value and what the options before have made.
+macro_rules! options {
+    ($($field:ident: $type:ty = $default:expr,
+       $spelling:literal, $commands:expr, $help:literal, $make:expr;)*) => {
+        /// What all options together ask for.
+        #[derive(Debug)]
+        pub(super) struct Options {
+            /// The capture that `record` and `decode` name.
+            pub(super) file: PathBuf,
+            $(pub(super) $field: $type,)*
+        }
+
+        impl Default for Options {
+            fn default() -> Self {
+                Self { file: PathBuf::new(), $($field: $default,)* }
+            }
+        }
+
+        /// Which field an option makes. One function for all rows: a function of each row's own would cost flash.
+        #[allow(non_camel_case_types, reason = "the names of the fields")]
+        #[derive(Clone, Copy)]
+        enum Field {
+            $($field,)*
+        }
+
+        pub(super) static OPTIONS: &[Row] = &[
+            $(Row { spelling: $spelling, commands: $commands, help: $help, field: Field::$field },)*
+        ];
+
+        impl Row {
+            /// Stores the option's value.
+            pub(super) fn store(&self, value: &Value, options: &mut Options) -> Result<(), UsageError> {
+                match self.field {
+                    $(Field::$field => {
+                        let make: fn(&Value, &Options) -> Result<$type, UsageError> = $make;
+                        options.$field = make(value, options)?;
+                    })*
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+options! {
+    ports: Option<u32> = Profile::BUILD.ports, "--ports N", ALL,
+        "USB ports of the board itself, 1 to 127 (the image's, else counted in sysfs, at least 4)",
+        |value, _| value.number(&USB_PORTS).map(Some);
+    port_device: PortDevice = Profile::BUILD.port_device, "--port-device CLASS", ALL,
+        "the worst device in each port: hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, \
+         hub8 (a hub with 8 sticks), or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)",
+        |value, _| value.sizing(PortDevice::parse);
+    max_stall_ms: u32 = Profile::BUILD.max_stall_ms, "--max-stall-ms MS", ALL,
+        "the longest time for which the socket may go unread, 1 to 600000 (the image's, else 1000)",
+        |value, _| value.number(&MAX_STALL_MS);
+    devpath_max: Option<u32> = Profile::BUILD.devpath_max, "--devpath-max BYTES", ALL,
+        "the longest devpath of a device in a port, 16 to 1000 (the image's, else 96)",
+        |value, _| value.number(&DEVPATH_MAX_BYTES).map(Some);
+    subsystem: Option<Named> = None, "--subsystem NAME", ALL,
+        "a subsystem to watch, or `all`; up to 16, an option each (the image's, else what USB devices make: usb, \
+         block, net, tty, input, sound and others)",
+        |value, before| Named::and(before.subsystem.as_ref(), value);
+    sysfs: PathBuf = PathBuf::from("/sys"), "--sysfs DIR", ALL,
+        "where sysfs is mounted (/sys)",
+        |value, _| value.directory();
+    json: bool = false, "--json", ALL,
+        "one JSON object a line",
+        |_, _| Ok(true);
+    help: bool = false, "-h, --help", ALL,
+        "this text, or the help of the command before it",
+        |_, _| Ok(true);
+    version: bool = false, "-V, --version", ALL,
+        "the version",
+        |_, _| Ok(true);
+    verbose: bool = false, "-v, --verbose", &["run", "monitor", "decode"],
+        "all properties of each event, on lines of their own",
+        |_, _| Ok(true);
+    socket: Option<PathBuf> = None, "--socket PATH", &["run", "monitor", "list", "status"],
+        "where the daemon serves applications (/run/sureplug/events)",
+        |value, _| value.path().map(Some);
+    socket_group: Option<u32> = None, "--socket-group GROUP", &["run"],
+        "the group that may connect, by its name in /etc/group or its number (the group of the process)",
+        |value, _| value.group().map(Some);
+    allow_undersized: bool = false, "--allow-undersized", &["run"],
+        "start even if the buffer or the stated ports are too few, and repeat the warning",
+        |_, _| Ok(true);
+    hook: Option<PathBuf> = None, "--hook PATH", &["run"],
+        "a program to run for each event, one run at a time, with the subsystem as its argument and the properties \
+         as its environment",
+        |value, _| value.path().map(Some);
+    hook_subsystem: Option<Named> = None, "--hook-subsystem NAME", &["run"],
+        "a subsystem to run the hook for, or `all`; up to 16, an option each (all)",
+        |value, before| Named::and(before.hook_subsystem.as_ref(), value);
+    hook_property: Option<String> = None, "--hook-property KEY", &["run"],
+        "run the hook only for events with this property, such as MODALIAS",
+        |value, _| value.key().map(Some);
+    hook_timeout_ms: u32 = DEFAULT_TIMEOUT_MS, "--hook-timeout-ms MS", &["run"],
+        "the longest time that a run of the hook may take, 1 to 600000 (10000)",
+        |value, _| value.number(&HOOK_TIMEOUT_MS);
+    led: Option<String> = None, "--led NAME", &["run"],
+        "an LED of /sys/class/leds: on, blinking during a resync, and slowly after a loss until SIGUSR1",
+        |value, _| value.text().map(|name| Some(name.to_owned()));
+    led_gpio: Option<(PathBuf, u32)> = None, "--led-gpio CHIP:LINE", &["run"],
+        "the same on a GPIO line, such as /dev/gpiochip0:17; needs a build with the cargo feature gpio",
+        |value, _| if cfg!(feature = "gpio") { value.gpio_line().map(Some) } else { Err(value.unknown()) };
+    ready_fd: Option<i32> = None, "--ready-fd N", &["run"],
+        "a descriptor, 3 to 65535, that gets a line and is closed when all devices are known",
+        |value, _| value.number(&READY_FDS).map(|fd| i32::try_from(fd).ok());
+    metrics: Option<PathBuf> = None, "--metrics FILE", &["run"],
+        "metrics for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it",
+        |value, _| value.path().map(Some);
+    metrics_interval: Duration = DEFAULT_METRICS_INTERVAL, "--metrics-interval-s S", &["run"],
+        "how often metrics are written, 1 to 86400 (15)",
+        |value, _| value.number(&METRICS_INTERVAL_S).map(|seconds| Duration::from_secs(seconds.into()));
+    log: Logs = Logs::default(), "--log WHERE", &["run"],
+        "kmsg or syslog: losses and warnings to the kernel's or the system's log as well, ten lines in 5 s; the path \
+         of a terminal: all lines to it instead of standard output",
+        |value, before| Ok(before.log.and(value));
+    lock_memory: bool = false, "--lock-memory", &["run"],
+        "keep all memory resident (mlockall); needs CAP_IPC_LOCK or a large enough RLIMIT_MEMLOCK",
+        |_, _| Ok(true);
+    intake_priority: Option<u32> = None, "--intake-priority N", &["run"],
+        "SCHED_FIFO priority of the thread that reads the socket, 1 to 99 (none); needs CAP_SYS_NICE or RLIMIT_RTPRIO",
+        |value, _| value.number(&INTAKE_PRIORITY).map(Some);
+    oom_score_adj: Option<i32> = None, "--oom-score-adj N", &["run"],
+        "what the kernel kills when memory runs out, -1000 (never this) to 1000 (as started); a lower score needs \
+         CAP_SYS_RESOURCE, and hooks inherit it",
+        |value, _| value.integer(&OOM_SCORE_ADJ).map(Some);
+    direct: bool = false, "--direct", &["monitor"],
+        "open a socket of its own, as `sureplug run` does, even if a daemon runs",
+        |_, _| Ok(true);
+    watch: bool = false, "--watch", &["audit"],
+        "repeat each second, with drops per second, until SIGINT or SIGTERM",
+        |_, _| Ok(true);
+    pcap: Option<PathBuf> = None, "--pcap FILE", &["measure"],
+        "measure a capture of one plug and one unplug instead of live events",
+        |value, _| value.path().map(Some);
+    max_bytes: u32 = DEFAULT_MAX_BYTES, "--max-bytes BYTES", &["record"],
+        "end before the file becomes larger, 4096 to 4294967295 (16777216)",
+        |value, _| value.number(&MAX_BYTES);
+}
+
+/// Subsystems that were named, an option each.
 #[derive(Debug)]
-// Each is an option that a person gives.
-#[expect(clippy::struct_excessive_bools)]
-pub(super) struct Options {
-    pub(super) board: BoardOptions,
-    /// The names of the subsystems that were named, with blanks between them.
-    pub(super) names: String,
-    /// The subsystems that were named, for who asks a daemon; all if none was.
-    pub(super) named: Selection,
-    /// Opens a socket of its own although a daemon may be running.
-    pub(super) direct: bool,
-    pub(super) verbose: bool,
-    pub(super) allow_undersized: bool,
-    /// Where applications are served; the usual place if nobody says.
-    pub(super) socket: Option<PathBuf>,
-    /// By number: the group that may connect beside the owner.
-    pub(super) socket_group: Option<u32>,
-    /// The program that is run for each event.
-    pub(super) hook: Option<PathBuf>,
-    pub(super) hook_timeout_ms: u32,
-    /// The names of the subsystems that it wants, with blanks between them.
-    pub(super) hook_names: String,
-    /// What it is run for.
-    pub(super) hook_wants: Wants,
-    /// The name of an LED in sysfs.
-    pub(super) led: Option<String>,
-    /// A chip and the number of its line.
-    #[cfg(feature = "gpio")]
-    pub(super) led_gpio: Option<(PathBuf, u32)>,
-    /// A descriptor on which readiness is said.
-    pub(super) ready_fd: Option<i32>,
-    /// Where what matters is said as well.
-    pub(super) system_log: Option<LogKind>,
-    /// Where figures are written.
-    pub(super) metrics: Option<PathBuf>,
-    pub(super) metrics_interval: Duration,
-    /// Looks again and again.
-    pub(super) watch: bool,
-    /// The capture that a command is about.
-    pub(super) file: PathBuf,
-    /// How large it may become.
-    pub(super) max_bytes: u32,
-    /// One that is measured, instead of what happens.
-    pub(super) pcap: Option<PathBuf>,
-    /// Where the lines go instead of to standard output.
-    pub(super) log: Option<PathBuf>,
-    pub(super) standing: ProcessPolicy,
+pub(super) struct Named {
+    /// With blanks between them.
+    names: String,
+    selection: Selection,
+}
+
+impl Named {
+    fn and(before: Option<&Self>, value: &Value) -> Result<Option<Self>, UsageError> {
+        let name = value.text()?;
+        let names = before.map_or_else(String::new, |before| before.names.clone() + " ") + name;
+        // Alone first: an error has the place within this name.
+        let selection = Selection::parse(name).and_then(|_| Selection::parse(&names));
+        selection.map(|selection| Some(Self { names, selection })).map_err(|error| value.wrong(error))
+    }
+}
+
+/// Where the lines of `run` go.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    /// Losses and warnings as well.
+    pub(super) system: Option<LogKind>,
+    /// All lines, instead of to standard output: a terminal.
+    pub(super) path: Option<PathBuf>,
+}
+
+impl Logs {
+    fn and(&self, value: &Value) -> Self {
+        let (system, path) = (self.system, self.path.clone());
+        match value.text.to_str() {
+            Some("kmsg") => Self { system: Some(LogKind::Kmsg), path },
+            Some("syslog") => Self { system: Some(LogKind::Syslog), path },
+            _ => Self { system, path: Some(PathBuf::from(&value.text)) },
+        }
+    }
 }
 
 impl Options {
-    /// Where applications are served.
+    /// Returns the image's profile, overridden by options.
+    pub(super) const fn profile(&self) -> Profile {
+        let Self { ports, port_device, max_stall_ms, devpath_max, .. } = *self;
+        Profile { ports, port_device, max_stall_ms, devpath_max }
+    }
+
+    /// Returns the subsystems to watch: the image's if none is named.
+    pub(super) fn selection(&self) -> &Selection {
+        self.subsystem.as_ref().map_or(&SUBSYSTEMS, |named| &named.selection)
+    }
+
+    /// Returns the subsystems to show: all that there are if none is named.
+    pub(super) fn named(&self) -> &Selection {
+        self.subsystem.as_ref().map_or(&Selection::ALL, |named| &named.selection)
+    }
+
+    /// Returns the events to run the hook for.
+    pub(super) fn hook_wants(&self) -> Wants {
+        Wants {
+            selection: self.hook_subsystem.as_ref().map_or(Selection::ALL, |named| named.selection.clone()),
+            property: self.hook_property.as_ref().map(|key| key.as_bytes().into()),
+        }
+    }
+
+    /// Returns what the process asks of the kernel.
+    pub(super) const fn policy(&self) -> ProcessPolicy {
+        let Self { lock_memory, intake_priority, oom_score_adj, .. } = *self;
+        ProcessPolicy { lock_memory, intake_priority, oom_score_adj }
+    }
+
+    /// Returns where the daemon serves applications.
     pub(super) fn socket(&self) -> &Path {
         self.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH))
     }
 
-    /// How events are shown.
-    pub(super) fn style(&self) -> Style {
-        if self.board.json { Style::Json } else { Style::Text { verbose: self.verbose } }
-    }
-
-    /// Where nothing is said.
-    pub(super) fn usual() -> Self {
-        Self {
-            board: BoardOptions {
-                profile: Profile::BUILD,
-                selection: SUBSYSTEMS,
-                sysfs: PathBuf::from("/sys"),
-                json: false,
-            },
-            names: String::new(),
-            named: Selection::ALL,
-            direct: false,
-            verbose: false,
-            allow_undersized: false,
-            socket: None,
-            socket_group: None,
-            hook: None,
-            hook_timeout_ms: DEFAULT_TIMEOUT_MS,
-            hook_names: String::new(),
-            hook_wants: Wants::EVERYTHING,
-            led: None,
-            #[cfg(feature = "gpio")]
-            led_gpio: None,
-            ready_fd: None,
-            system_log: None,
-            metrics: None,
-            metrics_interval: DEFAULT_METRICS_INTERVAL,
-            watch: false,
-            file: PathBuf::new(),
-            max_bytes: DEFAULT_MAX_BYTES,
-            pcap: None,
-            log: None,
-            standing: ProcessPolicy::default(),
-        }
+    /// Returns how events are shown.
+    pub(super) const fn style(&self) -> Style {
+        if self.json { Style::Json } else { Style::Text { verbose: self.verbose } }
     }
 }

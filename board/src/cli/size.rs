@@ -1,94 +1,119 @@
-use std::fmt::{self, Write};
+//! `sureplug size`: the budget, how it comes about, and what the kernel gives.
+
+use std::fmt::{self, Display, Write};
 
 use sureplug_core::rcvbuf::{Effective, Others};
-use sureplug_core::selection::Selection;
 
 use super::options::Options;
-use super::output::{complain, print};
-use super::{Exit, Prepared, prepare};
+use super::{Command, Exit, Failure, Prepared, prepare, print_with};
 use crate::profile::Sizing;
-use crate::report::object::Object;
+use crate::report::object::{self, Object};
 use crate::report::{DeviceName, Undersized, subsystems};
 use crate::socket::sysctl;
 use crate::socket::{Filtering, Shortfall};
 use crate::sysfs::BoardPorts;
 
-/// Says how large the buffer must be, and asks the kernel for it.
-pub(super) fn size(options: &Options) -> Exit {
-    let Prepared { socket, filtering, board, sizing } = match prepare(&options.board) {
-        Ok(prepared) => prepared,
-        Err(exit) => return exit,
-    };
-    let granted = match socket.size(sizing.rcvbuf) {
-        Ok(granted) => granted,
-        Err(error) => {
-            complain(&error);
-            return Exit::Refused;
-        }
-    };
+pub(super) const COMMAND: Command = Command {
+    name: "size",
+    has_file: false,
+    summary: "show how large the receive buffer must be, and whether the kernel gives it to this process",
+    help: "Exit codes: 0 it fits, 1 it does not, 2 wrong usage, 3 refused by the system.",
+    run,
+};
+
+fn run(options: &Options) -> Result<Exit, Failure> {
+    let Prepared { socket, filtering, board, sizing } = prepare(options, options.selection())?;
+    let granted = socket.size(sizing.rcvbuf)?;
     let findings =
         Undersized { buffer: Shortfall::of(granted, sizing.rcvbuf), profile: sizing.mismatches(&board) };
-    let selection = &options.board.selection;
     let report =
-        Report { sizing, board, granted, rmem_max: sysctl::rmem_max(), findings, selection, filtering };
-    let mut text = String::new();
-    // A String takes whatever is written.
-    let _ = if options.board.json { report.json(&mut text) } else { report.table(&mut text) };
-    match print(&text) {
-        Exit::Fine if report.findings.is_any() => Exit::Finding,
-        exit => exit,
-    }
+        Report { options, sizing, board, granted, rmem_max: sysctl::rmem_max(), findings, filtering };
+    print_with(|out| if options.json { report.json(out) } else { report.table(out) })?;
+    Ok(Exit::of(report.findings.is_any()))
 }
 
 struct Report<'o> {
+    options: &'o Options,
     sizing: Sizing,
     board: BoardPorts,
     granted: Effective,
     rmem_max: Option<u32>,
     findings: Undersized,
-    selection: &'o Selection,
     filtering: Filtering,
 }
 
 impl Report<'_> {
-    fn table(&self, out: &mut String) -> fmt::Result {
+    /// Gives each figure with its key in JSON, its name in the table and its reason; without a name it is in JSON
+    /// alone, without a key in the table.
+    fn figures(&self, each: &mut dyn FnMut(&str, &str, u32, &dyn Display) -> fmt::Result) -> fmt::Result {
         let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
         let plug = profile.port_device.profile();
         let origin = if profile.is_fixed() { "as stated" } else { "as counted, at least 4" };
-        let device = DeviceName(&profile.port_device);
-        let mut row =
-            |name: &str, figure: u32, why: &dyn fmt::Display| writeln!(out, "{name:<28} {figure:>10}  {why}");
-        row("USB ports", topology.ports(), &format!("{origin}; sysfs shows {}", self.board.ports))?;
-        let shown = format!("of a device in a port; sysfs shows {}", self.board.longest_devpath);
-        row("longest devpath, bytes", *devpath_max, &shown)?;
-        row("longest stall, ms", profile.max_stall_ms, &"for which nobody may read the socket")?;
-        row("shortest cycle, ms", plug.shortest_cycle_ms(), &"from one plug to the next")?;
-        row("one plug, bytes", budget.plug_bytes(), &format!("{} events, {device}", plug.own_plug_events()))?;
-        row("one unplug, bytes", budget.unplug_bytes(), &format!("{} events", plug.own_unplug_events()))?;
-        row("times cycles", budget.cycles(), &"1 + longest stall / shortest cycle")?;
-        row("times ports", topology.ports(), &"")?;
-        row("= ports, bytes", budget.ports_bytes(), &"")?;
-        let others = match self.filtering.others(self.selection) {
+        let found = &self.board;
+        let others = match self.filtering.others(self.options.selection()) {
             Others::Filtered => "none: the kernel refuses them",
             Others::Virtual => "what drivers make for a device in a port elsewhere",
             Others::Unfiltered => "what drivers make elsewhere, and one coldplug of all of /sys",
         };
-        row("+ other subsystems, bytes", budget.others_bytes(), &others)?;
-        row("= budget, bytes", budget.total_bytes(), &"")?;
-        row("at least, bytes", budget.hub8_bytes(), &"one hub with 8 sticks, in and out")?;
-        row("at least, bytes", *rmem_default, &"net.core.rmem_default")?;
-        row("wanted buffer, bytes", rcvbuf.effective().0, &"the largest of these, rounded up to 4096")?;
-        row("to ask for, bytes", rcvbuf.requested().0, &"SO_RCVBUF; the kernel doubles it")?;
+        let (ports, device) = (topology.ports(), DeviceName(&profile.port_device));
+        let (plug_events, unplug_events) = (plug.own_plug_events(), plug.own_unplug_events());
+        each("ports", "USB ports", ports, &format_args!("{origin}; sysfs shows {}", found.ports))?;
+        each("ports_in_sysfs", "", found.ports, &"")?;
+        let shown = format_args!("of a device in a port; sysfs shows {}", found.longest_devpath);
+        each("devpath_max_bytes", "longest devpath, bytes", *devpath_max, &shown)?;
+        each("devpath_in_sysfs_bytes", "", found.longest_devpath, &"")?;
+        each(
+            "max_stall_ms",
+            "longest stall, ms",
+            profile.max_stall_ms,
+            &"for which the socket may go unread",
+        )?;
+        each(
+            "shortest_cycle_ms",
+            "shortest cycle, ms",
+            plug.shortest_cycle_ms(),
+            &"from one plug to the next",
+        )?;
+        let events = format_args!("{plug_events} events, {device}");
+        each("plug_bytes", "one plug, bytes", budget.plug_bytes(), &events)?;
+        each("plug_events", "", plug_events, &"")?;
+        each(
+            "unplug_bytes",
+            "one unplug, bytes",
+            budget.unplug_bytes(),
+            &format_args!("{unplug_events} events"),
+        )?;
+        each("unplug_events", "", unplug_events, &"")?;
+        each("per_port_bytes", "", budget.per_port_bytes(), &"")?;
+        each("cycles", "times cycles", budget.cycles(), &"1 + longest stall / shortest cycle")?;
+        each("", "times ports", ports, &"")?;
+        each("ports_bytes", "= ports, bytes", budget.ports_bytes(), &"")?;
+        each("other_subsystems_bytes", "+ other subsystems, bytes", budget.others_bytes(), &others)?;
+        each("budget_bytes", "= budget, bytes", budget.total_bytes(), &"")?;
+        each("hub8_bytes", "at least, bytes", budget.hub8_bytes(), &"one hub with 8 sticks, in and out")?;
+        each("rmem_default_bytes", "at least, bytes", *rmem_default, &"net.core.rmem_default")?;
+        let (wanted, request) = (rcvbuf.effective().0, rcvbuf.requested().0);
+        each("wanted_bytes", "wanted buffer, bytes", wanted, &"the largest of these, rounded up to 4096")?;
+        each("request_bytes", "to ask for, bytes", request, &"SO_RCVBUF; the kernel doubles it")?;
         if let Some(max) = self.rmem_max {
-            let reach = format!("without CAP_NET_ADMIN a buffer of up to {}", u64::from(max) * 2);
-            row("net.core.rmem_max, bytes", max, &reach)?;
+            let reach = format_args!("without CAP_NET_ADMIN a buffer of up to {}", u64::from(max) * 2);
+            each("", "net.core.rmem_max, bytes", max, &reach)?;
         }
-        row("the kernel gives, bytes", self.granted.0, &"to this process, now")?;
+        each("granted_bytes", "the kernel gives, bytes", self.granted.0, &"to this process, now")?;
         if let Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } = self.filtering {
-            row("filter, bytes", charge_bytes, &format!("at most; net.core.optmem_max is {optmem_max}"))?;
-            row("headers decided, bytes", reach_bytes, &"longer ones are left out by this process")?;
+            let limit = format_args!("at most; net.core.optmem_max is {optmem_max}");
+            each("", "filter, bytes", charge_bytes, &limit)?;
+            each("", "headers decided, bytes", reach_bytes, &"longer ones are left out by this process")?;
         }
-        writeln!(out, "\nsubsystems: {}", self.selection)?;
+        Ok(())
+    }
+
+    fn table(&self, out: &mut String) -> fmt::Result {
+        self.figures(&mut |_, name, figure, reason| match name {
+            "" => Ok(()),
+            name => writeln!(out, "{name:<28} {figure:>10}  {reason}"),
+        })?;
+        writeln!(out, "\nsubsystems: {}", self.options.selection())?;
         if let Filtering::Process(refusal) = self.filtering {
             writeln!(out, "filter: {refusal}")?;
         }
@@ -98,44 +123,21 @@ impl Report<'_> {
     }
 
     fn json(&self, out: &mut String) -> fmt::Result {
-        let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
-        let plug = profile.port_device.profile();
-        let figures = [
-            ("ports", topology.ports()),
-            ("ports_in_sysfs", self.board.ports),
-            ("max_stall_ms", profile.max_stall_ms),
-            ("shortest_cycle_ms", plug.shortest_cycle_ms()),
-            ("devpath_max_bytes", *devpath_max),
-            ("devpath_in_sysfs_bytes", self.board.longest_devpath),
-            ("plug_events", plug.own_plug_events()),
-            ("plug_bytes", budget.plug_bytes()),
-            ("unplug_events", plug.own_unplug_events()),
-            ("unplug_bytes", budget.unplug_bytes()),
-            ("per_port_bytes", budget.per_port_bytes()),
-            ("cycles", budget.cycles()),
-            ("ports_bytes", budget.ports_bytes()),
-            ("other_subsystems_bytes", budget.others_bytes()),
-            ("budget_bytes", budget.total_bytes()),
-            ("hub8_bytes", budget.hub8_bytes()),
-            ("rmem_default_bytes", *rmem_default),
-            ("wanted_bytes", rcvbuf.effective().0),
-            ("request_bytes", rcvbuf.requested().0),
-            ("granted_bytes", self.granted.0),
-        ];
-        let object = Object::begin(out, "size")?
-            .boolean("fits", !self.findings.is_any())?
-            .boolean("ports_stated", profile.is_fixed())?
-            .display("port_device", &DeviceName(&profile.port_device))?
-            .figures(&figures)?
-            .optional("rmem_max_bytes", self.rmem_max.map(u64::from))?;
-        let object = subsystems(object, self.selection, &self.filtering)?;
-        let out = object.into_inner();
-        let mut comma = ",\"findings\":[";
-        for reason in self.findings.reasons() {
-            out.write_str(comma)?;
-            crate::report::object::text(out, reason)?;
-            comma = ",";
-        }
-        out.write_str(if self.findings.is_any() { "]}\n" } else { ",\"findings\":[]}\n" })
+        let profile = &self.sizing.profile;
+        let mut object = Object::begin(out, "size");
+        object
+            .boolean("fits", !self.findings.is_any())
+            .boolean("ports_stated", profile.is_fixed())
+            .display("port_device", &DeviceName(&profile.port_device));
+        self.figures(&mut |key, _, figure, _| {
+            if !key.is_empty() {
+                object.figures(&[(key, figure)]);
+            }
+            Ok(())
+        })?;
+        object.optional("rmem_max_bytes", self.rmem_max.map(u64::from));
+        subsystems(&mut object, self.options.selection(), &self.filtering)
+            .list("findings", self.findings.reasons(), object::text)
+            .end()
     }
 }

@@ -1,55 +1,49 @@
-//! `sureplug status`: how a running daemon is, as it says itself.
+//! `sureplug status`: the state of a running daemon, as it reports it.
 
 use std::fmt::{self, Write};
-use std::io;
 
 use sureplug_core::protocol::PacketKind;
 use sureplug_core::uevent::{Escaped, Uevent};
 
-use super::Exit;
-use super::monitor::{is_nobody, receive_soon};
+use super::monitor::{is_unserved, receive_all};
 use super::options::Options;
-use super::output::{complain, print};
+use super::{Command, Exit, Failure, print};
 use crate::client::Client;
 use crate::report::object::string;
 
-/// What stands in front of the figures.
+pub(super) const COMMAND: Command = Command {
+    name: "status",
+    has_file: false,
+    summary: "show the state of a running daemon: totals, buffer, devices, clients, last loss, ports",
+    help: "Exit codes: 0 it answered, 2 wrong usage, 3 no daemon answers.",
+    run,
+};
+
+/// What precedes the figures.
 const HEADING: [&[u8]; 3] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM"];
 
-/// Asks it.
-pub(super) fn status(options: &Options) -> Exit {
+fn run(options: &Options) -> Result<Exit, Failure> {
     let path = options.socket();
     let mut text = String::new();
-    let result = Client::status(path).and_then(|mut client| {
-        while let Some(message) = receive_soon(&mut client)? {
-            match message.kind() {
-                PacketKind::Status => {
-                    // A String takes whatever is written.
-                    let _ = part(&mut text, &message.uevent(), options.board.json);
-                }
-                PacketKind::Error { message, .. } => {
-                    return Err(io::Error::other(Escaped(message).to_string()));
-                }
-                _ => {}
+    let answer = Client::status(path).and_then(|mut client| {
+        receive_all(&mut client, |message| {
+            if let PacketKind::Status = message.kind() {
+                // A String takes whatever is written.
+                let _ = part(&mut text, &message.uevent(), options.json);
             }
-        }
-        Ok(())
+        })
     });
-    match result {
-        Ok(()) if text.is_empty() => {
-            complain(&format_args!("{}: the daemon says nothing of itself", path.display()));
-            Exit::Refused
+    match answer {
+        Ok(()) if text.is_empty() => Err(Failure::at(path, &"the daemon reports no state")),
+        Ok(()) => print(&text).map(|_| Exit::Success),
+        Err(error) if is_unserved(&error) => {
+            Err(Failure::at(path, &format_args!("{error}; no daemon serves there: start `sureplug run`")))
         }
-        Ok(()) => print(&text),
-        Err(error) => {
-            let hint = if is_nobody(&error) { "; no daemon serves there: start `sureplug run`" } else { "" };
-            complain(&format_args!("{}: {error}{hint}", path.display()));
-            Exit::Refused
-        }
+        Err(error) => Err(Failure::at(path, &error)),
     }
 }
 
-/// One part of the daemon: itself, a client, or a port.
+/// Writes one part of the daemon: itself, a client, or a port.
 fn part(out: &mut String, figures: &Uevent<'_>, is_json: bool) -> fmt::Result {
     let name = figures.devpath().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     if is_json {

@@ -4,3 +4,5 @@ pub mod audit;
 pub mod charge;
 pub mod measure;
 pub mod pcap;
+pub(crate) mod record;
+pub(crate) mod session;

@@ -1,7 +1,7 @@
 //! Lines for programs: one JSON object each, its `kind` first. The fields are documented in the
 //! README of this crate.
 
-use std::fmt::{self, Write};
+use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use sureplug_core::selection::Selection;
@@ -21,34 +21,37 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
     let time = |at: Instant| ("monotonic_us", at.as_micros());
     match *notice {
         Notice::Start(how) => start(out, how),
-        Notice::Undersized(undersized) => undersized
-            .reasons()
-            .try_for_each(|reason| Object::begin(out, "undersized")?.display("message", &reason)?.end()),
-        Notice::Unserved(reason) => Object::begin(out, "unserved")?.display("message", &reason)?.end(),
-        Notice::Restricted => Object::begin(out, "restricted")?.display("message", &RESTRICTED)?.end(),
-        Notice::UeventHelper { helper, has_hook } => Object::begin(out, "uevent_helper")?
-            .bytes("helper", helper.as_bytes())?
-            .display("message", &HelperWarning(&helper, has_hook))?
+        Notice::Undersized(undersized) => {
+            undersized.reasons().try_for_each(|reason| message(out, "undersized", reason))
+        }
+        Notice::Unserved(reason) => message(out, "unserved", reason),
+        Notice::Restricted => message(out, "restricted", &RESTRICTED),
+        Notice::UeventHelper { helper, has_hook } => Object::begin(out, "uevent_helper")
+            .bytes("helper", helper.as_bytes())
+            .display("message", &HelperWarning(&helper, has_hook))
             .end(),
-        Notice::LedFailed { error } => Object::begin(out, "led_failed")?.display("message", &error)?.end(),
+        Notice::LedFailed { error } => message(out, "led_failed", &error),
         Notice::Hook(HookRun { at, end, header, output, dropped_bytes, dropped_reports }) => {
-            let figures =
-                [time(*at), ("dropped_bytes", *dropped_bytes), ("dropped_reports", *dropped_reports)];
-            let object = Object::begin(out, "hook")?.numbers(&figures)?.display("ending", end)?;
-            object.bytes("event", header)?.bytes("output", output)?.end()
+            Object::begin(out, "hook")
+                .numbers(&[
+                    time(*at),
+                    ("dropped_bytes", *dropped_bytes),
+                    ("dropped_reports", *dropped_reports),
+                ])
+                .display("ending", end)
+                .bytes("event", header)
+                .bytes("output", output)
+                .end()
         }
-        Notice::HookMissed { at, events } => {
-            Object::begin(out, "hook_missed")?.numbers(&[time(at), ("events", events)])?.end()
-        }
+        Notice::HookMissed { at, events } => numbers(out, "hook_missed", &[time(at), ("events", events)]),
         Notice::Event(entry) => event(out, &entry, "monotonic_us"),
-        Notice::Missed { events, .. } => Object::begin(out, "missed")?.numbers(&[("events", events)])?.end(),
-        Notice::Reset => Object::begin(out, "reset")?.end(),
+        Notice::Missed { events, .. } => numbers(out, "missed", &[("events", events)]),
+        Notice::Reset => numbers(out, "reset", &[]),
         Notice::Current { is_out_of_date } => {
-            Object::begin(out, "current")?.boolean("out_of_date", is_out_of_date)?.end()
+            Object::begin(out, "current").boolean("out_of_date", is_out_of_date).end()
         }
         Notice::Scanned { at, devices, took } => {
-            let figures = [time(at), ("devices", devices as u64), ("took_us", micros(took))];
-            Object::begin(out, "scanned")?.numbers(&figures)?.end()
+            numbers(out, "scanned", &[time(at), ("devices", devices as u64), ("took_us", micros(took))])
         }
         Notice::Loss { at, loss, resync } => {
             let kind = if loss.dropped > 0 { "overrun" } else { "damaged" };
@@ -59,56 +62,64 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
                 ("queued_bytes", loss.queued.into()),
                 ("effective_bytes", loss.effective.into()),
             ];
-            let is_done = matches!(resync, Resync::Done(..));
-            let object = Object::begin(out, kind)?.numbers(&figures)?.boolean("repaired", is_done)?;
+            let mut object = Object::begin(out, kind);
+            object.numbers(&figures).boolean("repaired", matches!(resync, Resync::Done(..)));
             match resync {
-                Resync::Done(outcome, took) => object.numbers(&counts(&outcome, took))?.end(),
-                Resync::Incomplete(missing) => unread(object, &missing)?.end(),
-                Resync::Ending => object.end(),
+                Resync::Done(outcome, took) => object.numbers(&counts(&outcome, took)),
+                Resync::Incomplete(missing) => unread(&mut object, &missing),
+                Resync::Ending => &mut object,
             }
+            .end()
         }
         Notice::Incomplete { at, missing, retry } => {
-            let figures = [time(at), ("retry_us", micros(retry))];
-            unread(Object::begin(out, "incomplete")?.numbers(&figures)?, &missing)?.end()
+            let mut object = Object::begin(out, "incomplete");
+            unread(object.numbers(&[time(at), ("retry_us", micros(retry))]), &missing).end()
         }
         Notice::Completed { at, outcome, took } => {
-            Object::begin(out, "completed")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
+            Object::begin(out, "completed").numbers(&[time(at)]).numbers(&counts(&outcome, took)).end()
         }
-        Notice::ForeignSysfs => Object::begin(out, "foreign_sysfs")?.display("message", &FOREIGN)?.end(),
-        Notice::NoSysfs { at } => Object::begin(out, "no_sysfs")?.numbers(&[time(at)])?.end(),
+        Notice::ForeignSysfs => message(out, "foreign_sysfs", &FOREIGN),
+        Notice::NoSysfs { at } => numbers(out, "no_sysfs", &[time(at)]),
         Notice::Unreported { at, outcome, took } => {
-            Object::begin(out, "unreported")?.numbers(&[time(at)])?.numbers(&counts(&outcome, took))?.end()
+            Object::begin(out, "unreported").numbers(&[time(at)]).numbers(&counts(&outcome, took)).end()
         }
         Notice::TableFull { at, slots, bytes } => {
             let figures = [time(at), ("slots", slots), ("table_bytes", bytes)];
-            Object::begin(out, "table_full")?.numbers(&figures)?.end()
+            numbers(out, "table_full", &figures)
         }
         Notice::Unreadable { path, error } => {
-            Object::begin(out, "unreadable")?.bytes("path", path)?.display("message", &error)?.end()
+            Object::begin(out, "unreadable").bytes("path", path).display("message", &error).end()
         }
         Notice::Forged(forgery) => {
-            let object = Object::begin(out, "forged")?.bytes("devpath", forgery.devpath)?;
-            object.bytes("line", forgery.line)?.end()
+            Object::begin(out, "forged").bytes("devpath", forgery.devpath).bytes("line", forgery.line).end()
         }
-        Notice::Malformed { at, error, length } => {
-            let figures = [time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)];
-            Object::begin(out, "malformed")?.numbers(&figures)?.display("message", &error)?.end()
-        }
-        Notice::Truncated { at } => Object::begin(out, "truncated")?.numbers(&[time(at)])?.end(),
-        Notice::Foreign { at, sender } => {
-            let figures = [time(at), ("port", sender.port.into()), ("groups", sender.groups.into())];
-            let object = Object::begin(out, "foreign")?.numbers(&figures)?;
-            object.optional("uid", sender.uid.map(u64::from))?.end()
-        }
-        Notice::OutputDropped { lines } => {
-            Object::begin(out, "output_dropped")?.numbers(&[("lines", lines)])?.end()
-        }
+        Notice::Malformed { at, error, length } => Object::begin(out, "malformed")
+            .numbers(&[time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)])
+            .display("message", &error)
+            .end(),
+        Notice::Truncated { at } => numbers(out, "truncated", &[time(at)]),
+        Notice::Foreign { at, sender } => Object::begin(out, "foreign")
+            .numbers(&[time(at), ("port", sender.port.into()), ("groups", sender.groups.into())])
+            .optional("uid", sender.uid.map(u64::from))
+            .end(),
+        Notice::OutputDropped { lines } => numbers(out, "output_dropped", &[("lines", lines)]),
         Notice::Totals(sum) => {
-            let object = Object::begin(out, "totals")?.display("ended_by", &sum.ended_by)?;
-            let mut figures = TABLE.iter().map(|figure| (figure.key, figure.of(sum)));
-            figures.try_fold(object, |object, figure| object.numbers(&[figure]))?.end()
+            let mut object = Object::begin(out, "totals");
+            object.display("ended_by", &sum.ended_by);
+            for figure in &TABLE {
+                object.numbers(&[(figure.key, figure.of(sum))]);
+            }
+            object.end()
         }
     }
+}
+
+fn message(out: &mut dyn Write, kind: &str, message: &dyn Display) -> fmt::Result {
+    Object::begin(out, kind).display("message", message).end()
+}
+
+fn numbers(out: &mut dyn Write, kind: &str, numbers: &[(&str, u64)]) -> fmt::Result {
+    Object::begin(out, kind).numbers(numbers).end()
 }
 
 fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
@@ -124,22 +135,23 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
         ("wanted_bytes", rcvbuf.effective().0),
         ("effective_bytes", how.effective.0),
     ];
-    let object = Object::begin(out, "start")?
-        .boolean("ports_stated", profile.is_fixed())?
-        .display("port_device", &DeviceName(&profile.port_device))?
-        .figures(&figures)?;
-    subsystems(object, how.selection, &how.filtering)?.end()
+    let mut object = Object::begin(out, "start");
+    object
+        .boolean("ports_stated", profile.is_fixed())
+        .display("port_device", &DeviceName(&profile.port_device))
+        .figures(&figures);
+    subsystems(&mut object, how.selection, &how.filtering).end()
 }
 
-/// The subsystems that are wanted, and what becomes of the others.
-pub(crate) fn subsystems<'o>(
-    object: Object<'o>,
+/// Writes the subsystems to watch, and what becomes of the others.
+pub(crate) fn subsystems<'a, 'o>(
+    object: &'a mut Object<'o>,
     selection: &Selection,
     filtering: &Filtering,
-) -> Result<Object<'o>, fmt::Error> {
-    let object = object.display("subsystems", selection)?.display("filter", &filtering.name())?;
+) -> &'a mut Object<'o> {
+    object.display("subsystems", selection).display("filter", &filtering.name());
     match filtering {
-        Filtering::Everything => Ok(object),
+        Filtering::Everything => object,
         &Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } => object.figures(&[
             ("filter_reach_bytes", reach_bytes),
             ("filter_charge_bytes", charge_bytes),
@@ -149,10 +161,13 @@ pub(crate) fn subsystems<'o>(
     }
 }
 
-/// What a scan could not read: how often, and the first of it.
-fn unread<'o>(object: Object<'o>, missing: &Missing) -> Result<Object<'o>, fmt::Error> {
-    let object = object.numbers(&[("unreadable", missing.count.into())])?.bytes("path", missing.path())?;
-    object.numbers(&[("errno", missing.errno as u64)])?.display("message", &missing.errno)
+/// Writes what a scan could not read: how often, and the first of it.
+fn unread<'a, 'o>(object: &'a mut Object<'o>, missing: &Missing) -> &'a mut Object<'o> {
+    object
+        .numbers(&[("unreadable", missing.count.into())])
+        .bytes("path", missing.path())
+        .numbers(&[("errno", missing.errno as u64)])
+        .display("message", &missing.errno)
 }
 
 fn counts(outcome: &ScanOutcome, took: Duration) -> [(&'static str, u64); 5] {
@@ -165,47 +180,55 @@ fn counts(outcome: &ScanOutcome, took: Duration) -> [(&'static str, u64); 5] {
     ]
 }
 
-/// `clock` is what the stamp is called.
+/// Writes an event; `clock` is what its stamp is called.
 pub(super) fn event(out: &mut dyn Write, entry: &DeviceEvent<'_>, clock: &str) -> fmt::Result {
     let uevent = entry.uevent;
-    let object = Object::begin(out, "event")?.numbers(&[(clock, entry.stamp.as_micros())])?;
-    let object = object.bytes("action", uevent.action().as_bytes())?.bytes("devpath", uevent.devpath())?;
-    let object = match uevent.subsystem() {
-        Some(subsystem) => object.bytes("subsystem", subsystem)?,
-        None => object.optional("subsystem", None)?,
-    };
-    let out = object.optional("seqnum", uevent.seqnum())?.into_inner();
+    let mut object = Object::begin(out, "event");
+    object
+        .numbers(&[(clock, entry.stamp.as_micros())])
+        .bytes("action", uevent.action().as_bytes())
+        .bytes("devpath", uevent.devpath());
+    match uevent.subsystem() {
+        Some(subsystem) => object.bytes("subsystem", subsystem),
+        None => object.optional("subsystem", None),
+    }
+    .optional("seqnum", uevent.seqnum());
     // Keys of an object are unique: what comes again stands behind it, in order. What is added comes first,
-    // so that nobody who sends events has a say in it.
-    out.write_str(",\"properties\":{")?;
-    let mut comma = "";
-    let mut repeats = 0;
+    // so that whoever sends events has no say in it.
+    let mut is_any_repeated = false;
+    object.field("properties", &mut |out| {
+        is_any_repeated = pairs(out, entry, false, ["{", ":", ",", "}"])?;
+        Ok(())
+    });
+    if is_any_repeated {
+        object.field("repeated", &mut |out| pairs(out, entry, true, ["[[", ",", "],[", "]]"]).map(|_| ()));
+    }
+    object.end()
+}
+
+/// Writes the properties whose key came before, or those whose key did not, between these marks, and returns `true` if
+/// there are others. There must be one to write: an event has its origin, and nothing before it.
+fn pairs(
+    out: &mut dyn Write,
+    entry: &DeviceEvent<'_>,
+    are_repeated: bool,
+    [begin, between, comma, end]: [&str; 4],
+) -> Result<bool, fmt::Error> {
+    let mut mark = begin;
+    let mut has_others = false;
     for (index, property) in all(entry).enumerate() {
-        if is_repeated(entry, index, property.key) {
-            repeats += 1;
+        if is_repeated(entry, index, property.key) != are_repeated {
+            has_others = true;
             continue;
         }
-        out.write_str(comma)?;
+        out.write_str(mark)?;
         string(out, property.key)?;
-        out.write_char(':')?;
+        out.write_str(between)?;
         string(out, property.value)?;
-        comma = ",";
+        mark = comma;
     }
-    out.write_char('}')?;
-    if repeats > 0 {
-        let mut comma = ",\"repeated\":[[";
-        for (index, property) in all(entry).enumerate() {
-            if is_repeated(entry, index, property.key) {
-                out.write_str(comma)?;
-                string(out, property.key)?;
-                out.write_char(',')?;
-                string(out, property.value)?;
-                comma = "],[";
-            }
-        }
-        out.write_str("]]")?;
-    }
-    out.write_str("}\n")
+    out.write_str(end)?;
+    Ok(has_others)
 }
 
 fn all<'e>(entry: &DeviceEvent<'e>) -> impl Iterator<Item = Property<'e>> + use<'e> {

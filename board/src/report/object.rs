@@ -4,57 +4,84 @@ use std::fmt::{self, Display, Write};
 
 use sureplug_core::uevent::is_visible;
 
-/// An object that is being written.
-pub(crate) struct Object<'o>(&'o mut dyn Write);
+/// An object that is being written. After an error nothing more is written, and [`end`](Self::end) returns it.
+pub(crate) struct Object<'o> {
+    out: &'o mut dyn Write,
+    result: fmt::Result,
+}
 
 impl<'o> Object<'o> {
-    pub(crate) fn begin(out: &'o mut dyn Write, kind: &str) -> Result<Self, fmt::Error> {
-        write!(out, "{{\"kind\":\"{kind}\"")?;
-        Ok(Self(out))
+    pub(crate) fn begin(out: &'o mut dyn Write, kind: &str) -> Self {
+        let result = write!(out, "{{\"kind\":\"{kind}\"");
+        Self { out, result }
+    }
+
+    /// Writes a key and, with the function, its value.
+    pub(crate) fn field(
+        &mut self,
+        key: &str,
+        value: &mut dyn FnMut(&mut dyn Write) -> fmt::Result,
+    ) -> &mut Self {
+        if self.result.is_ok() {
+            self.result = write!(self.out, ",\"{key}\":").and_then(|()| value(self.out));
+        }
+        self
     }
 
     /// One call for all numbers: each field of its own would cost flash.
-    pub(crate) fn numbers(self, fields: &[(&str, u64)]) -> Result<Self, fmt::Error> {
-        fields.iter().try_for_each(|(key, value)| write!(self.0, ",\"{key}\":{value}"))?;
-        Ok(self)
-    }
-
-    pub(crate) fn figures(self, fields: &[(&str, u32)]) -> Result<Self, fmt::Error> {
-        fields.iter().try_fold(self, |object, &(key, value)| object.numbers(&[(key, value.into())]))
-    }
-
-    pub(crate) fn boolean(self, key: &str, value: bool) -> Result<Self, fmt::Error> {
-        write!(self.0, ",\"{key}\":{value}")?;
-        Ok(self)
-    }
-
-    pub(crate) fn optional(self, key: &str, value: Option<u64>) -> Result<Self, fmt::Error> {
-        if let Some(value) = value {
-            return self.numbers(&[(key, value)]);
+    pub(crate) fn numbers(&mut self, fields: &[(&str, u64)]) -> &mut Self {
+        for (key, value) in fields {
+            self.field(key, &mut |out| write!(out, "{value}"));
         }
-        write!(self.0, ",\"{key}\":null")?;
-        Ok(self)
+        self
     }
 
-    pub(crate) fn bytes(self, key: &str, value: &[u8]) -> Result<Self, fmt::Error> {
-        write!(self.0, ",\"{key}\":")?;
-        string(self.0, value)?;
-        Ok(self)
+    pub(crate) fn figures(&mut self, fields: &[(&str, u32)]) -> &mut Self {
+        for &(key, value) in fields {
+            self.numbers(&[(key, value.into())]);
+        }
+        self
     }
 
-    pub(crate) fn display(self, key: &str, value: &dyn Display) -> Result<Self, fmt::Error> {
-        write!(self.0, ",\"{key}\":")?;
-        text(self.0, value)?;
-        Ok(self)
+    pub(crate) fn boolean(&mut self, key: &str, value: bool) -> &mut Self {
+        self.field(key, &mut |out| out.write_str(if value { "true" } else { "false" }))
     }
 
-    /// What the object is written to, for a field of another kind; the caller closes the object.
-    pub(crate) fn into_inner(self) -> &'o mut dyn Write {
-        self.0
+    pub(crate) fn optional(&mut self, key: &str, value: Option<u64>) -> &mut Self {
+        match value {
+            Some(value) => self.numbers(&[(key, value)]),
+            None => self.field(key, &mut |out| out.write_str("null")),
+        }
     }
 
-    pub(crate) fn end(self) -> fmt::Result {
-        self.0.write_str("}\n")
+    pub(crate) fn bytes(&mut self, key: &str, value: &[u8]) -> &mut Self {
+        self.field(key, &mut |out| string(out, value))
+    }
+
+    pub(crate) fn display(&mut self, key: &str, value: &dyn Display) -> &mut Self {
+        self.field(key, &mut |out| text(out, value))
+    }
+
+    /// Writes an array.
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(&mut dyn Write, T) -> fmt::Result,
+    ) -> &mut Self {
+        let mut items = items.into_iter().enumerate();
+        self.field(key, &mut |out| {
+            out.write_char('[')?;
+            items.try_for_each(|(index, item)| {
+                out.write_str(if index > 0 { "," } else { "" })?;
+                each(out, item)
+            })?;
+            out.write_char(']')
+        })
+    }
+
+    pub(crate) fn end(&mut self) -> fmt::Result {
+        self.result.and_then(|()| self.out.write_str("}\n"))
     }
 }
 
@@ -123,7 +150,7 @@ mod tests {
     #[test]
     fn text_within_a_message_is_escaped() {
         let mut out = String::new();
-        Object::begin(&mut out, "k").unwrap().display("message", &"say \"a\\b\"\n").unwrap().end().unwrap();
+        Object::begin(&mut out, "k").display("message", &"say \"a\\b\"\n").end().unwrap();
         assert_eq!(out, "{\"kind\":\"k\",\"message\":\"say \\\"a\\\\b\\\"\\u000a\"}\n");
     }
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod owners;
 pub mod proc_net;
+mod rates;
 mod sockets;
 mod uevent_socket;
 mod verdict;
@@ -22,6 +23,7 @@ use crate::order::sort_by_key;
 
 pub use answers::{Answer, AnswerError, Answers, REQUEST_BYTES, request};
 pub use owners::{Owner, Owners, Process};
+pub(crate) use rates::Rates;
 pub use sockets::{Source, list};
 pub use uevent_socket::{Socket, UEVENT_PROTOCOL};
 pub use verdict::{Limits, Size, Verdict};

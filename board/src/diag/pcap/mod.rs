@@ -2,9 +2,11 @@
 //! other tools read too: in front of each message stand the 16 bytes that a `nlmon` device gives, and a `struct
 //! nlmsghdr`, since tools take each message for one that has it, although the kernel multicasts uevents without.
 
+mod capture;
 mod error;
 mod read;
 
+pub(crate) use capture::{Capture, CaptureError, Captured};
 pub use error::{Damage, PcapError};
 pub use read::{Format, Packet, PacketHeader};
 

@@ -1,0 +1,240 @@
+//! `sureplug audit`: every uevent socket, its owners and a verdict on its buffer.
+
+use std::fmt::{self, Display, Write};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::poll::PollTimeout;
+use nix::sys::signal::Signal;
+use sureplug_core::uevent::Escaped;
+
+use super::options::Options;
+use super::{Command, Exit, Failure, Prepared, prepare, print};
+use crate::diag::audit::{Audit, Audited, Owner, Rates, Source, key, limits};
+use crate::doorbell::poll_in;
+use crate::report::object::{self, Object};
+use crate::{signals, sys};
+
+pub(super) const COMMAND: Command = Command {
+    name: "audit",
+    has_file: false,
+    summary: "list every uevent socket of this network namespace, its owners, and a verdict on its buffer",
+    help: "\
+As root it knows all owners.
+
+Exit codes: 0 nothing wrong, 1 a buffer below the budget, or drops, 2 wrong usage, 3 refused by the system.",
+    run,
+};
+
+/// How often `--watch` audits.
+const INTERVAL_MS: u16 = 1_000;
+
+/// What a serial console has, which does not report it.
+const USUAL_ROWS: u16 = 24;
+const USUAL_COLUMNS: u16 = 80;
+
+/// What precedes a verdict, below its socket.
+const INDENT: &str = "        ";
+
+/// Characters of the column of groups; more of them than fit end with a `+`.
+const GROUPS_WIDTH: usize = 6;
+
+/// Audits once, or with `--watch` until a signal comes or the reader of the output has gone.
+fn run(options: &Options) -> Result<Exit, Failure> {
+    // The socket that it was sized with is closed again: it would be in the list.
+    let Prepared { sizing, .. } = prepare(options, options.selection())?;
+    let limits = limits(sizing.rcvbuf, sizing.rmem_default);
+    let signals = options.watch.then(|| signals::take(&[Signal::SIGTERM, Signal::SIGINT])).transpose()?;
+    let mut rates = Rates::default();
+    loop {
+        let audit = Audit::take(Path::new("/proc"), None, limits)
+            .map_err(|error| format!("the uevent sockets cannot be listed: {error}"))?;
+        rates.update(&audit);
+        let view = View { audit: &audit, rates: options.watch.then_some(&rates) };
+        let mut text = String::new();
+        // A String takes whatever is written.
+        let _ = if options.json {
+            view.json(&mut text)
+        } else if options.watch && io::stdout().is_terminal() {
+            let size = sys::window_size(io::stdout()).filter(|&(rows, columns)| rows > 0 && columns > 0);
+            let (rows, columns) = size.unwrap_or((USUAL_ROWS, USUAL_COLUMNS));
+            view.screen(&mut text, rows.into(), columns.into())
+        } else {
+            view.table(&mut text)
+        };
+        let is_read = print(&text)?;
+        let exit = Exit::of(audit.findings() > 0);
+        let Some(signals) = signals.as_ref().filter(|_| is_read) else { return Ok(exit) };
+        if poll_in([signals.as_fd()], PollTimeout::from(INTERVAL_MS))? == [true] {
+            return Ok(exit);
+        }
+    }
+}
+
+/// An audit as it is shown, with rates if there was one before.
+struct View<'a> {
+    audit: &'a Audit,
+    rates: Option<&'a Rates>,
+}
+
+impl View<'_> {
+    /// Writes everything, in lines.
+    fn table(&self, out: &mut String) -> fmt::Result {
+        self.heading(out)?;
+        self.audit.sockets.iter().try_for_each(|audited| self.socket(out, audited, true))?;
+        self.footing(out)
+    }
+
+    /// Writes the worst, in as many lines as a terminal has, each cut at its width.
+    fn screen(&self, out: &mut String, rows: usize, columns: usize) -> fmt::Result {
+        let sockets = &self.audit.sockets;
+        let mut below = String::new();
+        self.footing(&mut below)?;
+        // The last row stays empty: a line end in it would scroll.
+        let room = rows.saturating_sub(1 + below.lines().count());
+        let mut text = String::new();
+        self.heading(&mut text)?;
+        for (index, audited) in sockets.iter().enumerate() {
+            let before = text.len();
+            self.socket(&mut text, audited, audited.verdict.is_finding())?;
+            let is_last = index + 1 == sockets.len();
+            if text.lines().count() + usize::from(!is_last) > room {
+                text.truncate(before);
+                writeln!(text, "{INDENT}and {} more", sockets.len() - index)?;
+                break;
+            }
+        }
+        text.push_str(&below);
+        // Over what was there, so that it does not flicker; to the end of each line and of the screen.
+        out.push_str("\x1b[H");
+        for line in text.lines().take(rows.saturating_sub(1)) {
+            // A terminal may wrap when its last column is written.
+            out.extend(line.chars().take(columns - 1));
+            out.push_str("\x1b[K\r\n");
+        }
+        out.push_str("\x1b[J");
+        Ok(())
+    }
+
+    fn heading(&self, out: &mut String) -> fmt::Result {
+        let (sockets, findings) = (self.audit.sockets.len(), self.audit.findings());
+        let wanted = self.audit.limits.wanted;
+        writeln!(out, "{sockets} uevent sockets, {findings} findings; this board's budget wants {wanted} B")?;
+        out.push_str("    PID  FD COMMAND         GROUPS       PORT    BUFFER    QUEUED    DROPS");
+        out.push_str(if self.rates.is_some() { "   /S\n" } else { "\n" });
+        Ok(())
+    }
+
+    fn socket(&self, out: &mut String, audited: &Audited, with_verdict: bool) -> fmt::Result {
+        let socket = &audited.socket;
+        let owners = self.audit.owners.of(socket);
+        match owners.first() {
+            Some(owner) => self.owner(out, owner)?,
+            None if socket.is_the_kernels() => write!(out, "{:>7} {:>3} {:<15}", "-", "-", "(the kernel)")?,
+            None => write!(out, "{:>7} {:>3} {:<15}", "?", "?", "(unknown)")?,
+        }
+        let mut groups = String::new();
+        for group in socket.group_numbers() {
+            write!(groups, "{}{group}", if groups.is_empty() { "" } else { "," })?;
+        }
+        if groups.is_empty() {
+            groups.push('-');
+        } else if groups.len() > GROUPS_WIDTH {
+            groups.replace_range(GROUPS_WIDTH - 1.., "+");
+        }
+        let effective = socket.effective.map_or_else(|| String::from("?"), |bytes| bytes.to_string());
+        write!(out, " {groups:>GROUPS_WIDTH$} {:>10} {effective:>9}", socket.port)?;
+        write!(out, " {:>9} {:>8}", socket.queued, socket.drops)?;
+        if let Some(rates) = self.rates {
+            write!(out, " {:>4}", rates.of(key(socket)))?;
+        }
+        out.push('\n');
+        for owner in owners.iter().skip(1) {
+            self.owner(out, owner)?;
+            out.push_str(" has it too\n");
+        }
+        if !with_verdict {
+            return Ok(());
+        }
+        write!(out, "{INDENT}{}", shown(audited))?;
+        match owners.first().map(|owner| &self.audit.owners.process(owner).unit) {
+            Some(unit) if !unit.is_empty() => writeln!(out, " ({})", Escaped(unit)),
+            _ => writeln!(out),
+        }
+    }
+
+    fn owner(&self, out: &mut String, owner: &Owner) -> fmt::Result {
+        // Escaped, it may be longer than its column.
+        let command = Escaped(&self.audit.owners.process(owner).command).to_string();
+        write!(out, "{:>7} {:>3} {command:<15.15}", owner.pid, owner.fd)
+    }
+
+    fn footing(&self, out: &mut String) -> fmt::Result {
+        let (ownerless, unreadable) = (self.audit.ownerless(), self.audit.owners.unreadable);
+        if ownerless > 0 {
+            write!(out, "the owners of {ownerless} sockets are unknown")?;
+            if unreadable > 0 {
+                write!(out, ": {unreadable} processes show theirs to root only")?;
+            }
+            out.push('\n');
+        }
+        if let Source::Proc { because } = &self.audit.source {
+            writeln!(
+                out,
+                "no buffer sizes: they come from NETLINK_SOCK_DIAG, which reports: {}\n\
+                 (CONFIG_NETLINK_DIAG, or modprobe netlink_diag)",
+                because.desc()
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes an object for each socket, and one about all of them.
+    fn json(&self, out: &mut String) -> fmt::Result {
+        let Audit { sockets, limits, source, owners } = self.audit;
+        sockets.iter().try_for_each(|audited| self.socket_json(out, audited))?;
+        let counts = [sockets.len(), self.audit.findings(), self.audit.ownerless(), owners.unreadable];
+        let [sockets, findings, ownerless, unreadable] = counts.map(|count| count as u64);
+        let figures = [
+            ("sockets", sockets),
+            ("findings", findings),
+            ("unknown_owners", ownerless),
+            ("unreadable_processes", unreadable),
+            ("wanted_bytes", limits.wanted.into()),
+            ("rmem_default_bytes", limits.default.into()),
+            ("floor_bytes", limits.floor.into()),
+        ];
+        let has_sizes = matches!(source, Source::SockDiag);
+        Object::begin(out, "audit").numbers(&figures).boolean("has_sizes", has_sizes).end()
+    }
+
+    fn socket_json(&self, out: &mut String, audited: &Audited) -> fmt::Result {
+        let socket = &audited.socket;
+        Object::begin(out, "socket")
+            .boolean("is_the_kernels", socket.is_the_kernels())
+            .numbers(&[("port", socket.port.into()), ("inode", socket.inode.into())])
+            .optional("effective_bytes", socket.effective.map(u64::from))
+            .numbers(&[("queued_bytes", socket.queued.into()), ("drops", socket.drops.into())])
+            .optional("drops_per_s", self.rates.map(|rates| rates.of(key(socket))))
+            .boolean("is_finding", audited.verdict.is_finding())
+            .display("verdict", shown(audited))
+            .list("groups", socket.group_numbers(), |out, group| write!(out, "{group}"))
+            .list("owners", self.audit.owners.of(socket), |out, owner| {
+                let process = self.audit.owners.process(owner);
+                write!(out, "{{\"pid\":{},\"fd\":{},\"command\":", owner.pid, owner.fd)?;
+                object::string(out, &process.command)?;
+                out.write_str(",\"unit\":")?;
+                match &process.unit[..] {
+                    [] => out.write_str("null")?,
+                    unit => object::string(out, unit)?,
+                }
+                out.write_char('}')
+            })
+            .end()
+    }
+}
+
+fn shown(audited: &Audited) -> &dyn Display {
+    if audited.socket.is_the_kernels() { &"the kernel's own" } else { &audited.verdict }
+}

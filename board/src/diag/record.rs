@@ -1,0 +1,154 @@
+//! Records the kernel's datagrams as they come, into a file that other tools read too.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::poll::PollTimeout;
+use nix::sys::signalfd::SignalFd;
+use sureplug_core::time::{Instant, micros};
+
+use super::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
+use crate::intake::{Intake, Observation, Observed};
+use crate::time::monotonic_now;
+
+/// Bytes that are written at a time at most; a packet more can be waiting.
+const BUFFER_BYTES: usize = 60 * 1024;
+
+/// Records that are taken before the signals are looked at again.
+const RECORDS_A_TURN: usize = 256;
+
+/// Why a recording has ended.
+#[derive(Debug)]
+pub(crate) enum RecordingEnd {
+    Signal,
+    Full,
+    Failed(io::Error),
+}
+
+/// A capture that is being written.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    file: File,
+    /// Packets that are not written yet.
+    waiting: Vec<u8>,
+    /// Bytes of the file: whole packets.
+    pub(crate) written: u64,
+    max_bytes: u64,
+    /// The microseconds from 1970 to the machine's boot. Once: a clock that is set meanwhile leaves the intervals true.
+    boot_us: u64,
+    pub(crate) events: u64,
+    pub(crate) lost: u64,
+    is_full: bool,
+}
+
+impl Recording {
+    /// Creates the file.
+    pub(crate) fn begin(path: &Path, max_bytes: u64) -> io::Result<Self> {
+        let mut file = File::create(path)?;
+        file.write_all(&file_header())?;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Self {
+            file,
+            waiting: Vec::with_capacity(2 * BUFFER_BYTES),
+            written: FILE_HEADER_BYTES as u64,
+            max_bytes,
+            boot_us: micros(since_1970).saturating_sub(monotonic_now().as_micros()),
+            events: 0,
+            lost: 0,
+            is_full: false,
+        })
+    }
+
+    /// Records until a signal comes, or the file is as large as it may be.
+    pub(crate) fn run(&mut self, mut intake: Intake, signals: &SignalFd) -> io::Result<RecordingEnd> {
+        let mut is_ending = false;
+        loop {
+            let taken = intake.take(RECORDS_A_TURN, |record| self.take(record));
+            if self.is_full || self.waiting.len() >= BUFFER_BYTES || taken == 0 {
+                if let Err(error) = self.flush() {
+                    return Ok(RecordingEnd::Failed(error));
+                }
+            }
+            if self.is_full {
+                return Ok(RecordingEnd::Full);
+            }
+            if intake.has_ended() && intake.is_empty() {
+                intake.join()?;
+                return Ok(RecordingEnd::Signal);
+            }
+            if intake.wait_or(Some(signals.as_fd()), PollTimeout::NONE)? && !is_ending {
+                // What is queued belongs to it.
+                signals.read_signal()?;
+                is_ending = true;
+                intake.request_stop();
+            }
+        }
+    }
+
+    fn take(&mut self, record: Observation<'_>) {
+        match record.what {
+            Observed::Event(datagram) => self.event(record.at, datagram),
+            Observed::Overrun { dropped, .. } => self.lost += u64::from(dropped),
+            Observed::Truncated => self.lost += 1,
+            Observed::Foreign(_) => {}
+        }
+    }
+
+    fn event(&mut self, at: Instant, datagram: &[u8]) {
+        let header =
+            packet_header(self.boot_us + at.as_micros(), u16::try_from(datagram.len()).unwrap_or(u16::MAX));
+        let bytes = header.len() + datagram.len();
+        self.is_full |= self.written + (self.waiting.len() + bytes) as u64 > self.max_bytes;
+        if !self.is_full {
+            self.waiting.extend_from_slice(&header);
+            self.waiting.extend_from_slice(datagram);
+            self.events += 1;
+        }
+    }
+
+    /// Writes what waits. After an error the file ends with the last packet that it has whole.
+    fn flush(&mut self) -> io::Result<()> {
+        let mut done = 0;
+        let mut result = Ok(());
+        while done < self.waiting.len() {
+            match self.file.write(&self.waiting[done..]) {
+                Ok(0) => result = Err(ErrorKind::WriteZero.into()),
+                Ok(bytes) => done += bytes,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => result = Err(error),
+            }
+            if result.is_err() {
+                break;
+            }
+        }
+        let whole = self.forget(done);
+        self.written += whole as u64;
+        if result.is_err() {
+            // Where that is no regular file, nothing can be taken back.
+            let _ = self.file.set_len(self.written);
+        }
+        result
+    }
+
+    /// Bytes of the packets that are written whole; those that are not are no events of the file.
+    fn forget(&mut self, written: usize) -> usize {
+        let (mut seen, mut whole) = (0, 0);
+        let mut rest = &self.waiting[..];
+        while let Some(header) = rest.first_chunk::<PACKET_HEADER_BYTES>() {
+            let captured = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+            let length = PACKET_HEADER_BYTES + captured as usize;
+            if seen + length <= written {
+                whole += length;
+            } else {
+                self.events -= 1;
+            }
+            seen += length;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        self.waiting.clear();
+        whole
+    }
+}

@@ -1,0 +1,134 @@
+//! Measures one plug and one unplug, as they happen or from a capture.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::poll::PollTimeout;
+use nix::sys::signalfd::SignalFd;
+use sureplug_core::limits::MAX_DATAGRAM_BYTES;
+use sureplug_core::netlink::DropCounter;
+use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, Others, PortDevice, RcvBuf, SizingError, SkbAbi};
+use sureplug_core::uevent::Uevent;
+
+use super::charge::ChargeMeter;
+use super::measure::{Measurement, SETTLED_AFTER, Step};
+use super::pcap::{Capture, Captured};
+use crate::doorbell::poll_in;
+use crate::profile::{Profile, Sizing};
+use crate::socket::sysctl;
+use crate::socket::{BATCH_MESSAGES, Batch, Datagram, UeventSocket};
+use crate::sysfs::BoardPorts;
+use crate::time::monotonic_now;
+
+/// What a person should see while it is measured.
+#[derive(Debug)]
+pub(crate) enum Progress<'p> {
+    /// What to do now.
+    Prompt(&'static str),
+    /// An event of the device, and the bytes charged for it.
+    Charged(&'p Uevent<'p>, u32),
+}
+
+/// A measurement under way.
+pub(crate) struct Session<'s> {
+    show: &'s mut dyn FnMut(Progress<'_>),
+    /// Without one the charges are those of the kernel that charges most.
+    pub(crate) meter: Option<ChargeMeter>,
+    pub(crate) measurement: Box<Measurement>,
+}
+
+impl<'s> Session<'s> {
+    pub(crate) fn new(show: &'s mut dyn FnMut(Progress<'_>)) -> Self {
+        let meter = ChargeMeter::new(MAX_DATAGRAM_BYTES).ok();
+        Self { show, meter, measurement: Box::new(Measurement::new()) }
+    }
+
+    /// Measures a capture.
+    pub(crate) fn replay(&mut self, path: &Path) -> io::Result<()> {
+        let failed = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
+        let mut capture = Capture::new(File::open(path).map_err(|error| failed(&error))?);
+        while let Some(message) = capture.next().map_err(|error| failed(&error))? {
+            if let Captured::Uevent { unix_us, datagram, .. } = message {
+                self.take(unix_us.saturating_mul(1_000), datagram);
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures what happens, until the unplug is over or a signal comes.
+    pub(crate) fn watch(&mut self, rcvbuf: RcvBuf, signals: &SignalFd) -> io::Result<()> {
+        let socket = UeventSocket::open(rcvbuf).map_err(io::Error::other)?;
+        let mut drops = DropCounter::starting_at(socket.initial().map_or(0, |info| info.drops));
+        let mut batch = Batch::new(BATCH_MESSAGES);
+        (self.show)(Progress::Prompt("plug in the device, into a port of the board itself"));
+        let mut has_asked = false;
+        let mut last = monotonic_now();
+        loop {
+            let has_begun = !self.measurement.devpath().is_empty();
+            let timeout = if has_begun { SETTLED_AFTER } else { Duration::MAX };
+            let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::NONE);
+            let [signalled, _] = poll_in([signals.as_fd(), socket.as_fd()], timeout)?;
+            if signalled {
+                return Ok(());
+            }
+            let now = monotonic_now();
+            let mut is_counted = false;
+            socket.receive(&mut batch, usize::MAX, |message| {
+                if let Datagram::Event(datagram) = message {
+                    is_counted |= self.take(now.as_nanos(), datagram) != Step::Other;
+                }
+            })?;
+            let info = socket.mem_info().ok();
+            if info.is_some_and(|info| drops.observe(info.drops) > 0) {
+                let reason = "the kernel dropped events meanwhile; measure again, with more --ports for a larger buffer";
+                return Err(io::Error::other(reason));
+            }
+            if is_counted {
+                last = now;
+            } else if has_begun && now.since(last) >= SETTLED_AFTER {
+                if self.measurement.is_complete() {
+                    return Ok(());
+                }
+                if !std::mem::replace(&mut has_asked, true) {
+                    (self.show)(Progress::Prompt("unplug it"));
+                }
+            }
+        }
+    }
+
+    /// Counts an event, and shows it if it is the device's.
+    fn take(&mut self, at_ns: u64, datagram: &[u8]) -> Step {
+        let Ok(uevent) = Uevent::parse(datagram) else { return Step::Other };
+        let bytes = datagram.len();
+        let charged = self.meter.as_mut().and_then(|meter| meter.charge(bytes).ok());
+        let charged = charged.unwrap_or(SkbAbi::BOUND_64.truesize(u32::try_from(bytes).unwrap_or(u32::MAX)));
+        let step = self.measurement.event(at_ns, &uevent, charged);
+        if step != Step::Other {
+            (self.show)(Progress::Charged(&uevent, charged));
+        }
+        step
+    }
+
+    /// Returns the profile with this device in each port, and the buffer that follows. Without `board` the device was
+    /// measured elsewhere: the ports of this machine do not matter.
+    pub(crate) fn sizing(
+        &self,
+        stated: &Profile,
+        board: Option<&BoardPorts>,
+        others: Others,
+    ) -> Result<Sizing, SizingError> {
+        let devpath = u32::try_from(self.measurement.devpath().len()).unwrap_or(u32::MAX);
+        let longest = devpath.max(board.map_or(0, |board| board.longest_devpath));
+        let ports = stated.ports.or(board.map(|board| board.ports)).unwrap_or_default();
+        let profile = Profile {
+            ports: Some(ports.max(1)),
+            port_device: PortDevice::parse(&self.measurement.custom().to_string())?,
+            max_stall_ms: stated.max_stall_ms,
+            devpath_max: Some(longest.clamp(*DEVPATH_MAX_BYTES.start(), *DEVPATH_MAX_BYTES.end())),
+        };
+        Sizing::for_board(&profile, &BoardPorts::default(), sysctl::rmem_default(), others)
+    }
+}
