@@ -1,7 +1,7 @@
 //! What may become of an event in a hook's environment.
 
 use proptest::prelude::*;
-use sureplug_board::service::hook::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
+use sureplug_board::service::hook::{MAX_ENVIRONMENT_BYTES, environment, is_allowed};
 use sureplug_core::stream::{DeviceEvent, Origin};
 use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
@@ -17,7 +17,7 @@ fn variables(datagram: &[u8], seqnum: u64) -> Vec<String> {
         uevent,
     };
     let mut buffer = [0; MAX_ENVIRONMENT_BYTES];
-    let block = environment(&mut buffer, &entry, seqnum);
+    let block = environment(&mut buffer, &entry, seqnum, 0);
     assert!(block.ends_with(b"\0"));
     let text = String::from_utf8_lossy(&block[..block.len() - 1]).into_owned();
     text.split('\0').map(str::to_owned).collect()
@@ -189,13 +189,13 @@ fn what_was_missed_is_passed_on() {
         uevent,
     };
     let mut buffer = [0; MAX_ENVIRONMENT_BYTES];
-    let block = environment_after(&mut buffer, &entry, 4, 17);
+    let block = environment(&mut buffer, &entry, 4, 17);
     assert_eq!(
         block.split(|byte| *byte == 0).filter(|part| part.starts_with(b"SUREPLUG_MISSED=")).count(),
         1
     );
     assert!(block.windows(19).any(|part| part == b"\0SUREPLUG_MISSED=17"), "{}", block.escape_ascii());
-    let block = environment_after(&mut buffer, &entry, 4, 0);
+    let block = environment(&mut buffer, &entry, 4, 0);
     assert!(!block.windows(15).any(|part| part == b"SUREPLUG_MISSED"), "{}", block.escape_ascii());
 }
 

@@ -17,10 +17,9 @@ pub const MAX_NAME_BYTES: usize = 20;
 const FLAP_WITHIN: Duration = Duration::from_secs(2);
 
 /// A port, by the name of the device in it: port 4 of bus 1 is `1-4`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Port {
-    name: [u8; MAX_NAME_BYTES],
-    name_len: u8,
+    name: Vec<u8, MAX_NAME_BYTES>,
     /// How often a device came.
     pub plugs: u32,
     /// How often one went within two seconds.
@@ -34,7 +33,7 @@ impl Port {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        self.name.get(..self.name_len.into()).unwrap_or_default()
+        &self.name
     }
 }
 
@@ -49,7 +48,7 @@ impl Port {
 /// let remove = b"remove@/devices/usb1/1-4\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0";
 /// ports.event(Instant::BOOT, &Uevent::parse(add)?);
 /// ports.event(Instant::from_nanos(300_000_000), &Uevent::parse(remove)?);
-/// let port = ports.ports()[0];
+/// let port = &ports.ports()[0];
 /// assert_eq!((port.name(), port.plugs, port.flaps), (&b"1-4"[..], 1, 1));
 /// # Ok::<(), sureplug_core::uevent::ParseError>(())
 /// ```
@@ -73,12 +72,11 @@ impl PortWatch {
         if let Some(port) = uevent.property(b"OVER_CURRENT_PORT") {
             // `port_over_current_notify` in `drivers/usb/core/hub.c`: the port's devpath, ending with `usb1-port4` or
             // `1-4-port2`.
-            let mut name = [0; MAX_NAME_BYTES];
-            let Some(name) = behind_hub(last_part(port), &mut name) else { return };
+            let Some(name) = behind_hub(last_part(port)) else { return };
             let count = uevent
                 .property(b"OVER_CURRENT_COUNT")
                 .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
-            if let Some(port) = self.port(name) {
+            if let Some(port) = self.port(&name) {
                 port.over_currents = count.unwrap_or(port.over_currents.saturating_add(1));
             }
             return;
@@ -112,9 +110,8 @@ impl PortWatch {
         let known = self.ports.iter().position(|port| port.name() == name);
         let at = known.unwrap_or(self.ports.len());
         if known.is_none() {
-            let mut port = Port { name_len: u8::try_from(name.len()).ok()?, ..Port::default() };
-            port.name.get_mut(..name.len())?.copy_from_slice(name);
-            self.ports.push(port).ok()?;
+            let name = Vec::from_slice(name).ok()?;
+            self.ports.push(Port { name, ..Port::default() }).ok()?;
         }
         self.ports.get_mut(at)
     }
@@ -125,15 +122,12 @@ fn last_part(devpath: &[u8]) -> &[u8] {
 }
 
 /// The name of a device in the port of that name: `1-4` for `usb1-port4`, `1-4.2` for `1-4-port2`.
-fn behind_hub<'n>(port: &[u8], name: &'n mut [u8; MAX_NAME_BYTES]) -> Option<&'n [u8]> {
+fn behind_hub(port: &[u8]) -> Option<Vec<u8, MAX_NAME_BYTES>> {
     let at = port.windows(5).rposition(|part| part == b"-port")?;
     let (hub, number) = (&port[..at], &port[at + 5..]);
-    let (hub, sign) = hub.strip_prefix(b"usb").map_or((hub, b'.'), |bus| (bus, b'-'));
-    let length = hub.len() + 1 + number.len();
-    let name = name.get_mut(..length)?;
-    name[..hub.len()].copy_from_slice(hub);
-    name[hub.len()] = sign;
-    name[hub.len() + 1..].copy_from_slice(number);
+    let (hub, sign) = hub.strip_prefix(b"usb").map_or((hub, b"."), |bus| (bus, b"-"));
+    let mut name = Vec::new();
+    [hub, sign, number].iter().try_for_each(|part| name.extend_from_slice(part)).ok()?;
     Some(name)
 }
 

@@ -60,9 +60,9 @@ struct Shared {
     counters: Counters,
     /// Rung by the intake: there are records.
     records: Doorbell,
-    /// Rung by the worker: there is room again.
+    /// Rung by the engine: there is room again.
     room: Doorbell,
-    /// Rung by the worker: the intake shall end.
+    /// Rung by the engine: the intake shall end.
     ending: Doorbell,
     stop: AtomicBool,
     ended: AtomicBool,
@@ -71,7 +71,7 @@ struct Shared {
     socket: UeventSocket,
 }
 
-/// The running intake, as the worker sees it.
+/// The running intake, as the engine sees it.
 #[derive(Debug)]
 pub struct Intake {
     shared: Arc<Shared>,

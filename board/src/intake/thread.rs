@@ -33,7 +33,7 @@ impl Drop for Ended {
     }
 }
 
-/// Reads until the worker asks to end or the socket fails.
+/// Reads until the engine asks to end or the socket fails.
 pub(super) fn run(shared: &Arc<Shared>, writer: Writer) -> io::Result<()> {
     let _ended = Ended(Arc::clone(shared));
     let mut transfer = Transfer::new(shared, writer);
@@ -71,7 +71,7 @@ struct Transfer {
     /// `None` from a kernel without `SO_MEMINFO`.
     drops: Option<DropCounter>,
     stall: StallWatch,
-    /// Whether something was published that the worker was not woken for.
+    /// Whether something was published that the engine was not woken for.
     unannounced: bool,
 }
 
@@ -104,7 +104,7 @@ impl Transfer {
             return Ok(Progress::AtRest);
         }
         if self.writer.is_filling_up() {
-            // Not with every batch: waking the worker costs more than reading one.
+            // Not with every batch: waking the engine costs more than reading one.
             self.announce();
         }
         Ok(Progress::MayHaveMore)
@@ -182,12 +182,12 @@ impl Transfer {
         queued
     }
 
-    /// Lets the worker see what was pushed, without waking it.
+    /// Lets the engine see what was pushed, without waking it.
     fn publish(&mut self) {
         self.unannounced |= self.writer.publish();
     }
 
-    /// Wakes the worker if it sleeps and there is something new for it.
+    /// Wakes the engine if it sleeps and there is something new for it.
     fn announce(&mut self) {
         if take(&mut self.unannounced) {
             self.shared.records.ring();

@@ -33,17 +33,9 @@ fn is_word(key: &[u8]) -> bool {
 ///
 /// `SEQNUM` is `seqnum`, which counts the program's runs, without a gap: some wait for each other by it. The kernel's is
 /// `SUREPLUG_KERNEL_SEQNUM`. Of a key that comes more than once, the first counts. `SUREPLUG_OMITTED` counts the
-/// properties whose key cannot be part of a variable's name, and what does not fit.
+/// properties whose key cannot be part of a variable's name, and what does not fit. `SUREPLUG_MISSED` is `missed`, the
+/// events that the program missed before, if there are any.
 pub fn environment<'b>(
-    buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
-    entry: &DeviceEvent<'_>,
-    seqnum: u64,
-) -> &'b [u8] {
-    environment_after(buffer, entry, seqnum, 0)
-}
-
-/// The same for a run before which the program missed events: `SUREPLUG_MISSED` says how many.
-pub fn environment_after<'b>(
     buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
     entry: &DeviceEvent<'_>,
     seqnum: u64,

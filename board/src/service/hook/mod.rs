@@ -24,7 +24,7 @@ use sureplug_core::selection::Selection;
 use sureplug_core::stream::{ConsumerId, Delivery, DeviceEvent, Lag};
 use sureplug_core::uevent::Uevent;
 
-pub use environment::{MAX_ENVIRONMENT_BYTES, environment, environment_after, is_allowed};
+pub use environment::{MAX_ENVIRONMENT_BYTES, environment, is_allowed};
 
 use crate::engine::capacity::BoardStream;
 use crate::engine::{Context, Service};
@@ -152,7 +152,7 @@ impl Hook {
         argument[..length].copy_from_slice(&name[..length]);
         let argument = CStr::from_bytes_until_nul(&argument).unwrap_or_default();
         let Memory { environment: buffer, stack } = &mut *self.memory;
-        let variables = environment_after(buffer, entry, runs, self.unpassed);
+        let variables = environment(buffer, entry, runs, self.unpassed);
         let (output, writer) = output_pipe(&self.epoll)?;
         let pid = sys::spawn(&self.program, argument, variables, &self.null, &writer, stack)?;
         self.unpassed = 0;

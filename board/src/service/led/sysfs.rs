@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use embedded_hal::digital::{Error, ErrorKind, ErrorType, OutputPin};
+use heapless::Vec;
 
 /// Bytes of the largest brightness.
 const MAX_DIGITS: usize = 10;
@@ -13,7 +14,7 @@ const MAX_DIGITS: usize = 10;
 pub struct SysfsLed {
     brightness: File,
     paths: Paths,
-    full: ([u8; MAX_DIGITS], usize),
+    full: Vec<u8, MAX_DIGITS>,
 }
 
 #[derive(Debug)]
@@ -47,9 +48,7 @@ impl SysfsLed {
         let text = fs::read_to_string(directory.join("max_brightness")).unwrap_or_default();
         let text = text.trim();
         let text = if text.is_empty() || text.len() > MAX_DIGITS { "1" } else { text };
-        let mut digits = [0; MAX_DIGITS];
-        digits[..text.len()].copy_from_slice(text.as_bytes());
-        Ok(Self { brightness, paths, full: (digits, text.len()) })
+        Ok(Self { brightness, paths, full: text.bytes().collect() })
     }
 
     /// Writes to the file that is open, or if that fails to one that has come in its place: an LED may be plugged, too.
@@ -84,7 +83,7 @@ impl OutputPin for SysfsLed {
     }
 
     fn set_high(&mut self) -> Result<(), LedError> {
-        let (digits, length) = self.full;
-        self.set(&digits[..length])
+        let full = self.full.clone();
+        self.set(&full)
     }
 }
