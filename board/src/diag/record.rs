@@ -79,7 +79,9 @@ impl Recording {
                 intake.join()?;
                 return Ok(RecordingEnd::Signal);
             }
-            if intake.wait_or(Some(signals.as_fd()), PollTimeout::NONE)? && !is_ending {
+            // What waits is written before it sleeps, in the next turn.
+            let timeout = if self.waiting.is_empty() { PollTimeout::NONE } else { PollTimeout::ZERO };
+            if intake.wait_or(Some(signals.as_fd()), timeout)? && !is_ending {
                 // What is queued belongs to it.
                 signals.read_signal()?;
                 is_ending = true;
