@@ -41,6 +41,7 @@ impl Port {
 ///
 /// ```
 /// use sureplug_board::engine::port_watch::PortWatch;
+/// use sureplug_core::time::Instant;
 /// use sureplug_core::uevent::Uevent;
 ///
 /// let mut ports = PortWatch::new();

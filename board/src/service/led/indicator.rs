@@ -42,6 +42,7 @@ pub enum Condition {
 /// #     fn set_high(&mut self) -> Result<(), Infallible> { self.0 = true; Ok(()) }
 /// #     fn set_low(&mut self) -> Result<(), Infallible> { self.0 = false; Ok(()) }
 /// # }
+/// # use sureplug_core::time::Instant;
 /// use sureplug_board::service::led::indicator::{Condition, Indicator};
 ///
 /// let mut indicator = Indicator::new(Pin(false));
