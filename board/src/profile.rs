@@ -197,7 +197,7 @@ impl Sizing {
         others: Others,
     ) -> Result<Self, SizingError> {
         let ports = profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS));
-        let devices = ports.saturating_mul(profile.port_device.profile().devices().into());
+        let devices = ports.saturating_mul(profile.port_device.profile().devices.into());
         // Whether that many can be at all is a question to whoever stated them.
         let buses = if profile.is_fixed() { 1 } else { devices.div_ceil(MAX_DEVICES_PER_BUS) };
         let topology = UsbTopology::new(board.buses.max(buses), ports)?;

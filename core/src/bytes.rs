@@ -52,3 +52,14 @@ pub(crate) fn number<N: TryFrom<u64>>(text: &[u8], radix: u32) -> Option<N> {
 pub fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     core::array::from_fn(|at| bytes[at])
 }
+
+/// `?` in a `const fn`.
+macro_rules! tri {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Err(error),
+        }
+    };
+}
+pub(crate) use tri;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::bytes::equal;
+use crate::bytes::{equal, tri};
 use crate::uevent::Escaped;
 
 /// Subsystems of one selection at most.
@@ -86,9 +86,7 @@ impl Selection {
         let mut index = 0;
         // A `for` is not const.
         while let [name, rest @ ..] = names {
-            if let Err(error) = selection.insert(name, index) {
-                return Err(error);
-            }
+            tri!(selection.insert(name, index));
             names = rest;
             index += 1;
         }
@@ -113,8 +111,8 @@ impl Selection {
             let (name, behind) = rest.split_at(end);
             if equal(name, ALL) {
                 all = true;
-            } else if let Err(error) = selection.insert(name, index) {
-                return Err(error);
+            } else {
+                tri!(selection.insert(name, index));
             }
             rest = behind.trim_ascii_start();
             index += 1;

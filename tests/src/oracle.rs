@@ -2,7 +2,7 @@
 //! hold the parser of `sureplug-core` against.
 
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::uevent::{ParseError, Uevent, UeventBuf};
+use sureplug_core::uevent::{ParseError, ParseFault, Uevent, UeventBuf};
 
 /// Properties at most (`UEVENT_NUM_ENVP`).
 const PROPERTIES: usize = 64;
@@ -37,41 +37,41 @@ impl Oracle {
     /// The first fault in the order that `Uevent::parse` documents.
     pub fn read(datagram: &[u8]) -> Result<Self, ParseError> {
         if datagram.is_empty() {
-            return Err(ParseError::Empty { offset: 0 });
+            return Err(ParseError { offset: 0, fault: ParseFault::Empty });
         }
         let mut strings: Vec<Vec<u8>> = datagram.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect();
         if strings.len() > 1 && strings[0] == b"libudev" {
-            return Err(ParseError::LibudevFrame { offset: 0 });
+            return Err(ParseError { offset: 0, fault: ParseFault::LibudevFrame });
         }
         // Behind the last NUL, split finds one string more: an empty one if the NUL was the last byte.
         let unterminated = strings.pop().unwrap_or_default();
         if !unterminated.is_empty() {
-            return Err(ParseError::NotTerminated { offset: datagram.len() });
+            return Err(ParseError { offset: datagram.len(), fault: ParseFault::NotTerminated });
         }
         let header = strings.remove(0);
         let (action, devpath) = read_header(&header)?;
         let all: usize = strings.iter().map(|string| string.len() + 1).sum();
         if all > BYTES {
-            return Err(ParseError::TooLong { offset: header.len() + 1 + BYTES, limit: BYTES });
+            return Err(ParseError { offset: header.len() + 1 + BYTES, fault: ParseFault::TooLong });
         }
         let mut offset = header.len() + 1;
         let mut properties: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for string in strings {
             if properties.len() == PROPERTIES {
-                return Err(ParseError::TooManyProperties { offset, limit: PROPERTIES });
+                return Err(ParseError { offset, fault: ParseFault::TooManyProperties });
             }
             let Some((key, value)) = cut(&string, b'=') else {
-                return Err(ParseError::NoEquals { offset });
+                return Err(ParseError { offset, fault: ParseFault::NoEquals });
             };
             if key.is_empty() {
-                return Err(ParseError::EmptyKey { offset });
+                return Err(ParseError { offset, fault: ParseFault::EmptyKey });
             }
             let is_first = !properties.iter().any(|(earlier, _)| *earlier == key);
             if is_first && key == b"ACTION" && value != action {
-                return Err(ParseError::ActionDisagrees { offset });
+                return Err(ParseError { offset, fault: ParseFault::ActionDisagrees });
             }
             if is_first && key == b"DEVPATH" && value != devpath {
-                return Err(ParseError::DevpathDisagrees { offset });
+                return Err(ParseError { offset, fault: ParseFault::DevpathDisagrees });
             }
             properties.push((key, value));
             offset += string.len() + 1;
@@ -111,16 +111,16 @@ impl Oracle {
 
 fn read_header(header: &[u8]) -> Result<(Vec<u8>, Vec<u8>), ParseError> {
     if header.len() + 1 > BYTES {
-        return Err(ParseError::TooLong { offset: BYTES, limit: BYTES });
+        return Err(ParseError { offset: BYTES, fault: ParseFault::TooLong });
     }
     let Some((action, devpath)) = cut(header, b'@') else {
-        return Err(ParseError::NoAt { offset: header.len() });
+        return Err(ParseError { offset: header.len(), fault: ParseFault::NoAt });
     };
     if action.is_empty() {
-        return Err(ParseError::EmptyAction { offset: 0 });
+        return Err(ParseError { offset: 0, fault: ParseFault::EmptyAction });
     }
     if !devpath.starts_with(b"/") {
-        return Err(ParseError::DevpathNotAbsolute { offset: action.len() + 1 });
+        return Err(ParseError { offset: action.len() + 1, fault: ParseFault::DevpathNotAbsolute });
     }
     Ok((action, devpath))
 }

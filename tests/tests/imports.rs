@@ -57,7 +57,9 @@ fn expand(above: &Module, tree: &str, all: &mut Vec<(Module, String)>) {
     if let Some((before, inner)) = tree.split_once('{') {
         let above = [above.clone(), path(before)].concat();
         let inner = inner.trim_end().strip_suffix('}').expect("a brace");
-        branches(inner).into_iter().for_each(|branch| expand(&above, branch, all));
+        for branch in branches(inner) {
+            expand(&above, branch, all);
+        }
     } else if !tree.trim().is_empty() {
         let (tree, name) = tree.split_once(" as ").unwrap_or((tree, tree));
         let mut full = [above.clone(), path(tree)].concat();

@@ -10,7 +10,7 @@ use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::limits::MAX_PROPERTY_BYTES;
 use sureplug_core::netlink::Sender;
 use sureplug_core::rcvbuf::Others;
-use sureplug_core::uevent::{ParseError, Uevent};
+use sureplug_core::uevent::{ParseError, ParseFault, Uevent};
 use sureplug_tests::kernel::{Injector, Listener, multicast, own_network_namespace, take_until};
 
 const GOOD: &[u8] = b"add@/devices/virtual/good\0ACTION=add\0DEVPATH=/devices/virtual/good\0SUBSYSTEM=good\0";
@@ -133,7 +133,7 @@ fn i2_malformed_events_are_counted_and_those_around_them_come() {
     assert_eq!(devpaths, ["/devices/virtual/good", "/devices/virtual/good", "/devices/virtual/last"]);
     assert_eq!((totals.received, totals.malformed), (3, 2));
     assert_eq!((totals.truncated, totals.lost, totals.foreign), (0, 0, 0));
-    let no_at = ParseError::NoAt { offset: 7 };
+    let no_at = ParseError { offset: 7, fault: ParseFault::NoAt };
     assert!(noticed[0].contains(&format!("{no_at:?}")), "{noticed:?}");
     assert!(noticed[1].contains("ActionDisagrees"), "{noticed:?}");
 }
@@ -205,7 +205,7 @@ fn i2_an_event_cut_short_between_two_properties_is_counted_as_damaged() {
     let (totals, noticed, devpaths) = count_until_last(&mut intake);
     // Kernels that give each listener its own copy have nothing to damage.
     if totals.received == 1 {
-        let wanted = format!("{:?}", ParseError::NoSeqnum { offset: GOOD.len() });
+        let wanted = format!("{:?}", ParseError { offset: GOOD.len(), fault: ParseFault::NoSeqnum });
         assert_eq!((totals.malformed, devpaths.len()), (1, 1));
         assert!(noticed[0].contains(&wanted), "{noticed:?}");
     } else {

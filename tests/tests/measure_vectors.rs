@@ -64,11 +64,11 @@ fn the_profile_parses_and_is_charged_at_least_what_was_measured() {
             assert_eq!(device.to_string(), text);
             assert!(device.groups().len() <= MAX_CUSTOM_GROUPS);
             let (plug, unplug) = (measurement.plug(), measurement.unplug());
-            assert_eq!(device.profile().plug_events(), plug.events + unplug.events, "{text}");
-            assert_eq!(u64::from(device.profile().shortest_cycle_ms()), measurement.shortest_cycle_ms());
+            assert_eq!(device.profile().plug.count(), plug.events + unplug.events, "{text}");
+            assert_eq!(u64::from(device.profile().shortest_cycle_ms), measurement.shortest_cycle_ms());
             let here =
                 LengthBasis::captured(u16::try_from(measurement.devpath().len()).expect("short"), 3, 4);
-            let charge = device.profile().plug_charge(here, kernel.abi);
+            let charge = device.profile().plug.charge(here, kernel.abi);
             let measured = plug.charged + unplug.charged;
             assert!(charge >= measured, "{}/{scenario}: {charge} for {measured}", kernel.folder);
             assert!(charge <= measured * 5 / 4, "{}/{scenario}: {charge} for {measured}", kernel.folder);
@@ -126,7 +126,7 @@ proptest! {
         }
         let text = measurement.custom().to_string();
         let device = CustomDevice::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        prop_assert_eq!(device.profile().plug_events() as usize, total);
+        prop_assert_eq!(device.profile().plug.count() as usize, total);
         prop_assert!(SkbAbi::BOUND.truesize(1) > 0);
     }
 }

@@ -25,21 +25,21 @@ fn a_budget_is_the_sum_of_its_parts() {
                 let budget =
                     Budget::new(&Requirements { profile, abi, others, ..FOUR_PORTS }).expect("possible");
                 let at = LengthBasis::budget(96);
-                assert_eq!(u64::from(budget.plug_bytes()), profile.own_plug_charge(at, abi));
-                assert_eq!(u64::from(budget.unplug_bytes()), profile.own_unplug_charge(at, abi));
+                assert_eq!(u64::from(budget.plug_bytes), profile.plug.own_charge(at, abi));
+                assert_eq!(u64::from(budget.unplug_bytes), profile.unplug.own_charge(at, abi));
                 let of_virtual = u32::try_from(profile.virtual_charge(at, abi)).expect("a small charge");
-                let all = profile.plug_charge(at, abi) + profile.unplug_charge(at, abi);
-                assert_eq!(u64::from(budget.per_port_bytes() + of_virtual), all);
+                let all = profile.plug.charge(at, abi) + profile.unplug.charge(at, abi);
+                assert_eq!(u64::from(budget.per_port_bytes + of_virtual), all);
                 let others_bytes = match others {
                     Others::Filtered => 0,
-                    Others::Virtual => 4 * of_virtual * budget.cycles(),
-                    Others::Unfiltered => 4 * of_virtual * budget.cycles() + Others::Unfiltered.bytes(abi),
+                    Others::Virtual => 4 * of_virtual * budget.cycles,
+                    Others::Unfiltered => 4 * of_virtual * budget.cycles + Others::Unfiltered.bytes(abi),
                 };
-                assert_eq!(budget.per_port_bytes(), budget.plug_bytes() + budget.unplug_bytes());
-                assert_eq!(budget.cycles(), 1 + 2_000 / profile.shortest_cycle_ms());
-                assert_eq!(budget.ports_bytes(), 4 * budget.per_port_bytes() * budget.cycles());
-                assert_eq!(budget.others_bytes(), others_bytes);
-                assert_eq!(budget.total_bytes(), budget.ports_bytes() + others_bytes);
+                assert_eq!(budget.per_port_bytes, budget.plug_bytes + budget.unplug_bytes);
+                assert_eq!(budget.cycles, 1 + 2_000 / profile.shortest_cycle_ms);
+                assert_eq!(budget.ports_bytes, 4 * budget.per_port_bytes * budget.cycles);
+                assert_eq!(budget.others_bytes, others_bytes);
+                assert_eq!(budget.total_bytes, budget.ports_bytes + others_bytes);
             }
         }
     }
@@ -64,7 +64,7 @@ fn the_share_of_other_subsystems_has_room_for_a_coldplug_on_any_kernel() {
 
 #[test]
 fn a_cycle_begins_with_the_stall() {
-    let cycles = |max_stall_ms| Budget::new(&Requirements { max_stall_ms, ..FOUR_PORTS }).map(|b| b.cycles());
+    let cycles = |max_stall_ms| Budget::new(&Requirements { max_stall_ms, ..FOUR_PORTS }).map(|b| b.cycles);
     assert_eq!([cycles(1), cycles(1_399), cycles(1_400), cycles(2_800)], [Ok(1), Ok(1), Ok(2), Ok(3)]);
 }
 
@@ -92,7 +92,7 @@ fn a_budget_holds_what_was_captured() {
                 others: Others::Virtual,
             };
             let budget = Budget::new(&wanted).expect("possible");
-            assert!(budget.total_bytes() >= plug + unplug, "{}", kernel.folder);
+            assert!(budget.total_bytes >= plug + unplug, "{}", kernel.folder);
             captures += 1;
         }
     }
@@ -135,7 +135,7 @@ fn beyond_what_a_socket_can_have() {
     let topology = UsbTopology::new(1, 127).expect("possible");
     let wanted = Requirements { topology, profile, max_stall_ms: 600_000, ..FOUR_PORTS };
     let at = LengthBasis::budget(96);
-    let per_port = profile.plug_charge(at, wanted.abi) + profile.unplug_charge(at, wanted.abi);
+    let per_port = profile.plug.charge(at, wanted.abi) + profile.unplug.charge(at, wanted.abi);
     let bytes = 127 * per_port * (1 + 600_000 / 600);
     assert!(bytes > u64::from(MAX_BUDGET_BYTES));
     assert_eq!(Budget::new(&wanted), Err(SizingError::BudgetTooLarge { bytes, limit: MAX_BUDGET_BYTES }));
@@ -165,15 +165,15 @@ fn a_buffer_is_the_largest_of_three() {
     let profile = DeviceClass::Hub8.profile();
     let hub8 = Requirements { topology: one, profile, others: Others::Virtual, ..FOUR_PORTS };
     let hub8 = Budget::new(&hub8).expect("possible");
-    assert_eq!(hub8.cycles(), 1);
-    assert_eq!(size(&mouse, 212_992).effective(), rounded(hub8.total_bytes()));
+    assert_eq!(hub8.cycles, 1);
+    assert_eq!(size(&mouse, 212_992).effective(), rounded(hub8.total_bytes));
     // It is charged with what this board's devpaths cost.
     let longer = Requirements { devpath_max: 400, ..mouse };
     assert!(size(&longer, 212_992).effective() > size(&mouse, 212_992).effective());
 
     let budget = Budget::new(&Requirements { max_stall_ms: 20_000, ..FOUR_PORTS }).expect("possible");
     let buffer = RcvBuf::new(&budget, 212_992).expect("possible");
-    assert_eq!(buffer.effective(), rounded(budget.total_bytes()));
+    assert_eq!(buffer.effective(), rounded(budget.total_bytes));
     assert_eq!(buffer.requested(), Requested(buffer.effective().0 / 2));
     assert_eq!(size(&mouse, 8_000_001).effective(), Effective(8_003_584));
 }
@@ -219,14 +219,14 @@ proptest! {
             let profile = class.profile();
             Budget::new(&Requirements { topology, profile, max_stall_ms, devpath_max, ..FOUR_PORTS })
         };
-        let base = total(ports, max_stall_ms, devpath_max).map(|budget| budget.total_bytes());
+        let base = total(ports, max_stall_ms, devpath_max).map(|budget| budget.total_bytes);
         for more in [
             total(ports + more_ports, max_stall_ms, devpath_max),
             total(ports, max_stall_ms + longer, devpath_max),
             total(ports, max_stall_ms, devpath_max + deeper),
         ] {
             let base = base.expect("possible");
-            prop_assert!(more.expect("possible").total_bytes() >= base);
+            prop_assert!(more.expect("possible").total_bytes >= base);
         }
     }
 
@@ -239,7 +239,7 @@ proptest! {
         let budget = Budget::new(&Requirements { topology, profile: class.profile(), max_stall_ms, ..FOUR_PORTS });
         let budget = budget.expect("possible");
         let buffer = RcvBuf::new(&budget, rmem_default).expect("possible");
-        prop_assert!(buffer.effective().0 >= budget.total_bytes().max(rmem_default).max(budget.hub8_bytes()));
+        prop_assert!(buffer.effective().0 >= budget.total_bytes.max(rmem_default).max(budget.hub8_bytes));
         prop_assert_eq!(buffer.effective().0 % 4_096, 0);
         prop_assert_eq!(buffer.requested().0 * 2, buffer.effective().0);
         prop_assert_eq!(buffer.requested().granted(None, SkbAbi::BOUND_64), buffer.effective());

@@ -10,11 +10,11 @@ fn custom_devices_in_const_context() {
     const DEVICE: Result<PortDevice, SizingError> = PortDevice::parse("custom:12x180+4x420@900");
     let device = DEVICE.expect("well-formed");
     let profile = device.profile();
-    assert_eq!((profile.plug_events(), profile.unplug_events()), (16, 0));
-    assert_eq!((profile.devices(), profile.shortest_cycle_ms()), (1, 900));
+    assert_eq!((profile.plug.count(), profile.unplug.count()), (16, 0));
+    assert_eq!((profile.devices, profile.shortest_cycle_ms), (1, 900));
     // 180 + 2 × 66 + 4 and 420 + 2 × 66 + 4 bytes, both within the step up to 704.
     let at = LengthBasis::captured(66, 3, 4);
-    assert_eq!(profile.plug_charge(at, SkbAbi::ARM64_6_1), 16 * 1_280);
+    assert_eq!(profile.plug.charge(at, SkbAbi::ARM64_6_1), 16 * 1_280);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn malformed_custom_devices_say_where() {
 
 #[test]
 fn a_profile_of_ones_own_needs_events_a_device_and_time() {
-    let shapes = DeviceClass::Mouse.profile().plug();
+    let shapes = DeviceClass::Mouse.profile().plug.0;
     assert!(PlugProfile::new(shapes, &[], 1, 1).is_ok());
     for profile in [
         PlugProfile::new(&[], &[], 1, 1),
@@ -77,8 +77,8 @@ proptest! {
     #[test]
     fn any_text_is_a_device_or_an_error(text in "(custom:)?[0-9x+@a-z-]{0,24}") {
         match PortDevice::parse(&text) {
-            Ok(PortDevice::Custom(device)) => prop_assert!(device.profile().plug_events() > 0),
-            Ok(device) => prop_assert!(device.profile().plug_events() > 0),
+            Ok(PortDevice::Custom(device)) => prop_assert!(device.profile().plug.count() > 0),
+            Ok(device) => prop_assert!(device.profile().plug.count() > 0),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
     }

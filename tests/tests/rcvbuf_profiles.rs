@@ -17,8 +17,8 @@ fn basis(anatomy: &Anatomy) -> LengthBasis {
 
 fn charge(profile: &PlugProfile<'_>, phase: &str, at: LengthBasis, abi: SkbAbi) -> (u32, u64) {
     match phase {
-        "plug" => (profile.plug_events(), profile.plug_charge(at, abi)),
-        _ => (profile.unplug_events(), profile.unplug_charge(at, abi)),
+        "plug" => (profile.plug.count(), profile.plug.charge(at, abi)),
+        _ => (profile.unplug.count(), profile.unplug.charge(at, abi)),
     }
 }
 
@@ -105,10 +105,10 @@ fn classes_cost_what_is_published() {
     ];
     for (class, events, arm64, arm) in published {
         let profile = class.profile();
-        assert_eq!((profile.plug_events(), profile.unplug_events()), events, "{class:?}");
+        assert_eq!((profile.plug.count(), profile.unplug.count()), events, "{class:?}");
         for (devpath_len, abi, charge) in [(66, SkbAbi::ARM64_6_1, arm64), (64, SkbAbi::ARM_6_1, arm)] {
             let at = LengthBasis::captured(devpath_len, 3, 4);
-            assert_eq!((profile.plug_charge(at, abi), profile.unplug_charge(at, abi)), charge, "{class:?}");
+            assert_eq!((profile.plug.charge(at, abi), profile.unplug.charge(at, abi)), charge, "{class:?}");
         }
     }
 }
@@ -123,7 +123,7 @@ fn no_capture_is_longer_than_its_class() {
             let Some(anatomy) = anatomy(kernel, source.scenario, phase) else {
                 continue;
             };
-            let shapes = if phase == "plug" { profile.plug() } else { profile.unplug() };
+            let shapes = if phase == "plug" { profile.plug.0 } else { profile.unplug.0 };
             for copies in [(0, 0), (2, 0), (2, 2), (2, 4)] {
                 let mut modelled: Vec<u16> = shapes
                     .iter()
@@ -185,14 +185,14 @@ const EVENTS_WITHOUT_DEVPATH: usize = 108;
 #[test]
 fn cycles_are_no_longer_than_captured_ones() {
     for source in SOURCES {
-        let cycle_ms = source.class.profile().shortest_cycle_ms();
+        let cycle_ms = source.class.profile().shortest_cycle_ms;
         match source.class {
             DeviceClass::Keyboard => assert_eq!(cycle_ms, 600),
             DeviceClass::CardReader => assert!(cycle_ms <= captured_cycle_ms(SIBLING)),
             _ => assert!(cycle_ms <= captured_cycle_ms(source.scenario), "{source:?}"),
         }
     }
-    assert_eq!(DeviceClass::Storage.profile().shortest_cycle_ms(), 1_400);
+    assert_eq!(DeviceClass::Storage.profile().shortest_cycle_ms, 1_400);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn names_and_devices_of_the_classes() {
         assert_eq!(*class, source.class);
         assert_eq!(DeviceClass::from_name(class.name()), Ok(*class));
         assert_eq!(PortDevice::parse(class.name()), Ok(PortDevice::Class(*class)));
-        assert_eq!(class.profile().devices(), if *class == DeviceClass::Hub8 { 9 } else { 1 });
+        assert_eq!(class.profile().devices, if *class == DeviceClass::Hub8 { 9 } else { 1 });
         assert!(SizingError::UnknownDevice { name_len: 0 }.message().contains(class.name()));
     }
     for name in ["", "Storage", "storage ", "stor", "hub88", "custom"] {
@@ -221,7 +221,7 @@ fn a_budget_assumes_no_less_than_any_capture() {
     assert_eq!(at.counter_growth, BUDGET_COUNTER_GROWTH);
 
     let captured = LengthBasis::captured(66, BUDGET_PORT_NAME_LEN, BUDGET_SEQNUM_DIGITS);
-    for shape in DeviceClass::Hub8.profile().plug() {
+    for shape in DeviceClass::Hub8.profile().plug.0 {
         let grown = shape.datagram_len(captured) + u32::from(BUDGET_COUNTER_GROWTH);
         assert_eq!(shape.datagram_len(at), grown);
     }

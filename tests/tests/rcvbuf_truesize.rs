@@ -9,7 +9,7 @@ const BITS_64: [SkbAbi; 5] =
 const BITS_32: [SkbAbi; 3] = [SkbAbi::ARM_5_10, SkbAbi::ARM_6_1, SkbAbi::ARM_6_12];
 
 fn bound(abi: SkbAbi) -> SkbAbi {
-    match abi.width() {
+    match abi.width {
         PointerWidth::Bits32 => SkbAbi::BOUND_32,
         PointerWidth::Bits64 => SkbAbi::BOUND_64,
     }
@@ -64,7 +64,7 @@ fn bound_has_the_build_machines_width() {
 #[test]
 fn at_most_is_the_largest_of_all_smaller_heads() {
     for (bound, most) in [(SkbAbi::BOUND_64, 704), (SkbAbi::BOUND_32, 640)] {
-        let with = |head| SkbAbi::new(bound.width(), bound.shared_info(), bound.sk_buff(), head);
+        let with = |head| SkbAbi { small_head: head, ..bound };
         assert_eq!(bound, with(SmallHead::AtMost(most)));
         for len in 0..=2_048 {
             let none = with(SmallHead::None).truesize(len);

@@ -1,7 +1,7 @@
 //! The wire format against what real kernels sent.
 
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
-use sureplug_core::uevent::{Action, ParseError, Product, Uevent, UeventBuf};
+use sureplug_core::uevent::{Action, ParseError, ParseFault, Product, Uevent, UeventBuf};
 use sureplug_tests::captured::captured;
 use sureplug_tests::oracle::Oracle;
 use sureplug_tests::vectors::KERNELS;
@@ -53,7 +53,12 @@ fn a_captured_uevent_that_was_cut_anywhere_is_known_as_cut() {
         let behind_nuls = (1..whole.len()).filter(|&length| whole[length - 1] == 0);
         for length in behind_nuls {
             let cut = Uevent::from_kernel(&whole[..length]);
-            assert_eq!(cut, Err(ParseError::NoSeqnum { offset: length }), "{}", event.place);
+            assert_eq!(
+                cut,
+                Err(ParseError { offset: length, fault: ParseFault::NoSeqnum }),
+                "{}",
+                event.place
+            );
         }
     }
 }

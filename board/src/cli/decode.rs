@@ -92,7 +92,7 @@ fn malformed(
     let figures = [
         ("unix_us", unix_us),
         ("file_offset", offset),
-        ("offset", error.offset() as u64),
+        ("offset", error.offset as u64),
         ("length_bytes", length),
     ];
     Object::begin(out, "malformed").numbers(&figures).display("message", error).end()

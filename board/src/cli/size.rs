@@ -56,7 +56,7 @@ impl Report<'_> {
             Others::Unfiltered => "what drivers make elsewhere, and one coldplug of all of /sys",
         };
         let (ports, device) = (topology.ports(), DeviceName(&profile.port_device));
-        let (plug_events, unplug_events) = (plug.own_plug_events(), plug.own_unplug_events());
+        let (plug_events, unplug_events) = (plug.plug.own_count(), plug.unplug.own_count());
         each("ports", "USB ports", ports, &format_args!("{origin}; sysfs shows {}", found.ports))?;
         each("ports_in_sysfs", "", found.ports, &"")?;
         let shown = format_args!("of a device in a port; sysfs shows {}", found.longest_devpath);
@@ -71,26 +71,26 @@ impl Report<'_> {
         each(
             "shortest_cycle_ms",
             "shortest cycle, ms",
-            plug.shortest_cycle_ms(),
+            plug.shortest_cycle_ms,
             &"from one plug to the next",
         )?;
         let events = format_args!("{plug_events} events, {device}");
-        each("plug_bytes", "one plug, bytes", budget.plug_bytes(), &events)?;
+        each("plug_bytes", "one plug, bytes", budget.plug_bytes, &events)?;
         each("plug_events", "", plug_events, &"")?;
         each(
             "unplug_bytes",
             "one unplug, bytes",
-            budget.unplug_bytes(),
+            budget.unplug_bytes,
             &format_args!("{unplug_events} events"),
         )?;
         each("unplug_events", "", unplug_events, &"")?;
-        each("per_port_bytes", "", budget.per_port_bytes(), &"")?;
-        each("cycles", "times cycles", budget.cycles(), &"1 + longest stall / shortest cycle")?;
+        each("per_port_bytes", "", budget.per_port_bytes, &"")?;
+        each("cycles", "times cycles", budget.cycles, &"1 + longest stall / shortest cycle")?;
         each("", "times ports", ports, &"")?;
-        each("ports_bytes", "= ports, bytes", budget.ports_bytes(), &"")?;
-        each("other_subsystems_bytes", "+ other subsystems, bytes", budget.others_bytes(), &others)?;
-        each("budget_bytes", "= budget, bytes", budget.total_bytes(), &"")?;
-        each("hub8_bytes", "at least, bytes", budget.hub8_bytes(), &"one hub with 8 sticks, in and out")?;
+        each("ports_bytes", "= ports, bytes", budget.ports_bytes, &"")?;
+        each("other_subsystems_bytes", "+ other subsystems, bytes", budget.others_bytes, &others)?;
+        each("budget_bytes", "= budget, bytes", budget.total_bytes, &"")?;
+        each("hub8_bytes", "at least, bytes", budget.hub8_bytes, &"one hub with 8 sticks, in and out")?;
         each("rmem_default_bytes", "at least, bytes", *rmem_default, &"net.core.rmem_default")?;
         let (wanted, request) = (rcvbuf.effective().0, rcvbuf.requested().0);
         each("wanted_bytes", "wanted buffer, bytes", wanted, &"the largest of these, rounded up to 4096")?;

@@ -25,7 +25,7 @@ pub const SLOTS: usize = {
         None => crate::profile::MIN_COUNTED_PORTS,
     };
     // Each device that appears is an event.
-    let events = ports as usize * Profile::BUILD.port_device.profile().plug_events() as usize;
+    let events = ports as usize * Profile::BUILD.port_device.profile().plug.count() as usize;
     let slots = (BASE_SLOTS + 2 * events).next_multiple_of(64);
     if slots < MAX_SLOTS { slots } else { MAX_SLOTS }
 };

@@ -94,7 +94,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
             Object::begin(out, "forged").bytes("devpath", forgery.devpath).bytes("line", forgery.line).end()
         }
         Notice::Malformed { at, error, length } => Object::begin(out, "malformed")
-            .numbers(&[time(at), ("offset", error.offset() as u64), ("length_bytes", length as u64)])
+            .numbers(&[time(at), ("offset", error.offset as u64), ("length_bytes", length as u64)])
             .display("message", &error)
             .end(),
         Notice::Truncated { at } => numbers(out, "truncated", &[time(at)]),
@@ -128,10 +128,10 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
         ("ports", topology.ports()),
         ("max_stall_ms", profile.max_stall_ms),
         ("devpath_max_bytes", *devpath_max),
-        ("per_port_bytes", budget.per_port_bytes()),
-        ("cycles", budget.cycles()),
-        ("other_subsystems_bytes", budget.others_bytes()),
-        ("budget_bytes", budget.total_bytes()),
+        ("per_port_bytes", budget.per_port_bytes),
+        ("cycles", budget.cycles),
+        ("other_subsystems_bytes", budget.others_bytes),
+        ("budget_bytes", budget.total_bytes),
         ("wanted_bytes", rcvbuf.effective().0),
         ("effective_bytes", how.effective.0),
     ];

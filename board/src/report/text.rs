@@ -171,11 +171,7 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
         out,
         "sureplug: budget: {} B = {ports} ports x {} B a plug and unplug x {} cycles + {} B of other subsystems; \
          at least {} B (hub with 8 sticks) and {rmem_default} B (default)",
-        budget.total_bytes(),
-        budget.per_port_bytes(),
-        budget.cycles(),
-        budget.others_bytes(),
-        budget.hub8_bytes(),
+        budget.total_bytes, budget.per_port_bytes, budget.cycles, budget.others_bytes, budget.hub8_bytes,
     )?;
     writeln!(
         out,

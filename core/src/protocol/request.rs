@@ -51,69 +51,38 @@ impl Request {
             return Err(RequestError::TooLong { length: packet.len() });
         }
         let text = packet.strip_suffix(b"\n").unwrap_or(packet);
-        let mut asked = Asked::default();
+        let (mut status, mut list, mut with_snapshot, mut without_snapshot) = (false, false, false, false);
+        let (mut names, mut are_too_many) = (Vec::<_, MAX_SUBSYSTEMS>::new(), false);
         for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-            asked.line(line).ok_or(RequestError::UnknownLine { line: number })?;
-        }
-        let mut names = Vec::<_, MAX_SUBSYSTEMS>::new();
-        for name in text.split(|byte| *byte == b'\n').filter_map(subsystem) {
-            let too_many = SelectionError::TooMany { limit: MAX_SUBSYSTEMS };
-            names.push(name).map_err(|_| RequestError::Selection(too_many))?;
+            match line {
+                b"STATUS" => status = true,
+                b"LIST" => list = true,
+                b"SNAPSHOT=yes" => with_snapshot = true,
+                b"SNAPSHOT=no" => without_snapshot = true,
+                _ => {
+                    let name = line.strip_prefix(b"SUBSYSTEM=").filter(|name| !name.contains(&0));
+                    are_too_many |=
+                        names.push(name.ok_or(RequestError::UnknownLine { line: number })?).is_err();
+                }
+            }
         }
         let selection = match &names[..] {
-            [] => Selection::ALL,
-            names => Selection::of(names).map_err(RequestError::Selection)?,
+            _ if are_too_many => Err(SelectionError::TooMany { limit: MAX_SUBSYSTEMS }),
+            [] => Ok(Selection::ALL),
+            names => Selection::of(names),
         };
-        match asked {
-            Asked { status: true, list: false, selects: false, snapshot: None } => Ok(Self::Status),
-            Asked { status: false, list: true, snapshot: None, .. } => Ok(Self::List { selection }),
-            Asked { status: false, list: false, snapshot: None | Some(Ok(true)), .. } => {
-                Ok(Self::Stream { selection, snapshot: true })
-            }
-            Asked { status: false, list: false, snapshot: Some(Ok(false)), .. } => {
-                Ok(Self::Stream { selection, snapshot: false })
-            }
+        let selection = selection.map_err(RequestError::Selection)?;
+        match (status, list, with_snapshot, without_snapshot) {
+            (true, false, false, false) if names.is_empty() => Ok(Self::Status),
+            (false, true, false, false) => Ok(Self::List { selection }),
+            (false, false, _, false) => Ok(Self::Stream { selection, snapshot: true }),
+            (false, false, false, true) => Ok(Self::Stream { selection, snapshot: false }),
             _ => Err(RequestError::Contradiction),
         }
     }
 }
 
-/// Which lines there were.
-#[derive(Clone, Copy, Default)]
-struct Asked {
-    status: bool,
-    list: bool,
-    selects: bool,
-    /// `Err` if it is asked for and declined.
-    snapshot: Option<Result<bool, ()>>,
-}
-
-impl Asked {
-    fn snapshot(&mut self, wanted: bool) {
-        let before = self.snapshot.unwrap_or(Ok(wanted));
-        self.snapshot = Some(if before == Ok(wanted) { before } else { Err(()) });
-    }
-
-    fn line(&mut self, line: &[u8]) -> Option<()> {
-        match line {
-            b"STATUS" => self.status = true,
-            b"LIST" => self.list = true,
-            b"SNAPSHOT=no" => self.snapshot(false),
-            b"SNAPSHOT=yes" => self.snapshot(true),
-            other => {
-                subsystem(other)?;
-                self.selects = true;
-            }
-        }
-        Some(())
-    }
-}
-
-fn subsystem(line: &[u8]) -> Option<&[u8]> {
-    line.strip_prefix(b"SUBSYSTEM=").filter(|name| !name.contains(&0))
-}
-
-/// Why a request is none.
+/// Error parsing a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

@@ -6,6 +6,7 @@ use super::{
     topology::UsbTopology,
     truesize::{PointerWidth, SkbAbi},
 };
+use crate::bytes::tri;
 
 /// The largest budget: half of what the kernel's `int` holds, as `SO_RCVBUF` doubles what is asked
 /// (`__sock_set_rcvbuf` in `net/core/sock.c`).
@@ -29,7 +30,7 @@ impl Others {
     /// and 463,488 on 32-bit ARM, and 15 % more, because later kernels charge more for short events.
     #[must_use]
     pub const fn bytes(self, abi: SkbAbi) -> u32 {
-        match (self, abi.width()) {
+        match (self, abi.width) {
             (Self::Filtered | Self::Virtual, _) => 0,
             (Self::Unfiltered, PointerWidth::Bits64) => 643_584,
             (Self::Unfiltered, PointerWidth::Bits32) => 533_056,
@@ -68,8 +69,8 @@ pub struct Requirements<'a> {
 ///     abi: SkbAbi::BOUND_64,
 ///     others: Others::Filtered,
 /// }));
-/// assert_eq!(BUDGET.cycles(), 1 + 2_000 / 1_400);
-/// assert_eq!(BUDGET.total_bytes(), 4 * BUDGET.per_port_bytes() * BUDGET.cycles());
+/// assert_eq!(BUDGET.cycles, 1 + 2_000 / 1_400);
+/// assert_eq!(BUDGET.total_bytes, 4 * BUDGET.per_port_bytes * BUDGET.cycles);
 /// ```
 ///
 /// More devices than the buses have addresses do not compile, nor does a buffer beyond
@@ -102,15 +103,25 @@ pub struct Requirements<'a> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Budget {
-    plug_bytes: u32,
-    unplug_bytes: u32,
-    per_port_bytes: u32,
-    cycles: u32,
-    ports_bytes: u32,
-    others_bytes: u32,
-    total_bytes: u32,
-    hub8_bytes: u32,
+    /// Bytes charged for one plug at one port, without events of other subsystems.
+    pub plug_bytes: u32,
+    /// Bytes charged for one unplug at one port. With a [`CustomDevice`](super::CustomDevice) the plug holds them.
+    pub unplug_bytes: u32,
+    /// Bytes charged for a plug and an unplug at one port.
+    pub per_port_bytes: u32,
+    /// How often a device can be plugged and unplugged, begun cycles included, while nothing is read.
+    pub cycles: u32,
+    /// Bytes charged for all ports and all cycles.
+    pub ports_bytes: u32,
+    /// Bytes charged for events of other subsystems: those of virtual devices that the ports' devices bring, and a
+    /// coldplug. Nothing if they are filtered.
+    pub others_bytes: u32,
+    /// The budget in bytes.
+    pub total_bytes: u32,
+    /// Bytes charged on this board for one hub with 8 sticks in and out, which no buffer is smaller than.
+    pub hub8_bytes: u32,
 }
 
 impl Budget {
@@ -123,31 +134,25 @@ impl Budget {
     /// [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
     pub const fn new(wanted: &Requirements<'_>) -> Result<Self, SizingError> {
         let profile = &wanted.profile;
-        if let Err(error) = wanted.topology.check_devices(profile.devices()) {
-            return Err(error);
-        }
-        if let Err(error) = in_range(wanted.max_stall_ms, &MAX_STALL_MS) {
-            return Err(error);
-        }
-        if let Err(error) = in_range(wanted.devpath_max, &DEVPATH_MAX_BYTES) {
-            return Err(error);
-        }
+        tri!(wanted.topology.check_devices(profile.devices));
+        tri!(in_range(wanted.max_stall_ms, &MAX_STALL_MS));
+        tri!(in_range(wanted.devpath_max, &DEVPATH_MAX_BYTES));
         // Lossless: `DEVPATH_MAX_BYTES` ends far below.
         #[expect(clippy::cast_possible_truncation)]
         let at = LengthBasis::budget(wanted.devpath_max as u16);
 
         // A profile's cycle is never zero.
-        let Some(more_cycles) = wanted.max_stall_ms.checked_div(profile.shortest_cycle_ms()) else {
+        let Some(more_cycles) = wanted.max_stall_ms.checked_div(profile.shortest_cycle_ms) else {
             return Err(SizingError::EmptyProfile {
-                events: profile.plug_events(),
-                devices: profile.devices(),
+                events: profile.plug.count(),
+                devices: profile.devices,
                 shortest_cycle_ms: 0,
             });
         };
         let cycles = more_cycles.saturating_add(1);
 
-        let plug = profile.own_plug_charge(at, wanted.abi);
-        let unplug = profile.own_unplug_charge(at, wanted.abi);
+        let plug = profile.plug.own_charge(at, wanted.abi);
+        let unplug = profile.unplug.own_charge(at, wanted.abi);
         let per_port = plug.saturating_add(unplug);
         let times = (wanted.topology.ports() as u64).saturating_mul(cycles as u64);
         let ports = per_port.saturating_mul(times);
@@ -159,17 +164,12 @@ impl Budget {
         };
         let others = of_virtual.saturating_add(wanted.others.bytes(wanted.abi) as u64);
         let total = ports.saturating_add(others);
-        let hub8 = hub8_bytes(at, wanted.abi);
+        let hub8 = DeviceClass::Hub8.profile();
+        let hub8 = hub8.plug.charge(at, wanted.abi).saturating_add(hub8.unplug.charge(at, wanted.abi));
 
         // The total holds every other figure but the hub with 8 sticks.
-        let total_bytes = match bounded(total) {
-            Ok(bytes) => bytes,
-            Err(error) => return Err(error),
-        };
-        let hub8_bytes = match bounded(hub8) {
-            Ok(bytes) => bytes,
-            Err(error) => return Err(error),
-        };
+        let total_bytes = tri!(bounded(total));
+        let hub8_bytes = tri!(bounded(hub8));
         #[expect(clippy::cast_possible_truncation)]
         Ok(Self {
             plug_bytes: plug as u32,
@@ -182,60 +182,6 @@ impl Budget {
             hub8_bytes,
         })
     }
-
-    /// Bytes charged for one plug at one port, without events of other subsystems.
-    #[must_use]
-    pub const fn plug_bytes(&self) -> u32 {
-        self.plug_bytes
-    }
-
-    /// Bytes charged for one unplug at one port. With a [`CustomDevice`](super::CustomDevice) the plug holds them.
-    #[must_use]
-    pub const fn unplug_bytes(&self) -> u32 {
-        self.unplug_bytes
-    }
-
-    /// Bytes charged for a plug and an unplug at one port.
-    #[must_use]
-    pub const fn per_port_bytes(&self) -> u32 {
-        self.per_port_bytes
-    }
-
-    /// How often a device can be plugged and unplugged, begun cycles included, while nobody reads.
-    #[must_use]
-    pub const fn cycles(&self) -> u32 {
-        self.cycles
-    }
-
-    /// Bytes charged for all ports and all cycles.
-    #[must_use]
-    pub const fn ports_bytes(&self) -> u32 {
-        self.ports_bytes
-    }
-
-    /// Bytes charged for events of other subsystems: those of virtual devices that the ports' devices bring, and a
-    /// coldplug. Nothing if they are filtered.
-    #[must_use]
-    pub const fn others_bytes(&self) -> u32 {
-        self.others_bytes
-    }
-
-    /// The budget in bytes.
-    #[must_use]
-    pub const fn total_bytes(&self) -> u32 {
-        self.total_bytes
-    }
-
-    /// Bytes charged on this board for one hub with 8 sticks in and out, which no buffer is smaller than.
-    #[must_use]
-    pub const fn hub8_bytes(&self) -> u32 {
-        self.hub8_bytes
-    }
-}
-
-const fn hub8_bytes(at: LengthBasis, abi: SkbAbi) -> u64 {
-    let hub8 = DeviceClass::Hub8.profile();
-    hub8.plug_charge(at, abi).saturating_add(hub8.unplug_charge(at, abi))
 }
 
 const fn bounded(bytes: u64) -> Result<u32, SizingError> {

@@ -3,7 +3,7 @@
 //! Generated: `cargo run --bin plug_profiles` in `tests/` writes this file. Where kernels and boards differ in a
 //! length, it holds the largest.
 
-use super::profile::{EventShape, PlugProfile};
+use super::profile::{EventShape, EventShapes, PlugProfile};
 
 const fn e(count: u16, base_len: u16, devpath_copies: u8, name_copies: u8) -> EventShape {
     EventShape { base_len, count, devpath_copies, name_copies }
@@ -14,12 +14,12 @@ const fn e(count: u16, base_len: u16, devpath_copies: u8, name_copies: u8) -> Ev
 /// Cycle: 525 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const HUB: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 162, 2, 0), e(1, 175, 2, 0), e(1, 179, 2, 0), e(1, 186, 2, 2), e(1, 199, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(2, 168, 2, 0), e(1, 133, 2, 2), e(1, 192, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 500,
 };
@@ -29,14 +29,14 @@ pub(super) const HUB: PlugProfile<'static> = PlugProfile {
 /// Cycle: 428 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const MOUSE: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 157, 2, 0), e(1, 170, 2, 0), e(1, 174, 2, 0), e(1, 164, 2, 2), e(2, 178, 2, 2),
         e(1, 181, 2, 2), e(1, 197, 2, 2), e(1, 263, 2, 2), e(1, 284, 2, 2), e(1, 370, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(2, 163, 2, 0), e(1, 128, 2, 2), e(1, 170, 2, 2), e(2, 184, 2, 2), e(1, 187, 2, 2),
         e(1, 227, 2, 2), e(1, 269, 2, 2), e(1, 376, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 400,
 };
@@ -46,18 +46,18 @@ pub(super) const MOUSE: PlugProfile<'static> = PlugProfile {
 /// Cycle: the cycle of a keyboard that came and went; plug and unplug alone, without a pause, took 512 ms once.
 #[rustfmt::skip]
 pub(super) const KEYBOARD: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 80, 2, 0), e(1, 157, 2, 0), e(1, 170, 2, 0), e(1, 174, 2, 0), e(1, 150, 2, 2),
         e(2, 156, 2, 2), e(1, 158, 2, 2), e(1, 162, 2, 2), e(1, 164, 2, 2), e(1, 177, 2, 2),
         e(1, 178, 2, 2), e(1, 181, 2, 2), e(1, 182, 2, 2), e(1, 185, 2, 2), e(1, 191, 2, 2),
         e(1, 197, 2, 2), e(1, 266, 2, 2), e(1, 287, 2, 2), e(1, 568, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(1, 86, 2, 0), e(2, 163, 2, 0), e(1, 128, 2, 2), e(1, 156, 2, 2), e(2, 162, 2, 2),
         e(1, 164, 2, 2), e(1, 168, 2, 2), e(1, 169, 2, 2), e(1, 170, 2, 2), e(1, 175, 2, 2),
         e(1, 177, 2, 2), e(1, 181, 2, 2), e(1, 184, 2, 2), e(1, 187, 2, 2), e(1, 230, 2, 2),
         e(1, 272, 2, 2), e(1, 574, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 600,
 };
@@ -67,17 +67,17 @@ pub(super) const KEYBOARD: PlugProfile<'static> = PlugProfile {
 /// Cycle: 1450 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const STORAGE: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 95, 0, 0), e(1, 127, 0, 0), e(1, 160, 2, 0), e(1, 173, 2, 0), e(1, 88, 2, 2),
         e(1, 107, 2, 2), e(1, 114, 2, 2), e(2, 151, 2, 2), e(1, 157, 2, 2), e(1, 163, 2, 2),
         e(1, 171, 2, 2), e(1, 181, 2, 2), e(1, 182, 2, 2), e(1, 183, 2, 2), e(1, 199, 2, 2),
         e(1, 204, 2, 2), e(4, 206, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(1, 101, 0, 0), e(1, 133, 0, 0), e(2, 166, 2, 0), e(1, 94, 2, 2), e(1, 113, 2, 2),
         e(1, 120, 2, 2), e(1, 130, 2, 2), e(1, 136, 2, 2), e(2, 157, 2, 2), e(1, 163, 2, 2),
         e(1, 177, 2, 2), e(1, 187, 2, 2), e(1, 188, 2, 2), e(1, 189, 2, 2), e(4, 212, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 1400,
 };
@@ -87,18 +87,18 @@ pub(super) const STORAGE: PlugProfile<'static> = PlugProfile {
 /// Cycle: 1450 ms is the shortest captured of `storage_ss_mbr4`.
 #[rustfmt::skip]
 pub(super) const CARD_READER: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 95, 0, 0), e(1, 97, 0, 0), e(1, 127, 0, 0), e(1, 160, 2, 0), e(1, 173, 2, 0),
         e(1, 88, 2, 2), e(1, 107, 2, 2), e(1, 114, 2, 2), e(4, 151, 2, 2), e(2, 157, 2, 2),
         e(2, 163, 2, 2), e(2, 171, 2, 2), e(2, 181, 2, 2), e(1, 182, 2, 2), e(2, 183, 2, 2),
         e(1, 199, 2, 2), e(1, 204, 2, 2), e(4, 206, 2, 2), e(4, 207, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(1, 101, 0, 0), e(1, 103, 0, 0), e(1, 133, 0, 0), e(2, 166, 2, 0), e(1, 94, 2, 2),
         e(1, 113, 2, 2), e(1, 120, 2, 2), e(1, 130, 2, 2), e(2, 136, 2, 2), e(4, 157, 2, 2),
         e(2, 163, 2, 2), e(2, 177, 2, 2), e(2, 187, 2, 2), e(1, 188, 2, 2), e(2, 189, 2, 2),
         e(4, 212, 2, 2), e(4, 213, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 1400,
 };
@@ -108,13 +108,13 @@ pub(super) const CARD_READER: PlugProfile<'static> = PlugProfile {
 /// Cycle: 397 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const SERIAL: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 163, 2, 0), e(1, 176, 2, 0), e(1, 180, 2, 0), e(1, 80, 2, 2), e(1, 98, 2, 2),
         e(1, 131, 2, 2), e(1, 192, 2, 2), e(1, 210, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(2, 169, 2, 0), e(2, 86, 2, 2), e(1, 137, 2, 2), e(1, 139, 2, 2), e(1, 198, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 300,
 };
@@ -124,14 +124,14 @@ pub(super) const SERIAL: PlugProfile<'static> = PlugProfile {
 /// Cycle: 423 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const AUDIO: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 159, 2, 0), e(1, 172, 2, 0), e(1, 83, 2, 2), e(1, 143, 2, 2), e(1, 152, 2, 2),
         e(1, 182, 2, 2), e(1, 203, 2, 2), e(2, 205, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(2, 165, 2, 0), e(1, 89, 2, 2), e(2, 129, 2, 2), e(1, 149, 2, 2), e(1, 158, 2, 2),
         e(2, 188, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 400,
 };
@@ -141,14 +141,14 @@ pub(super) const AUDIO: PlugProfile<'static> = PlugProfile {
 /// Cycle: 465 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const ETHERNET: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 161, 2, 0), e(1, 174, 2, 0), e(1, 100, 2, 2), e(2, 102, 2, 2), e(1, 184, 2, 2),
         e(1, 202, 2, 2), e(1, 203, 2, 2), e(1, 204, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(2, 167, 2, 0), e(1, 106, 2, 2), e(2, 108, 2, 2), e(1, 131, 2, 2), e(1, 132, 2, 2),
         e(1, 190, 2, 2), e(1, 191, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 400,
 };
@@ -158,17 +158,17 @@ pub(super) const ETHERNET: PlugProfile<'static> = PlugProfile {
 /// Cycle: 795 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const UAS: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 95, 0, 0), e(1, 127, 0, 0), e(1, 160, 2, 0), e(1, 173, 2, 0), e(1, 88, 2, 2),
         e(1, 107, 2, 2), e(1, 114, 2, 2), e(2, 151, 2, 2), e(1, 157, 2, 2), e(1, 163, 2, 2),
         e(1, 171, 2, 2), e(1, 181, 2, 2), e(1, 182, 2, 2), e(1, 183, 2, 2), e(1, 196, 2, 2),
         e(1, 199, 2, 2), e(4, 206, 2, 2),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(1, 101, 0, 0), e(1, 133, 0, 0), e(2, 166, 2, 0), e(1, 94, 2, 2), e(1, 113, 2, 2),
         e(1, 120, 2, 2), e(1, 130, 2, 2), e(1, 136, 2, 2), e(2, 157, 2, 2), e(1, 163, 2, 2),
         e(1, 177, 2, 2), e(1, 187, 2, 2), e(1, 188, 2, 2), e(1, 189, 2, 2), e(4, 212, 2, 2),
-    ],
+    ]),
     devices: 1,
     shortest_cycle_ms: 700,
 };
@@ -178,21 +178,21 @@ pub(super) const UAS: PlugProfile<'static> = PlugProfile {
 /// Cycle: 3808 ms is the shortest captured.
 #[rustfmt::skip]
 pub(super) const HUB8: PlugProfile<'static> = PlugProfile {
-    plug: &[
+    plug: EventShapes(&[
         e(1, 95, 0, 0), e(6, 97, 0, 0), e(1, 99, 0, 0), e(8, 127, 0, 0), e(1, 163, 2, 0),
         e(1, 176, 2, 0), e(1, 180, 2, 0), e(8, 165, 2, 2), e(8, 178, 2, 2), e(1, 186, 2, 2),
         e(1, 199, 2, 2), e(8, 98, 2, 4), e(8, 117, 2, 4), e(8, 124, 2, 4), e(16, 161, 2, 4),
         e(8, 167, 2, 4), e(8, 173, 2, 4), e(8, 181, 2, 4), e(8, 191, 2, 4), e(9, 193, 2, 4),
         e(6, 194, 2, 4), e(1, 195, 2, 4), e(8, 209, 2, 4), e(8, 214, 2, 4), e(4, 217, 2, 4),
         e(23, 218, 2, 4), e(5, 219, 2, 4),
-    ],
-    unplug: &[
+    ]),
+    unplug: EventShapes(&[
         e(1, 101, 0, 0), e(6, 103, 0, 0), e(1, 105, 0, 0), e(8, 133, 0, 0), e(2, 169, 2, 0),
         e(1, 133, 2, 2), e(16, 171, 2, 2), e(1, 192, 2, 2), e(8, 104, 2, 4), e(8, 123, 2, 4),
         e(8, 130, 2, 4), e(8, 140, 2, 4), e(8, 146, 2, 4), e(16, 167, 2, 4), e(8, 173, 2, 4),
         e(8, 187, 2, 4), e(8, 197, 2, 4), e(9, 199, 2, 4), e(6, 200, 2, 4), e(1, 201, 2, 4),
         e(4, 223, 2, 4), e(23, 224, 2, 4), e(5, 225, 2, 4),
-    ],
+    ]),
     devices: 9,
     shortest_cycle_ms: 3800,
 };

@@ -5,7 +5,10 @@ use super::{
     parse::{MAX_STALL_MS, decimal},
     profile::{EventShape, PlugProfile},
 };
-use crate::{bytes::equal, limits::MAX_DATAGRAM_BYTES};
+use crate::{
+    bytes::{equal, tri},
+    limits::MAX_DATAGRAM_BYTES,
+};
 
 /// What the text of a [`CustomDevice`] begins with.
 pub(super) const CUSTOM_PREFIX: &str = "custom:";
@@ -25,7 +28,7 @@ const NO_EVENTS: EventShape = EventShape { base_len: 0, count: 0, devpath_copies
 /// use sureplug_core::rcvbuf::CustomDevice;
 ///
 /// let device = CustomDevice::parse("custom:4x170+2x195@500")?;
-/// assert_eq!(device.profile().plug_events(), 6);
+/// assert_eq!(device.profile().plug.count(), 6);
 /// assert_eq!(device.to_string(), "custom:4x170+2x195@500");
 /// # Ok::<(), sureplug_core::rcvbuf::SizingError>(())
 /// ```
@@ -58,19 +61,10 @@ impl CustomDevice {
             if used == MAX_CUSTOM_GROUPS {
                 return Err(SizingError::TooManyGroups { offset: at, limit: MAX_CUSTOM_GROUPS });
             }
-            let (count, end) = match number(text, at, u16::MAX as u32) {
-                Ok(found) => found,
-                Err(error) => return Err(error),
-            };
-            at = match expect(text, end, b'x') {
-                Ok(next) => next,
-                Err(error) => return Err(error),
-            };
+            let (count, end) = tri!(number(text, at, u16::MAX as u32));
+            at = tri!(expect(text, end, b'x'));
             #[expect(clippy::cast_possible_truncation)]
-            let (base_len, end) = match number(text, at, MAX_DATAGRAM_BYTES as u32) {
-                Ok(found) => found,
-                Err(error) => return Err(error),
-            };
+            let (base_len, end) = tri!(number(text, at, MAX_DATAGRAM_BYTES as u32));
             #[expect(clippy::cast_possible_truncation)]
             let shape = EventShape {
                 base_len: base_len as u16,
@@ -87,10 +81,7 @@ impl CustomDevice {
                 break;
             }
         }
-        at = match expect(text, at, b'@') {
-            Ok(next) => next,
-            Err(error) => return Err(error),
-        };
+        at = tri!(expect(text, at, b'@'));
         match number(text, at, *MAX_STALL_MS.end()) {
             Ok((shortest_cycle_ms, end)) if end == text.len() =>
             {
@@ -111,12 +102,7 @@ impl CustomDevice {
     /// What such a device raises: everything counts as the plug, as the text does not tell the two apart.
     #[must_use]
     pub const fn profile(&self) -> PlugProfile<'_> {
-        PlugProfile {
-            plug: self.groups(),
-            unplug: &[],
-            devices: 1,
-            shortest_cycle_ms: self.shortest_cycle_ms,
-        }
+        PlugProfile::of(self.groups(), &[], 1, self.shortest_cycle_ms)
     }
 }
 

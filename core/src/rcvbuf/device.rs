@@ -4,67 +4,66 @@ use super::{
     error::SizingError,
     profile::PlugProfile,
 };
-use crate::bytes::equal;
+use crate::bytes::{equal, tri};
 
-/// A class of USB devices whose events were measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum DeviceClass {
+/// Makes the classes from their rows: variant, name in configuration, profile.
+macro_rules! device_classes {
+    ($($(#[$doc:meta])* $class:ident = $name:literal, $profile:ident;)*) => {
+        /// A class of USB devices whose events were measured.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[non_exhaustive]
+        pub enum DeviceClass {
+            $($(#[$doc])* $class,)*
+        }
+
+        impl DeviceClass {
+            /// Every class.
+            pub const ALL: &'static [Self] = &[$(Self::$class),*];
+
+            /// Returns the name in configuration.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$class => $name,)*
+                }
+            }
+
+            /// Returns what such a device raises.
+            #[must_use]
+            pub const fn profile(self) -> PlugProfile<'static> {
+                match self {
+                    $(Self::$class => classes::$profile,)*
+                }
+            }
+        }
+    };
+}
+
+device_classes! {
     /// A hub without devices.
-    Hub,
+    Hub = "hub", HUB;
     /// A mouse.
-    Mouse,
+    Mouse = "mouse", MOUSE;
     /// A keyboard with its LEDs.
-    Keyboard,
+    Keyboard = "keyboard", KEYBOARD;
     /// A stick with four partitions, driven by `usb-storage`.
-    Storage,
+    Storage = "storage", STORAGE;
     /// A card reader with two slots of four partitions each.
-    CardReader,
+    CardReader = "card-reader", CARD_READER;
     /// A serial adapter.
-    Serial,
+    Serial = "serial", SERIAL;
     /// A sound card with one output.
-    Audio,
+    Audio = "audio", AUDIO;
     /// An Ethernet adapter.
-    Ethernet,
+    Ethernet = "ethernet", ETHERNET;
     /// A disk with four partitions, driven by `uas`, which does not wait as `usb-storage` does.
-    Uas,
+    Uas = "uas", UAS;
     /// A hub with eight sticks of four partitions each.
-    Hub8,
+    Hub8 = "hub8", HUB8;
 }
 
 impl DeviceClass {
-    /// Every class.
-    pub const ALL: &'static [Self] = &[
-        Self::Hub,
-        Self::Mouse,
-        Self::Keyboard,
-        Self::Storage,
-        Self::CardReader,
-        Self::Serial,
-        Self::Audio,
-        Self::Ethernet,
-        Self::Uas,
-        Self::Hub8,
-    ];
-
-    /// The name in configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hub => "hub",
-            Self::Mouse => "mouse",
-            Self::Keyboard => "keyboard",
-            Self::Storage => "storage",
-            Self::CardReader => "card-reader",
-            Self::Serial => "serial",
-            Self::Audio => "audio",
-            Self::Ethernet => "ethernet",
-            Self::Uas => "uas",
-            Self::Hub8 => "hub8",
-        }
-    }
-
     /// The class of that name.
     ///
     /// # Errors
@@ -80,23 +79,6 @@ impl DeviceClass {
         }
         Err(SizingError::UnknownDevice { name_len: name.len() })
     }
-
-    /// What such a device raises.
-    #[must_use]
-    pub const fn profile(self) -> PlugProfile<'static> {
-        match self {
-            Self::Hub => classes::HUB,
-            Self::Mouse => classes::MOUSE,
-            Self::Keyboard => classes::KEYBOARD,
-            Self::Storage => classes::STORAGE,
-            Self::CardReader => classes::CARD_READER,
-            Self::Serial => classes::SERIAL,
-            Self::Audio => classes::AUDIO,
-            Self::Ethernet => classes::ETHERNET,
-            Self::Uas => classes::UAS,
-            Self::Hub8 => classes::HUB8,
-        }
-    }
 }
 
 /// The worst device that an image expects at a port: a class by its name, or figures of its own.
@@ -108,7 +90,7 @@ impl DeviceClass {
 /// assert_eq!(DEVICE, PortDevice::Class(DeviceClass::Storage));
 ///
 /// const MODEM: PortDevice = or_panic(PortDevice::parse("custom:12x180+4x420@900"));
-/// assert_eq!(MODEM.profile().plug_events(), 16);
+/// assert_eq!(MODEM.profile().plug.count(), 16);
 /// ```
 ///
 /// ```compile_fail,E0080
@@ -135,16 +117,10 @@ impl PortDevice {
     pub const fn parse(text: &str) -> Result<Self, SizingError> {
         if let Some((prefix, _)) = text.as_bytes().split_at_checked(CUSTOM_PREFIX.len()) {
             if equal(prefix, CUSTOM_PREFIX.as_bytes()) {
-                return match CustomDevice::parse(text) {
-                    Ok(custom) => Ok(Self::Custom(custom)),
-                    Err(error) => Err(error),
-                };
+                return Ok(Self::Custom(tri!(CustomDevice::parse(text))));
             }
         }
-        match DeviceClass::from_name(text) {
-            Ok(class) => Ok(Self::Class(class)),
-            Err(error) => Err(error),
-        }
+        Ok(Self::Class(tri!(DeviceClass::from_name(text))))
     }
 
     /// What such a device raises.

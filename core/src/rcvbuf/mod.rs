@@ -21,8 +21,8 @@ pub use device::{DeviceClass, PortDevice};
 pub use error::{SizingError, or_panic};
 pub use parse::{DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, MAX_STALL_MS, USB_PORTS, parse_u32};
 pub use profile::{
-    BUDGET_COUNTER_GROWTH, BUDGET_PORT_NAME_LEN, BUDGET_SEQNUM_DIGITS, EventShape, LengthBasis, PlugProfile,
-    VIRTUAL_SUBSYSTEMS,
+    BUDGET_COUNTER_GROWTH, BUDGET_PORT_NAME_LEN, BUDGET_SEQNUM_DIGITS, EventShape, EventShapes, LengthBasis,
+    PlugProfile, VIRTUAL_SUBSYSTEMS,
 };
 pub use size::{Effective, RcvBuf, Requested};
 pub use topology::{MAX_DEVICES_PER_BUS, UsbTopology};

@@ -82,18 +82,85 @@ impl EventShape {
     }
 }
 
+/// The events of one plug or of one unplug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct EventShapes<'a>(pub &'a [EventShape]);
+
+impl EventShapes<'_> {
+    /// Returns the number of events.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.own_count().saturating_add(self.count_of(true))
+    }
+
+    /// Returns the number of events of devices at and below the plugged one.
+    #[must_use]
+    pub const fn own_count(&self) -> u32 {
+        self.count_of(false)
+    }
+
+    /// Returns the bytes charged for all events.
+    #[must_use]
+    pub const fn charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        self.own_charge(at, abi).saturating_add(self.virtual_charge(at, abi))
+    }
+
+    /// Returns the bytes charged for the events of devices at and below the plugged one.
+    #[must_use]
+    pub const fn own_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        self.charge_of(false, at, abi)
+    }
+
+    /// Returns the bytes charged for events of virtual devices that drivers make, which are of [`VIRTUAL_SUBSYSTEMS`].
+    #[must_use]
+    pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
+        self.charge_of(true, at, abi)
+    }
+
+    // The loops split the slice: a `for` is not const, and an index could be out of bounds.
+
+    const fn count_of(&self, of_virtual: bool) -> u32 {
+        let (mut shapes, mut events) = (self.0, 0_u32);
+        while let [first, rest @ ..] = shapes {
+            if first.is_of_virtual() == of_virtual {
+                events = events.saturating_add(first.count as u32);
+            }
+            shapes = rest;
+        }
+        events
+    }
+
+    const fn charge_of(&self, of_virtual: bool, at: LengthBasis, abi: SkbAbi) -> u64 {
+        let (mut shapes, mut bytes) = (self.0, 0_u64);
+        while let [first, rest @ ..] = shapes {
+            if first.is_of_virtual() == of_virtual {
+                let each = abi.truesize(first.datagram_len(at)) as u64;
+                bytes = bytes.saturating_add(each.saturating_mul(first.count as u64));
+            }
+            shapes = rest;
+        }
+        bytes
+    }
+}
+
 /// What one port raises when its device is plugged and unplugged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct PlugProfile<'a> {
-    pub(super) plug: &'a [EventShape],
-    pub(super) unplug: &'a [EventShape],
-    pub(super) devices: u8,
-    pub(super) shortest_cycle_ms: u32,
+    /// The events of one plug. Of a [`CustomDevice`](super::CustomDevice), those of the unplug too.
+    pub plug: EventShapes<'a>,
+    /// The events of one unplug.
+    pub unplug: EventShapes<'a>,
+    /// USB devices behind one port, the plugged one included.
+    pub devices: u8,
+    /// The shortest time in milliseconds in which the device comes and goes.
+    pub shortest_cycle_ms: u32,
 }
 
 impl<'a> PlugProfile<'a> {
-    /// A profile of one's own: the events of a plug and of an unplug, the USB devices that one port then has,
+    /// Returns a profile of one's own: the events of a plug and of an unplug, the USB devices that one port then has,
     /// and the shortest time from one plug to the next.
     ///
     /// # Errors
@@ -105,132 +172,27 @@ impl<'a> PlugProfile<'a> {
         devices: u8,
         shortest_cycle_ms: u32,
     ) -> Result<Self, SizingError> {
-        let events = count(plug).saturating_add(count(unplug));
+        let profile = Self::of(plug, unplug, devices, shortest_cycle_ms);
+        let events = profile.plug.count().saturating_add(profile.unplug.count());
         if events == 0 || devices == 0 || shortest_cycle_ms == 0 {
             return Err(SizingError::EmptyProfile { events, devices, shortest_cycle_ms });
         }
-        Ok(Self { plug, unplug, devices, shortest_cycle_ms })
+        Ok(profile)
     }
 
-    /// The events of one plug. Of a [`CustomDevice`](super::CustomDevice), those of the unplug too.
-    #[must_use]
-    pub const fn plug(&self) -> &'a [EventShape] {
-        self.plug
+    /// Returns a profile that is known not to be empty.
+    pub(super) const fn of(
+        plug: &'a [EventShape],
+        unplug: &'a [EventShape],
+        devices: u8,
+        shortest_cycle_ms: u32,
+    ) -> Self {
+        Self { plug: EventShapes(plug), unplug: EventShapes(unplug), devices, shortest_cycle_ms }
     }
 
-    /// The events of one unplug.
-    #[must_use]
-    pub const fn unplug(&self) -> &'a [EventShape] {
-        self.unplug
-    }
-
-    /// USB devices behind one port, the plugged one included.
-    #[must_use]
-    pub const fn devices(&self) -> u8 {
-        self.devices
-    }
-
-    /// The shortest time in milliseconds in which the device comes and goes.
-    #[must_use]
-    pub const fn shortest_cycle_ms(&self) -> u32 {
-        self.shortest_cycle_ms
-    }
-
-    /// The number of events of one plug.
-    #[must_use]
-    pub const fn plug_events(&self) -> u32 {
-        count(self.plug)
-    }
-
-    /// The number of events of one unplug.
-    #[must_use]
-    pub const fn unplug_events(&self) -> u32 {
-        count(self.unplug)
-    }
-
-    /// Events of one plug that are of devices below the plugged one.
-    #[must_use]
-    pub const fn own_plug_events(&self) -> u32 {
-        count_own(self.plug)
-    }
-
-    /// Events of one unplug that are of devices below the plugged one.
-    #[must_use]
-    pub const fn own_unplug_events(&self) -> u32 {
-        count_own(self.unplug)
-    }
-
-    /// Bytes charged for one plug, all events of it.
-    #[must_use]
-    pub const fn plug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
-        charge(self.plug, at, abi).saturating_add(virtual_charge(self.plug, at, abi))
-    }
-
-    /// Bytes charged for one unplug, all events of it.
-    #[must_use]
-    pub const fn unplug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
-        charge(self.unplug, at, abi).saturating_add(virtual_charge(self.unplug, at, abi))
-    }
-
-    /// Bytes charged for the events of one plug that are of devices below the plugged one.
-    #[must_use]
-    pub const fn own_plug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
-        charge(self.plug, at, abi)
-    }
-
-    /// Bytes charged for the events of one unplug that are of devices below the plugged one.
-    #[must_use]
-    pub const fn own_unplug_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
-        charge(self.unplug, at, abi)
-    }
-
-    /// Bytes charged in one plug and unplug for events of virtual devices that drivers make, which are of
-    /// [`VIRTUAL_SUBSYSTEMS`].
+    /// Returns the bytes charged in one plug and unplug for events of virtual devices that drivers make.
     #[must_use]
     pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
-        virtual_charge(self.plug, at, abi).saturating_add(virtual_charge(self.unplug, at, abi))
+        self.plug.virtual_charge(at, abi).saturating_add(self.unplug.virtual_charge(at, abi))
     }
-}
-
-// The loops split the slice: a `for` is not const, and an index could be out of bounds.
-
-const fn count(mut shapes: &[EventShape]) -> u32 {
-    let mut events = 0_u32;
-    while let [first, rest @ ..] = shapes {
-        events = events.saturating_add(first.count as u32);
-        shapes = rest;
-    }
-    events
-}
-
-const fn count_own(mut shapes: &[EventShape]) -> u32 {
-    let mut events = 0_u32;
-    while let [first, rest @ ..] = shapes {
-        if !first.is_of_virtual() {
-            events = events.saturating_add(first.count as u32);
-        }
-        shapes = rest;
-    }
-    events
-}
-
-const fn charge(shapes: &[EventShape], at: LengthBasis, abi: SkbAbi) -> u64 {
-    charge_of(shapes, false, at, abi)
-}
-
-const fn virtual_charge(shapes: &[EventShape], at: LengthBasis, abi: SkbAbi) -> u64 {
-    charge_of(shapes, true, at, abi)
-}
-
-/// The charge of those events that are of virtual devices, or of those that are not.
-const fn charge_of(mut shapes: &[EventShape], of_virtual: bool, at: LengthBasis, abi: SkbAbi) -> u64 {
-    let mut bytes = 0_u64;
-    while let [first, rest @ ..] = shapes {
-        if first.is_of_virtual() == of_virtual {
-            let each = abi.truesize(first.datagram_len(at)) as u64;
-            bytes = bytes.saturating_add(each.saturating_mul(first.count as u64));
-        }
-        shapes = rest;
-    }
-    bytes
 }

@@ -56,7 +56,7 @@ impl RcvBuf {
     ///
     /// [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
     pub const fn new(budget: &Budget, rmem_default: u32) -> Result<Self, SizingError> {
-        let bytes = max(max(budget.total_bytes(), budget.hub8_bytes()), rmem_default);
+        let bytes = max(max(budget.total_bytes, budget.hub8_bytes), rmem_default);
         match bytes.checked_next_multiple_of(ROUNDING) {
             Some(rounded) if rounded <= MAX_BUDGET_BYTES => Ok(Self { effective: Effective(rounded) }),
             _ => Err(SizingError::BudgetTooLarge { bytes: bytes as u64, limit: MAX_BUDGET_BYTES }),

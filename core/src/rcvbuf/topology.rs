@@ -1,4 +1,5 @@
 use super::error::SizingError;
+use crate::bytes::tri;
 
 /// Devices of one bus at most: USB addresses are 1 to 127 (`devnum` in `drivers/usb/core/hub.c`).
 pub const MAX_DEVICES_PER_BUS: u32 = 127;
@@ -50,16 +51,8 @@ impl UsbTopology {
             return Err(SizingError::NoPorts);
         }
         let topology = Self { buses, ports };
-        match topology.check_devices(1) {
-            Ok(()) => Ok(topology),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// USB buses.
-    #[must_use]
-    pub const fn buses(&self) -> u32 {
-        self.buses
+        tri!(topology.check_devices(1));
+        Ok(topology)
     }
 
     /// Ports that a user can plug into.

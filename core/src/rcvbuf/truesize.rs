@@ -45,10 +45,14 @@ pub enum SmallHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SkbAbi {
-    width: PointerWidth,
-    shared_info: u32,
-    sk_buff: u32,
-    small_head: SmallHead,
+    /// Width of the kernel's pointers.
+    pub width: PointerWidth,
+    /// Bytes of `struct skb_shared_info`, rounded up to 64.
+    pub shared_info: u32,
+    /// Bytes of `struct sk_buff`, rounded up to 64.
+    pub sk_buff: u32,
+    /// The cache of small heads.
+    pub small_head: SmallHead,
 }
 
 impl SkbAbi {
@@ -78,42 +82,12 @@ impl SkbAbi {
     /// 32-bit user space on a 64-bit kernel has to take [`BOUND_64`](Self::BOUND_64) instead.
     pub const BOUND: Self = if cfg!(target_pointer_width = "32") { Self::BOUND_32 } else { Self::BOUND_64 };
 
-    /// An ABI from the sizes, in bytes and rounded up to 64, of `struct skb_shared_info` and `struct sk_buff`.
-    #[must_use]
-    pub const fn new(width: PointerWidth, shared_info: u32, sk_buff: u32, small_head: SmallHead) -> Self {
-        Self { width, shared_info, sk_buff, small_head }
-    }
-
     const fn bits64(small_head: SmallHead) -> Self {
-        Self::new(PointerWidth::Bits64, 320, 256, small_head)
+        Self { width: PointerWidth::Bits64, shared_info: 320, sk_buff: 256, small_head }
     }
 
     const fn bits32(small_head: SmallHead) -> Self {
-        Self::new(PointerWidth::Bits32, 256, 192, small_head)
-    }
-
-    /// Width of the kernel's pointers.
-    #[must_use]
-    pub const fn width(&self) -> PointerWidth {
-        self.width
-    }
-
-    /// Bytes of `struct skb_shared_info`, rounded up.
-    #[must_use]
-    pub const fn shared_info(&self) -> u32 {
-        self.shared_info
-    }
-
-    /// Bytes of `struct sk_buff`, rounded up.
-    #[must_use]
-    pub const fn sk_buff(&self) -> u32 {
-        self.sk_buff
-    }
-
-    /// The cache of small heads.
-    #[must_use]
-    pub const fn small_head(&self) -> SmallHead {
-        self.small_head
+        Self { width: PointerWidth::Bits32, shared_info: 256, sk_buff: 192, small_head }
     }
 
     /// Bytes that a queued datagram of `len` bytes is charged: `skb->truesize`.

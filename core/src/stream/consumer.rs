@@ -19,20 +19,20 @@ pub enum Lag {
 
 /// A cursor, a selection, and how far a delta has come.
 pub(super) struct Consumer {
-    id: ConsumerId,
-    selection: Selection,
-    lag: Lag,
+    pub(super) id: ConsumerId,
+    pub(super) selection: Selection,
+    pub(super) lag: Lag,
     /// What it reads next.
-    cursor: Cursor,
+    pub(super) cursor: Cursor,
     phase: Phase,
     /// Why it gets the delta.
     origin: Origin,
     /// Steps that it missed, and of which it did not get the number yet.
-    missed: u64,
+    pub(super) missed: u64,
     /// Whether [`Delivery::Reset`] is due.
     reset_due: bool,
     /// Whether it wants [`Delivery::SnapshotEnd`].
-    marks_snapshot_end: bool,
+    pub(super) marks_snapshot_end: bool,
     /// Whether that is due.
     snapshot_end_due: bool,
 }
@@ -65,26 +65,6 @@ impl Consumer {
         }
     }
 
-    pub(super) const fn id(&self) -> ConsumerId {
-        self.id
-    }
-
-    pub(super) const fn selection(&self) -> &Selection {
-        &self.selection
-    }
-
-    pub(super) const fn lag(&self) -> Lag {
-        self.lag
-    }
-
-    pub(super) const fn cursor(&self) -> Cursor {
-        self.cursor
-    }
-
-    pub(super) const fn missed(&self) -> u64 {
-        self.missed
-    }
-
     /// Returns what it would get if nothing more happened, and what it missed.
     pub(super) fn unread<const S: usize, const B: usize>(
         &self,
@@ -96,10 +76,6 @@ impl Consumer {
             Phase::Journal { .. } => 0,
         };
         head.step - self.cursor.step + self.missed + delta + u64::from(self.reset_due)
-    }
-
-    pub(super) const fn mark_snapshot_end(&mut self) {
-        self.marks_snapshot_end = true;
     }
 
     pub(super) fn reset<const S: usize, const B: usize>(
@@ -120,8 +96,8 @@ impl Consumer {
         now: Instant,
         buffer: &'b mut DeliveryBuffer,
     ) -> Option<Delivery<'b>> {
-        if self.cursor < journal.tail() {
-            self.skip_to(journal.head(), table);
+        if self.cursor < journal.tail {
+            self.skip_to(journal.head, table);
             if let Phase::Journal { .. } = self.phase {
                 return Some(self.fall_behind());
             }
@@ -134,7 +110,7 @@ impl Consumer {
                 return self.deliver_made(table, index, effect, now, self.origin, buffer);
             }
             // What was put in meanwhile is read from the journal, but devices came and went already.
-            self.phase = Phase::Journal { fresh_from: journal.head().step };
+            self.phase = Phase::Journal { fresh_from: journal.head.step };
             self.snapshot_end_due = self.marks_snapshot_end;
             if self.missed > 0 {
                 return Some(self.take_missed());
@@ -152,14 +128,14 @@ impl Consumer {
         table: &mut DeviceTable<S, B>,
         buffer: &'b mut DeliveryBuffer,
     ) -> Option<Delivery<'b>> {
-        while self.cursor != journal.head() {
+        while self.cursor != journal.head {
             let record = journal.record(self.cursor);
             let is_fresh =
                 matches!(self.phase, Phase::Journal { fresh_from } if self.cursor.step >= fresh_from);
             if let Some((device, Effect::Add)) = record.device {
                 if is_fresh && !table.is_current(device) {
                     // Its slot was needed: for this consumer that is as if the step had been overwritten.
-                    self.skip_to(journal.head(), table);
+                    self.skip_to(journal.head, table);
                     return Some(self.fall_behind());
                 }
             }

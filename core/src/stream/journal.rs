@@ -27,10 +27,12 @@ pub(super) struct Cursor {
 /// The last bytes of the stream.
 pub(super) struct Journal<const BYTES: usize> {
     bytes: [u8; BYTES],
-    tail: Cursor,
-    head: Cursor,
+    /// The oldest record.
+    pub(super) tail: Cursor,
+    /// Behind the newest record.
+    pub(super) head: Cursor,
     /// Steps that were larger than the ring.
-    oversized: u64,
+    pub(super) oversized: u64,
 }
 
 /// One step, without its datagram.
@@ -51,20 +53,6 @@ impl<const BYTES: usize> Journal<BYTES> {
         let start = Cursor { byte: 0, step: 0 };
         Self { bytes: [0; BYTES], tail: start, head: start, oversized: 0 }
     };
-
-    /// Behind the newest record.
-    pub(super) const fn head(&self) -> Cursor {
-        self.head
-    }
-
-    /// The oldest record.
-    pub(super) const fn tail(&self) -> Cursor {
-        self.tail
-    }
-
-    pub(super) const fn oversized(&self) -> u64 {
-        self.oversized
-    }
 
     /// Overwrites the oldest records, and returns the number of steps that were put in. One that is larger than the ring
     /// goes by as if it had been overwritten already.

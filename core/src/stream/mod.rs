@@ -207,7 +207,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     pub fn join(&mut self, selection: Selection, lag: Lag) -> Option<ConsumerId> {
         let place = self.consumers.iter().position(|place| place.as_ref().is_none())?;
         let id = ConsumerId::of(place)?;
-        self.consumers[place] = Zeroable::Just(Consumer::new(id, selection, lag, self.journal.head()));
+        self.consumers[place] = Zeroable::Just(Consumer::new(id, selection, lag, self.journal.head));
         Some(id)
     }
 
@@ -215,14 +215,14 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     /// changes from here on.
     pub fn mark_announced(&mut self, id: ConsumerId) {
         if let Some(consumer) = self.consumers[id.place()].as_ref() {
-            self.table.mark_all_announced(id, consumer.selection());
+            self.table.mark_all_announced(id, &consumer.selection);
         }
     }
 
     /// From here on a consumer gets [`Delivery::SnapshotEnd`] behind each snapshot and delta.
     pub fn mark_snapshot_end(&mut self, id: ConsumerId) {
         if let Some(consumer) = self.consumers[id.place()].as_mut() {
-            consumer.mark_snapshot_end();
+            consumer.marks_snapshot_end = true;
         }
     }
 
@@ -248,7 +248,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     /// Makes a consumer forget everything that was announced to it: it gets [`Delivery::Reset`], and then a snapshot.
     pub fn reset(&mut self, id: ConsumerId) {
         if let Some(consumer) = self.consumers[id.place()].as_mut() {
-            consumer.reset(&mut self.table, self.journal.head());
+            consumer.reset(&mut self.table, self.journal.head);
             self.resets += 1;
         }
     }
@@ -257,13 +257,13 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     /// inode, if that takes consumers that may be [reset](Lag::Reset): the one that holds most tombstones
     /// first.
     fn make_room(&mut self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) {
-        let may_be_reset = |consumer: &&Consumer| consumer.lag() == Lag::Reset;
+        let may_be_reset = |consumer: &&Consumer| consumer.lag == Lag::Reset;
         if !self.consumers.iter().filter_map(Zeroable::as_ref).any(|consumer| may_be_reset(&consumer)) {
             return;
         }
         while !self.table.has_room(uevent, inode) {
             let candidates = self.consumers.iter().filter_map(Zeroable::as_ref).filter(may_be_reset);
-            let holds = candidates.map(|consumer| (self.table.tombstones(consumer.id()), consumer.id()));
+            let holds = candidates.map(|consumer| (self.table.tombstones(consumer.id), consumer.id));
             match holds.max_by_key(|(tombstones, _)| *tombstones) {
                 Some((1.., id)) => self.reset(id),
                 _ => return,
@@ -298,39 +298,39 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     #[must_use]
     pub const fn counts(&self) -> StreamCounts {
         let (unfit, unknown_removals) = self.table.counts();
-        StreamCounts { unfit, unknown_removals, oversized: self.journal.oversized(), resets: self.resets }
+        StreamCounts { unfit, unknown_removals, oversized: self.journal.oversized, resets: self.resets }
     }
 
     /// Returns the steps that were put into the journal from the start.
     #[must_use]
     pub const fn steps(&self) -> u64 {
-        self.journal.head().step
+        self.journal.head.step
     }
 
     /// Returns the steps that a consumer has been past, delivered or not: comparable with [`steps`](Self::steps).
     #[must_use]
     pub fn read_steps(&self, id: ConsumerId) -> u64 {
-        self.consumers[id.place()].as_ref().map_or(0, |consumer| consumer.cursor().step)
+        self.consumers[id.place()].as_ref().map_or(0, |consumer| consumer.cursor.step)
     }
 
     /// Returns the steps that a consumer missed, and of which it did not get the number yet.
     #[must_use]
     pub fn missed(&self, id: ConsumerId) -> u64 {
-        self.consumers[id.place()].as_ref().map_or(0, Consumer::missed)
+        self.consumers[id.place()].as_ref().map_or(0, |consumer| consumer.missed)
     }
 
     /// Returns `true` if steps were overwritten that a consumer has not read: it will miss all up to the newest.
     #[must_use]
     pub fn is_overrun(&self, id: ConsumerId) -> bool {
         let consumer = self.consumers[id.place()].as_ref();
-        consumer.is_some_and(|consumer| consumer.cursor() < self.journal.tail())
+        consumer.is_some_and(|consumer| consumer.cursor < self.journal.tail)
     }
 
     /// Returns what a consumer did not get yet: steps of the journal, those that it missed, and those of the delta.
     #[must_use]
     pub fn unread(&self, id: ConsumerId) -> u64 {
         let consumer = self.consumers[id.place()].as_ref();
-        consumer.map_or(0, |consumer| consumer.unread(self.journal.head(), &self.table))
+        consumer.map_or(0, |consumer| consumer.unread(self.journal.head, &self.table))
     }
 }
 

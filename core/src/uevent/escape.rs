@@ -46,12 +46,6 @@ impl fmt::Display for EscapedWord<'_> {
     }
 }
 
-impl fmt::Debug for EscapedWord<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&Escaped(self.0), f)
-    }
-}
-
 /// Returns `true` if a character can be sent to a terminal or a log as it is: one that is seen, in the order in which
 /// it stands.
 ///

@@ -21,11 +21,11 @@ mod properties;
 pub use action::Action;
 pub(crate) use encode::compose;
 pub use encode::{EncodeError, Encoder};
-pub use error::ParseError;
+pub use error::{ParseError, ParseFault};
 pub use escape::{Escaped, EscapedWord, is_visible};
 #[cfg(feature = "defmt")]
 pub use field::Field;
-pub use owned::{TooLarge, UeventBuf};
+pub use owned::UeventBuf;
 pub use properties::{Product, Property};
 
 use crate::bytes::decimal;
@@ -64,7 +64,7 @@ impl<'a> Uevent<'a> {
     ///
     /// The first fault, each with the offset where it stands, in this order: an empty datagram, a
     /// frame of libudev, a missing NUL at the end, the header, the length of all properties, then each
-    /// property from the first to the last. See [`ParseError`].
+    /// property from the first to the last. See [`ParseFault`].
     pub fn parse(datagram: &'a [u8]) -> Result<Self, ParseError> {
         Ok(Self { datagram, layout: parse::datagram(datagram)? })
     }
@@ -77,13 +77,13 @@ impl<'a> Uevent<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`parse`](Self::parse), and [`ParseError::NoSeqnum`].
+    /// Those of [`parse`](Self::parse), and [`ParseFault::NoSeqnum`].
     pub fn from_kernel(datagram: &'a [u8]) -> Result<Self, ParseError> {
         let uevent = Self::parse(datagram)?;
         if parse::ends_with_seqnum(datagram) {
             Ok(uevent)
         } else {
-            Err(ParseError::NoSeqnum { offset: datagram.len() })
+            Err(ParseError { offset: datagram.len(), fault: ParseFault::NoSeqnum })
         }
     }
 
@@ -96,13 +96,13 @@ impl<'a> Uevent<'a> {
     /// What happened: the header's part before `@`.
     #[must_use]
     pub fn action(&self) -> Action<'a> {
-        Action::from(self.layout.action(self.datagram))
+        Action::from(&self.datagram[..self.layout.at.into()])
     }
 
     /// The device's path in sysfs, without the `/sys` in front: the header's part behind `@`.
     #[must_use]
     pub fn devpath(&self) -> &'a [u8] {
-        self.layout.devpath(self.datagram)
+        &self.datagram[usize::from(self.layout.at) + 1..self.layout.header_end.into()]
     }
 
     /// All properties in the order of the datagram, repeated keys included.
@@ -112,7 +112,7 @@ impl<'a> Uevent<'a> {
 
     /// All properties as they stand in the datagram, each with its NUL.
     pub(crate) fn property_bytes(&self) -> &'a [u8] {
-        self.layout.properties(self.datagram)
+        &self.datagram[usize::from(self.layout.header_end) + 1..]
     }
 
     /// The value of the first property with this key.
@@ -124,7 +124,7 @@ impl<'a> Uevent<'a> {
     /// `SUBSYSTEM`, such as `usb` or `block`.
     #[must_use]
     pub fn subsystem(&self) -> Option<&'a [u8]> {
-        self.layout.subsystem(self.datagram)
+        self.layout.subsystem.of(self.datagram)
     }
 
     /// `DEVTYPE`, such as `usb_device`, `usb_interface`, `disk` or `partition`.
@@ -187,7 +187,7 @@ impl<'a> Uevent<'a> {
     /// It proves no loss: events come out of order, and those of other network namespaces make gaps.
     #[must_use]
     pub fn seqnum(&self) -> Option<u64> {
-        decimal(self.layout.seqnum(self.datagram)?)
+        decimal(self.layout.seqnum.of(self.datagram)?)
     }
 
     /// `BUSNUM`: the number of the USB bus. `None` if absent or no decimal number that fits.

@@ -2,8 +2,8 @@ use core::fmt;
 
 use heapless::Vec;
 
-use super::Uevent;
 use super::parse::Layout;
+use super::{EncodeError, Uevent};
 
 /// A uevent that owns its bytes, for whoever must keep one: at most `N` of them, inline.
 ///
@@ -20,7 +20,7 @@ use super::parse::Layout;
 /// assert_eq!(kept.as_uevent().seqnum(), Some(9));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UeventBuf<const N: usize> {
     bytes: Vec<u8, N>,
     layout: Layout,
@@ -31,11 +31,11 @@ impl<const N: usize> UeventBuf<N> {
     ///
     /// # Errors
     ///
-    /// [`TooLarge`] if its datagram has more than `N` bytes.
-    pub fn copy_of(uevent: &Uevent<'_>) -> Result<Self, TooLarge> {
-        let datagram = uevent.datagram;
-        let bytes =
-            Vec::from_slice(datagram).map_err(|_| TooLarge { length: datagram.len(), capacity: N })?;
+    /// [`EncodeError::BufferFull`] if its datagram has more than `N` bytes.
+    pub fn copy_of(uevent: &Uevent<'_>) -> Result<Self, EncodeError> {
+        let wanted = uevent.datagram.len();
+        let bytes = Vec::from_slice(uevent.datagram);
+        let bytes = bytes.map_err(|_| EncodeError::BufferFull { wanted, capacity: N })?;
         Ok(Self { bytes, layout: uevent.layout })
     }
 
@@ -46,34 +46,8 @@ impl<const N: usize> UeventBuf<N> {
     }
 }
 
-impl<const N: usize> PartialEq for UeventBuf<N> {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
-    }
-}
-
-impl<const N: usize> Eq for UeventBuf<N> {}
-
 impl<const N: usize> fmt::Debug for UeventBuf<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_uevent().fmt(f)
     }
 }
-
-/// A uevent does not fit into the [`UeventBuf`] that was to keep it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct TooLarge {
-    /// Bytes that the uevent has.
-    pub length: usize,
-    /// Bytes that there is room for.
-    pub capacity: usize,
-}
-
-impl fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a uevent of {} bytes does not fit into {}", self.length, self.capacity)
-    }
-}
-
-impl core::error::Error for TooLarge {}

@@ -6,7 +6,7 @@ use nom::error::{ErrorKind, ParseError as NomError};
 use nom::sequence::pair;
 use nom::{Finish, IResult, Parser};
 
-use super::error::ParseError;
+use super::error::{ParseError, ParseFault};
 use super::properties::Property;
 use crate::limits::{MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 
@@ -20,69 +20,37 @@ const LIBUDEV_PREFIX: &[u8] = b"libudev\0";
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Index of the header's `@`.
-    at: u16,
+    pub(super) at: u16,
     /// Index of the header's NUL.
-    header_end: u16,
-    subsystem: Span,
-    seqnum: Span,
-}
-
-impl Layout {
-    pub(super) fn action<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
-        &datagram[..usize::from(self.at)]
-    }
-
-    pub(super) fn devpath<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
-        &datagram[usize::from(self.at) + 1..usize::from(self.header_end)]
-    }
-
-    pub(super) fn properties<'a>(&self, datagram: &'a [u8]) -> &'a [u8] {
-        &datagram[usize::from(self.header_end) + 1..]
-    }
-
-    pub(super) fn subsystem<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
-        self.subsystem.of(datagram)
-    }
-
-    pub(super) fn seqnum<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
-        self.seqnum.of(datagram)
-    }
+    pub(super) header_end: u16,
+    pub(super) subsystem: Span,
+    pub(super) seqnum: Span,
 }
 
 /// A value within the datagram. No value begins at 0, where the header is: that stands for none.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Span {
+pub(super) struct Span {
     start: u16,
     end: u16,
 }
 
 impl Span {
-    fn of(self, datagram: &[u8]) -> Option<&[u8]> {
+    pub(super) fn of(self, datagram: &[u8]) -> Option<&[u8]> {
         (self.start != 0).then(|| &datagram[usize::from(self.start)..usize::from(self.end)])
     }
 }
 
 /// A fault, and what was left of the input where it shows.
 #[derive(Debug)]
-pub(super) struct Fault<'a> {
-    kind: Kind,
+struct Failure<'a> {
+    fault: ParseFault,
     rest: &'a [u8],
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    NotTerminated,
-    NoAt,
-    EmptyAction,
-    DevpathNotAbsolute,
-    NoEquals,
-    EmptyKey,
-}
-
-impl<'a> NomError<&'a [u8]> for Fault<'a> {
+impl<'a> NomError<&'a [u8]> for Failure<'a> {
     /// For nom's own combinators. Those used here fail on nothing but input that should have ended.
     fn from_error_kind(rest: &'a [u8], _: ErrorKind) -> Self {
-        Self { kind: Kind::NotTerminated, rest }
+        Self { fault: ParseFault::NotTerminated, rest }
     }
 
     fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
@@ -90,46 +58,38 @@ impl<'a> NomError<&'a [u8]> for Fault<'a> {
     }
 }
 
-impl Fault<'_> {
+impl Failure<'_> {
     /// `end` is the offset at which the parsed input ends.
-    fn at(&self, end: usize) -> ParseError {
-        let offset = end - self.rest.len();
-        match self.kind {
-            Kind::NotTerminated => ParseError::NotTerminated { offset },
-            Kind::NoAt => ParseError::NoAt { offset },
-            Kind::EmptyAction => ParseError::EmptyAction { offset },
-            Kind::DevpathNotAbsolute => ParseError::DevpathNotAbsolute { offset },
-            Kind::NoEquals => ParseError::NoEquals { offset },
-            Kind::EmptyKey => ParseError::EmptyKey { offset },
-        }
+    const fn at(&self, end: usize) -> ParseError {
+        ParseError { offset: end - self.rest.len(), fault: self.fault }
     }
 }
 
-fn fault<T>(kind: Kind, rest: &[u8]) -> Result<T, nom::Err<Fault<'_>>> {
-    Err(nom::Err::Error(Fault { kind, rest }))
+fn fault<T>(fault: ParseFault, rest: &[u8]) -> Result<T, nom::Err<Failure<'_>>> {
+    Err(nom::Err::Error(Failure { fault, rest }))
 }
 
 /// Checks a whole datagram.
 pub(super) fn datagram(datagram: &[u8]) -> Result<Layout, ParseError> {
     if datagram.is_empty() {
-        return Err(ParseError::Empty { offset: 0 });
+        return Err(ParseError { offset: 0, fault: ParseFault::Empty });
     }
     if datagram.starts_with(LIBUDEV_PREFIX) {
-        return Err(ParseError::LibudevFrame { offset: 0 });
+        return Err(ParseError { offset: 0, fault: ParseFault::LibudevFrame });
     }
     if datagram.last() != Some(&NUL) {
-        return Err(ParseError::NotTerminated { offset: datagram.len() });
+        return Err(ParseError { offset: datagram.len(), fault: ParseFault::NotTerminated });
     }
     let (block, header) = terminated_by_nul(datagram).finish().map_err(|f| f.at(datagram.len()))?;
     let header_end = header.len();
     if header_end >= MAX_HEADER_BYTES {
-        return Err(ParseError::TooLong { offset: MAX_HEADER_BYTES, limit: MAX_HEADER_BYTES });
+        return Err(ParseError { offset: MAX_HEADER_BYTES, fault: ParseFault::TooLong });
     }
     let (_, (action, devpath)) =
         all_consuming(pair(action, devpath)).parse(header).finish().map_err(|f| f.at(header_end))?;
     if block.len() > MAX_PROPERTY_BYTES {
         let offset = header_end + 1 + MAX_PROPERTY_BYTES;
-        return Err(ParseError::TooLong { offset, limit: MAX_PROPERTY_BYTES });
+        return Err(ParseError { offset, fault: ParseFault::TooLong });
     }
     properties(datagram.len(), block, action, devpath).map(|found| Layout {
         at: to_u16(action.len()),
@@ -147,7 +107,7 @@ fn properties(total: usize, block: &[u8], action: &[u8], devpath: &[u8]) -> Resu
     while !left.is_empty() {
         let offset = total - left.len();
         if count == MAX_PROPERTIES {
-            return Err(ParseError::TooManyProperties { offset, limit: MAX_PROPERTIES });
+            return Err(ParseError { offset, fault: ParseFault::TooManyProperties });
         }
         let (behind, Property { key, value }) = property(left).finish().map_err(|f| f.at(total))?;
         count += 1;
@@ -160,13 +120,13 @@ fn properties(total: usize, block: &[u8], action: &[u8], devpath: &[u8]) -> Resu
             b"ACTION" if !action_seen => {
                 action_seen = true;
                 if value != action {
-                    return Err(ParseError::ActionDisagrees { offset });
+                    return Err(ParseError { offset, fault: ParseFault::ActionDisagrees });
                 }
             }
             b"DEVPATH" if !devpath_seen => {
                 devpath_seen = true;
                 if value != devpath {
-                    return Err(ParseError::DevpathDisagrees { offset });
+                    return Err(ParseError { offset, fault: ParseFault::DevpathDisagrees });
                 }
             }
             b"SUBSYSTEM" if found.subsystem == Span::default() => found.subsystem = span(),
@@ -192,41 +152,41 @@ const fn to_u16(offset: usize) -> u16 {
 
 /// `key=value\0`.
 #[inline]
-fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, Fault<'_>> {
+fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, Failure<'_>> {
     pair(key, terminated_by_nul).map(|(key, value)| Property { key, value }).parse(input)
 }
 
 /// What stands before the first `=`, which is consumed.
 #[inline]
-fn key(input: &[u8]) -> IResult<&[u8], &[u8], Fault<'_>> {
+fn key(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     // A loop is through before a vector search has begun.
     match input.iter().position(|&byte| byte == b'=' || byte == NUL) {
-        Some(0) if input[0] == b'=' => fault(Kind::EmptyKey, input),
+        Some(0) if input[0] == b'=' => fault(ParseFault::EmptyKey, input),
         Some(end) if input[end] == b'=' => Ok((&input[end + 1..], &input[..end])),
-        _ => fault(Kind::NoEquals, input),
+        _ => fault(ParseFault::NoEquals, input),
     }
 }
 
 /// What stands before the next NUL, which is consumed.
 #[inline]
-fn terminated_by_nul(input: &[u8]) -> IResult<&[u8], &[u8], Fault<'_>> {
+fn terminated_by_nul(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     match memchr(NUL, input) {
         Some(end) => Ok((&input[end + 1..], &input[..end])),
-        None => fault(Kind::NotTerminated, &input[input.len()..]),
+        None => fault(ParseFault::NotTerminated, &input[input.len()..]),
     }
 }
 
 /// What stands before the header's first `@`, which is consumed. A devpath may hold another `@`, as
 /// `soc@0` does.
-fn action(header: &[u8]) -> IResult<&[u8], &[u8], Fault<'_>> {
+fn action(header: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     match memchr(b'@', header) {
-        Some(0) => fault(Kind::EmptyAction, header),
+        Some(0) => fault(ParseFault::EmptyAction, header),
         Some(at) => Ok((&header[at + 1..], &header[..at])),
-        None => fault(Kind::NoAt, &header[header.len()..]),
+        None => fault(ParseFault::NoAt, &header[header.len()..]),
     }
 }
 
 /// All the rest of the header.
-fn devpath(input: &[u8]) -> IResult<&[u8], &[u8], Fault<'_>> {
-    if input.first() == Some(&b'/') { rest(input) } else { fault(Kind::DevpathNotAbsolute, input) }
+fn devpath(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
+    if input.first() == Some(&b'/') { rest(input) } else { fault(ParseFault::DevpathNotAbsolute, input) }
 }

@@ -8,7 +8,7 @@ use defmt_decoder::{DecodeError, Table};
 use proptest::prelude::*;
 use proptest::sample::select;
 use sureplug_core::uevent::{
-    Action, EncodeError, Escaped, Field, ParseError, Property, TooLarge, Uevent, UeventBuf,
+    Action, EncodeError, Escaped, Field, ParseError, ParseFault, Property, Uevent, UeventBuf,
 };
 use sureplug_defmt_tests::sent;
 use sureplug_tests::captured::captured;
@@ -178,14 +178,12 @@ fn every_action_is_logged_as_it_was_sent() {
 #[test]
 fn errors_are_logged_with_their_figures() {
     let error = Uevent::parse(b"add@/a\0K\0").expect_err("no uevent");
-    assert_eq!(shown(&error), "NoEquals { offset: 7 }");
-    let error = ParseError::TooManyProperties { offset: 263, limit: 64 };
-    assert_eq!(shown(&error), "TooManyProperties { offset: 263, limit: 64 }");
+    assert_eq!(shown(&error), "ParseError { offset: 7, fault: NoEquals }");
+    let error = ParseError { offset: 263, fault: ParseFault::TooManyProperties };
+    assert_eq!(shown(&error), "ParseError { offset: 263, fault: TooManyProperties }");
     assert_eq!(shown(&EncodeError::BadAction), "BadAction");
     let error = EncodeError::BufferFull { wanted: 22, capacity: 21 };
     assert_eq!(shown(&error), "BufferFull { wanted: 22, capacity: 21 }");
-    let error = TooLarge { length: 22, capacity: 21 };
-    assert_eq!(shown(&error), "TooLarge { length: 22, capacity: 21 }");
     let product = Uevent::parse(b"add@/a\0PRODUCT=a/b/c\0").expect("a uevent").product();
     assert_eq!(shown(&product), "Some(Product { vendor: 10, product: 11, bcd_device: 12 })");
 }

@@ -13,7 +13,7 @@ use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::netlink::DropCounter;
 use sureplug_core::netlink::{KernelUids, Sender};
 use sureplug_core::rcvbuf::{DeviceClass, SizingError, SkbAbi, parse_u32};
-use sureplug_core::uevent::{EncodeError, Encoder, ParseError, TooLarge, Uevent, UeventBuf};
+use sureplug_core::uevent::{EncodeError, Encoder, ParseError, Uevent, UeventBuf};
 
 mod stubs;
 
@@ -25,7 +25,6 @@ const TRUESIZE: u32 = SkbAbi::ARM64_6_1.truesize(293);
 #[derive(defmt::Format)]
 enum Failure {
     Parse(ParseError),
-    Keep(TooLarge),
     Encode(EncodeError),
     Size(SizingError),
 }
@@ -47,7 +46,7 @@ fn run(datagram: &[u8]) -> Result<Infallible, Failure> {
     let mut drops = DropCounter::starting_at(0);
     loop {
         let uevent = Uevent::parse(datagram).map_err(Failure::Parse)?;
-        let kept = UeventBuf::<MAX_DATAGRAM_BYTES>::copy_of(&uevent).map_err(Failure::Keep)?;
+        let kept = UeventBuf::<MAX_DATAGRAM_BYTES>::copy_of(&uevent).map_err(Failure::Encode)?;
         let mut buffer = [0; 256];
         kept.as_uevent().encode(&mut buffer).map_err(Failure::Encode)?;
         let mut encoder =
@@ -58,7 +57,7 @@ fn run(datagram: &[u8]) -> Result<Infallible, Failure> {
 
         let ports = parse_u32(black_box("4"), &(1..=127)).map_err(Failure::Size)?;
         defmt::println!("{=u32} {=u32}", ports, TRUESIZE);
-        black_box(DeviceClass::Keyboard.profile().devices());
+        black_box(DeviceClass::Keyboard.profile().devices);
         let sender = Sender { port: 0, groups: 1, uid: Some(0) };
         defmt::println!("{} {}", drops.observe(black_box(1)), KernelUids::INITIAL.believe(black_box(sender)));
     }

@@ -72,7 +72,7 @@ pub fn classes_rs() -> String {
          //! Generated: `cargo run --bin plug_profiles` in `tests/` writes this file. Where kernels and boards differ in a\n\
          //! length, it holds the largest.\n\
          \n\
-         use super::profile::{EventShape, PlugProfile};\n\
+         use super::profile::{EventShape, EventShapes, PlugProfile};\n\
          \n\
          const fn e(count: u16, base_len: u16, devpath_copies: u8, name_copies: u8) -> EventShape {\n    \
          EventShape { base_len, count, devpath_copies, name_copies }\n\
@@ -94,7 +94,7 @@ fn class(file: &mut String, source: &Source) {
     write!(
         file,
         "\n/// Scenario `{scenario}` on {}.\n///\n/// Cycle: {how}.\n#[rustfmt::skip]\n\
-         pub(super) const {name}: PlugProfile<'static> = PlugProfile {{\n    plug: &[\n{}    ],\n    unplug: &[\n{}    ],\n    \
+         pub(super) const {name}: PlugProfile<'static> = PlugProfile {{\n    plug: EventShapes(&[\n{}    ]),\n    unplug: EventShapes(&[\n{}    ]),\n    \
          devices: {devices},\n    shortest_cycle_ms: {cycle_ms},\n}};\n",
         folders.join(", "),
         rows(&kernels, source.scenario, "plug"),

@@ -133,7 +133,9 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
                 let seen = found.filter(|&index| self.slots.slot(index).marks.verdict != Verdict::Unseen);
                 if let Some(index) = seen {
                     self.slots.slot_mut(index).state = State::Present;
-                    self.scan.as_mut().map(Scan::count_announced);
+                    if let Some(scan) = self.scan.as_mut() {
+                        scan.outcome.added += 1;
+                    }
                     self.emit_made(index, Effect::Add, origin, out);
                 }
             }
@@ -178,7 +180,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     /// Removes a device in whose place another one is. What a scan has found below that, it still announces.
     pub(super) fn replace(&mut self, index: Index, out: Out<'_>) {
         if let Some(scan) = self.scan.as_mut() {
-            scan.look_again();
+            scan.unseen_from = 0;
             self.doom_below(index);
         }
         self.remove_tree(index, Origin::Resync, out);

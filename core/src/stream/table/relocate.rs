@@ -19,7 +19,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         if let Some(old_path) = old_path {
             self.touch(old_path, true);
             if let Some(scan) = self.scan.as_mut() {
-                scan.look_again();
+                scan.unseen_from = 0;
             }
             inode = self.depart(old_path, uevent, out);
         }

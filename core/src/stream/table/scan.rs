@@ -66,11 +66,11 @@ pub(super) struct Scan {
     /// Whether all events were applied that were sent before the scan began. Until then they may be older
     /// than what was lost.
     caught_up: bool,
-    /// Where the search for devices that were not seen goes on.
-    unseen_from: usize,
+    /// Where the search for devices that were not seen goes on: from the start when some are where it has been.
+    pub(super) unseen_from: usize,
     /// What was counted before.
     unfit: u64,
-    outcome: ScanOutcome,
+    pub(super) outcome: ScanOutcome,
 }
 
 impl Scan {
@@ -84,16 +84,6 @@ impl Scan {
     /// Whether what an event tells of need not be looked for.
     pub(super) const fn verdict_of_reported(&self) -> Verdict {
         if self.caught_up { Verdict::Reported } else { Verdict::Unseen }
-    }
-
-    /// Devices are where the search has been already.
-    pub(super) const fn look_again(&mut self) {
-        self.unseen_from = 0;
-    }
-
-    /// A device that was found is announced before the scan has ended.
-    pub(super) const fn count_announced(&mut self) {
-        self.outcome.added += 1;
     }
 }
 
@@ -185,7 +175,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     fn conclude(&mut self) -> bool {
         let Some(scan) = self.scan.as_mut() else { return false };
         if !core::mem::replace(&mut scan.caught_up, true) {
-            scan.look_again();
+            scan.unseen_from = 0;
         }
         !core::mem::take(&mut self.touched)
     }

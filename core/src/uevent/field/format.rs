@@ -3,7 +3,7 @@
 use defmt::{Display2Format, Format, Formatter, Str, intern, write};
 
 use super::Field;
-use crate::uevent::{Action, Escaped, Property, Uevent, UeventBuf};
+use crate::uevent::{Escaped, Property, Uevent, UeventBuf};
 
 macro_rules! words {
     ($($word:literal)*) => {
@@ -49,24 +49,6 @@ macro_rules! number {
     };
 }
 pub(super) use number;
-
-impl Format for Action<'_> {
-    // The arms differ in their strings, which clippy does not see.
-    #[allow(clippy::match_same_arms)]
-    fn format(&self, f: Formatter<'_>) {
-        match self {
-            Self::Add => write!(f, "add"),
-            Self::Remove => write!(f, "remove"),
-            Self::Change => write!(f, "change"),
-            Self::Move => write!(f, "move"),
-            Self::Online => write!(f, "online"),
-            Self::Offline => write!(f, "offline"),
-            Self::Bind => write!(f, "bind"),
-            Self::Unbind => write!(f, "unbind"),
-            Self::Other(bytes) => Escaped(bytes).format(f),
-        }
-    }
-}
 
 impl Format for Escaped<'_> {
     fn format(&self, f: Formatter<'_>) {
