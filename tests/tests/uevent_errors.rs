@@ -22,7 +22,7 @@ fn each_fault_has_its_error_and_offset() {
         (b"@/a\0", ParseError { offset: 0, fault: ParseFault::EmptyAction }),
         (b"add@\0", ParseError { offset: 4, fault: ParseFault::DevpathNotAbsolute }),
         (b"add@a/b\0", ParseError { offset: 4, fault: ParseFault::DevpathNotAbsolute }),
-        (b"add/a\0", ParseError { offset: 4, fault: ParseFault::DevpathNotAbsolute }),
+        (b"add@@/a\0", ParseError { offset: 4, fault: ParseFault::DevpathNotAbsolute }),
         (b"add@/a\0K\0", ParseError { offset: 7, fault: ParseFault::NoEquals }),
         (b"add@/a\0\0", ParseError { offset: 7, fault: ParseFault::NoEquals }),
         (b"add@/a\0K=v\0L\0M=v\0", ParseError { offset: 11, fault: ParseFault::NoEquals }),

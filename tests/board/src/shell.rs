@@ -9,7 +9,7 @@ pub struct Shell {
 }
 
 /// Begins the line behind a command's output.
-const END: &str = "end";
+const END: &str = "@@end@@";
 
 /// How long a command may take, on a board that others' work slows down.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -44,6 +44,7 @@ pub enum Condition {
 /// # }
 /// # use sureplug_core::time::Instant;
 /// use sureplug_board::service::led::indicator::{Condition, Indicator};
+/// use sureplug_core::time::Instant;
 ///
 /// let mut indicator = Indicator::new(Pin(false));
 /// indicator.show(Condition::Steady, Instant::from_nanos(7_000_000_000))?;
