@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_tracked_is_under_no_rule() {
+    fn untracked_events_obey_no_alternation() {
         let lines = [
             untracked("remove", "/devices/a"),
             event("add", "/devices/a"),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_reset_everything_is_told_anew() {
+    fn after_a_reset_everything_is_delivered_anew() {
         let (add, reset) = (event("add", "/devices/a"), json!({"kind": "reset"}));
         let after = fold(&[add.clone(), reset.clone(), add.clone()]).unwrap();
         assert_eq!((after.resets, after.present.len()), (1, 1));

@@ -55,7 +55,7 @@ fn a_stand_in_of_proc_is_read_as_the_kernels() {
 }
 
 #[test]
-fn who_ends_while_we_look_is_no_trouble() {
+fn audit_tolerates_processes_that_end_meanwhile() {
     let Some(_turn) = own_network_namespace("an audit while processes end") else { return };
     let end = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -117,7 +117,7 @@ fn of_many_that_start_together_one_gets_the_path() {
 }
 
 #[test]
-fn what_is_no_socket_is_left_alone() {
+fn broker_leaves_files_that_are_no_socket_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
     fs::write(&path, "precious").expect("a file");

@@ -27,7 +27,7 @@ fn in_python() -> Command {
 }
 
 #[test]
-fn they_are_complete_and_short() {
+fn examples_are_complete_and_short() {
     for (name, most) in [("events.c", 20), ("events.py", 20)] {
         let text = std::fs::read_to_string(example(name)).expect("an example");
         assert!(text.lines().count() < most, "{name}");

@@ -51,7 +51,7 @@ fn a_client_gets_what_is_present_and_then_what_happens() {
 }
 
 #[test]
-fn who_asks_for_nothing_gets_everything() {
+fn client_without_a_request_gets_everything() {
     let Some(_turn) = own_sysfs("a client without a request") else { return };
     let served = Served::start(LARGE);
     let mut application = served.connect("");
@@ -137,7 +137,7 @@ fn a_status_is_figures_and_the_end() {
 }
 
 #[test]
-fn a_status_says_how_full_the_table_is() {
+fn a_status_states_how_full_the_table_is() {
     let Some(_turn) = own_sysfs("the use of the table") else { return };
     let served = Served::start(LARGE);
     let mut reader = served.connect("SNAPSHOT=no");
@@ -164,7 +164,7 @@ fn a_status_says_how_full_the_table_is() {
 }
 
 #[test]
-fn what_is_no_request_is_refused_and_nobody_else_notices() {
+fn bad_request_is_refused_without_disturbing_others() {
     let Some(_turn) = own_sysfs("malformed requests") else { return };
     let served = Served::start(LARGE);
     let mut good = served.connect("SUBSYSTEM=mem");
@@ -210,7 +210,7 @@ fn what_is_no_request_is_refused_and_nobody_else_notices() {
 }
 
 #[test]
-fn who_asks_late_hears_the_answer_when_it_has_read_what_is_in_front_of_it() {
+fn late_request_is_answered_behind_what_is_queued() {
     let Some(_turn) = own_sysfs("late requests") else { return };
     let served = Served::start(LARGE);
     let asks_late = |request: &str| {
@@ -246,7 +246,7 @@ fn an_empty_packet_or_half_an_end_is_no_request() {
 }
 
 #[test]
-fn the_seventeenth_client_is_told_why_it_is_not_served() {
+fn seventeenth_client_learns_why_it_is_refused() {
     let Some(_turn) = own_sysfs("seventeen clients") else { return };
     let served = Served::start(LARGE);
     let mut clients: Vec<_> = (0..16).map(|_| served.connect("SUBSYSTEM=mem")).collect();
@@ -276,7 +276,7 @@ fn the_seventeenth_client_is_told_why_it_is_not_served() {
 }
 
 #[test]
-fn no_event_can_pass_for_what_the_daemon_says() {
+fn no_event_can_pass_for_a_message_of_the_daemon() {
     let Some(_turn) = own_sysfs("forged properties") else { return };
     let served = Served::start(LARGE);
     let mut application = served.connect("SNAPSHOT=no");

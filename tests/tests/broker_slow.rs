@@ -46,7 +46,7 @@ fn settled(application: &Daemon, events: u64) -> Value {
 
 /// More than its socket and the journal hold.
 #[test]
-fn i3_a_client_that_lags_is_told_which_devices_had_events_that_it_missed() {
+fn i3_a_lagging_client_gets_change_for_devices_whose_events_it_missed() {
     const EVENTS: u64 = 2_000;
     let Some(_turn) = own_sysfs("what a client missed of devices that stay") else { return };
     let tap = NetDevice::tap("silent").expect("a tap");
@@ -137,7 +137,7 @@ fn sent_and_lag(served: &Served, client: &Daemon) -> (u64, u64) {
 }
 
 #[test]
-fn the_status_says_what_waits_for_each_client() {
+fn the_status_states_what_waits_for_each_client() {
     let Some(_turn) = own_sysfs("the lag of a stopped client") else { return };
     let served = Served::start(LARGE);
     let (reads, stopped) = (application(&served, "SNAPSHOT=no"), application(&served, "SNAPSHOT=no"));
@@ -182,7 +182,7 @@ fn the_status_says_what_waits_for_each_client() {
 }
 
 #[test]
-fn one_that_reads_slowly_gets_its_snapshot_of_512_devices_while_events_go_on() {
+fn slow_client_gets_a_snapshot_of_512_devices_during_events() {
     let Some(_turn) = own_sysfs("a slow snapshot") else { return };
     let names: Vec<String> = (0..512).map(|number| format!("many{number}")).collect();
     for name in &names {
@@ -223,7 +223,7 @@ fn one_that_reads_slowly_gets_its_snapshot_of_512_devices_while_events_go_on() {
 }
 
 #[test]
-fn who_does_not_read_the_answer_keeps_others_out_for_a_minute_at_most() {
+fn unread_answer_occupies_a_place_for_a_minute_at_most() {
     // It waits for long: beside those that have their turn.
     let served = Served::start(LARGE);
     let _clients: Vec<_> = (0..16).map(|_| served.connect("SNAPSHOT=no")).collect();

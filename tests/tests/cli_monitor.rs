@@ -174,7 +174,7 @@ fn answer_twice(listener: &UnixListener) -> String {
 }
 
 #[test]
-fn what_was_told_before_a_late_request_is_forgotten() {
+fn late_request_starts_the_stream_anew() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None);

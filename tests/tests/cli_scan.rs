@@ -58,7 +58,7 @@ fn the_present_devices_come_first_parents_before_children_and_then_how_many() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_once_and_the_scan_goes_on() {
+fn scan_names_unreadable_devices_once_and_goes_on() {
     let Some(_turn) = turn_to_raise("a directory that cannot be read") else { return };
     let sysfs = StandIn::new();
     sysfs.plug("class/net/eth0", "/devices/a/net/eth0", "IFINDEX=2\n");
@@ -78,7 +78,7 @@ fn what_cannot_be_read_is_named_once_and_the_scan_goes_on() {
 }
 
 #[test]
-fn what_has_no_place_in_the_table_passes_untracked_and_that_is_said_once() {
+fn full_table_is_reported_once_and_events_pass_untracked() {
     const DEVICES: usize = 2_000;
     let Some(_turn) = own_network_namespace("a full table") else { return };
     let sysfs = StandIn::new();
@@ -111,7 +111,7 @@ fn what_has_no_place_in_the_table_passes_untracked_and_that_is_said_once() {
 }
 
 #[test]
-fn i4_behind_a_full_disk_all_is_forgotten_and_told_anew() {
+fn i4_after_a_full_disk_everything_is_delivered_anew() {
     let Some(_turn) = own_sysfs("a disk that is full for a while") else { return };
     let disk = SmallDisk::with_size(64 * 1024);
     let sysfs = StandIn::new();

@@ -61,7 +61,7 @@ fn assert_verdict(output: &Output, size: &Value, profile: &str) {
 }
 
 #[test]
-fn what_was_stated_is_what_is_shown() {
+fn size_shows_the_stated_profile() {
     let output =
         run(sureplug("size --json --ports 3 --port-device custom:12x180+4x420@900 --max-stall-ms 250"));
     let size = output.object();
@@ -135,7 +135,7 @@ fn rows(table: &[String]) -> BTreeMap<&str, Vec<u64>> {
 }
 
 #[test]
-fn i1_without_the_capability_the_kernel_gives_what_the_model_says() {
+fn i1_without_the_capability_the_kernel_gives_what_the_model_states() {
     for profile in PROFILES {
         let output = run(unprivileged(&format!("size --json {profile}")));
         let size = output.object();

@@ -23,7 +23,7 @@ fn part(output: &Output, name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_daemon_says_what_it_counted_and_what_happened_at_its_ports() {
+fn a_daemon_states_what_it_counted_and_what_happened_at_its_ports() {
     let Some(_turn) = own_sysfs("the status of a daemon") else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("events");
@@ -92,7 +92,7 @@ fn a_daemon_says_what_it_counted_and_what_happened_at_its_ports() {
 }
 
 #[test]
-fn where_nobody_serves_that_is_said() {
+fn status_reports_a_missing_daemon() {
     let directory = tempfile::tempdir().expect("a directory");
     let output = run(command("status --json", &directory.path().join("events")));
     assert_eq!((output.code, output.stdout.len()), (Some(3), 0));
@@ -100,7 +100,7 @@ fn where_nobody_serves_that_is_said() {
 }
 
 #[test]
-fn a_daemon_that_is_stopped_is_said_to_be() {
+fn status_reports_a_stopped_daemon() {
     let served = Served::start("");
     served.daemon.stop();
     let asked: Vec<_> = ["status", "list", "monitor"]

@@ -24,7 +24,7 @@ fn heard(socket: &UnixDatagram) -> String {
 }
 
 #[test]
-fn systemd_hears_when_it_is_ready_and_when_it_stops() {
+fn systemd_is_notified_of_readiness_and_end() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("notify");
     let name = format!("sureplug-test-{}", std::process::id());
@@ -46,7 +46,7 @@ fn systemd_hears_when_it_is_ready_and_when_it_stops() {
 }
 
 #[test]
-fn the_watchdog_hears_of_it_twice_in_its_time() {
+fn watchdog_is_notified_twice_per_interval() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
@@ -87,7 +87,7 @@ fn other_supervisors_get_a_line_on_a_descriptor() {
 }
 
 #[test]
-fn what_cannot_be_told_is_said_before_anything_else() {
+fn unusable_supervisor_is_reported_before_start() {
     let directory = tempfile::tempdir().expect("a directory");
     let output = run(daemon(&directory, "run --ready-fd 777"));
     assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:?}");

@@ -129,7 +129,7 @@ fn a_bad_value_is_named_with_its_option_and_the_range() {
 }
 
 #[test]
-fn what_is_missing_or_too_much_is_said() {
+fn missing_and_extra_arguments_are_reported() {
     for (line, sentence) in [
         ("--ports", "`--ports` needs a value"),
         ("--json=yes", "`--json` takes no value"),

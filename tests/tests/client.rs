@@ -24,7 +24,7 @@ fn present(client: &mut Client) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn who_polls_is_never_kept_waiting() {
+fn client_that_polls_never_waits() {
     let Some(_turn) = own_sysfs("a client that polls") else { return };
     let served = Served::start(LARGE);
     let mut client = Client::stream(&served.path(), &["net"], true).expect("somebody listens");

@@ -80,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn accepted_if_and_only_if_it_is_in_the_set_or_cannot_be_told(
+    fn accepted_if_and_only_if_it_is_in_the_set_or_undecided(
         (set, datagrams) in set().prop_flat_map(|set| {
             (Just(set.clone()), prop::collection::vec(any_datagram(&set), 24))
         }),
@@ -174,7 +174,7 @@ fn the_end_of_a_header_is_found_behind_any_bytes() {
 }
 
 #[test]
-fn a_set_that_does_not_fit_says_what_would_do() {
+fn a_set_that_does_not_fit_states_what_would_do() {
     let names: Vec<[u8; 32]> = (b'a'..b'q').map(|letter| [letter; 32]).collect();
     let names: Vec<&[u8]> = names.iter().map(<[u8; 32]>::as_slice).collect();
     let set = Selection::of(&names).unwrap();

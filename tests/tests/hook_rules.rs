@@ -126,7 +126,7 @@ fn nothing_of_an_event_changes_how_a_program_works() {
 }
 
 #[test]
-fn what_cannot_name_a_variable_is_counted() {
+fn keys_that_name_no_variable_are_counted() {
     let datagram = "add@/x\0ACTION=add\0A-B=evil\0A B=evil\0BASH_FUNC_x()=evil\0BASH_FUNC_x%%=evil\0\u{e4}=evil\x001A=ok\0";
     let variables = variables(datagram.as_bytes(), 1);
     assert!(variables.iter().all(|variable| !variable.contains("evil")), "{variables:?}");
@@ -135,7 +135,7 @@ fn what_cannot_name_a_variable_is_counted() {
 }
 
 #[test]
-fn as_many_properties_as_the_kernel_can_send_fit_with_longer_names() {
+fn environment_holds_all_properties_with_prefixed_names() {
     let properties: Vec<String> = (0..62).map(|number| format!("K{number:02}={:x>27}\0", "")).collect();
     let datagram = format!("add@/x\0ACTION=add\0{}", properties.concat());
     let variables = variables(datagram.as_bytes(), 1);
@@ -179,7 +179,7 @@ fn every_key_of_the_captures_keeps_its_name() {
 }
 
 #[test]
-fn what_was_missed_is_passed_on() {
+fn environment_states_missed_events() {
     let uevent = Uevent::parse(b"add@/x\0ACTION=add\0SUREPLUG_MISSED=9\0").expect("a uevent");
     let entry = DeviceEvent {
         stamp: Instant::BOOT,

@@ -21,7 +21,7 @@ fn finish(daemon: Daemon) -> Output {
 }
 
 #[test]
-fn it_gets_the_subsystem_and_the_properties_and_nothing_else() {
+fn hook_gets_the_subsystem_and_the_properties_only() {
     let Some(_turn) = own_sysfs("a hook's environment") else { return };
     let script =
         Script::new("{ echo \"arguments=$# $1\"; tr '\\0' '\\n' </proc/$$/environ; echo end; } >>$LOG\n");
@@ -124,7 +124,7 @@ fn i5_a_slow_hook_falls_behind_and_gets_the_difference_lost_removals_included() 
 }
 
 #[test]
-fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
+fn hook_that_takes_too_long_is_killed_with_its_children() {
     let Some(_turn) = own_sysfs("a hook that hangs") else { return };
     // Ignoring what can be ignored.
     let script = Script::new("trap '' TERM INT HUP\nsleep 1000 &\necho $! >>$LOG\nwait\nsleep 1000\n");
@@ -156,7 +156,7 @@ fn one_that_takes_too_long_is_ended_with_all_that_it_started() {
 }
 
 #[test]
-fn how_it_ends_and_what_it_writes_is_said_within_bounds() {
+fn how_it_ends_and_what_it_writes_is_reported_within_bounds() {
     let Some(_turn) = own_sysfs("a hook's output") else { return };
     let script = Script::new(
         "case $INTERFACE in few0) exit 3;; few1) echo said; echo \"on both\" >&2;; few2) kill -9 $$;; \
@@ -185,7 +185,7 @@ fn how_it_ends_and_what_it_writes_is_said_within_bounds() {
 }
 
 #[test]
-fn its_end_is_heard_of_also_if_whoever_started_the_daemon_ignores_that_of_children() {
+fn hooks_end_is_noticed_although_sigchld_was_ignored_at_start() {
     let Some(_turn) = own_sysfs("a hook below who ignores SIGCHLD") else { return };
     let script = Script::new("exit 3\n");
     let sysfs = few(1);
@@ -199,7 +199,7 @@ fn its_end_is_heard_of_also_if_whoever_started_the_daemon_ignores_that_of_childr
 }
 
 #[test]
-fn what_cannot_be_run_is_said_before_anything_else() {
+fn program_that_cannot_run_is_reported_before_start() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("not-executable");
     fs::write(&file, "").expect("a file");
@@ -216,7 +216,7 @@ fn what_cannot_be_run_is_said_before_anything_else() {
 }
 
 #[test]
-fn a_program_that_vanishes_is_said_and_ends_nothing() {
+fn a_program_that_vanishes_is_reported_and_ends_nothing() {
     let Some(_turn) = own_sysfs("a hook that vanishes") else { return };
     let script = Script::new("echo ran >>$LOG\n");
     let sysfs = few(1);
@@ -229,7 +229,7 @@ fn a_program_that_vanishes_is_said_and_ends_nothing() {
 }
 
 #[test]
-fn one_that_leaves_its_process_group_is_ended_all_the_same() {
+fn hook_that_leaves_its_process_group_is_killed() {
     let Some(_turn) = own_sysfs("a hook that leaves its group") else { return };
     let script = Script::new(
         "echo $INTERFACE >>$LOG; exec python3 -c 'import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(300)'\n",
@@ -244,7 +244,7 @@ fn one_that_leaves_its_process_group_is_ended_all_the_same() {
 }
 
 #[test]
-fn what_a_run_leaves_behind_cannot_write_any_more() {
+fn children_left_behind_cannot_write_to_the_log() {
     let Some(_turn) = own_sysfs("a hook that leaves a child behind") else { return };
     let script = Script::new("{ yes; echo \"$INTERFACE $?\" >>$LOG; } 2>/dev/null &\n");
     let sysfs = few(2);
@@ -256,7 +256,7 @@ fn what_a_run_leaves_behind_cannot_write_any_more() {
 }
 
 #[test]
-fn a_relative_path_is_that_of_whoever_starts_the_daemon() {
+fn relative_path_is_resolved_where_the_daemon_starts() {
     let Some(_turn) = own_sysfs("a hook with a relative path") else { return };
     let script = Script::new("pwd >>$LOG\n");
     let sysfs = few(1);

@@ -57,7 +57,7 @@ fn a_hook_is_run_only_for_its_subsystems() {
 }
 
 #[test]
-fn what_a_slow_hook_misses_is_counted_reported_and_passed_on() {
+fn events_missed_by_a_slow_hook_are_counted_reported_and_passed_on() {
     let Some(_turn) = own_sysfs("a hook that lags") else { return };
     let sysfs = few(1);
     let script = Script::new(

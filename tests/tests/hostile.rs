@@ -96,7 +96,7 @@ fn i7_names_of_devices_and_subsystems_stay_one_line_of_the_log() {
 }
 
 #[test]
-fn an_event_cannot_say_what_only_the_stream_says() {
+fn events_cannot_carry_the_streams_own_keys() {
     let Some(_turn) = own_network_namespace("an event with keys of the stream") else { return };
     let daemon = Daemon::start(hears_all("--json"));
     daemon.wait_until_scanned();

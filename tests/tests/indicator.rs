@@ -211,7 +211,7 @@ fn the_daemon_shows_a_loss_until_it_is_acknowledged() {
 }
 
 #[test]
-fn an_led_that_fails_is_said_once_and_ends_nothing() {
+fn an_led_that_fails_is_reported_once_and_ends_nothing() {
     let Some(_turn) = own_sysfs("an LED that fails") else { return };
     let sysfs = tempfile::tempdir().expect("a directory");
     let directory = led(sysfs.path(), "broken");
@@ -226,7 +226,7 @@ fn an_led_that_fails_is_said_once_and_ends_nothing() {
 }
 
 #[test]
-fn an_led_that_is_not_there_is_said_before_anything_else() {
+fn an_led_that_is_not_there_is_reported_before_anything_else() {
     let output = run(sureplug("run --led no-such-led"));
     assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:?}");
     assert!(output.stderr[0].contains("--led no-such-led"), "{output:?}");

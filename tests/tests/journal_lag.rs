@@ -28,7 +28,7 @@ fn storm(script: &mut Small, path: &str) {
 }
 
 #[test]
-fn one_that_comes_is_told_all_that_is_present_parents_first() {
+fn new_consumer_gets_a_snapshot_parents_first() {
     let mut script = with(&["/b/x", "/a", "/b", "/c"]);
     script.event("remove", "/c", &[]);
     let late = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
@@ -38,7 +38,7 @@ fn one_that_comes_is_told_all_that_is_present_parents_first() {
 }
 
 #[test]
-fn there_are_no_more_places_than_there_are() {
+fn consumers_are_limited_to_the_places() {
     let mut script = Small::new();
     let second = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
     assert!(script.stream.join(Selection::ALL, Lag::Hold).is_some());
@@ -53,7 +53,7 @@ fn there_are_no_more_places_than_there_are() {
 }
 
 #[test]
-fn one_that_lags_is_told_how_much_it_missed_and_then_the_difference() {
+fn lagging_consumer_gets_missed_and_a_delta() {
     let mut script = with(&["/a", "/a/x", "/b", "/b/c/d"]);
     storm(&mut script, "/b");
     for path in ["/a/x", "/a"] {
@@ -78,7 +78,7 @@ fn one_that_lags_is_told_how_much_it_missed_and_then_the_difference() {
 }
 
 #[test]
-fn what_came_and_went_meanwhile_is_not_told() {
+fn delta_omits_devices_that_came_and_went() {
     let mut script = with(&["/b"]);
     script.event("add", "/a", &[]);
     storm(&mut script, "/a");
@@ -110,7 +110,7 @@ fn the_difference_goes_on_after_any_step() {
 }
 
 #[test]
-fn what_is_missed_while_the_difference_is_told_is_counted_behind_it() {
+fn events_missed_during_a_delta_are_counted_behind_it() {
     let mut script = with(&["/a", "/b"]);
     storm(&mut script, "/a");
     script.event("remove", "/b", &[]);
@@ -120,7 +120,7 @@ fn what_is_missed_while_the_difference_is_told_is_counted_behind_it() {
 }
 
 #[test]
-fn what_is_present_again_is_told_as_another_one() {
+fn returned_device_is_delivered_as_a_new_one() {
     let mut script = with(&["/a"]);
     storm(&mut script, "/a");
     for _ in 0..3 {
@@ -132,7 +132,7 @@ fn what_is_present_again_is_told_as_another_one() {
 
 /// Its slot went to another device before the step was read.
 #[test]
-fn an_addition_whose_device_is_forgotten_is_told_as_missed() {
+fn an_addition_whose_device_is_forgotten_is_delivered_as_missed() {
     let mut script = Script::<2, 4_096, 8_192, 2>::new();
     let late = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
     assert_eq!(script.told_to(late), NOTHING);
@@ -146,7 +146,7 @@ fn an_addition_whose_device_is_forgotten_is_told_as_missed() {
 }
 
 #[test]
-fn an_event_that_is_larger_than_the_ring_is_told_as_missed() {
+fn an_event_that_is_larger_than_the_ring_is_delivered_as_missed() {
     let mut script = Script::<4, 4_096, 100, 2>::new();
     let long = "x".repeat(90);
     script.event("add", "/a", &[("X", &long)]);
@@ -213,7 +213,7 @@ fn stamps_come_back() {
 }
 
 #[test]
-fn what_was_not_told_is_counted_also_in_the_middle_of_a_difference() {
+fn undelivered_events_count_in_the_middle_of_a_delta() {
     let mut stream = Stream::<8, 2_048, 400, 1>::new();
     let id = stream.join(Selection::ALL, Lag::Hold).expect("a place");
     let mut packet = DeliveryBuffer::new();
@@ -249,7 +249,7 @@ fn supplies() -> (Small, ConsumerId) {
 }
 
 #[test]
-fn i3_what_stayed_and_had_an_event_among_those_missed_is_told_as_it_is_now() {
+fn i3_kept_device_with_a_missed_event_gets_change() {
     let (mut script, other) = supplies();
     for number in 0..12 {
         for path in ["/a", "/b"] {
@@ -276,7 +276,7 @@ fn i3_what_stayed_and_had_an_event_among_those_missed_is_told_as_it_is_now() {
 
 /// What a kernel loss makes is in the journal as well, and can be missed.
 #[test]
-fn i3_a_change_of_a_repair_that_was_missed_is_made_good() {
+fn i3_a_missed_change_of_a_resync_is_delivered_later() {
     let (mut script, other) = supplies();
     let found = ["/a", "/b", "/c"].map(|path| (path, [("SUBSYSTEM", "power_supply"), ("NAME", path)]));
     let found: Vec<_> = found.iter().map(|(path, says)| (*path, &says[..], 0)).collect();
@@ -288,7 +288,7 @@ fn i3_a_change_of_a_repair_that_was_missed_is_made_good() {
 }
 
 #[test]
-fn one_that_forgot_everything_is_told_no_change() {
+fn reset_consumer_gets_no_change() {
     let (mut script, _) = supplies();
     storm(&mut script, "/a");
     script.stream.reset(script.id);

@@ -60,7 +60,7 @@ fn a_text_is_taken_apart_at_blanks() {
 }
 
 #[test]
-fn only_what_is_selected_is_told() {
+fn only_what_is_selected_is_delivered() {
     let mut script = Script::<16, 4_096, 8_192, 2>::new();
     let usb = script.stream.join(Selection::of(&[b"usb"]).expect("a selection"), Lag::Hold).expect("a place");
     script.event("add", "/before", &[("SUBSYSTEM", "usb")]);

@@ -23,7 +23,7 @@ fn two_tombstones() -> Tight {
 }
 
 #[test]
-fn one_that_may_not_be_made_to_forget_keeps_the_slots() {
+fn holding_consumer_keeps_its_tombstones() {
     let mut script = two_tombstones();
     script.event("add", "/d", &[]);
     assert_eq!(script.stream.counts().unfit, 1);
@@ -35,7 +35,7 @@ fn one_that_may_not_be_made_to_forget_keeps_the_slots() {
 }
 
 #[test]
-fn one_that_may_be_made_to_forget_is_told_so_and_what_is_present() {
+fn resettable_consumer_gets_reset_and_a_snapshot() {
     let mut script = Tight::new();
     let late = script.stream.join(Selection::ALL, Lag::Reset).expect("a place");
     for path in ["/a", "/b", "/c"] {
@@ -78,7 +78,7 @@ fn the_one_with_most_tombstones_is_made_to_forget() {
 
 /// Nothing of this needs a slot.
 #[test]
-fn nobody_is_made_to_forget_for_what_is_there_already() {
+fn known_devices_cause_no_reset() {
     let mut script = Tight::new();
     let late = script.stream.join(Selection::ALL, Lag::Reset).expect("a place");
     for path in ["/a", "/b", "/c"] {
@@ -100,7 +100,7 @@ fn nobody_is_made_to_forget_for_what_is_there_already() {
 }
 
 #[test]
-fn one_that_leaves_keeps_nothing() {
+fn leaving_consumer_keeps_no_tombstones() {
     let mut script = two_tombstones();
     let id = script.id;
     script.stream.leave(id);
@@ -113,7 +113,7 @@ fn one_that_leaves_keeps_nothing() {
 }
 
 #[test]
-fn one_that_is_made_to_forget_keeps_nothing() {
+fn reset_consumer_keeps_no_tombstones() {
     let mut script = two_tombstones();
     let id = script.id;
     script.stream.reset(id);
@@ -127,7 +127,7 @@ fn one_that_is_made_to_forget_keeps_nothing() {
 
 /// A tombstone waits for everybody who was told of the device, and for nobody else.
 #[test]
-fn the_last_one_to_hear_of_it_frees_the_slot() {
+fn last_delivery_of_a_remove_frees_the_slot() {
     let mut script = Script::<1, 4_096, 8_192, 4>::new();
     let ids = [Lag::Hold, Lag::Hold, Lag::Hold]
         .map(|lag| script.stream.join(Selection::ALL, lag).expect("a place"));

@@ -214,7 +214,7 @@ fn i2_an_event_cut_short_between_two_properties_is_counted_as_damaged() {
 }
 
 #[test]
-fn every_foreign_sender_is_told_by_what_it_cannot_forge() {
+fn every_foreign_sender_is_recognised_by_what_it_cannot_forge() {
     let Some(_turn) = own_network_namespace("the first forged event") else { return };
     let mut intake = Intake::start(socket()).expect("an intake");
     multicast(FORGED, 1);

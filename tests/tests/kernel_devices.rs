@@ -132,7 +132,7 @@ fn a_pair_is_two_devices_and_goes_with_either() {
 }
 
 #[test]
-fn a_rename_keeps_the_device_and_says_nothing_of_what_is_below_it() {
+fn rename_keeps_the_device_and_delivers_nothing_below_it() {
     let Some(_turn) = own_sysfs("renames") else { return };
     let mut device = NetDevice::tap("old").unwrap();
     let before = (inode("old"), device.index().unwrap());
@@ -220,7 +220,7 @@ fn make_devices(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_storm_of_several_processes_leaves_what_it_says() {
+fn storm_of_several_processes_folds_to_sysfs() {
     let Some(_turn) = own_sysfs("a storm of devices") else { return };
     let cleaning = Cleaning;
     let loops = FIRST_LOOP.to_string();

@@ -122,7 +122,7 @@ fn i2_i8_a_storm_of_other_subsystems_is_no_load_and_no_loss() {
 }
 
 #[test]
-fn what_the_kernel_cannot_decide_is_left_out_behind_it() {
+fn undecided_events_are_filtered_in_user_space() {
     let Some(_turn) = own_sysfs("headers that are too long") else { return };
     let (daemon, line) = start(sureplug("--json --subsystem usb"));
     let injector = Injector::new();

@@ -89,7 +89,7 @@ fn i9_without_a_daemon_no_network_devices_of_another_namespace_are_listed() {
 
 /// As `unshare -n` makes it: both have nothing but `lo`, which is up in one of them.
 #[test]
-fn i9_a_namespace_whose_loopback_is_down_is_told_from_one_where_it_is_up() {
+fn i9_a_namespace_whose_loopback_is_down_differs_from_one_where_it_is_up() {
     let Some(_turn) = own_sysfs("two network namespaces with nothing but lo") else { return };
     set_up("lo").expect("it is up");
     // A socket keeps the namespace alive that this thread leaves.

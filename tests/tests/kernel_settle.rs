@@ -62,7 +62,7 @@ fn i3_devices_whose_events_never_came_are_found_after_the_next_burst() {
 }
 
 #[test]
-fn i3_a_sysfs_that_changes_without_events_is_found_and_the_removals_say_what_the_additions_said() {
+fn i3_changes_without_events_are_found_and_removals_carry_the_properties_of_additions() {
     let Some(_turn) = turn_to_raise("a stand-in for sysfs") else { return };
     let sysfs = StandIn::new();
     let hub = "/devices/pci0/usb1/1-1";
@@ -108,7 +108,7 @@ fn i3_a_sysfs_that_changes_without_events_is_found_and_the_removals_say_what_the
 }
 
 #[test]
-fn a_burst_that_told_everything_is_followed_by_nothing() {
+fn complete_burst_is_followed_by_no_correction() {
     let Some(_turn) = own_sysfs("a quiet scan") else { return };
     let daemon = Daemon::start(hears_all("--json"));
     daemon.wait_until_scanned();

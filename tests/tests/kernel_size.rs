@@ -17,7 +17,7 @@ fn sizing(ports: u32, max_stall_ms: u32) -> Sizing {
 }
 
 #[test]
-fn a_plain_so_rcvbuf_is_doubled_clamped_and_raised_as_the_model_says() {
+fn a_plain_so_rcvbuf_is_doubled_clamped_and_raised_as_the_model_states() {
     let rmem_max = sysctl::rmem_max().expect("net.core.rmem_max");
     for bytes in
         [0, 1, 1024, 1119, 1120, 1121, 1151, 1152, 1153, 4096, 212_992, rmem_max, rmem_max + 1, 1 << 30]
@@ -66,7 +66,7 @@ fn a_shortfall_names_what_was_wanted_what_was_given_and_both_cures() {
 }
 
 #[test]
-fn what_nobody_has_stated_is_no_reason_to_refuse() {
+fn unstated_profile_never_refuses_to_start() {
     // 16 ports with 9 devices each: more than one bus has addresses for, and nobody said that there is one.
     let board = BoardPorts { ports: 16, buses: 1, longest_devpath: 60 };
     let port_device = PortDevice::Class(DeviceClass::Hub8);

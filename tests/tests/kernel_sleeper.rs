@@ -71,7 +71,7 @@ fn a_storm_as_large_as_the_buffer_loses_nothing_and_one_event_more_loses_one() {
 }
 
 #[test]
-fn i2_an_overrun_is_told_in_its_place_and_what_comes_after_it_is_received() {
+fn i2_an_overrun_is_delivered_in_its_place_and_what_comes_after_it_is_received() {
     let Some(_turn) = own_network_namespace("an overrun in its place") else { return };
     let injector = Injector::new();
     let socket = UeventSocket::adopt(listener(8_192).into_fd()).expect("a socket");

@@ -57,7 +57,7 @@ fn charged(scenario: &str) -> u64 {
 }
 
 #[test]
-fn this_kernel_charges_what_the_meter_says() {
+fn this_kernel_charges_what_the_meter_states() {
     let Some(_turn) = own_network_namespace("the charge of real events") else { return };
     let mut meter = ChargeMeter::new(4_096).expect("a meter");
     for padding in (0..1_700).step_by(61) {
@@ -113,7 +113,7 @@ fn a_capture_gives_events_charges_cycle_and_a_profile_that_a_build_takes() {
 }
 
 #[test]
-fn a_capture_of_half_a_cycle_says_what_is_missing() {
+fn a_capture_of_half_a_cycle_states_what_is_missing() {
     for (phases, wanted) in [
         (&["kbd_plug"][..], "the device is not unplugged in that capture"),
         (&["kbd_unplug"], "no device is plugged in in that capture"),
@@ -137,7 +137,7 @@ fn inject(scenario: &str) {
 
 /// As a person does it, at a serial console: the prompts, a plug, an unplug, the figures.
 #[test]
-fn a_person_is_told_what_to_do() {
+fn measure_instructs_a_person() {
     let Some(_turn) = own_network_namespace("a measurement at a console") else { return };
     let ends = openpty(None, None).expect("a terminal");
     let mut daemon = Daemon::start_into(sureplug("measure --ports 1"), ends.slave);
@@ -157,7 +157,7 @@ fn a_person_is_told_what_to_do() {
 }
 
 #[test]
-fn who_gives_up_gets_no_figures() {
+fn interrupted_measurement_prints_no_figures() {
     let Some(_turn) = own_network_namespace("a measurement that is given up") else { return };
     let daemon = Daemon::start(sureplug("measure --json"));
     daemon.wait_for_line(|line| line.contains(r#""kind":"prompt""#));

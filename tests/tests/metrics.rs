@@ -70,7 +70,7 @@ fn promtool_has_nothing_to_say_about_them() {
 }
 
 #[test]
-fn what_was_counted_is_in_them() {
+fn metrics_hold_every_counter() {
     let Some(_turn) = own_sysfs("the metrics of a run") else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("sureplug.prom");
@@ -129,7 +129,7 @@ fn the_file_is_replaced_whole_and_not_too_often() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_refused_and_one_that_fills_up_is_said() {
+fn a_place_that_cannot_be_written_is_refused_and_one_that_fills_up_is_reported() {
     let Some(_turn) = own_network_namespace("metrics without a place") else { return };
     let output = run(sureplug("--metrics /nonexistent/sureplug.prom"));
     assert_eq!(output.code, Some(3));

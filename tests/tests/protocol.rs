@@ -52,7 +52,7 @@ fn no_property_of_the_kernel_can_be_taken_for_the_brokers() {
 }
 
 #[test]
-fn the_longest_event_of_the_kernel_fits_and_what_is_cut_is_said() {
+fn the_longest_event_of_the_kernel_fits_and_what_is_cut_is_reported() {
     for (path_bytes, value_bytes, is_whole) in [(900, 900, true), (1_900, 50, true), (1_970, 10, false)] {
         let path = format!("/{}", "p".repeat(path_bytes));
         let value = "v".repeat(value_bytes);
@@ -108,7 +108,7 @@ fn markers_say_what_they_mean() {
 }
 
 #[test]
-fn what_no_broker_sends_is_an_error() {
+fn packets_that_no_broker_sends_are_errors() {
     for packet in [
         &b""[..],
         b"add@/x\0SUREPLUG_SEQ=1",

@@ -179,7 +179,7 @@ fn a_buffer_is_the_largest_of_three() {
 }
 
 #[test]
-fn what_is_asked_with_force_is_met() {
+fn forced_request_is_met_exactly() {
     let budget = Budget::new(&FOUR_PORTS).expect("possible");
     let buffer = RcvBuf::new(&budget, 212_992).expect("possible");
     assert!(buffer.is_met_by(buffer.requested().granted(None, SkbAbi::ARM64_6_1)));

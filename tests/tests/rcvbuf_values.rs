@@ -49,7 +49,7 @@ fn errors_say_what_was_found_and_what_to_do() {
 
 #[test]
 #[should_panic(expected = "no USB port: declare at least 1")]
-fn or_panic_says_the_message() {
+fn or_panic_states_the_message() {
     or_panic(UsbTopology::new(1, 0));
 }
 

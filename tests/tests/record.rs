@@ -74,7 +74,7 @@ fn decoded(file: &Path, options: &str) -> Output {
 }
 
 #[test]
-fn what_the_kernel_sent_is_recorded_and_decoded_in_order() {
+fn record_and_decode_keep_the_kernels_order() {
     let Some(_turn) = own_network_namespace("a recording") else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("plug.pcap");
@@ -178,7 +178,7 @@ fn tshark_reads_it_without_error_and_shows_the_bytes() {
 }
 
 #[test]
-fn a_damaged_file_gives_everything_before_the_damage_and_says_where_it_is() {
+fn a_damaged_file_gives_everything_before_the_damage_and_states_where_it_is() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("damaged.pcap");
     let plug = plug();
@@ -216,7 +216,7 @@ fn a_damaged_file_gives_everything_before_the_damage_and_says_where_it_is() {
 }
 
 #[test]
-fn what_is_no_uevent_is_said_and_the_rest_goes_on() {
+fn decode_reports_damage_and_goes_on() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("mixed.pcap");
     let mut bytes = pcap(&[plug()[0].clone(), b"no event at all".to_vec(), plug()[1].clone(), vec![1, 2, 3]]);

@@ -204,7 +204,7 @@ fn i9_readiness_is_reported_with_what_could_not_be_read() {
 }
 
 #[test]
-fn i9_a_snapshot_that_is_known_to_be_out_of_date_says_so_until_it_no_longer_is() {
+fn i9_a_snapshot_that_is_known_to_be_out_of_date_states_so_until_it_no_longer_is() {
     let Some(_turn) = turn_to_raise("a snapshot of an unreadable sysfs") else { return };
     let (sysfs, directory) = for_everybody();
     plug(&sysfs, "unseen");

@@ -10,7 +10,7 @@ type Roomy = Script<16, 4_096, 8_192, 1>;
 const USB: Says<'static> = &[("SUBSYSTEM", "usb")];
 
 #[test]
-fn add_and_remove_are_told_as_they_are() {
+fn add_and_remove_are_delivered_as_they_are() {
     let mut script = Roomy::new();
     script.event("add", "/a", USB);
     script.event("change", "/a", USB);
@@ -19,7 +19,7 @@ fn add_and_remove_are_told_as_they_are() {
 }
 
 #[test]
-fn anything_but_a_remove_of_something_unknown_is_told_as_add() {
+fn anything_but_a_remove_of_something_unknown_is_delivered_as_add() {
     for action in ["change", "bind", "unbind", "online", "offline", "move", "frobnicate"] {
         let mut script = Roomy::new();
         script.event(action, "/a", USB);
@@ -29,7 +29,7 @@ fn anything_but_a_remove_of_something_unknown_is_told_as_add() {
 }
 
 #[test]
-fn a_remove_of_something_unknown_is_counted_and_not_told() {
+fn a_remove_of_something_unknown_is_counted_and_not_delivered() {
     let mut script = Roomy::new();
     script.event("remove", "/a", USB);
     assert_eq!(script.told(), [""; 0]);
@@ -37,7 +37,7 @@ fn a_remove_of_something_unknown_is_counted_and_not_told() {
 }
 
 #[test]
-fn an_add_of_what_is_present_is_told_as_change() {
+fn an_add_of_what_is_present_is_delivered_as_change() {
     let mut script = Roomy::new();
     script.event("add", "/a", USB);
     script.event("add", "/a", &[("SUBSYSTEM", "usb"), ("SYNTH_UUID", "0")]);
@@ -107,7 +107,7 @@ fn a_scan_finds_another_device_by_each_property() {
 }
 
 #[test]
-fn a_property_that_only_one_of_two_descriptions_has_tells_nothing() {
+fn property_of_only_one_description_decides_nothing() {
     for (key, value, _) in IDENTITIES {
         for (before, now) in [(&[(key, value)][..], &[][..]), (&[], &[(key, value)])] {
             let mut script = Roomy::new();
@@ -146,7 +146,7 @@ fn an_event_of_another_device_shows_that_the_one_that_was_there_is_gone() {
 }
 
 #[test]
-fn a_remove_of_another_device_is_told_of_the_one_that_was_there() {
+fn remove_of_another_device_removes_the_one_that_was_there() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[("SUBSYSTEM", "usb"), ("DEVNUM", "4")]);
     script.event("remove", "/a", &[("SUBSYSTEM", "usb"), ("DEVNUM", "5")]);
@@ -170,7 +170,7 @@ fn a_removed_device_takes_along_what_is_below_it_children_first() {
 }
 
 #[test]
-fn a_made_up_remove_says_what_the_device_said() {
+fn synthesised_remove_carries_the_properties_of_the_add() {
     let mut script = Roomy::new();
     let says = [("MAJOR", "189"), ("DEVNAME", "bus/usb/001/004"), ("SUBSYSTEM", "usb"), ("MAJOR", "twice")];
     script.event("add", "/a/b", &[&says[..], &[("SEQNUM", "7"), ("SYNTH_ARG_X", "1")]].concat());
@@ -207,7 +207,7 @@ fn a_driver_that_let_go_is_forgotten() {
 
 /// It was written to a file of sysfs: the kernel sends another one when it removes the device.
 #[test]
-fn a_synthetic_remove_is_told_as_change() {
+fn a_synthetic_remove_is_delivered_as_change() {
     for inode in [0, 1, 2] {
         let mut script = Roomy::new();
         script.event_at("add", "/a", USB, 1);
@@ -220,7 +220,7 @@ fn a_synthetic_remove_is_told_as_change() {
 }
 
 #[test]
-fn a_synthetic_remove_of_something_unknown_is_told_as_add_if_it_is_there() {
+fn a_synthetic_remove_of_something_unknown_is_delivered_as_add_if_it_is_there() {
     let mut script = Roomy::new();
     let synthetic = [("SUBSYSTEM", "usb"), ("SYNTH_UUID", "0")];
     script.event_at("remove", "/a", &synthetic, 0);
@@ -245,7 +245,7 @@ fn another_directory_at_an_add_replaces_nothing_by_itself() {
 
 /// All of it was sent before the first event was applied.
 #[test]
-fn what_moved_away_takes_along_what_is_below_it() {
+fn move_takes_descendants_along() {
     let mut script = Roomy::new();
     script.event_at("add", "/a", USB, 1);
     script.event_at("add", "/a/x", USB, 2);
@@ -298,7 +298,7 @@ fn stored_after(events: &[(&str, &[(&str, &str)])]) -> Vec<String> {
 
 /// As `power_supply_uevent` has it in `drivers/power/supply/power_supply_sysfs.c`: a value that cannot be read is left out.
 #[test]
-fn a_change_says_what_the_device_is_from_then_on() {
+fn a_change_states_what_the_device_is_from_then_on() {
     let supply = ("SUBSYSTEM", "power_supply");
     let name = ("POWER_SUPPLY_NAME", "AC");
     let before = [supply, name, ("POWER_SUPPLY_ONLINE", "1"), ("POWER_SUPPLY_VOLTAGE_NOW", "5")];
@@ -318,7 +318,7 @@ fn a_change_says_what_the_device_is_from_then_on() {
 
 /// What a driver adds to one event stands in front of what `dev_uevent` says of the device.
 #[test]
-fn what_has_happened_to_a_device_is_not_stored() {
+fn event_properties_are_not_stored() {
     let block = ("SUBSYSTEM", "block");
     let disk = [("MAJOR", "8"), ("MINOR", "0"), ("DEVNAME", "sda"), ("DEVTYPE", "disk"), ("DISKSEQ", "9")];
     let add = [&[block], &disk[..]].concat();

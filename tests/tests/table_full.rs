@@ -18,7 +18,7 @@ fn full() -> ThreeSlots {
 }
 
 #[test]
-fn what_finds_no_slot_passes_untracked_and_is_counted() {
+fn device_without_a_slot_passes_untracked_and_is_counted() {
     let mut script = full();
     for action in ["add", "change", "remove"] {
         script.event(action, "/d", &[]);
@@ -34,7 +34,7 @@ fn what_finds_no_slot_passes_untracked_and_is_counted() {
 }
 
 #[test]
-fn bytes_are_in_use_by_what_is_present_and_by_what_somebody_has_to_hear_is_gone() {
+fn bytes_are_used_by_devices_and_tombstones() {
     let mut script = ThreeSlots::new();
     let used = |script: &ThreeSlots| script.stream.used_bytes();
     assert_eq!(used(&script), 0);
@@ -51,7 +51,7 @@ fn bytes_are_in_use_by_what_is_present_and_by_what_somebody_has_to_hear_is_gone(
 }
 
 #[test]
-fn what_is_present_goes_on_in_a_full_table() {
+fn present_devices_go_on_in_a_full_table() {
     let mut script = full();
     script.event("add", "/a", &[]);
     script.event("bind", "/b", &[("DRIVER", "usb")]);
@@ -61,7 +61,7 @@ fn what_is_present_goes_on_in_a_full_table() {
 }
 
 #[test]
-fn a_scan_says_whether_something_has_no_place_still() {
+fn a_scan_states_whether_something_has_no_place_still() {
     let mut script = full();
     let outcome =
         script.scan(ScanKind::Resync, &[("/a", &[], 1), ("/b", &[], 2), ("/c", &[], 3), ("/d", &[], 4)]);
@@ -78,7 +78,7 @@ fn a_scan_says_whether_something_has_no_place_still() {
 
 /// It comes while a scan runs that has no need of a place itself.
 #[test]
-fn what_has_no_place_is_not_forgotten_by_a_running_scan() {
+fn running_scan_keeps_devices_without_a_slot() {
     let mut script = full();
     script.stream.begin_scan(ScanKind::Settle);
     for path in ["/a", "/b", "/c"] {
@@ -92,7 +92,7 @@ fn what_has_no_place_is_not_forgotten_by_a_running_scan() {
 }
 
 #[test]
-fn what_has_no_place_at_the_start_is_told_as_it_is() {
+fn device_without_a_slot_at_start_is_delivered_untracked() {
     let mut script = ThreeSlots::new();
     script.stream.begin_scan(ScanKind::Start);
     for path in ["/a", "/a/x", "/a/y"] {
@@ -105,7 +105,7 @@ fn what_has_no_place_at_the_start_is_told_as_it_is() {
 
 /// One place is needed for each while both are there; the next scan has it.
 #[test]
-fn a_replacement_in_a_full_table_is_told_as_gone_and_found_later() {
+fn a_replacement_in_a_full_table_is_delivered_as_gone_and_found_later() {
     let mut script = ThreeSlots::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1), ("/b", &[], 2), ("/c", &[], 3)]);
     script.told();
@@ -117,7 +117,7 @@ fn a_replacement_in_a_full_table_is_told_as_gone_and_found_later() {
 }
 
 #[test]
-fn what_is_below_a_replacement_in_a_full_table_is_told_as_gone_and_found_later() {
+fn descendants_of_a_replacement_in_a_full_table_are_removed_and_found_later() {
     let mut script = Script::<4, 4_096, 8_192, 1>::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1)]);
     script.event("add", "/a/x", &[]);
@@ -159,7 +159,7 @@ fn bytes_run_out_before_slots() {
 }
 
 #[test]
-fn what_a_device_says_later_is_kept_only_if_there_is_room() {
+fn later_properties_are_kept_if_there_is_room() {
     let mut script = Script::<4, 64, 8_192, 1>::new();
     script.event("add", "/a", &[("X", "twenty bytes of text")]);
     script.event("bind", "/a", &[("DRIVER", "a name that is far too long for that")]);
@@ -193,7 +193,7 @@ fn the_longest_devpath_of_the_kernel_is_kept() {
 
 /// A made-up event of it could not be as long as it would have to be.
 #[test]
-fn a_device_that_says_more_than_can_be_told_of_it_has_no_place() {
+fn a_device_that_states_more_than_can_be_delivered_of_it_has_no_place() {
     let mut script = Script::<4, 16_384, 65_536, 1>::new();
     let path = format!("/{}", "x".repeat(2_025));
     script.send(format!("add@{path}\0").as_bytes(), Scope::Tracked);

@@ -16,7 +16,7 @@ fn with(paths: &[&str]) -> Roomy {
 }
 
 #[test]
-fn it_is_told_as_remove_and_add_with_all_that_is_below_it() {
+fn move_is_delivered_as_remove_and_add_with_descendants() {
     let mut script = with(&["/a", "/a/x", "/a/x/u", "/a/y", "/a-b", "/c"]);
     script.moved("/a", "/c/longer", &[("SUBSYSTEM", "net"), ("INTERFACE", "new")]);
     assert_eq!(
@@ -104,7 +104,7 @@ fn of_what_replaced_the_one_that_is_known_leaves_nothing_of_that() {
 
 /// The removal of what was there was lost.
 #[test]
-fn onto_what_is_known_there_tells_nothing_twice() {
+fn move_onto_a_known_device_delivers_nothing_twice() {
     let mut script = with(&["/a", "/a/x", "/b/x"]);
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
     assert_eq!(script.told(), ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)"]);
@@ -124,7 +124,7 @@ fn onto_what_a_scan_has_seen_there_leaves_that() {
 
 /// The scan has seen that what was there is gone, before something else moved there.
 #[test]
-fn onto_what_a_scan_saw_to_be_gone_is_told_as_replaced() {
+fn move_onto_a_vanished_device_is_a_replacement() {
     let mut script = with(&["/a", "/a/x", "/b/x"]);
     script.stream.begin_scan(ScanKind::Resync);
     script.stream.look_at(b"/b/x");
@@ -160,7 +160,7 @@ fn its_inode_goes_along_with_it_and_with_what_is_below_it() {
 }
 
 #[test]
-fn what_a_scan_has_found_moves_along() {
+fn found_devices_move_along() {
     let mut script = Roomy::new();
     script.stream.begin_scan(ScanKind::Start);
     script.saw(("/a", &[], 1));
@@ -175,7 +175,7 @@ fn what_a_scan_has_found_moves_along() {
 
 /// The scan has seen it at its new devpath before the event came, and the event moves it there once more.
 #[test]
-fn what_a_scan_has_found_at_the_new_devpath_is_told_once() {
+fn device_found_at_the_new_devpath_is_delivered_once() {
     let mut script = with(&["/a", "/a/x"]);
     script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/b/x", &[], 2));
@@ -187,7 +187,7 @@ fn what_a_scan_has_found_at_the_new_devpath_is_told_once() {
 
 /// It was gone when it moved with what is above it, so it must be looked for where it would be now.
 #[test]
-fn what_was_not_seen_yet_is_looked_for_at_its_new_devpath() {
+fn unseen_device_is_scanned_at_its_new_devpath() {
     let mut script = with(&["/q", "/a", "/a/x"]);
     script.stream.begin_scan(ScanKind::Resync);
     assert_eq!(script.saw(("/q", &[], 1)), Look::Taken);
@@ -227,7 +227,7 @@ fn below_itself_or_above_itself_breaks_nothing() {
 }
 
 #[test]
-fn what_has_no_room_at_its_new_devpath_is_counted() {
+fn device_without_room_at_its_new_devpath_is_counted() {
     let mut script = Script::<16, 8_192, 8_192, 1>::new();
     let name = format!("/a/{}", "x".repeat(1_200));
     script.event("add", "/a", &[]);

@@ -20,7 +20,7 @@ fn replaced() -> Roomy {
 
 /// The event is about the new one, and does not say so.
 #[test]
-fn a_replacement_is_told_although_the_new_device_sends_an_event_then() {
+fn a_replacement_is_delivered_although_the_new_device_sends_an_event_then() {
     for action in ["change", "bind", "add"] {
         let mut script = replaced();
         script.event(action, "/a", &[("NEW", "2")]);
@@ -35,7 +35,7 @@ fn a_replacement_is_told_although_the_new_device_sends_an_event_then() {
 
 /// What was told below the old one is looked for below the new one.
 #[test]
-fn what_was_below_a_replaced_device_is_looked_for() {
+fn descendants_of_a_replaced_device_are_scanned() {
     let mut script = replaced();
     script.event("change", "/a", &[]);
     let mut unseen = Vec::new();
@@ -59,7 +59,7 @@ fn a_replaced_device_that_goes_is_gone() {
 
 /// The look has seen that the old one is gone; its `remove` was lost.
 #[test]
-fn what_comes_where_a_scan_saw_nothing_is_another_device() {
+fn device_added_at_an_empty_devpath_is_a_new_one() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[]);
     script.told();
@@ -73,7 +73,7 @@ fn what_comes_where_a_scan_saw_nothing_is_another_device() {
 
 /// Another look finds something there.
 #[test]
-fn what_a_scan_sees_where_it_saw_nothing_is_another_device() {
+fn device_seen_at_an_empty_devpath_is_a_new_one() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[]);
     script.told();
@@ -87,7 +87,7 @@ fn what_a_scan_sees_where_it_saw_nothing_is_another_device() {
 
 /// The `remove` of the old one was lost before the scan, and the new one came too late to be listed.
 #[test]
-fn what_sends_an_event_is_looked_at_all_the_same() {
+fn device_with_an_event_is_still_scanned() {
     let mut script = Roomy::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1), ("/b", &[], 2)]);
     script.told();
@@ -134,7 +134,7 @@ fn an_event_that_is_older_than_the_scan_is_not_believed_if_nothing_is_listed() {
 
 /// It has not been seen yet, and moves to a place that the search was past.
 #[test]
-fn what_moves_is_looked_for_once_more() {
+fn moved_device_is_scanned_again() {
     let mut script = Script::<5, 4_096, 8_192, 1>::new();
     for path in ["/p", "/r", "/q", "/a", "/a/x"] {
         script.event("add", path, &[]);
@@ -155,7 +155,7 @@ fn what_moves_is_looked_for_once_more() {
 
 /// The same for what is below a device that an event shows to be another one.
 #[test]
-fn what_was_below_a_replaced_device_is_looked_for_once_more() {
+fn descendants_of_a_replaced_device_are_scanned_again() {
     let mut script = Script::<5, 4_096, 8_192, 1>::new();
     for path in ["/p", "/r", "/a", "/a/x", "/q"] {
         script.event("add", path, &[("DEVNUM", "1")]);
@@ -176,7 +176,7 @@ fn what_was_below_a_replaced_device_is_looked_for_once_more() {
 
 /// What was told of it is of the old one.
 #[test]
-fn what_was_not_seen_is_not_told_above_a_new_device() {
+fn unseen_parent_is_not_announced() {
     let mut script = replaced();
     script.event("change", "/a", &[]);
     script.event("add", "/a/x/u", &[]);
@@ -187,7 +187,7 @@ fn what_was_not_seen_is_not_told_above_a_new_device() {
 
 /// It could not be read: it is told as replaced with what is above it, and its inode is not the old one.
 #[test]
-fn what_was_replaced_unseen_is_not_replaced_again() {
+fn unseen_replacement_is_not_replaced_again() {
     let mut script = replaced();
     assert!(script.stream.look_at_unseen().is_some());
     script.finish();
@@ -198,7 +198,7 @@ fn what_was_replaced_unseen_is_not_replaced_again() {
 }
 
 #[test]
-fn what_is_added_below_a_device_that_turns_out_to_be_new_is_told_below_that() {
+fn child_of_a_replacement_is_delivered_below_it() {
     let mut script = Roomy::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1)]);
     script.told();

@@ -17,7 +17,7 @@ fn scanned(found: &[Found<'_>]) -> Roomy {
 }
 
 #[test]
-fn the_first_one_tells_all_parents_first() {
+fn first_scan_delivers_all_parents_first() {
     let mut script = Roomy::new();
     let found = [("/b/x", &[][..], 1), ("/b", &[], 2), ("/a", &[], 3), ("/b/x/u", &[], 4)];
     let outcome = script.scan(ScanKind::Start, &found);
@@ -26,7 +26,7 @@ fn the_first_one_tells_all_parents_first() {
 }
 
 #[test]
-fn a_repair_tells_removals_children_first_then_additions_parents_first_then_what_stayed() {
+fn resync_delivers_removals_children_first_additions_parents_first_then_changes() {
     let mut script = scanned(&[("/a", &[], 1), ("/a/x", &[], 2), ("/a/x/u", &[], 3), ("/b", &[], 4)]);
     let found = [("/b", &[][..], 4), ("/c/x", &[], 5), ("/c", &[], 6)];
     let outcome = script.scan(ScanKind::Resync, &found);
@@ -46,7 +46,7 @@ fn a_repair_tells_removals_children_first_then_additions_parents_first_then_what
 }
 
 #[test]
-fn a_settle_scan_tells_nothing_if_all_is_well() {
+fn a_settle_scan_delivers_nothing_if_all_is_well() {
     let found = [("/a", &[][..], 1), ("/a/x", &[], 2)];
     let mut script = scanned(&found);
     let outcome = script.scan(ScanKind::Settle, &found);
@@ -74,7 +74,7 @@ fn i3_a_device_that_a_resync_could_not_read_gets_its_change_from_the_scan_that_c
 }
 
 #[test]
-fn what_stayed_is_told_as_it_is_now() {
+fn kept_device_is_delivered_with_its_present_properties() {
     let mut script = scanned(&[("/a", &[("DRIVER", "old")], 1)]);
     script.scan(ScanKind::Resync, &[("/a", &[("DRIVER", "new"), ("MORE", "so that it moves")], 1)]);
     script.next_with(script.id, &mut |entry| {
@@ -104,7 +104,7 @@ fn a_device_whose_inode_was_not_known_is_kept() {
 }
 
 #[test]
-fn an_inode_that_could_not_be_read_tells_nothing() {
+fn unreadable_inode_decides_nothing() {
     let mut script = scanned(&[("/a", &[], 1)]);
     assert_eq!(script.scan(ScanKind::Resync, &[("/a", &[], 0)]).kept, 1);
     assert_eq!(script.scan(ScanKind::Resync, &[("/a", &[], 2)]).replaced, 1);
@@ -112,7 +112,7 @@ fn an_inode_that_could_not_be_read_tells_nothing() {
 
 /// Whatever is seen first, and although the inodes of what is below were not known.
 #[test]
-fn what_is_below_a_replaced_device_was_replaced_with_it() {
+fn replaced_ancestor_replaces_its_descendants() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
         let mut script = scanned(&[("/a", &[], 1)]);
         script.event("add", "/a/x", &[]);
@@ -137,14 +137,14 @@ fn what_is_below_a_replaced_device_was_replaced_with_it() {
 }
 
 #[test]
-fn what_was_below_a_replaced_device_and_is_not_any_more_is_gone() {
+fn vanished_descendants_of_a_replaced_device_are_removed() {
     let mut script = scanned(&[("/a", &[], 1), ("/a/x", &[], 2)]);
     script.scan(ScanKind::Settle, &[("/a", &[], 3)]);
     assert_eq!(script.told(), ["repair remove /a/x", "repair remove /a", "repair add /a"]);
 }
 
 #[test]
-fn what_was_seen_below_something_that_is_gone_is_gone() {
+fn descendants_of_a_vanished_device_are_removed() {
     let mut script = scanned(&[("/a", &[], 1), ("/a/x", &[], 2)]);
     script.stream.begin_scan(ScanKind::Settle);
     script.saw(("/a/x", &[], 2));
@@ -193,7 +193,7 @@ fn outside_of_a_scan_nothing_is_taken() {
 }
 
 #[test]
-fn what_is_found_above_a_new_device_is_told_before_it() {
+fn found_parent_is_announced_before_its_child() {
     let mut script = Roomy::new();
     script.stream.begin_scan(ScanKind::Resync);
     for path in ["/a/x", "/a", "/b", "/a/x/u/v"] {
@@ -207,7 +207,7 @@ fn what_is_found_above_a_new_device_is_told_before_it() {
 }
 
 #[test]
-fn what_cannot_be_read_stays_as_it_is() {
+fn unreadable_device_stays_in_the_table() {
     let mut script = scanned(&[("/a", &[], 1), ("/b", &[], 2)]);
     script.stream.begin_scan(ScanKind::Settle);
     let mut looks = 0;
@@ -232,7 +232,7 @@ fn a_scan_that_begins_anew_forgets_what_was_found() {
 }
 
 #[test]
-fn what_comes_and_goes_during_a_scan_is_told_by_its_events() {
+fn device_that_comes_and_goes_during_a_scan_is_delivered_by_its_events() {
     let mut script = scanned(&[("/a", &[], 1)]);
     script.stream.begin_scan(ScanKind::Settle);
     script.saw(("/a", &[], 1));

@@ -75,7 +75,7 @@ fn a_key_and_a_value_are_bytes() {
 }
 
 #[test]
-fn as_many_properties_as_the_kernel_has_and_one_more() {
+fn encoder_takes_the_kernels_properties_and_no_more() {
     let mut buffer = [0; 512];
     let mut encoder = Encoder::new(&mut buffer, Action::Add, b"/a").expect("a header");
     for _ in 0..MAX_PROPERTIES {
@@ -87,7 +87,7 @@ fn as_many_properties_as_the_kernel_has_and_one_more() {
 }
 
 #[test]
-fn as_many_bytes_as_the_kernel_has_and_one_more() {
+fn encoder_takes_the_kernels_bytes_and_no_more() {
     let mut buffer = [0; 4_200];
     let devpath = [b"/".as_slice(), &[b'x'; MAX_HEADER_BYTES - 6]].concat();
     let too_long = Encoder::new(&mut buffer, Action::Add, &[&devpath[..], b"x"].concat());
@@ -114,7 +114,7 @@ fn a_buffer_that_is_just_large_enough_is_filled_and_one_byte_less_is_too_small()
 }
 
 #[test]
-fn every_error_says_what_is_wrong() {
+fn every_error_states_what_is_wrong() {
     let rows = [
         (EncodeError::BadAction, "an action must have a byte at least, and neither `@` nor NUL"),
         (EncodeError::BadDevpath, "a devpath must begin with `/` and hold no NUL"),

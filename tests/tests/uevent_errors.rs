@@ -40,7 +40,7 @@ fn each_fault_has_its_error_and_offset() {
 }
 
 #[test]
-fn of_two_faults_the_earlier_in_the_documented_order_is_told() {
+fn first_fault_in_the_documented_order_is_reported() {
     let long = "x".repeat(MAX_HEADER_BYTES);
     let too_many = "K=\0".repeat(MAX_PROPERTIES + 1);
     let too_long = format!("K={}\0", "v".repeat(MAX_PROPERTY_BYTES));
@@ -80,7 +80,7 @@ fn of_two_faults_the_earlier_in_the_documented_order_is_told() {
 }
 
 #[test]
-fn as_many_properties_as_the_kernel_has_and_one_more() {
+fn parser_takes_the_kernels_properties_and_no_more() {
     let most = format!("add@/a\0{}", "K=v\0".repeat(MAX_PROPERTIES));
     let uevent = Uevent::parse(most.as_bytes()).expect("a uevent");
     assert_eq!(uevent.properties().count(), 64);
@@ -92,7 +92,7 @@ fn as_many_properties_as_the_kernel_has_and_one_more() {
 }
 
 #[test]
-fn as_many_bytes_of_properties_as_the_kernel_has_and_one_more() {
+fn parser_takes_the_kernels_property_bytes_and_no_more() {
     // Two properties, so that the offset is not that of a property's end.
     let datagram = |bytes: usize| format!("add@/a\0A=b\0K={}\0", "v".repeat(bytes - 7)).into_bytes();
     let most = datagram(MAX_PROPERTY_BYTES);
@@ -103,7 +103,7 @@ fn as_many_bytes_of_properties_as_the_kernel_has_and_one_more() {
 }
 
 #[test]
-fn as_long_a_header_as_there_can_be_and_one_more() {
+fn parser_takes_the_longest_header_and_no_longer() {
     let header = |bytes: usize| format!("add@/{}\0", "x".repeat(bytes - 6));
     let most = header(MAX_HEADER_BYTES);
     assert_eq!(most.len(), 2_048);
@@ -138,7 +138,7 @@ fn a_prefix_of_a_uevent_is_one_only_where_a_property_ends() {
 }
 
 #[test]
-fn every_error_says_what_is_wrong_and_where() {
+fn every_error_states_what_is_wrong_and_where() {
     let rows = [
         (ParseError { offset: 0, fault: ParseFault::Empty }, "byte 0: the datagram is empty"),
         (

@@ -294,7 +294,7 @@ fn an_alias_that_a_bus_shows_in_no_file_is_the_kernels() {
 }
 
 #[test]
-fn what_follows_an_alias_with_text_of_another_processor_is_refused() {
+fn reader_refuses_lines_behind_an_alias_of_another_processor() {
     for subsystem in [&b"rpmsg"[..], b"thunderbolt", b"fsl-mc"] {
         let facts = Facts { subsystem, modalias: Some(b"bus:a\n"), ..Facts::default() };
         assert_eq!(read_text(b"MODALIAS=bus:a\nPRODUCT=1\n", &facts), "!PRODUCT=1 MODALIAS=bus:a");

@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_encoder_writes_reads_back_as_it_was_given(parts in parts(), capacity in 0..9_000_usize) {
+    fn encoded_uevents_parse_back(parts in parts(), capacity in 0..9_000_usize) {
         match encoded(&parts, capacity) {
             Ok(written) => {
                 let read = Oracle::read(&written).expect("what the encoder finished is a uevent");
@@ -188,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn what_parses_can_be_written(parts in parts()) {
+    fn parsed_uevents_can_be_encoded(parts in parts()) {
         if Oracle::read(&joined(&parts)) == Ok(Oracle::of(parts.clone())) {
             prop_assert_eq!(encoded(&parts, 4_096), Ok(joined(&parts)));
         }

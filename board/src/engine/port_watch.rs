@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn who_goes_within_two_seconds_has_flapped() {
+    fn device_that_leaves_within_two_seconds_has_flapped() {
         let mut ports = PortWatch::new();
         for (at_ms, action) in
             [(0, "add"), (1_999, "remove"), (3_000, "add"), (5_000, "remove"), (6_000, "remove")]

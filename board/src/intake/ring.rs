@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_taken_stays() {
+    fn ring_keeps_untaken_records() {
         let (mut writer, mut reader) = ring(BATCH);
         let at = Instant::BOOT;
         for datagram in [&b"first"[..], b"second", b"third"] {

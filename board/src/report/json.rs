@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_event_lacks_is_null_and_what_is_added_wins() {
+    fn missing_fields_are_null_and_added_properties_win() {
         let mut out = String::new();
         let kernel_action = Some(Action::Move);
         let told =

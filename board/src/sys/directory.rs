@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_as_a_directory_is_refused() {
+    fn open_refuses_what_is_no_directory() {
         let mut buffer = [0; 1_024];
         assert_eq!(read_directory(File::open("/dev/null").unwrap(), &mut buffer), Err(Errno::ENOTDIR));
         assert_eq!(read_directory(File::open("/proc").unwrap(), &mut buffer[..8]), Err(Errno::EINVAL));

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_would_not_take_is_refused_and_leaves_nothing() {
+    fn path_refuses_names_that_the_kernel_would_refuse() {
         let mut path = SysfsPath::new();
         // The `/` in front is not the kernel's, the NUL is.
         let longest = [b'x'; CAPACITY - 2];
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_leads_up_as_often_as_it_says() {
+    fn a_target_leads_up_as_often_as_it_states() {
         assert_eq!(behind_ups(b"../../devices/a"), b"devices/a");
         assert_eq!(behind_ups(b"../../../devices/../a"), b"devices/../a");
         assert_eq!(behind_ups(b"../.."), b"..");

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_directory_can_be_called_is_no_name() {
+    fn names_that_no_directory_can_have_are_refused() {
         for name in [&b""[..], b".", b"..", b"a/b", b"/", b"usb\0", b"\0"] {
             assert!(!is_name(name), "{name:?}");
         }

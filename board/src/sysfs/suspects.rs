@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn none_of_many_is_without_a_place() {
+    fn every_suspect_has_a_place() {
         let mut suspects = Suspects::new();
         for is_second in [false, true] {
             suspects.rewind();

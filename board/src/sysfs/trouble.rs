@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_named_and_no_more() {
+    fn named_troubles_are_limited() {
         let mut troubles = Troubles::new();
         let named = (0..20u8).filter(|number| {
             troubles.note(&[b'a' + number], Errno::EIO);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_no_trouble() {
+    fn missing_entries_are_no_trouble() {
         let mut troubles = Troubles::new();
         for errno in [Errno::ENOENT, Errno::ENOTDIR, Errno::ENODEV] {
             troubles.note(b"class", errno);

@@ -89,7 +89,7 @@ fn adapter(board: &mut Board) {
     board.plug_with("6", Usb::Serial, &with_adapter);
     board.wait_for_kind("reset");
     board.plug("2", Usb::Stick(2));
-    assert_adapter_tells_all(board);
+    assert_adapter_gets_all(board);
     board.unplug("6");
     board.wait_for_sysfs();
     board.unplug("2");
@@ -98,7 +98,7 @@ fn adapter(board: &mut Board) {
     let start = board.listen();
     board.plug_with("6", Usb::Serial, &with_adapter);
     board.wait_for_kind("reset");
-    assert_adapter_tells_all(board);
+    assert_adapter_gets_all(board);
     assert!(board.log.of_kind(start, "output_dropped").count() > 0);
     board.shell.run("test -c /dev/ttyUSB0");
     board.shell.run("/etc/init.d/S30sureplug stop");
@@ -110,7 +110,7 @@ fn adapter(board: &mut Board) {
 }
 
 /// Since the daemon's first line went nowhere, the fold is held against the devices of two subsystems.
-fn assert_adapter_tells_all(board: &mut Board) {
+fn assert_adapter_gets_all(board: &mut Board) {
     let end = Instant::now() + PATIENCE;
     loop {
         let truth = board.wait_for_sysfs();

@@ -80,7 +80,7 @@ mod tests {
     use super::depends;
 
     #[test]
-    fn what_a_module_needs_is_found_in_it() {
+    fn module_dependencies_are_found_in_the_module() {
         let module = b"\x7fELF..\0license=GPL\0depends=usbcore,scsi_mod\0name=uas\0";
         assert_eq!(depends(module), ["usbcore", "scsi_mod"]);
         assert_eq!(depends(b"\0depends=\0name=usbcore\0"), [""; 0]);

@@ -78,7 +78,7 @@ fn rewinding_in_the_middle_begins_again() {
 }
 
 #[test]
-fn what_is_no_link_to_a_device_is_skipped() {
+fn scan_skips_links_to_no_device() {
     let tree = Tree::new();
     tree.make_dir("class/c/directory");
     tree.make_dir("bus/b/drivers");
@@ -155,7 +155,7 @@ fn a_subsystem_is_a_class_or_a_bus() {
 }
 
 #[test]
-fn what_cannot_be_read_is_counted_and_named_once_and_ends_nothing() {
+fn unreadable_devices_are_counted_and_named_once() {
     let tree = Tree::new();
     tree.link("loop", "class/loop");
     tree.link("x".repeat(300), "class/long");
@@ -190,7 +190,7 @@ fn what_cannot_be_read_is_counted_and_named_once_and_ends_nothing() {
 }
 
 #[test]
-fn what_comes_and_goes_meanwhile_disturbs_nothing() {
+fn scan_tolerates_devices_that_come_and_go() {
     let tree = Tree::new();
     let stable: Vec<Vec<u8>> = (10..60).map(|n| format!("/devices/stable{n}").into_bytes()).collect();
     for devpath in &stable {

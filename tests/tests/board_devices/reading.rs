@@ -96,7 +96,7 @@ fn a_file_that_no_kernel_makes_is_unreadable() {
 }
 
 #[test]
-fn what_stands_for_the_file_does_not_block() {
+fn fifo_in_place_of_a_file_does_not_block() {
     let tree = Tree::new();
     tree.link("../../devices/a", "class/c/a");
     tree.make_dir("devices/a");

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_to_nothing_needs_no_buffer() {
+    fn socket_without_groups_needs_no_buffer() {
         let kernel =
             Socket { port: 0, groups: 0, inode: 9, cookie: 1, queued: 0, effective: Some(2_304), drops: 0 };
         assert!(kernel.is_the_kernels() && !Verdict::of(&kernel, &LIMITS).is_finding());

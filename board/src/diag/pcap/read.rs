@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_capture_is_refused() {
+    fn foreign_captures_are_refused() {
         let with = |at: usize, byte: u8| {
             let mut header = file_header();
             header[at] = byte;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_says_its_protocol() {
+    fn a_packet_states_its_protocol() {
         let header = packet_header(0, 3);
         let mut packet = [0; 35];
         packet[..32].copy_from_slice(&header[16..]);

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_refuses_is_an_error() {
+    fn kernel_refusals_are_errors() {
         let Some(_turn) = own_network_namespace("refused devices") else { return };
         let mut device = NetDevice::tap("taken").unwrap();
         assert_eq!(errno(NetDevice::tap("taken")), libc::EBUSY);
