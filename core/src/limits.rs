@@ -17,5 +17,8 @@ pub const MAX_HEADER_BYTES: usize = MAX_PROPERTY_BYTES;
 /// raise in one piece.
 pub const MAX_DATAGRAM_BYTES: usize = MAX_HEADER_BYTES + MAX_PROPERTY_BYTES;
 
+/// Bytes of a subsystem's name at most. The kernel has no limit for it: a bus or class is named by its driver.
+pub const MAX_SUBSYSTEM_BYTES: usize = 32;
+
 // Offsets into a datagram are kept as u16.
 const _: () = assert!(MAX_DATAGRAM_BYTES <= u16::MAX as usize);

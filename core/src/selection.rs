@@ -3,13 +3,11 @@
 use core::fmt;
 
 use crate::bytes::{equal, tri};
+use crate::limits::MAX_SUBSYSTEM_BYTES;
 use crate::uevent::Escaped;
 
 /// Subsystems of one selection at most.
 pub const MAX_SUBSYSTEMS: usize = 16;
-
-/// Bytes of a subsystem's name at most.
-pub const MAX_SUBSYSTEM_BYTES: usize = 32;
 
 /// The text that stands for every subsystem.
 const ALL: &[u8] = b"all";

@@ -1,6 +1,7 @@
 //! Consumers that want some subsystems.
 
-use sureplug_core::selection::{MAX_SUBSYSTEM_BYTES, MAX_SUBSYSTEMS, Selection, SelectionError};
+use sureplug_core::limits::MAX_SUBSYSTEM_BYTES;
+use sureplug_core::selection::{MAX_SUBSYSTEMS, Selection, SelectionError};
 use sureplug_core::stream::{Lag, ScanKind, Scope};
 use sureplug_tests::model::{Script, uevent};
 

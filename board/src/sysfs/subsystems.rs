@@ -2,11 +2,11 @@
 
 use std::ffi::CStr;
 
+use heapless::Vec;
+use sureplug_core::limits::MAX_SUBSYSTEM_BYTES;
+
 /// Names that are remembered.
 const MAX_KNOWN: usize = 32;
-
-/// Bytes of a name that is remembered at most.
-const MAX_NAME_BYTES: usize = 31;
 
 /// A directory of subsystems.
 pub(super) struct Place {
@@ -32,27 +32,25 @@ pub(super) fn subsystem_of(path: &CStr) -> &[u8] {
     path.to_bytes().split(|byte| *byte == b'/').nth(1).unwrap_or_default()
 }
 
-/// A name, and NULs behind it.
-type Name = [u8; MAX_NAME_BYTES + 1];
-
 /// Names of subsystems that were found, each of them a [name](is_name); of too many the oldest is forgotten.
 pub(super) struct Known {
-    names: [Name; MAX_KNOWN],
+    names: Vec<Vec<u8, MAX_SUBSYSTEM_BYTES>, MAX_KNOWN>,
     next: usize,
 }
 
 impl Known {
     pub(super) const fn new() -> Self {
-        Self { names: [[0; MAX_NAME_BYTES + 1]; MAX_KNOWN], next: 0 }
+        Self { names: Vec::new(), next: 0 }
     }
 
     pub(super) fn contains(&self, name: &[u8]) -> bool {
-        padded(name).is_some_and(|name| self.names.contains(&name))
+        self.names.iter().any(|known| known == name)
     }
 
     /// Remembers a name that is not among them; one that is too long is not remembered.
     pub(super) fn insert(&mut self, name: &[u8]) {
-        if let Some(name) = padded(name) {
+        let Ok(name) = Vec::from_slice(name) else { return };
+        if let Err(name) = self.names.push(name) {
             self.names[self.next] = name;
             self.next = (self.next + 1) % MAX_KNOWN;
         }
@@ -62,13 +60,6 @@ impl Known {
 /// Whether a subsystem can be called so: as a file can.
 pub(super) fn is_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/') && !name.contains(&0)
-}
-
-/// `None` if there is no room for a NUL behind it.
-fn padded(name: &[u8]) -> Option<Name> {
-    let mut padded = [0; MAX_NAME_BYTES + 1];
-    padded[..MAX_NAME_BYTES].get_mut(..name.len())?.copy_from_slice(name);
-    Some(padded)
 }
 
 #[cfg(test)]
@@ -98,11 +89,14 @@ mod tests {
     #[test]
     fn a_name_is_remembered_whole_or_not_at_all() {
         let mut known = Known::new();
-        let longest = [b'x'; MAX_NAME_BYTES];
+        let longest = [b'x'; MAX_SUBSYSTEM_BYTES];
         known.insert(&longest);
-        known.insert(&[b'y'; MAX_NAME_BYTES + 1]);
+        known.insert(&[b'y'; MAX_SUBSYSTEM_BYTES + 1]);
         assert!(known.contains(&longest) && !known.contains(&longest[1..]));
-        assert!(!known.contains(&[b'y'; MAX_NAME_BYTES + 1]) && !known.contains(&[b'y'; MAX_NAME_BYTES]));
+        assert!(
+            !known.contains(&[b'y'; MAX_SUBSYSTEM_BYTES + 1])
+                && !known.contains(&[b'y'; MAX_SUBSYSTEM_BYTES])
+        );
     }
 
     #[test]

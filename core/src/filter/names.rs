@@ -3,7 +3,8 @@
 use super::draft::{Draft, Label};
 use super::header::{LEAST, REST, VALUE, WORD};
 use super::instruction::opcode as op;
-use crate::selection::{MAX_SUBSYSTEM_BYTES, Selection};
+use crate::limits::MAX_SUBSYSTEM_BYTES;
+use crate::selection::Selection;
 
 /// A name with the NUL behind it, and NULs behind that.
 type Terminated = [u8; MAX_SUBSYSTEM_BYTES + WORD as usize];

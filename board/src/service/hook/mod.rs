@@ -20,6 +20,7 @@ use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, Pid, access, pipe2, read};
+use sureplug_core::limits::MAX_SUBSYSTEM_BYTES;
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::{ConsumerId, Delivery, DeviceEvent, Lag};
 use sureplug_core::uevent::Uevent;
@@ -35,9 +36,6 @@ use sureplug_core::time::Instant;
 
 /// Milliseconds that a run may take if nobody says otherwise.
 pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
-
-/// Bytes of a subsystem's name at most that is handed over, with its NUL.
-const ARGUMENT_BYTES: usize = 64;
 
 /// Which events a program is run for.
 #[derive(Clone, Debug)]
@@ -146,9 +144,9 @@ impl Hook {
 
     /// Runs the program for an event.
     fn start(&mut self, entry: &DeviceEvent<'_>, runs: u64) -> nix::Result<Run> {
-        let mut argument = [0; ARGUMENT_BYTES];
+        let mut argument = [0; MAX_SUBSYSTEM_BYTES + 1];
         let name = entry.uevent.subsystem().unwrap_or_default();
-        let length = name.len().min(ARGUMENT_BYTES - 1);
+        let length = name.len().min(MAX_SUBSYSTEM_BYTES);
         argument[..length].copy_from_slice(&name[..length]);
         let argument = CStr::from_bytes_until_nul(&argument).unwrap_or_default();
         let Memory { environment: buffer, stack } = &mut *self.memory;

@@ -42,7 +42,6 @@ pub enum Condition {
 /// #     fn set_high(&mut self) -> Result<(), Infallible> { self.0 = true; Ok(()) }
 /// #     fn set_low(&mut self) -> Result<(), Infallible> { self.0 = false; Ok(()) }
 /// # }
-/// # use sureplug_core::time::Instant;
 /// use sureplug_board::service::led::indicator::{Condition, Indicator};
 /// use sureplug_core::time::Instant;
 ///
