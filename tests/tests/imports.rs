@@ -22,6 +22,17 @@ const CORE: &[&[&str]] = &[
     &["protocol"],
 ];
 
+/// The same of board.
+const BOARD: &[&[&str]] = &[
+    &["client", "order", "signals", "sys", "thread", "time", "unwinding"],
+    &["doorbell", "process_policy", "socket", "sysfs"],
+    &["intake", "profile"],
+    &["diag", "report"],
+    &["engine"],
+    &["service", "daemon"],
+    &["cli"],
+];
+
 fn path(text: &str) -> Module {
     text.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
@@ -221,4 +232,13 @@ fn circles_and_upward_imports_are_found() {
     let found: Vec<_> = found.into_iter().map(|(full, name)| (full.join("::"), name)).collect();
     let wanted = [("crate::a", "a"), ("crate::a::b::C", "C"), ("crate::a::b::D", "E"), ("crate::a::f", "f")];
     assert_eq!(found, wanted.map(|(full, name)| (full.to_owned(), name.to_owned())));
+}
+
+#[test]
+fn board_has_no_circle_and_no_upward_import() {
+    let all = arrows("board");
+    for (folder, arrows) in &all {
+        assert_eq!(circle(arrows), None, "in board/src/{}", folder.join("/"));
+    }
+    assert_eq!(upward(&all[&Vec::new()], BOARD), [""; 0]);
 }

@@ -13,6 +13,7 @@ mod record;
 mod run;
 mod size;
 mod status;
+mod value;
 
 use std::ffi::OsString;
 use std::fmt::{self, Display, Write as _};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, USB_PORTS};
 use sureplug_core::selection::Selection;
 
-use super::parse::{UsageError, Value};
+use super::value::{UsageError, Value};
 use crate::client::DEFAULT_PATH;
 use crate::process_policy::ProcessPolicy;
 use crate::profile::{Profile, SUBSYSTEMS};

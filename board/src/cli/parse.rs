@@ -1,15 +1,12 @@
 //! From arguments to a command and its options.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Display};
-use std::fs;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
-use sureplug_core::rcvbuf::{SizingError, parse_u32};
 
 use super::options::{OPTIONS, Options, Row};
+use super::value::{UsageError, Value};
 use super::{COMMANDS, Command};
 
 /// What the arguments ask for.
@@ -109,165 +106,12 @@ pub(super) fn listed(names: &[&str]) -> String {
     list + "`"
 }
 
-/// An option's value.
-pub(super) struct Value {
-    /// The option's name, without the dashes.
-    name: &'static str,
-    pub(super) text: OsString,
-}
-
-impl Value {
-    pub(super) fn text(&self) -> Result<&str, UsageError> {
-        let not_utf8 = || UsageError(format!("the value `{}` is not UTF-8", self.text.to_string_lossy()));
-        self.text.to_str().ok_or_else(not_utf8)
-    }
-
-    pub(super) fn path(&self) -> Result<PathBuf, UsageError> {
-        if self.text.is_empty() {
-            return Err(UsageError(format!("--{} '': a path is needed", self.name)));
-        }
-        Ok(PathBuf::from(&self.text))
-    }
-
-    /// A directory that exists: a mistyped one would look like a board without ports.
-    pub(super) fn directory(&self) -> Result<PathBuf, UsageError> {
-        let path = self.path()?;
-        if path.is_dir() { Ok(path) } else { Err(self.wrong("not a directory")) }
-    }
-
-    pub(super) fn number(&self, range: &RangeInclusive<u32>) -> Result<u32, UsageError> {
-        self.sizing(|text| parse_u32(text, range))
-    }
-
-    /// A figure that the buffer's size depends on.
-    pub(super) fn sizing<T>(
-        &self,
-        parse: impl FnOnce(&str) -> Result<T, SizingError>,
-    ) -> Result<T, UsageError> {
-        parse(self.text()?).map_err(|error| self.wrong(error))
-    }
-
-    /// A number that may be negative.
-    pub(super) fn integer(&self, range: &RangeInclusive<i32>) -> Result<i32, UsageError> {
-        let number = self.text()?.parse().ok().filter(|number| range.contains(number));
-        let (start, end) = (range.start(), range.end());
-        number.ok_or_else(|| self.wrong(format_args!("write a whole number from {start} to {end}")))
-    }
-
-    /// The key of a property.
-    pub(super) fn key(&self) -> Result<String, UsageError> {
-        let key = self.text()?;
-        if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=') {
-            return Ok(key.to_owned());
-        }
-        Err(self.wrong("write a key without `=`, such as MODALIAS"))
-    }
-
-    /// A GPIO chip and the number of its line.
-    pub(super) fn gpio_line(&self) -> Result<(PathBuf, u32), UsageError> {
-        let parts = self.text()?.rsplit_once(':');
-        let line = parts.and_then(|(chip, line)| Some((PathBuf::from(chip), line.parse().ok()?)));
-        line.ok_or_else(|| self.wrong("write CHIP:LINE, as /dev/gpiochip0:17"))
-    }
-
-    /// The number of a group, by its name in `/etc/group` (group(5)) or its number. Other databases are not asked: a
-    /// board has none, and the C library would load code for them.
-    pub(super) fn group(&self) -> Result<u32, UsageError> {
-        let name = self.text()?;
-        let in_file = || {
-            fs::read_to_string("/etc/group").ok()?.lines().find_map(|line| {
-                let mut fields = line.split(':');
-                let is_it = fields.next() == Some(name);
-                fields.nth(1)?.parse().ok().filter(|_| is_it)
-            })
-        };
-        let number = name.parse().ok().or_else(in_file);
-        number.ok_or_else(|| self.wrong("no group of /etc/group, and no number"))
-    }
-
-    /// Returns the error of a value together with the option's name.
-    pub(super) fn wrong(&self, reason: impl Display) -> UsageError {
-        UsageError(format!("--{} {}: {reason}", self.name, self.text.to_string_lossy()))
-    }
-
-    /// Returns the error of an option that this build does not have.
-    pub(super) fn unknown(&self) -> UsageError {
-        UsageError(format!("unknown option `--{}`", self.name))
-    }
-}
-
-/// The command line is wrong: what is, and what it should be.
-#[derive(Debug)]
-pub(super) struct UsageError(String);
-
-impl UsageError {
-    /// Makes the error of an unknown word behind these dashes, with the known one that was probably meant.
-    fn unknown<'k>(what: &str, dashes: &str, found: &str, known: impl Iterator<Item = &'k str>) -> Self {
-        Self(match nearest(found, known) {
-            Some(meant) => format!("unknown {what} `{dashes}{found}`; did you mean `{dashes}{meant}`?"),
-            None => format!("unknown {what} `{dashes}{found}`"),
-        })
-    }
-}
-
-impl Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; see sureplug --help", self.0)
-    }
-}
-
-impl From<lexopt::Error> for UsageError {
-    fn from(error: lexopt::Error) -> Self {
-        Self(match error {
-            lexopt::Error::MissingValue { option: Some(option) } => format!("`{option}` needs a value"),
-            lexopt::Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
-            _ => String::from("the arguments cannot be understood"),
-        })
-    }
-}
-
-/// Returns the nearest candidate, if it is near enough for `found` to be a typing error.
-fn nearest<'c>(found: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let word = found.as_bytes();
-    let holds_word = |candidate: &str| {
-        word.len() > 2 && candidate.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
-    };
-    let mut nearest = None;
-    let mut too_far = word.len() / 3 + 2;
-    for candidate in candidates {
-        if holds_word(candidate) {
-            return Some(candidate);
-        }
-        let distance = distance(found, candidate);
-        if distance < too_far {
-            (nearest, too_far) = (Some(candidate), distance);
-        }
-    }
-    nearest
-}
-
-/// Returns how many bytes must be inserted, removed or replaced to get from `a` to `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        row[0] = left;
-        for (above, to) in row[1..].iter_mut().zip(b.bytes()) {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = *above;
-            left = replaced.min(left + 1).min(diagonal + 1);
-            *above = left;
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use sureplug_core::selection::Selection;
 
-    use super::{Invocation, Options, Value, distance, nearest, parse};
+    use super::{Invocation, Options, Value, parse};
+    use crate::cli::value::{distance, nearest};
     use crate::profile::SUBSYSTEMS;
 
     fn parsed(line: &str) -> Result<Invocation, String> {
