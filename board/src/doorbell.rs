@@ -125,6 +125,23 @@ pub(crate) fn poll_in<const N: usize>(
     }
 }
 
+/// Sleeps until a descriptor takes something or its reader is gone, or until `other` has something to read, for `timeout` at
+/// most. Returns whether the first is so.
+///
+/// # Errors
+///
+/// What `poll(2)` says.
+pub(crate) fn poll_out(
+    output: BorrowedFd<'_>,
+    other: Option<BorrowedFd<'_>>,
+    timeout: PollTimeout,
+) -> io::Result<bool> {
+    let (other, input) = other.map_or((output, PollFlags::empty()), |other| (other, PollFlags::POLLIN));
+    let mut fds = [PollFd::new(output, PollFlags::POLLOUT), PollFd::new(other, input)];
+    retry(|| poll(&mut fds, timeout))?;
+    Ok(fds[0].any() == Some(true))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod diag;
 pub mod doorbell;
 pub mod engine;
+mod file;
 pub mod intake;
 mod order;
 pub mod process_policy;

@@ -2,11 +2,12 @@
 //! the kernel's choice of what to kill when memory runs out.
 
 use std::fmt;
-use std::fs;
 use std::io;
+use std::path::Path;
 
 use nix::sys::mman::{MlockAllFlags, mlockall};
 
+use crate::file;
 use crate::sys;
 
 /// What was asked for; nothing by default.
@@ -61,7 +62,8 @@ impl ProcessPolicy {
     /// The first that was refused.
     pub fn apply(&self) -> Result<(), PolicyError> {
         if let Some(score) = self.oom_score_adj {
-            fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(PolicyError::OomScoreAdj)?;
+            file::write_text(Path::new("/proc/self/oom_score_adj"), &score.to_string())
+                .map_err(PolicyError::OomScoreAdj)?;
         }
         if self.lock_memory {
             // What is mapped later as well: stacks of threads, and tables that are filled as they are used.

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
-use std::fs;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sureplug_core::rcvbuf::{SizingError, parse_u32};
+
+use crate::file;
 
 /// An option's value.
 pub(super) struct Value {
@@ -74,7 +75,7 @@ impl Value {
     pub(super) fn group(&self) -> Result<u32, UsageError> {
         let name = self.text()?;
         let in_file = || {
-            fs::read_to_string("/etc/group").ok()?.lines().find_map(|line| {
+            file::read_text(Path::new("/etc/group")).ok()?.lines().find_map(|line| {
                 let mut fields = line.split(':');
                 let is_it = fields.next() == Some(name);
                 fields.nth(1)?.parse().ok().filter(|_| is_it)

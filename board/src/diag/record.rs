@@ -1,6 +1,6 @@
 //! Records the kernel's datagrams as they come, into a file that other tools read too.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -11,6 +11,8 @@ use nix::sys::signalfd::SignalFd;
 use sureplug_core::time::{Instant, micros};
 
 use super::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
+use crate::doorbell::poll_out;
+use crate::file::{self, Usable};
 use crate::intake::{Intake, Observation, Observed};
 use crate::time::monotonic_now;
 
@@ -19,6 +21,9 @@ const BUFFER_BYTES: usize = 60 * 1024;
 
 /// Records that are taken before the signals are looked at again.
 const RECORDS_A_TURN: usize = 256;
+
+/// For how long the reader of a FIFO may take nothing after a signal.
+const LAST_WAIT_MS: u16 = 1_000;
 
 /// Why a recording has ended.
 #[derive(Debug)]
@@ -45,9 +50,11 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Creates the file.
+    /// Creates the file, or opens a FIFO or a device that is there.
     pub(crate) fn begin(path: &Path, max_bytes: u64) -> io::Result<Self> {
-        let mut file = File::create(path)?;
+        let options = &mut OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true);
+        let mut file = file::open(path, options, 0, Usable::Stream)?;
         file.write_all(&file_header())?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
@@ -68,7 +75,7 @@ impl Recording {
         loop {
             let taken = intake.take(RECORDS_A_TURN, |record| self.take(record));
             if self.is_full || self.waiting.len() >= BUFFER_BYTES || taken == 0 {
-                if let Err(error) = self.flush() {
+                if let Err(error) = self.flush(signals, is_ending) {
                     return Ok(RecordingEnd::Failed(error));
                 }
             }
@@ -112,7 +119,7 @@ impl Recording {
     }
 
     /// Writes what waits. After an error the file ends with the last packet that it has whole.
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, signals: &SignalFd, is_ending: bool) -> io::Result<()> {
         let mut done = 0;
         let mut result = Ok(());
         while done < self.waiting.len() {
@@ -120,6 +127,9 @@ impl Recording {
                 Ok(0) => result = Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => done += bytes,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    result = self.wait_for_reader(signals, is_ending);
+                }
                 Err(error) => result = Err(error),
             }
             if result.is_err() {
@@ -133,6 +143,14 @@ impl Recording {
             let _ = self.file.set_len(self.written);
         }
         result
+    }
+
+    /// Waits for the reader of a FIFO: until a signal comes, and then for a second.
+    fn wait_for_reader(&self, signals: &SignalFd, is_ending: bool) -> io::Result<()> {
+        let file = self.file.as_fd();
+        let takes = !is_ending && poll_out(file, Some(signals.as_fd()), PollTimeout::NONE)?
+            || poll_out(file, None, LAST_WAIT_MS.into())?;
+        if takes { Ok(()) } else { Err(io::Error::other("its reader takes no more")) }
     }
 
     /// Bytes of the packets that are written whole; those that are not are no events of the file.

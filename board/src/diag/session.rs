@@ -1,6 +1,5 @@
 //! Measures one plug and one unplug, as they happen or from a capture.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -17,6 +16,7 @@ use super::charge::ChargeMeter;
 use super::measure::{Measurement, SETTLED_AFTER, Step};
 use super::pcap::{Capture, Captured};
 use crate::doorbell::poll_in;
+use crate::file;
 use crate::profile::{Profile, Sizing};
 use crate::socket::sysctl;
 use crate::socket::{BATCH_MESSAGES, Batch, Datagram, UeventSocket};
@@ -49,7 +49,7 @@ impl<'s> Session<'s> {
     /// Measures a capture.
     pub(crate) fn replay(&mut self, path: &Path) -> io::Result<()> {
         let failed = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
-        let mut capture = Capture::new(File::open(path).map_err(|error| failed(&error))?);
+        let mut capture = Capture::new(file::open_stream(path).map_err(|error| failed(&error))?);
         while let Some(message) = capture.next().map_err(|error| failed(&error))? {
             if let Captured::Uevent { unix_us, datagram, .. } = message {
                 self.take(unix_us.saturating_mul(1_000), datagram);

@@ -75,6 +75,10 @@ struct File {
 
 impl File {
     fn new(path: &Path, wanted: u32) -> io::Result<Self> {
+        // What takes its place would be no device any more.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::other("there is something that is no regular file; choose another path"));
+        }
         let path = path.as_os_str().as_bytes();
         // A collector takes names that end with `.prom`, and this one not.
         let scratch = CString::new([path, b".tmp"].concat())?;

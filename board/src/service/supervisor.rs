@@ -5,15 +5,17 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use sureplug_core::time::Instant;
 
+use nix::poll::PollTimeout;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use nix::unistd::write;
 use sureplug_core::stream::Agreement;
 
+use crate::doorbell::poll_out;
 use crate::engine::{Context, Service};
 use crate::report::FixedText;
 use crate::sys;
@@ -93,7 +95,10 @@ impl Supervisor {
             let _ = self.text.write_str("\n");
             self.text.end_line();
             let line = if is_plain { "\n" } else { &self.text[HEAD.len()..] };
-            let _ = write(&ready, line.as_bytes());
+            // A pipe that takes anything takes 4,096 bytes (pipe(7)); a full one must not delay the engine.
+            if poll_out(ready.as_fd(), None, PollTimeout::ZERO).unwrap_or(false) {
+                let _ = write(&ready, line.as_bytes());
+            }
         }
         (self.is_ready, self.has_missing) = (true, has_missing);
     }

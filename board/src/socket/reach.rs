@@ -1,11 +1,12 @@
 //! Which of the kernel's events can arrive in this network namespace at all.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
+use crate::file;
 use crate::sys;
 
 /// The inode of the user namespace that the kernel starts with (`PROC_USER_INIT_INO` in `include/linux/proc_ns.h`).
@@ -28,7 +29,8 @@ pub(crate) fn is_restricted() -> bool {
         Ok(Err(Errno::EPERM)) => lacks_settings(Path::new("/proc/sys/net/ipv6")),
         _ => false,
     };
-    is_other && fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| restricts(&release))
+    is_other
+        && file::read_text(Path::new("/proc/sys/kernel/osrelease")).is_ok_and(|release| restricts(&release))
 }
 
 /// Returns `true` if this network namespace lacks settings of IPv6 that the kernel shows only in one that its first user

@@ -1,13 +1,15 @@
 //! The kernel's settings for sockets, read from `/proc/sys`.
 
-use std::fs;
+use std::path::Path;
 
 use sureplug_core::filter::SMALLEST_OPTMEM_MAX;
+
+use crate::file;
 
 /// Reads one number below `/proc/sys`; `None` where it is not there, as in a container's network
 /// namespace, or no number.
 fn read(name: &str) -> Option<u32> {
-    fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse().ok()
+    file::read_text(&Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
 }
 
 /// `net.core.rmem_max`: what `SO_RCVBUF` is clamped to, in bytes before the kernel doubles it.

@@ -111,7 +111,7 @@ impl Devices {
     #[must_use]
     pub fn uevent_helper(&self) -> Option<Clipped> {
         // The file of sysfs is there with `CONFIG_UEVENT_HELPER` alone, and so is the older sysctl.
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
+        let flags = OFlag::O_RDONLY;
         let file = open(self.root.as_fd(), c"kernel/uevent_helper", flags)
             .or_else(|_| open(self.root.as_fd(), c"/proc/sys/kernel/hotplug", flags));
         let mut text = [0; MAX_HELPER_BYTES];

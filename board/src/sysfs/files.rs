@@ -10,9 +10,11 @@ use nix::unistd;
 
 use crate::sys::retry;
 
-/// Opens what is at a path below a directory.
+/// Opens what is at a path below a directory. In a stand-in for sysfs that can be a pipe, which is not waited for.
 pub(crate) fn open(directory: BorrowedFd<'_>, path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
-    retry(|| openat(directory, path, flags | OFlag::O_CLOEXEC, Mode::empty()))
+    retry(|| {
+        openat(directory, path, flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
+    })
 }
 
 /// Reads a file to its end, or until the buffer is full.

@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::file;
+
 /// The USB ports that the board itself has, as sysfs shows them.
 ///
 /// Counted are the ports of root hubs and of hubs that are part of the board: `removable` says `fixed`,
@@ -130,5 +132,5 @@ fn parent(name: &str) -> Option<String> {
 
 /// An attribute's text; empty if it is not there.
 fn read(directory: &Path, attribute: &str) -> String {
-    fs::read_to_string(directory.join(attribute)).unwrap_or_default().trim().to_owned()
+    file::read_text(&directory.join(attribute)).unwrap_or_default().trim().to_owned()
 }

@@ -141,9 +141,9 @@ impl Reader {
     }
 }
 
-/// Opens a file of a device. In a stand-in for sysfs the flags keep a pipe from blocking.
+/// Opens a file of a device.
 fn open_file(directory: &OwnedFd, name: &CStr) -> nix::Result<OwnedFd> {
-    open(directory.as_fd(), name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK)
+    open(directory.as_fd(), name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW)
 }
 
 /// Memory for what is read, which becomes shorter with each piece.

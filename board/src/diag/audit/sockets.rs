@@ -1,5 +1,5 @@
-use std::fs;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use nix::sys::socket::{
 };
 
 use super::key;
+use crate::file::{self, Usable};
 use crate::order::sort_by_key;
 use crate::sys::retry;
 
@@ -73,6 +74,9 @@ fn from_sock_diag() -> nix::Result<Vec<Socket>> {
 
 fn from_proc(proc: &Path) -> io::Result<Vec<Socket>> {
     let path = proc.join("net/netlink");
-    let text = fs::read(&path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+    let mut text = Vec::new();
+    file::open(&path, OpenOptions::new().read(true), 0, Usable::Regular)
+        .and_then(|mut file| file.read_to_end(&mut text))
+        .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
     Ok(String::from_utf8_lossy(&text).lines().filter_map(proc_net::socket).collect())
 }

@@ -9,6 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
 use super::error::BrokerError;
+use crate::file::{self, Usable};
 
 /// Tries to take a lock whose file keeps vanishing: each failure means that another daemon has just ended.
 const TRIES: usize = 100;
@@ -32,11 +33,11 @@ impl Lock {
         path.push(".lock");
         let path = PathBuf::from(path);
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        options.write(true).create(true).truncate(false).mode(0o600);
         let mut made_directory = false;
         for _ in 0..TRIES {
             made_directory |= make_directory(socket)?;
-            let file = match options.open(&path) {
+            let file = match file::open(&path, &mut options, libc::O_NOFOLLOW, Usable::Regular) {
                 // A daemon that ended has just removed the directory.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file.map_err(|error| BrokerError::failed("make the lock", &path, error))?,

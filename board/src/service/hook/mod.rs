@@ -111,8 +111,8 @@ impl Hook {
         // It is started in `/`.
         let program = std::path::absolute(program)?;
         access(&program, AccessFlags::X_OK)?;
-        if program.is_dir() {
-            return Err(Errno::EISDIR.into());
+        if !program.is_file() {
+            return Err(io::Error::other("it is no regular file"));
         }
         sys::hear_of_children()?;
         let children = SigSet::from_iter([Signal::SIGCHLD]);

@@ -1,10 +1,12 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use embedded_hal::digital::{Error, ErrorKind, ErrorType, OutputPin};
 use heapless::Vec;
+
+use crate::file::{self, Usable};
 
 /// Bytes of the largest brightness.
 const MAX_DIGITS: usize = 10;
@@ -26,8 +28,8 @@ struct Paths {
 impl Paths {
     /// Opens the LED, and takes its trigger away, if it has any.
     fn claim(&self) -> io::Result<File> {
-        let brightness = OpenOptions::new().write(true).open(&self.brightness)?;
-        match fs::write(&self.trigger, "none") {
+        let brightness = file::open(&self.brightness, OpenOptions::new().write(true), 0, Usable::Stream)?;
+        match file::write_text(&self.trigger, "none") {
             // A kernel without triggers.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
@@ -45,7 +47,7 @@ impl SysfsLed {
     pub fn open(directory: &Path) -> io::Result<Self> {
         let paths = Paths { brightness: directory.join("brightness"), trigger: directory.join("trigger") };
         let brightness = paths.claim()?;
-        let text = fs::read_to_string(directory.join("max_brightness")).unwrap_or_default();
+        let text = file::read_text(&directory.join("max_brightness")).unwrap_or_default();
         let text = text.trim();
         let text = if text.is_empty() || text.len() > MAX_DIGITS { "1" } else { text };
         Ok(Self { brightness, paths, full: text.bytes().collect() })

@@ -1,0 +1,145 @@
+//! Opens files by path without waiting for them. A FIFO waits for its other end and a terminal for its carrier, while the
+//! signals that end the program are blocked already.
+
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
+
+/// Bytes of a text at most: a page of sysfs and of most of procfs, or a large `/etc/group`.
+const MAX_TEXT_BYTES: u64 = 1024 * 1024;
+
+/// Files that a caller can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Usable {
+    /// A regular file, as those of sysfs and procfs are.
+    Regular,
+    /// Also a FIFO or a character device, such as `/dev/stdin`.
+    Stream,
+}
+
+impl Usable {
+    fn admits(self, found: FileType) -> bool {
+        found.is_file() || self == Self::Stream && (found.is_fifo() || found.is_char_device())
+    }
+}
+
+/// Opens a file. Reads and writes of a FIFO or a device do not wait either, but fail with `WouldBlock`.
+///
+/// # Errors
+///
+/// What `open(2)` says, or that another kind of file is there.
+pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: i32, usable: Usable) -> io::Result<File> {
+    let file = options.custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let found = match &file {
+        Ok(file) => file.metadata()?.file_type(),
+        // A FIFO without a reader, a socket, or a device without its driver.
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => fs::metadata(path)?.file_type(),
+        // With `O_NOFOLLOW`.
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => fs::symlink_metadata(path)?.file_type(),
+        Err(_) => return file,
+    };
+    if usable.admits(found) {
+        return match file {
+            Err(_) if found.is_fifo() => {
+                Err(io::Error::other("it is a FIFO without a reader; start its reader first"))
+            }
+            file => file,
+        };
+    }
+    let kind = match found {
+        found if found.is_fifo() => "a FIFO",
+        found if found.is_dir() => "a directory",
+        found if found.is_socket() => "a socket",
+        found if found.is_symlink() => "a symbolic link",
+        _ => "a device",
+    };
+    Err(io::Error::other(format!("it is {kind}, wanted a regular file")))
+}
+
+/// Opens a file for reading whose writer is then waited for, as by `cat`: only where a signal ends the program.
+///
+/// # Errors
+///
+/// As [`open`].
+pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
+    let file = open(path, OpenOptions::new().read(true), 0, Usable::Stream)?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
+    Ok(file)
+}
+
+/// Reads the text of a regular file.
+///
+/// # Errors
+///
+/// As [`open`]; what `read(2)` says, and `EFBIG` for more than a MiB.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let file = open(path, OpenOptions::new().read(true), 0, Usable::Regular)?;
+    let mut text = String::new();
+    match file.take(MAX_TEXT_BYTES).read_to_string(&mut text)? as u64 {
+        MAX_TEXT_BYTES => Err(Errno::EFBIG.into()),
+        _ => Ok(text),
+    }
+}
+
+/// Writes a text to a regular file that is there, such as an attribute of sysfs.
+///
+/// # Errors
+///
+/// As [`open`]; what `write(2)` says.
+pub(crate) fn write_text(path: &Path, text: &str) -> io::Result<()> {
+    open(path, OpenOptions::new().write(true).truncate(true), 0, Usable::Regular)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    use nix::libc;
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::{Usable, open, open_stream, read_text, write_text};
+
+    #[test]
+    fn other_kinds_of_files_are_refused_at_once() {
+        let directory = std::env::temp_dir().join(format!("sureplug-file-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let [fifo, socket, link, regular] =
+            ["fifo", "socket", "link", "regular"].map(|name| directory.join(name));
+        mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        let _listener = UnixListener::bind(&socket).unwrap();
+        symlink(directory.join("missing"), &link).unwrap();
+        std::fs::write(&regular, "7\n").unwrap();
+        for (path, kind) in [
+            (&*fifo, "a FIFO"),
+            (&socket, "a socket"),
+            (&directory, "a directory"),
+            (Path::new("/dev/zero"), "a device"),
+        ] {
+            let error = read_text(path).unwrap_err().to_string();
+            assert_eq!(error, format!("it is {kind}, wanted a regular file"));
+            assert!(kind == "a directory" || write_text(path, "7").is_err(), "{kind}");
+        }
+        let mut writing = OpenOptions::new();
+        writing.write(true).create(true);
+        let error = open(&link, &mut writing, libc::O_NOFOLLOW, Usable::Regular).unwrap_err().to_string();
+        assert_eq!(error, "it is a symbolic link, wanted a regular file");
+        assert!(!directory.join("missing").exists());
+        let error = open(&fifo, &mut writing, 0, Usable::Stream).unwrap_err().to_string();
+        assert_eq!(error, "it is a FIFO without a reader; start its reader first");
+        open_stream(&fifo).unwrap();
+        open_stream(Path::new("/dev/null")).unwrap();
+        assert_eq!(read_text(&regular).unwrap(), "7\n");
+        assert_eq!(read_text(&directory.join("missing")).unwrap_err().kind(), ErrorKind::NotFound);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
