@@ -6,16 +6,13 @@ use std::slice;
 use nix::fcntl::OFlag;
 use sureplug_core::selection::Selection;
 
+use super::faults::{Clipped, Faults, Forgery, Missing, Trouble, Troubles};
 use super::files::{open, read_to_end};
-use super::forgeries::{Forgeries, Forgery};
 use super::listing::Listing;
 use super::namespace;
 use super::path::SysfsPath;
 use super::reading::{Reader, Reading};
-use super::root::Root;
-use super::subsystems::{PLACES, Place, subsystem_of};
-use super::suspects::Suspects;
-use super::trouble::{Clipped, Missing, Trouble, Troubles};
+use super::root::{PLACES, Place, Root, subsystem_of};
 
 /// Descriptors that a scan has open at the same time: two directories, a device, and its `uevent` file.
 const RESERVED: usize = 4;
@@ -48,8 +45,6 @@ pub struct Devices {
     asked: SysfsPath,
     reader: Reader,
     troubles: Troubles,
-    suspects: Suspects,
-    forgeries: Forgeries,
     selection: Selection,
     /// Whether sysfs shows the network devices of another namespace than the socket's.
     is_foreign: bool,
@@ -73,9 +68,7 @@ impl Devices {
             found: SysfsPath::new(),
             asked: SysfsPath::new(),
             reader: Reader::new(),
-            troubles: Troubles::new(),
-            suspects: Suspects::new(),
-            forgeries: Forgeries::new(),
+            troubles: Troubles { faults: Faults::new(), missing: None },
             selection,
             is_foreign: false,
         })
@@ -129,9 +122,9 @@ impl Devices {
 
     /// Goes back in front of the first device.
     pub fn rewind(&mut self) {
-        self.troubles.begin_scan();
-        self.suspects.rewind();
-        self.forgeries.rewind();
+        self.troubles.missing = None;
+        self.reader.suspects.rewind();
+        self.reader.forgeries.is_waiting = false;
         self.places = PLACES.iter();
         self.subsystems.close();
         self.links.close();
@@ -157,8 +150,7 @@ impl Devices {
     /// one nothing is there.
     pub fn read(&mut self) -> Reading<'_> {
         let subsystem = subsystem_of(self.directory.relative());
-        let Self { root, found, suspects, forgeries, .. } = self;
-        self.reader.read(root.as_fd(), found, subsystem, suspects, forgeries).unwrap_or_else(|errno| {
+        self.reader.read(self.root.as_fd(), &self.found, subsystem).unwrap_or_else(|errno| {
             self.troubles.note(self.found.relative().to_bytes(), errno);
             Reading::Unreadable
         })
@@ -167,13 +159,10 @@ impl Devices {
     /// Reads the device at a devpath, which need not have been found. `subsystem` is what it is taken to be
     /// of if it does not say so itself.
     pub fn read_at(&mut self, devpath: &[u8], subsystem: &[u8]) -> Reading<'_> {
-        let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
-        let Self { root, asked, suspects, forgeries, .. } = self;
-        let set = asked.set(&[below]);
-        let reading =
-            set.and_then(|()| self.reader.read(root.as_fd(), asked, subsystem, suspects, forgeries));
+        let set = self.asked.set_devpath(devpath);
+        let reading = set.and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem));
         reading.unwrap_or_else(|errno| {
-            self.troubles.note(below, errno);
+            self.troubles.note(devpath.strip_prefix(b"/").unwrap_or(devpath), errno);
             Reading::Unreadable
         })
     }
@@ -195,49 +184,52 @@ impl Devices {
     /// or a device.
     #[must_use]
     pub const fn trouble_count(&self) -> u64 {
-        self.troubles.count()
+        self.troubles.faults.count
     }
 
     /// Returns what the scan since the last [`rewind`](Self::rewind) could not read; `None` if it read everything.
     #[must_use]
     pub const fn missing(&self) -> Option<Missing> {
-        self.troubles.missing()
+        self.troubles.missing
     }
 
     /// Takes what could not be read and has not been taken before. Of several at a time the others come when
     /// they fail again; so many are told by name, and no more.
     pub fn take_trouble(&mut self) -> Option<Trouble<'_>> {
-        self.troubles.take()
+        self.troubles
+            .faults
+            .take()
+            .map(|(path, error)| Trouble { path: path.relative().to_bytes(), error: *error })
     }
 
     /// Returns how many lines of `uevent` files were not accepted, because the kernel did not write them as they stand.
     #[must_use]
     pub const fn forgery_count(&self) -> u64 {
-        self.forgeries.count()
+        self.reader.forgeries.count
     }
 
     /// Returns `true` if the scan met a device that lacks files for the first time: only another scan shows whether it is
     /// just being added or removed.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
-        self.suspects.is_undecided()
+        self.reader.suspects.is_undecided()
     }
 
     /// Takes a device with such lines that has not been taken before. Of several at a time the others come with the
     /// next enumeration; a limited number are named.
     pub fn take_forgery(&mut self) -> Option<Forgery<'_>> {
-        self.forgeries.take()
+        self.reader.forgeries.take().map(Forgery::of)
     }
 
     /// Takes the same device for the system's log, which does not wait for the output.
     pub fn take_unlogged_forgery(&mut self) -> Option<Forgery<'_>> {
-        self.forgeries.take_unlogged()
+        self.reader.forgeries.take_unlogged().map(Forgery::of)
     }
 
     /// Returns `true` if a device with such lines had to wait, so that the next scan names it.
     #[must_use]
     pub const fn is_forgery_waiting(&self) -> bool {
-        self.forgeries.is_waiting()
+        self.reader.forgeries.is_waiting
     }
 
     /// Moves to the next device of the subsystem; `false` at the end.

@@ -2,25 +2,32 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use heapless::{HistoryBuf, Vec};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::libc;
 use nix::sys::stat::{FileStat, fstatat};
+use sureplug_core::limits::MAX_SUBSYSTEM_BYTES;
 use sureplug_core::stream::Directory;
 
 use super::files::is_absence;
 use super::namespace::is_namespaced;
 use super::path::SysfsPath;
-use super::root::Root;
-use super::subsystems::{Known, PLACES, is_name};
+use super::root::{PLACES, Root};
+
+/// Names that are remembered.
+const MAX_KNOWN: usize = 32;
+
+/// Names of subsystems; of too many the oldest is forgotten.
+type Names = HistoryBuf<Vec<u8, MAX_SUBSYSTEM_BYTES>, MAX_KNOWN>;
 
 /// Says which subsystems are classes or buses, whose devices sysfs lists, and what is at a devpath.
 pub struct Subsystems {
     root: Root,
     path: SysfsPath,
-    known: Known,
+    known: Names,
     /// Names that were not found.
-    absent: Known,
+    absent: Names,
     /// Whether sysfs shows the network devices of another namespace than the socket's.
     is_foreign: bool,
 }
@@ -35,8 +42,8 @@ impl Subsystems {
         Ok(Self {
             root: Root::open(sysfs)?,
             path: SysfsPath::new(),
-            known: Known::new(),
-            absent: Known::new(),
+            known: Names::new(),
+            absent: Names::new(),
             is_foreign: false,
         })
     }
@@ -44,17 +51,17 @@ impl Subsystems {
     /// Whether there is a class or a bus of that name. One that was found once may be taken to be there
     /// still, and one that was not to be absent until [`forget_absent`](Self::forget_absent).
     pub fn contains(&mut self, name: &[u8]) -> bool {
-        if !is_name(name) || self.absent.contains(name) {
+        if !is_name(name) || contains(&self.absent, name) {
             return false;
         }
-        if self.known.contains(name) {
+        if contains(&self.known, name) {
             return true;
         }
         let mut is_unknown = false;
         for place in &PLACES {
             match self.is_directory(&place.devices(name)) {
                 Ok(true) => {
-                    self.known.insert(name);
+                    insert(&mut self.known, name);
                     return true;
                 }
                 // A device whose class could not be looked up stays tracked: the next scan knows.
@@ -65,7 +72,7 @@ impl Subsystems {
             }
         }
         if !is_unknown {
-            self.absent.insert(name);
+            insert(&mut self.absent, name);
         }
         is_unknown
     }
@@ -85,8 +92,7 @@ impl Subsystems {
 
     /// What is at a devpath now.
     pub fn directory(&mut self, devpath: &[u8]) -> Directory {
-        let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
-        if self.is_foreign && is_namespaced(devpath) || self.path.set(&[below]).is_err() {
+        if self.is_foreign && is_namespaced(devpath) || self.path.set_devpath(devpath).is_err() {
             return Directory::Unknown;
         }
         match fstatat(self.root.as_fd(), self.path.relative(), AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -100,7 +106,7 @@ impl Subsystems {
 
     /// New classes or buses may be there.
     pub fn forget_absent(&mut self) {
-        self.absent = Known::new();
+        self.absent.clear();
     }
 
     fn is_directory(&mut self, parts: &[&[u8]]) -> nix::Result<bool> {
@@ -111,4 +117,57 @@ impl Subsystems {
 
 const fn is_directory(stat: &FileStat) -> bool {
     stat.st_mode & libc::S_IFMT == libc::S_IFDIR
+}
+
+fn contains(names: &Names, name: &[u8]) -> bool {
+    names.as_slice().iter().any(|known| known == name)
+}
+
+/// Remembers a name; one that is too long is not remembered.
+fn insert(names: &mut Names, name: &[u8]) {
+    if let Ok(name) = Vec::from_slice(name) {
+        names.write(name);
+    }
+}
+
+/// Whether a subsystem can be called so: as a file can.
+fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/') && !name.contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_name_is_forgotten() {
+        let mut names = Names::new();
+        let name = |number: usize| format!("subsystem-{number}").into_bytes();
+        for number in 0..=MAX_KNOWN {
+            insert(&mut names, &name(number));
+        }
+        assert!(!contains(&names, &name(0)) && !contains(&names, &name(MAX_KNOWN + 1)));
+        assert!((1..=MAX_KNOWN).all(|number| contains(&names, &name(number))));
+    }
+
+    #[test]
+    fn a_name_is_remembered_whole_or_not_at_all() {
+        let mut names = Names::new();
+        let longest = [b'x'; MAX_SUBSYSTEM_BYTES];
+        insert(&mut names, &longest);
+        insert(&mut names, &[b'y'; MAX_SUBSYSTEM_BYTES + 1]);
+        assert!(contains(&names, &longest) && !contains(&names, &longest[1..]));
+        assert!(
+            !contains(&names, &[b'y'; MAX_SUBSYSTEM_BYTES + 1])
+                && !contains(&names, &[b'y'; MAX_SUBSYSTEM_BYTES])
+        );
+    }
+
+    #[test]
+    fn names_that_no_directory_can_have_are_refused() {
+        for name in [&b""[..], b".", b"..", b"a/b", b"/", b"usb\0", b"\0"] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        assert!(is_name(b"usb") && is_name(b"...") && is_name(b"\xff"));
+    }
 }

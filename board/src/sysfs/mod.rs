@@ -1,8 +1,8 @@
 //! What sysfs says about the board.
 
 mod devices;
+mod faults;
 mod files;
-mod forgeries;
 mod listing;
 mod lookup;
 mod namespace;
@@ -10,16 +10,12 @@ mod path;
 mod ports;
 mod reading;
 mod root;
-mod subsystems;
-mod suspects;
-mod trouble;
 pub mod uevent_file;
 
 pub use devices::Devices;
+pub use faults::{Clipped, Forgery, Missing, Trouble};
 pub(crate) use files::{open, read_to_end};
-pub use forgeries::Forgery;
 pub(crate) use listing::Listing;
 pub use lookup::Subsystems;
 pub use ports::BoardPorts;
 pub use reading::Reading;
-pub use trouble::{Clipped, Missing, Trouble};

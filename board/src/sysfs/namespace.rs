@@ -63,10 +63,11 @@ pub(super) fn has_elsewhere(
     path: &mut SysfsPath,
 ) -> bool {
     let name = devpath.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let below = devpath.strip_prefix(b"/").unwrap_or(devpath);
     let is_sysfs = fstatfs(root).is_ok_and(|figures| figures.filesystem_type() == SYSFS_MAGIC);
     let index = || sys::interface_index(socket, name).ok();
-    let Some(before) = index().filter(|_| is_sysfs && path.set(&[below]).is_ok()) else { return false };
+    let Some(before) = index().filter(|_| is_sysfs && path.set_devpath(devpath).is_ok()) else {
+        return false;
+    };
     // It was found by its name before, and is after: in between it was there all the time, or another one would be found.
     let stat = fstatat(root, path.relative(), AtFlags::AT_SYMLINK_NOFOLLOW);
     stat.is_err_and(is_absence) && index() == Some(before)

@@ -32,9 +32,28 @@ impl SysfsPath {
 
     /// Puts it together from parts, behind the `/`. It is empty after an error.
     pub(super) fn set(&mut self, parts: &[&[u8]]) -> nix::Result<()> {
-        let end = self.write(parts);
-        self.end_at(end.unwrap_or(1));
-        end.map(|_| ())
+        self.clear();
+        if parts.iter().any(|part| part.contains(&0)) {
+            return Err(Errno::EINVAL);
+        }
+        let mut end = 1;
+        for part in parts {
+            // Not into the last byte, which is the NUL's.
+            let room = self.bytes[end..CAPACITY - 1].get_mut(..part.len());
+            let Some(room) = room else {
+                self.clear();
+                return Err(Errno::ENAMETOOLONG);
+            };
+            room.copy_from_slice(part);
+            end += part.len();
+        }
+        self.end_at(end);
+        Ok(())
+    }
+
+    /// Makes it that of a devpath.
+    pub(super) fn set_devpath(&mut self, devpath: &[u8]) -> nix::Result<()> {
+        self.set(&[devpath.strip_prefix(b"/").unwrap_or(devpath)])
     }
 
     /// Makes it that of the device which a link points to. `false`, and empty, if that is no device; it is
@@ -60,20 +79,6 @@ impl SysfsPath {
     /// Without it, to be opened below the root.
     pub(super) fn relative(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes[1..]).unwrap_or_default()
-    }
-
-    fn write(&mut self, parts: &[&[u8]]) -> nix::Result<usize> {
-        let mut end = 1;
-        for part in parts {
-            // Not into the last byte, which is the NUL's.
-            let room = self.bytes[end..CAPACITY - 1].get_mut(..part.len()).ok_or(Errno::ENAMETOOLONG)?;
-            if part.contains(&0) {
-                return Err(Errno::EINVAL);
-            }
-            room.copy_from_slice(part);
-            end += part.len();
-        }
-        Ok(end)
     }
 
     fn end_at(&mut self, end: usize) {

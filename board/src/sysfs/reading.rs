@@ -7,10 +7,9 @@ use nix::sys::stat::fstat;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::uevent::{Action, EncodeError, Encoder, Uevent};
 
+use super::faults::{Clipped, Faults, hash};
 use super::files::{is_absence, open, read_to_end};
-use super::forgeries::Forgeries;
 use super::path::SysfsPath;
-use super::suspects::Suspects;
 use super::uevent_file::{Facts, Part, lacks_files, read, text_files};
 use crate::sys;
 
@@ -47,6 +46,9 @@ pub(super) struct Reader {
     text: Box<[u8]>,
     facts: Box<[u8]>,
     datagram: Box<[u8]>,
+    pub(super) suspects: Suspects,
+    /// Lines of `uevent` files that the kernel did not write as they stand.
+    pub(super) forgeries: Faults<Clipped>,
 }
 
 impl Reader {
@@ -55,20 +57,20 @@ impl Reader {
             text: vec![0; MAX_TEXT_BYTES + 1].into_boxed_slice(),
             facts: vec![0; MAX_FACTS_BYTES].into_boxed_slice(),
             datagram: vec![0; MAX_DATAGRAM_BYTES].into_boxed_slice(),
+            suspects: Suspects::new(),
+            forgeries: Faults::new(),
         }
     }
 
     /// Reads the device at a devpath below `root`, and says why if it is unreadable. `subsystem` is what it
-    /// is listed under. Lines of its file that the kernel did not write as they stand are noted in `forgeries`.
+    /// is listed under.
     pub(super) fn read(
         &mut self,
         root: BorrowedFd<'_>,
         devpath: &SysfsPath,
         subsystem: &[u8],
-        suspects: &mut Suspects,
-        forgeries: &mut Forgeries,
     ) -> nix::Result<Reading<'_>> {
-        match self.read_present(root, devpath, subsystem, suspects, forgeries) {
+        match self.read_present(root, devpath, subsystem) {
             Err(errno) if is_absence(errno) => Ok(Reading::Gone),
             other => other,
         }
@@ -79,8 +81,6 @@ impl Reader {
         root: BorrowedFd<'_>,
         devpath: &SysfsPath,
         subsystem: &[u8],
-        suspects: &mut Suspects,
-        forgeries: &mut Forgeries,
     ) -> nix::Result<Reading<'_>> {
         // All is read through this one directory: if another device takes its place meanwhile, nothing of
         // that gets mixed in.
@@ -123,7 +123,7 @@ impl Reader {
         if !subsystem.is_empty() {
             encoder.property(b"SUBSYSTEM", subsystem).map_err(refused)?;
         }
-        if lacks_files(text, &facts) && !suspects.has_stayed(devpath.as_devpath()) {
+        if lacks_files(text, &facts) && !self.suspects.has_stayed(devpath.as_devpath()) {
             return Ok(Reading::Partial);
         }
         let mut error = None;
@@ -131,7 +131,9 @@ impl Reader {
             Part::Property { key, value } => {
                 error = error.or_else(|| encoder.property(key, value).err());
             }
-            Part::Refused(line) => forgeries.note(devpath, line),
+            Part::Refused(line) => {
+                self.forgeries.note(devpath.relative().to_bytes(), Clipped::of(line));
+            }
         });
         if let Some(error) = error {
             return Err(refused(error));
@@ -188,5 +190,78 @@ fn refused(error: EncodeError) -> Errno {
         | EncodeError::TooManyProperties { .. }
         | EncodeError::BufferFull { .. } => Errno::EMSGSIZE,
         _ => Errno::EBADMSG,
+    }
+}
+
+/// Far more bits than there are such devices at a time.
+const BITS: usize = 4_096;
+
+/// A set of devices. Each has one bit, by its hash, so that none is without a place.
+type Set = [u64; BITS / 64];
+
+/// The devices that lacked files in this scan and in the one before it. A device that lacks them in both is no longer
+/// taken for one that is being added or removed; where two devices share a bit, the second is not taken for one at all.
+pub(super) struct Suspects {
+    now: Set,
+    before: Set,
+}
+
+impl Suspects {
+    pub(super) const fn new() -> Self {
+        Self { now: [0; BITS / 64], before: [0; BITS / 64] }
+    }
+
+    /// Begins a scan.
+    pub(super) const fn rewind(&mut self) {
+        self.before = self.now;
+        self.now = [0; BITS / 64];
+    }
+
+    /// Notes a device that lacks files, and returns `true` if it lacked them in the scan before too.
+    pub(super) fn has_stayed(&mut self, devpath: &[u8]) -> bool {
+        #[allow(clippy::cast_possible_truncation)]
+        let place = hash(devpath) as usize % BITS;
+        let (word, bit) = (place / 64, 1 << (place % 64));
+        self.now[word] |= bit;
+        self.before[word] & bit != 0
+    }
+
+    /// Returns `true` if a device lacked files for the first time in this scan, so that another scan has to decide.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.now.iter().zip(&self.before).any(|(now, before)| now & !before != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i8_a_device_that_lacks_files_in_one_scan_only_has_not_stayed() {
+        let mut suspects = Suspects::new();
+        let mut scan = |devpaths: &[&[u8]]| {
+            suspects.rewind();
+            let stayed: Vec<bool> = devpaths.iter().map(|devpath| suspects.has_stayed(devpath)).collect();
+            (suspects.is_undecided(), stayed)
+        };
+        assert_eq!(scan(&[b"/devices/appears"]), (true, vec![false]));
+        assert_eq!(scan(&[b"/devices/vanishes"]), (true, vec![false]), "the other one is whole now");
+        assert_eq!(scan(&[]), (false, vec![]));
+        assert_eq!(scan(&[b"/devices/stays", b"/devices/stays"]), (true, vec![false, false]));
+        assert_eq!(scan(&[b"/devices/stays"]), (false, vec![true]));
+        assert_eq!(scan(&[b"/devices/stays"]), (false, vec![true]));
+    }
+
+    #[test]
+    fn every_suspect_has_a_place() {
+        let mut suspects = Suspects::new();
+        for is_second in [false, true] {
+            suspects.rewind();
+            for number in 0..1_000 {
+                let stayed = suspects.has_stayed(format!("/devices/{number}").as_bytes());
+                assert!(stayed || !is_second, "{number}");
+            }
+        }
+        assert!(!suspects.is_undecided());
     }
 }

@@ -1,6 +1,7 @@
-//! Where sysfs is, opened anew for each scan: it may be mounted after the daemon has started.
+//! Where sysfs is, opened anew for each scan: it may be mounted after the daemon has started. And where in it devices
+//! are listed.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +11,6 @@ use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::{Mode, fstatat};
 use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
 
-use super::subsystems::PLACES;
 use crate::sys::retry;
 
 /// Where sysfs is on a board. Nothing else is taken for sysfs there.
@@ -70,5 +70,43 @@ fn is_sysfs(path: &CString, directory: BorrowedFd<'_>) -> bool {
         Ok(figures) if figures.filesystem_type() == SYSFS_MAGIC => true,
         _ if path.to_bytes() == USUAL.as_bytes() => false,
         _ => PLACES.iter().any(|place| fstatat(directory, place.path, AtFlags::empty()).is_ok()),
+    }
+}
+
+/// A directory of subsystems.
+pub(super) struct Place {
+    /// Its path.
+    pub(super) path: &'static CStr,
+    /// Where below a subsystem's directory its devices are listed.
+    below: &'static [u8],
+}
+
+/// All of them.
+pub(super) static PLACES: [Place; 2] =
+    [Place { path: c"class", below: b"" }, Place { path: c"bus", below: b"/devices" }];
+
+impl Place {
+    /// The parts of the path where the devices of a subsystem are listed.
+    pub(super) fn devices<'n>(&self, subsystem: &'n [u8]) -> [&'n [u8]; 4] {
+        [self.path.to_bytes(), b"/", subsystem, self.below]
+    }
+}
+
+/// The subsystem whose devices are listed at a path that [`Place::devices`] makes.
+pub(super) fn subsystem_of(path: &CStr) -> &[u8] {
+    path.to_bytes().split(|byte| *byte == b'/').nth(1).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PLACES, subsystem_of};
+
+    #[test]
+    fn a_subsystem_is_found_in_the_path_of_its_devices() {
+        assert_eq!(PLACES[0].devices(b"net").concat(), b"class/net");
+        assert_eq!(PLACES[1].devices(b"usb").concat(), b"bus/usb/devices");
+        assert_eq!(subsystem_of(c"class/net"), b"net");
+        assert_eq!(subsystem_of(c"bus/usb/devices"), b"usb");
+        assert_eq!(subsystem_of(c""), b"");
     }
 }

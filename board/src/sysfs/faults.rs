@@ -1,0 +1,274 @@
+//! What of sysfs could not be read or was not accepted: all of it counted, and the first places named.
+
+use std::fmt;
+use std::mem;
+
+use heapless::Vec;
+use nix::errno::Errno;
+use sureplug_core::uevent::{Escaped, EscapedWord};
+
+use super::files::is_absence;
+use super::path::SysfsPath;
+
+/// Places that are named at most; further ones are only counted.
+const MAX_NAMED: usize = 16;
+
+/// Bytes of a path or a line that are kept.
+const MAX_KEPT_BYTES: usize = 128;
+
+/// Bytes in fixed memory, cut off where they are very many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clipped {
+    bytes: [u8; MAX_KEPT_BYTES],
+    length: u8,
+}
+
+impl Clipped {
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let length = bytes.len().min(MAX_KEPT_BYTES);
+        let mut kept = [0; MAX_KEPT_BYTES];
+        kept[..length].copy_from_slice(&bytes[..length]);
+        Self { bytes: kept, length: length as u8 }
+    }
+
+    /// Returns them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+/// What a scan could not read: without it the scan has not resynced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Directories and devices, each as often as it was tried.
+    pub count: u32,
+    /// Why the first of them could not be read.
+    pub errno: Errno,
+    path: Clipped,
+}
+
+impl Missing {
+    /// Returns the path of the first below sysfs, cut off where it is very long.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        self.path.as_bytes()
+    }
+}
+
+/// `class/net (EMFILE: Too many open files) and 2 more`.
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", EscapedWord(self.path()), self.errno)?;
+        match self.count {
+            0 | 1 => Ok(()),
+            count => write!(f, " and {} more", count - 1),
+        }
+    }
+}
+
+/// A directory or a device that is there but could not be read.
+#[derive(Debug)]
+pub struct Trouble<'t> {
+    /// Where it is below sysfs.
+    pub path: &'t [u8],
+    /// What the kernel said, or what is wrong with the answer.
+    pub error: Errno,
+}
+
+/// A device whose `uevent` file has lines that are not accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Forgery<'f> {
+    /// Its devpath.
+    pub devpath: &'f [u8],
+    /// The first such line, as far as it is kept.
+    pub line: &'f [u8],
+}
+
+impl<'f> Forgery<'f> {
+    pub(super) fn of((devpath, line): (&'f SysfsPath, &'f Clipped)) -> Self {
+        Self { devpath: devpath.as_devpath(), line: line.as_bytes() }
+    }
+}
+
+/// `the uevent file of /devices/x has lines that the kernel did not write, such as "MAJOR=8": they are ignored`.
+impl fmt::Display for Forgery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (devpath, line) = (EscapedWord(self.devpath), Escaped(self.line));
+        write!(
+            f,
+            "the uevent file of {devpath} has lines that the kernel did not write, such as {line:?}: they are ignored"
+        )
+    }
+}
+
+/// Faults of one kind: how many there were, and each of the first places by name once.
+pub(super) struct Faults<T> {
+    pub(super) count: u64,
+    /// Hashes of the paths that were named.
+    named: Vec<u64, MAX_NAMED>,
+    /// The path that was named last.
+    path: SysfsPath,
+    /// What is wrong there.
+    fault: Option<T>,
+    is_pending: bool,
+    /// Whether it has not been logged yet either.
+    is_unlogged: bool,
+    /// Whether another place had to wait for its turn in this scan.
+    pub(super) is_waiting: bool,
+}
+
+impl<T> Faults<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            count: 0,
+            named: Vec::new(),
+            path: SysfsPath::new(),
+            fault: None,
+            is_pending: false,
+            is_unlogged: false,
+            is_waiting: false,
+        }
+    }
+
+    /// Counts a fault at a path below sysfs. One that cannot be named while another is pending has to be noted again.
+    pub(super) fn note(&mut self, path: &[u8], fault: T) {
+        self.count += 1;
+        let hash = hash(path);
+        if self.named.is_full() || self.named.contains(&hash) {
+            return;
+        }
+        if self.is_pending {
+            self.is_waiting = true;
+        } else if self.path.set(&[path]).is_ok() && self.named.push(hash).is_ok() {
+            self.fault = Some(fault);
+            (self.is_pending, self.is_unlogged) = (true, true);
+        }
+    }
+
+    /// Takes the place that was named last, once.
+    pub(super) fn take(&mut self) -> Option<(&SysfsPath, &T)> {
+        let fault = self.fault.as_ref().filter(|_| mem::take(&mut self.is_pending))?;
+        Some((&self.path, fault))
+    }
+
+    /// Takes it for the system's log, once.
+    pub(super) fn take_unlogged(&mut self) -> Option<(&SysfsPath, &T)> {
+        let fault = self.fault.as_ref().filter(|_| mem::take(&mut self.is_unlogged))?;
+        Some((&self.path, fault))
+    }
+}
+
+/// All that could not be read, and what the present scan lacks for that.
+pub(super) struct Troubles {
+    pub(super) faults: Faults<Errno>,
+    pub(super) missing: Option<Missing>,
+}
+
+impl Troubles {
+    /// Notes an attempt to read what is at `path` that failed. What is not there is no trouble.
+    pub(super) fn note(&mut self, path: &[u8], errno: Errno) {
+        if is_absence(errno) {
+            return;
+        }
+        match &mut self.missing {
+            Some(missing) => missing.count = missing.count.saturating_add(1),
+            None => self.missing = Some(Missing { count: 1, errno, path: Clipped::of(path) }),
+        }
+        self.faults.note(path, errno);
+    }
+}
+
+/// FNV-1a. Two paths with one hash: the second is only counted.
+pub(super) fn hash(path: &[u8]) -> u64 {
+    path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn troubles() -> Troubles {
+        Troubles { faults: Faults::new(), missing: None }
+    }
+
+    fn take<T: Clone>(faults: &mut Faults<T>) -> Option<(Vec<u8, 32>, T)> {
+        let (path, fault) = faults.take()?;
+        Some((Vec::from_slice(path.relative().to_bytes()).unwrap(), fault.clone()))
+    }
+
+    fn named<T>(path: &[u8], fault: T) -> (Vec<u8, 32>, T) {
+        (Vec::from_slice(path).unwrap(), fault)
+    }
+
+    #[test]
+    fn each_is_named_once_and_counted_always() {
+        let mut faults = Faults::new();
+        assert_eq!(take(&mut faults), None);
+        for _ in 0..3 {
+            faults.note(b"class/net", Errno::EACCES);
+            faults.note(b"class/tty", Errno::EIO);
+        }
+        assert_eq!(faults.count, 6);
+        assert_eq!(take(&mut faults), Some(named(b"class/net", Errno::EACCES)));
+        assert_eq!(take(&mut faults), None);
+        // The second one had to wait.
+        assert!(faults.is_waiting);
+        faults.note(b"class/net", Errno::EACCES);
+        faults.note(b"class/tty", Errno::EIO);
+        assert_eq!(take(&mut faults), Some(named(b"class/tty", Errno::EIO)));
+        faults.note(b"class/tty", Errno::EIO);
+        assert_eq!(take(&mut faults), None);
+        assert_eq!(faults.count, 9);
+    }
+
+    #[test]
+    fn the_output_and_the_log_each_get_a_place_once() {
+        let mut faults = Faults::new();
+        faults.note(b"devices/a", Clipped::of(b"MAJOR=8"));
+        faults.note(b"devices/a", Clipped::of(b"MINOR=8"));
+        assert_eq!(take(&mut faults), Some(named(b"devices/a", Clipped::of(b"MAJOR=8"))));
+        assert!(faults.take().is_none() && !faults.is_waiting);
+        assert_eq!(faults.take_unlogged().unwrap().1, &Clipped::of(b"MAJOR=8"));
+        assert!(faults.take_unlogged().is_none());
+    }
+
+    #[test]
+    fn i9_a_scan_knows_what_it_could_not_read() {
+        let mut troubles = troubles();
+        for scan in 0..2 {
+            troubles.missing = None;
+            troubles.note(b"class/net", Errno::ENOENT);
+            assert_eq!(troubles.missing, None, "scan {scan}: a device that vanished is not missing");
+            troubles.note(b"class/net", Errno::EMFILE);
+            assert_eq!(troubles.missing.unwrap().to_string(), "class/net (EMFILE: Too many open files)");
+            troubles.note(&[b'x'; 200], Errno::EIO);
+            let missing = troubles.missing.unwrap();
+            assert_eq!(missing.to_string(), "class/net (EMFILE: Too many open files) and 1 more");
+        }
+        assert_eq!(Clipped::of(&[b'x'; 200]).as_bytes(), [b'x'; MAX_KEPT_BYTES]);
+    }
+
+    #[test]
+    fn named_faults_are_limited() {
+        let mut faults = Faults::new();
+        let named = (0..20u8).filter(|number| {
+            faults.note(&[b'a' + number], Errno::EIO);
+            take(&mut faults).is_some()
+        });
+        assert_eq!(named.count(), MAX_NAMED);
+        assert_eq!(faults.count, 20);
+    }
+
+    #[test]
+    fn missing_entries_are_no_trouble() {
+        let mut troubles = troubles();
+        for errno in [Errno::ENOENT, Errno::ENOTDIR, Errno::ENODEV] {
+            troubles.note(b"class", errno);
+        }
+        assert_eq!((troubles.faults.count, take(&mut troubles.faults)), (0, None));
+    }
+}
