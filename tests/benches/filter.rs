@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             let limit = [None, None, Some(131_072), Some(SMALLEST_OPTMEM_MAX)][kind];
             if let (Some(listener), Some(limit)) = (&listener, limit) {
                 let filter = Filter::new(&Selection::USB, limit).expect("it fits");
-                sys::attach_filter(listener, &filter.program()).expect("the kernel takes it");
+                sys::attach_filter(listener, filter.program()).expect("the kernel takes it");
             }
             let spent = processor_time(|| (0..EVENTS).for_each(|_| injector.send(&event)));
             costs.push(spent.as_secs_f64() * 1e9 / f64::from(EVENTS));
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     );
     let counts = [131_072, SMALLEST_OPTMEM_MAX].map(|limit| {
         let (verdict, count) =
-            run_counted(&Filter::new(&Selection::USB, limit).expect("it fits").program(), &event);
+            run_counted(Filter::new(&Selection::USB, limit).expect("it fits").program(), &event);
         assert_eq!(verdict, 0, "refused");
         u32::try_from(count).expect("some")
     });

@@ -32,7 +32,7 @@ fn every_captured_event_is_decided_inside_the_kernel() {
         for set in sets() {
             let filter = Filter::new(&set, limit).expect("it fits");
             let program = filter.program();
-            let kernel = KernelFilter::new(&program).expect("it attaches");
+            let kernel = KernelFilter::new(program).expect("it attaches");
             let (mut accepted, mut refused) = (0, 0);
             for event in &events {
                 let wanted = verdict(event, &set, filter.reach_bytes());
@@ -43,7 +43,7 @@ fn every_captured_event_is_decided_inside_the_kernel() {
                 );
                 let wanted = wanted == Verdict::InSet;
                 assert_eq!(
-                    cbpf::run(&program, event),
+                    cbpf::run(program, event),
                     if wanted { u32::MAX } else { 0 },
                     "{}",
                     event.escape_ascii()
@@ -96,7 +96,7 @@ fn a_header_of_nested_hubs_is_decided_with_the_smallest_limit() {
     println!(
         "{} B of headers, {} instructions, {} B",
         filter.reach_bytes(),
-        filter.len(),
+        filter.program().len(),
         filter.charge_bytes()
     );
     let stem = b"/devices/platform/4010000000.pcie/pci0000:00/0000:00:01.0/usb1/1-2/1-2.1/1-2.1.4/1-2.1.4:1.0/host12/\
@@ -106,7 +106,7 @@ fn a_header_of_nested_hubs_is_decided_with_the_smallest_limit() {
         for (subsystem, wanted) in [(&b"scsi_device"[..], Verdict::InSet), (b"bsg", Verdict::Refused)] {
             let event = datagram(b"remove", &devpath, subsystem, b"SEQNUM=12345\0");
             assert_eq!(verdict(&event, &Selection::USB, filter.reach_bytes()), wanted);
-            assert_eq!(cbpf::run(&filter.program(), &event) != 0, wanted == Verdict::InSet, "{length}");
+            assert_eq!(cbpf::run(filter.program(), &event) != 0, wanted == Verdict::InSet, "{length}");
         }
     }
 }

@@ -217,7 +217,7 @@ fn a_filter_is_charged_as_computed() {
             let program = filter.program();
             let takes = |optmem_max| {
                 let _limit = OptmemMax::set(optmem_max);
-                sys::attach_filter(socket(), &program).is_ok()
+                sys::attach_filter(socket(), program).is_ok()
             };
             assert!(filter.charge_bytes() < made_for);
             assert!(takes(filter.charge_bytes() + 1), "{} B for {set} and {made_for}", filter.charge_bytes());

@@ -50,7 +50,7 @@ impl Unbound {
             Err(error) => return Filtering::Process(FilterRefusal::DoesNotFit(error)),
         };
         let charge_bytes = filter.charge_bytes();
-        match sys::attach_filter(&self.fd, &filter.program()) {
+        match sys::attach_filter(&self.fd, filter.program()) {
             Ok(()) => Filtering::Kernel { reach_bytes: filter.reach_bytes(), charge_bytes, optmem_max },
             Err(error) => {
                 let errno = error.raw_os_error().unwrap_or_default();

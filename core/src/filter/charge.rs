@@ -14,18 +14,13 @@ const INSTRUCTION_BYTES: u32 = 8;
 /// How many of the kernel's own instructions one of classic BPF becomes (`bpf_convert_filter` and
 /// `convert_bpf_ld_abs` in `net/core/filter.c`). A load is a call.
 pub(super) const fn expanded(instruction: Instruction) -> u32 {
-    let Instruction { code, jt, jf, k } = instruction;
+    let Instruction { code, k, .. } = instruction;
     match code {
         op::LD_IND => 8 + (k != 0) as u32,
         op::RET => 2,
-        op::JEQ | op::JGE | op::JSET | op::JGE_X => {
-            // A constant with the highest bit set needs a register, as the kernel's constants have a sign.
-            let constant = (code != op::JGE_X && k > i32::MAX as u32) as u32;
-            // Where one way leads to the next instruction, one jump is enough; of bit tests only if that is the
-            // way of those that fail.
-            let one = jf == 0 || (jt == 0 && code != op::JSET);
-            constant + if one { 1 } else { 2 }
-        }
+        // A constant with the highest bit set needs a register, as the kernel's constants have a sign. One jump is enough, as
+        // those that fail go on with the next instruction.
+        op::JEQ | op::JGE | op::JSET => 1 + (k > i32::MAX as u32) as u32,
         _ => 1,
     }
 }

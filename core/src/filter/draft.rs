@@ -7,9 +7,9 @@ use super::instruction::{ACCEPT, Instruction, REJECT, opcode as op};
 pub(super) struct Draft {
     code: [Instruction; MAX_INSTRUCTIONS],
     /// Instructions written, also those for which there was no place.
-    len: usize,
+    pub(super) len: usize,
     /// What the kernel makes of them; jumps that are not set yet count as they will be.
-    expanded: u32,
+    pub(super) expanded: u32,
 }
 
 /// Where a jump leads that is written before its target.
@@ -17,6 +17,10 @@ pub(super) struct Draft {
 pub(super) enum Label {
     /// The search within a word that holds a NUL.
     Word,
+    /// What loads the subsystem's first word again, behind the comparison with a name.
+    Reload,
+    /// The comparison with the next name.
+    Next,
     /// The end that accepts.
     Accept,
 }
@@ -30,15 +34,11 @@ impl Label {
 
 impl Draft {
     pub(super) const fn new() -> Self {
-        Self { code: [Instruction::new(op::RET, ACCEPT); MAX_INSTRUCTIONS], len: 0, expanded: 0 }
-    }
-
-    pub(super) const fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(super) const fn expanded(&self) -> u32 {
-        self.expanded
+        Self {
+            code: [Instruction { code: op::RET, jt: 0, jf: 0, k: ACCEPT }; MAX_INSTRUCTIONS],
+            len: 0,
+            expanded: 0,
+        }
     }
 
     pub(super) const fn code(&self) -> &[Instruction] {
@@ -47,7 +47,7 @@ impl Draft {
 
     /// What does not load, jump or return.
     pub(super) const fn push(&mut self, code: u16, k: u32) {
-        self.put(Instruction::new(code, k));
+        self.skip_if(code, k, 0);
     }
 
     pub(super) const fn accept(&mut self) {
@@ -58,14 +58,14 @@ impl Draft {
         self.push(op::RET, REJECT);
     }
 
-    /// A condition that, if it fails, skips `distance` instructions.
-    pub(super) const fn or_skip(&mut self, code: u16, k: u32, distance: u8) {
-        self.put(Instruction::jump(code, k, 0, distance));
-    }
-
     /// A condition that, if it holds, skips `distance` instructions.
     pub(super) const fn skip_if(&mut self, code: u16, k: u32, distance: u8) {
-        self.put(Instruction::jump(code, k, distance, 0));
+        let instruction = Instruction { code, jt: distance, jf: 0, k };
+        if self.len < MAX_INSTRUCTIONS {
+            self.code[self.len] = instruction;
+        }
+        self.len += 1;
+        self.expanded += expanded(instruction);
     }
 
     /// A jump of a known distance.
@@ -77,10 +77,10 @@ impl Draft {
         self.push(op::JA, label.mark());
     }
 
-    /// Accepts unless the condition holds.
-    pub(super) const fn accept_unless(&mut self, code: u16, k: u32) {
+    /// A jump unless the condition holds.
+    pub(super) const fn jump_unless(&mut self, label: Label, code: u16, k: u32) {
         self.skip_if(code, k, 1);
-        self.jump(Label::Accept);
+        self.jump(label);
     }
 
     /// Sets all jumps to this label, from here on back, to the next instruction.
@@ -94,13 +94,5 @@ impl Draft {
             }
             at += 1;
         }
-    }
-
-    const fn put(&mut self, instruction: Instruction) {
-        if self.len < MAX_INSTRUCTIONS {
-            self.code[self.len] = instruction;
-        }
-        self.len += 1;
-        self.expanded += expanded(instruction);
     }
 }

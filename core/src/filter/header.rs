@@ -38,7 +38,7 @@ pub(super) const fn scan(draft: &mut Draft, words: u32) {
             // No header ends before `at`, so a datagram of the kernel has at least so many bytes.
             present = 2 * at + LEAST;
             draft.push(op::LD_LEN, 0);
-            draft.accept_unless(op::JGE, present);
+            draft.jump_unless(Label::Accept, op::JGE, present);
         }
         // Not by `LD_ABS`: the kernel makes 14 of its instructions of that, and 9 of these two.
         draft.push(op::LDX_IMM, at);
@@ -69,9 +69,9 @@ pub(super) const fn locate(draft: &mut Draft) {
     draft.push(op::TAX, 0);
     draft.push(op::LD_LEN, 0);
     draft.push(op::SUB_X, 0);
-    draft.accept_unless(op::JGE_X, 0);
+    draft.jump_unless(Label::Accept, op::JGE_X, 0);
     draft.push(op::SUB_X, 0);
-    draft.accept_unless(op::JGE, LEAST);
+    draft.jump_unless(Label::Accept, op::JGE, LEAST);
     draft.push(op::ST, REST);
     expect(draft, 1, *b"ACTI");
     expect(draft, 4, *b"ION=");
@@ -102,5 +102,5 @@ const fn first_nul(draft: &mut Draft) {
 /// Accepts unless these bytes stand `offset` bytes behind `X`.
 const fn expect(draft: &mut Draft, offset: u32, bytes: [u8; 4]) {
     draft.push(op::LD_IND, offset);
-    draft.accept_unless(op::JEQ, u32::from_be_bytes(bytes));
+    draft.jump_unless(Label::Accept, op::JEQ, u32::from_be_bytes(bytes));
 }

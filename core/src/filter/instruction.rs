@@ -64,13 +64,3 @@ pub mod opcode {
     /// `A` = `X`.
     pub const TXA: u16 = 0x87;
 }
-
-impl Instruction {
-    pub(super) const fn new(code: u16, k: u32) -> Self {
-        Self { code, jt: 0, jf: 0, k }
-    }
-
-    pub(super) const fn jump(code: u16, k: u32, jt: u8, jf: u8) -> Self {
-        Self { code, jt, jf, k }
-    }
-}

@@ -18,8 +18,6 @@ mod names;
 
 use core::fmt;
 
-use heapless::Vec;
-
 pub use instruction::{ACCEPT, Instruction, REJECT, opcode};
 
 use crate::selection::Selection;
@@ -42,16 +40,13 @@ pub const SMALLEST_OPTMEM_MAX: u32 = 10_240;
 /// A program for a set of subsystems and a limit.
 ///
 /// ```
-/// use sureplug_core::filter::{Filter, Instruction, SMALLEST_OPTMEM_MAX};
+/// use sureplug_core::filter::{Filter, SMALLEST_OPTMEM_MAX};
 /// use sureplug_core::selection::Selection;
-/// use heapless::Vec;
 ///
 /// const FILTER: Filter = match Filter::new(&Selection::USB, SMALLEST_OPTMEM_MAX) {
 ///     Ok(filter) => filter,
 ///     Err(error) => panic!("{}", error.message()),
 /// };
-/// const PROGRAM: Vec<Instruction, { FILTER.len() }> = FILTER.exact();
-/// assert_eq!(PROGRAM, FILTER.program());
 /// assert!(FILTER.reach_bytes() > 165 && FILTER.charge_bytes() < SMALLEST_OPTMEM_MAX);
 /// ```
 #[derive(Clone, Copy)]
@@ -73,20 +68,17 @@ impl Filter {
             return Err(FilterError::AcceptsAll);
         }
         let room = charge::max_expanded(optmem_max);
-        let needed = write(selection, MIN_REACH_BYTES / WORD);
-        if !fits(&needed, room) {
-            let needed_bytes = charge::charge_bytes(needed.expanded()) + 1;
-            return Err(FilterError::DoesNotFit { needed_bytes, optmem_max });
+        let mut words = WANTED_REACH_BYTES / WORD;
+        let mut draft = write(selection, words);
+        while draft.len > MAX_INSTRUCTIONS || draft.expanded > room {
+            if words == MIN_REACH_BYTES / WORD {
+                let needed_bytes = charge::charge_bytes(draft.expanded) + 1;
+                return Err(FilterError::DoesNotFit { needed_bytes, optmem_max });
+            }
+            words -= 1;
+            draft = write(selection, words);
         }
-        let words = most_words(selection, room);
-        Ok(Self { draft: write(selection, words), words })
-    }
-
-    /// How many instructions it has.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "no program is empty")]
-    pub const fn len(&self) -> usize {
-        self.draft.len()
+        Ok(Self { draft, words })
     }
 
     /// Bytes of the longest header, its NUL included, that it decides whatever the header holds.
@@ -98,27 +90,13 @@ impl Filter {
     /// Bytes that a kernel charges for it against `net.core.optmem_max`, at most.
     #[must_use]
     pub const fn charge_bytes(&self) -> u32 {
-        charge::charge_bytes(self.draft.expanded())
+        charge::charge_bytes(self.draft.expanded)
     }
 
     /// The program.
     #[must_use]
-    pub fn program(&self) -> Vec<Instruction, MAX_INSTRUCTIONS> {
-        self.draft.code().iter().copied().collect()
-    }
-
-    /// The program in a vector that it fills, in a `const` too. `LEN` is what [`len`](Self::len) says; anything else
-    /// does not compile in a `const`.
-    ///
-    /// # Panics
-    ///
-    /// If `LEN` is another number.
-    #[must_use]
-    pub const fn exact<const LEN: usize>(&self) -> Vec<Instruction, LEN> {
-        assert!(LEN == self.len(), "write Filter::len() as the vector's length");
-        let mut code = [Instruction::new(opcode::RET, ACCEPT); LEN];
-        code.copy_from_slice(self.draft.code());
-        Vec::from_array(code)
+    pub const fn program(&self) -> &[Instruction] {
+        self.draft.code()
     }
 }
 
@@ -128,24 +106,6 @@ const fn write(selection: &Selection, words: u32) -> Draft {
     header::locate(&mut draft);
     names::compare(&mut draft, selection);
     draft
-}
-
-const fn fits(draft: &Draft, room: u32) -> bool {
-    draft.len() <= MAX_INSTRUCTIONS && draft.expanded() <= room
-}
-
-/// Returns the most words that fit, from [`MIN_REACH_BYTES`], which do, to [`WANTED_REACH_BYTES`].
-const fn most_words(selection: &Selection, room: u32) -> u32 {
-    let (mut low, mut high) = (MIN_REACH_BYTES / WORD, WANTED_REACH_BYTES / WORD);
-    while low < high {
-        let words = (low + high).div_ceil(2);
-        if fits(&write(selection, words), room) {
-            low = words;
-        } else {
-            high = words - 1;
-        }
-    }
-    low
 }
 
 /// Error compiling a filter.

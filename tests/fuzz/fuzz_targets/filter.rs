@@ -18,6 +18,6 @@ fuzz_target!(|input: &[u8]| {
     let program = filter.program();
     let wanted = verdict(datagram, &set, filter.reach_bytes());
     let returned = if wanted == Verdict::Refused { 0 } else { u32::MAX };
-    assert_eq!(cbpf::run(&program, datagram), returned, "{wanted:?}");
-    assert!(!cbpf::ends_by_a_load(&program, datagram));
+    assert_eq!(cbpf::run(program, datagram), returned, "{wanted:?}");
+    assert!(!cbpf::ends_by_a_load(program, datagram));
 });
