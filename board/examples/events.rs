@@ -9,9 +9,9 @@ fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let path = arguments.first().map_or(DEFAULT_PATH, String::as_str);
     let subsystems: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
-    for message in Client::stream(Path::new(path), &subsystems, true)? {
-        let message = message?;
-        match message.as_message().kind() {
+    let mut client = Client::stream(Path::new(path), &subsystems, true)?;
+    while let Some(message) = client.receive()? {
+        match message.kind() {
             PacketKind::Event(entry) => println!("{}", entry.uevent),
             PacketKind::Missed { events } => println!("missed {events}"),
             PacketKind::Begin { .. } => println!("begin"),

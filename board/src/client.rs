@@ -20,15 +20,13 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
-use sureplug_core::protocol::{BrokerPacket, MAX_PACKET_BYTES, PacketError};
+use sureplug_core::protocol::{BrokerPacket, MAX_PACKET_BYTES};
 use sureplug_core::selection::Selection;
 
 /// Where the daemon's socket is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/run/sureplug/events";
 
 /// A connection to the broker.
-///
-/// As an iterator it blocks for each packet, and ends when the broker hangs up.
 #[derive(Debug)]
 pub struct Client {
     socket: OwnedFd,
@@ -106,21 +104,18 @@ impl Client {
     }
 
     fn read(&mut self, flags: MsgFlags) -> io::Result<Option<BrokerPacket<'_>>> {
-        let length = self.fill(flags)?;
-        match &self.buffer[..length] {
-            [] => Ok(None),
-            packet => BrokerPacket::parse(packet).map(Some).map_err(invalid),
-        }
-    }
-
-    fn fill(&mut self, flags: MsgFlags) -> io::Result<usize> {
-        loop {
+        let length = loop {
             match recv(self.socket.as_raw_fd(), &mut self.buffer[..], flags) {
                 // The second: it did not take all that was sent to it. What it has said comes all the same.
                 Err(Errno::EINTR | Errno::ECONNRESET) => {}
-                other => return Ok(other?),
+                other => break other?,
             }
+        };
+        if length == 0 {
+            return Ok(None);
         }
+        let packet = BrokerPacket::parse(&self.buffer[..length]);
+        packet.map(Some).map_err(|error| io::Error::new(ErrorKind::InvalidData, error.to_string()))
     }
 }
 
@@ -128,38 +123,4 @@ impl AsFd for Client {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-impl Iterator for Client {
-    type Item = io::Result<OwnedMessage>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let length = match self.fill(MsgFlags::empty()) {
-            Ok(0) => return None,
-            Ok(length) => length,
-            Err(error) => return Some(Err(error)),
-        };
-        let packet = &self.buffer[..length];
-        Some(BrokerPacket::parse(packet).map(|_| OwnedMessage(packet.into())).map_err(invalid))
-    }
-}
-
-/// A packet that was kept.
-#[derive(Clone, Debug)]
-pub struct OwnedMessage(Box<[u8]>);
-
-impl OwnedMessage {
-    /// What it says.
-    ///
-    /// # Panics
-    ///
-    /// Never: it was read before.
-    #[must_use]
-    pub fn as_message(&self) -> BrokerPacket<'_> {
-        BrokerPacket::parse(&self.0).expect("a packet that was read before")
-    }
-}
-
-fn invalid(error: PacketError) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error.to_string())
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 
 use crate::file;
@@ -23,31 +24,32 @@ pub struct ProcessPolicy {
 
 /// Something that was asked for was refused.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// Memory was not locked.
-    LockMemory(io::Error),
-    /// The priority was not given.
-    IntakePriority(io::Error),
-    /// The score was not taken.
-    OomScoreAdj(io::Error),
+pub struct PolicyError {
+    option: &'static str,
+    error: io::Error,
+    cure: &'static str,
+}
+
+impl PolicyError {
+    fn memory(errno: Errno) -> Self {
+        let cure = "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)";
+        Self { option: "--lock-memory", error: errno.into(), cure }
+    }
+
+    const fn priority(error: io::Error) -> Self {
+        let cure = "give sureplug CAP_SYS_NICE, or an RLIMIT_RTPRIO (LimitRTPRIO=)";
+        Self { option: "--intake-priority", error, cure }
+    }
+
+    const fn score(error: io::Error) -> Self {
+        let cure = "give sureplug CAP_SYS_RESOURCE, or ask for no less than it has";
+        Self { option: "--oom-score-adj", error, cure }
+    }
 }
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (option, error, cure) = match self {
-            Self::LockMemory(error) => (
-                "--lock-memory",
-                error,
-                "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)",
-            ),
-            Self::IntakePriority(error) => {
-                ("--intake-priority", error, "give sureplug CAP_SYS_NICE, or an RLIMIT_RTPRIO (LimitRTPRIO=)")
-            }
-            Self::OomScoreAdj(error) => {
-                ("--oom-score-adj", error, "give sureplug CAP_SYS_RESOURCE, or ask for no less than it has")
-            }
-        };
+        let Self { option, error, cure } = self;
         write!(f, "{option} was refused: {error}; {cure}, or do without the option")
     }
 }
@@ -63,12 +65,11 @@ impl ProcessPolicy {
     pub fn apply(&self) -> Result<(), PolicyError> {
         if let Some(score) = self.oom_score_adj {
             file::write_text(Path::new("/proc/self/oom_score_adj"), &score.to_string())
-                .map_err(PolicyError::OomScoreAdj)?;
+                .map_err(PolicyError::score)?;
         }
         if self.lock_memory {
             // What is mapped later as well: stacks of threads, and tables that are filled as they are used.
-            mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
-                .map_err(|errno| PolicyError::LockMemory(errno.into()))?;
+            mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE).map_err(PolicyError::memory)?;
         }
         Ok(())
     }
@@ -81,9 +82,9 @@ impl ProcessPolicy {
     pub fn with_priority<T>(&self, start: impl FnOnce() -> T) -> Result<T, PolicyError> {
         let Some(priority) = self.intake_priority else { return Ok(start()) };
         // Threads inherit it (sched(7)).
-        sys::set_realtime_priority(priority).map_err(PolicyError::IntakePriority)?;
+        sys::set_realtime_priority(priority).map_err(PolicyError::priority)?;
         let started = start();
-        sys::set_realtime_priority(0).map_err(PolicyError::IntakePriority)?;
+        sys::set_realtime_priority(0).map_err(PolicyError::priority)?;
         Ok(started)
     }
 }

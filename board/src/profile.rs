@@ -8,7 +8,7 @@ use sureplug_core::rcvbuf::{
     MAX_STALL_MS, Others, PortDevice, RcvBuf, Requirements, SizingError, SkbAbi, USB_PORTS, UsbTopology,
     parse_u32,
 };
-use sureplug_core::selection::{Selection, SelectionError};
+use sureplug_core::selection::Selection;
 
 use crate::sysfs::BoardPorts;
 
@@ -36,31 +36,15 @@ pub struct Profile {
 
 /// Takes a build-time variable, and ends the build with a sentence that names it if its value is bad.
 macro_rules! from_environment {
-    ($name:literal, $wanted:literal, $parse:expr) => {
+    ($name:literal, $wanted:literal, |$text:ident| $parsed:expr) => {
         match option_env!($name) {
             None => None,
-            Some(text) => match $parse(text) {
+            Some($text) => match $parsed {
                 Ok(value) => Some(value),
                 Err(_) => panic!(concat!($name, " must be ", $wanted)),
             },
         }
     };
-}
-
-const fn ports(text: &str) -> Result<u32, SizingError> {
-    parse_u32(text, &USB_PORTS)
-}
-
-const fn stall(text: &str) -> Result<u32, SizingError> {
-    parse_u32(text, &MAX_STALL_MS)
-}
-
-const fn subsystems(text: &str) -> Result<Selection, SelectionError> {
-    Selection::parse(text)
-}
-
-const fn devpath(text: &str) -> Result<u32, SizingError> {
-    parse_u32(text, &DEVPATH_MAX_BYTES)
 }
 
 /// The subsystems that the image was built for: `SUREPLUG_SUBSYSTEMS` in the environment of the build, names with
@@ -69,7 +53,7 @@ pub const SUBSYSTEMS: Selection = match from_environment!(
     "SUREPLUG_SUBSYSTEMS",
     "names of subsystems with blanks between them, 16 of up to 32 \
          bytes at most, or `all`",
-    subsystems
+    |text| Selection::parse(text)
 ) {
     Some(selection) => selection,
     None => Selection::USB,
@@ -87,20 +71,25 @@ const _: () = {
 
 // A constant each, so that a build names all bad values at once.
 const BUILD_PORTS: Option<u32> =
-    from_environment!("SUREPLUG_USB_PORTS", "a whole number from 1 to 127, such as 4", ports);
+    from_environment!("SUREPLUG_USB_PORTS", "a whole number from 1 to 127, such as 4", |text| parse_u32(
+        text, &USB_PORTS
+    ));
 const BUILD_PORT_DEVICE: Option<PortDevice> = from_environment!(
     "SUREPLUG_PORT_DEVICE",
     "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
      custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
-    PortDevice::parse
+    |text| PortDevice::parse(text)
 );
 const BUILD_MAX_STALL_MS: Option<u32> = from_environment!(
     "SUREPLUG_MAX_STALL_MS",
     "a whole number of milliseconds from 1 to 600000, such as 1000",
-    stall
+    |text| parse_u32(text, &MAX_STALL_MS)
 );
-const BUILD_DEVPATH_MAX: Option<u32> =
-    from_environment!("SUREPLUG_DEVPATH_MAX", "a whole number of bytes from 16 to 1000, such as 96", devpath);
+const BUILD_DEVPATH_MAX: Option<u32> = from_environment!(
+    "SUREPLUG_DEVPATH_MAX",
+    "a whole number of bytes from 16 to 1000, such as 96",
+    |text| parse_u32(text, &DEVPATH_MAX_BYTES)
+);
 
 impl Profile {
     /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,

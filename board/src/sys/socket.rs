@@ -1,6 +1,7 @@
 use std::io;
 use std::mem::{offset_of, size_of_val};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -68,18 +69,9 @@ pub fn attach_filter(socket: impl AsFd, program: &[Instruction]) -> io::Result<(
     // The kernel only reads it; its type has no const pointer.
     let filter = program.as_ptr().cast_mut().cast::<libc::sock_filter>();
     let program = libc::sock_fprog { len, filter };
-    // SAFETY: `Instruction` has the fields of `sock_filter`, in `repr(C)`, as asserted below; the kernel copies
-    // `len` of them from valid memory, and keeps no pointer.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            libc_len(size_of_val(&program)),
-        )
-    };
-    Errno::result(result).map(drop).map_err(io::Error::from)
+    // `Instruction` has the fields of `sock_filter`, as asserted below; the kernel copies `len` of them, and keeps no
+    // pointer.
+    set(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
 
 const _: () = {
@@ -99,15 +91,15 @@ const _: () = {
 ///
 /// What `setsockopt(2)` says.
 pub fn set_no_enobufs(socket: impl AsFd) -> io::Result<()> {
-    set(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, 1)
+    set(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &1_i32)
 }
 
-/// Sets an option that is a number.
-fn set(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+/// Sets an option, whose type is what the kernel reads for it: a number, or a `sock_fprog` of valid memory.
+fn set<T>(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
     let descriptor = socket.as_fd().as_raw_fd();
-    let length = libc_len(size_of_val(&value));
-    // SAFETY: `value` is valid for reads of its own size and outlives the call.
-    let result = unsafe { libc::setsockopt(descriptor, level, option, (&raw const value).cast(), length) };
+    let length = libc_len(size_of::<T>());
+    // SAFETY: `value` is valid for reads of its own size and outlives the call, and so is what it points to.
+    let result = unsafe { libc::setsockopt(descriptor, level, option, ptr::from_ref(value).cast(), length) };
     Errno::result(result)?;
     Ok(())
 }
@@ -119,7 +111,7 @@ fn set(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: libc::
 ///
 /// `ENOPROTOOPT` from an older kernel.
 pub fn refuse_descriptors(socket: impl AsFd) -> io::Result<()> {
-    set(socket, libc::SOL_SOCKET, SO_PASSRIGHTS, 0)
+    set(socket, libc::SOL_SOCKET, SO_PASSRIGHTS, &0_i32)
 }
 
 /// Accepts a connection, which does not block and is closed by `execve`.

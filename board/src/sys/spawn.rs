@@ -6,7 +6,10 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc::{self, c_char, c_int, c_void};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+
+use super::retry;
 
 /// Variables of an environment at most: those of an event, and what is added.
 const MAX_VARIABLES: usize = 80;
@@ -67,10 +70,7 @@ pub fn spawn(
         0 => Ok(pid),
         errno => {
             // It is a zombie by now.
-            // SAFETY: no status is wanted.
-            while unsafe { libc::waitpid(pid.as_raw(), ptr::null_mut(), 0) } < 0
-                && Errno::last() == Errno::EINTR
-            {}
+            let _ = retry(|| waitpid(pid, None));
             Err(Errno::from_raw(errno))
         }
     }

@@ -7,10 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::fcntl::{AtFlags, OFlag};
-use nix::sys::stat::{Mode, fstatat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::sys::stat::fstatat;
 use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
 
+use super::files;
 use crate::sys::retry;
 
 /// Where sysfs is on a board. Nothing else is taken for sysfs there.
@@ -60,8 +61,7 @@ impl AsFd for Root {
 }
 
 fn open(path: &CString) -> nix::Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    retry(|| nix::fcntl::open(path.as_c_str(), flags, Mode::empty()))
+    files::open(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_DIRECTORY)
 }
 
 /// A stand-in, which only `--sysfs` can name, is known by its classes or buses.

@@ -20,6 +20,7 @@ mod shape;
 
 use std::ffi::CStr;
 
+use heapless::Vec;
 use sureplug_core::limits::MAX_PROPERTIES;
 use sureplug_core::stream::OWN_PREFIX;
 
@@ -94,7 +95,7 @@ pub fn lacks_files(file: &[u8], facts: &Facts<'_>) -> bool {
 
 /// Reads a `uevent` file. Each property and each refused line is handed to `out`.
 pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(Part<'t>)) {
-    let mut reader = Reader { facts, keys: [b""; MAX_PROPERTIES], count: 0, out };
+    let mut reader = Reader { facts, keys: Vec::new(), out };
     let rest = reader.leading_block(file);
     match Shape::of(facts.subsystem, rest) {
         Shape::Plain => reader.plain_lines(rest),
@@ -111,17 +112,14 @@ pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(Part<'t>)
 struct Reader<'t, 'r> {
     facts: &'r Facts<'t>,
     /// The keys that were taken.
-    keys: [&'t [u8]; MAX_PROPERTIES],
-    count: usize,
+    keys: Vec<&'t [u8], MAX_PROPERTIES>,
     out: &'r mut dyn FnMut(Part<'t>),
 }
 
 impl<'t> Reader<'t, '_> {
     fn take(&mut self, key: &'t [u8], value: &'t [u8]) {
-        if let Some(place) = self.keys.get_mut(self.count) {
-            *place = key;
-            self.count += 1;
-        }
+        // An event has no room for more of them.
+        let _ = self.keys.push(key);
         (self.out)(Part::Property { key, value });
     }
 
@@ -202,7 +200,7 @@ impl<'t> Reader<'t, '_> {
             Some((MODALIAS, value)) if !shape::has_modalias_without_file(self.facts.subsystem, value) => {
                 self.refuse(line);
             }
-            Some((key, value)) if !is_reserved(key) && !self.keys[..self.count].contains(&key) => {
+            Some((key, value)) if !is_reserved(key) && !self.keys.contains(&key) => {
                 self.take(key, value);
             }
             // A processor's `MODALIAS` ends with a line feed (`print_cpu_modalias` in `drivers/base/cpu.c`).
@@ -271,10 +269,8 @@ impl<'t> Reader<'t, '_> {
 
     fn texts(&mut self, zone: &'t [u8], texts: &'static [Text]) {
         let has_files = self.facts.texts.iter().any(Option::is_some);
-        let facts = self.facts;
-        if has_files && is_exactly(zone, texts, facts, &mut |_, _| ()) {
-            is_exactly(zone, texts, facts, &mut |key, value| self.take(key, value));
-            return;
+        if let Some(proven) = proven(zone, texts, self.facts).filter(|_| has_files) {
+            return proven.iter().for_each(|(key, value)| self.take(key, value));
         }
         let is_well_formed = !has_files && is_one_line_each(zone, texts);
         for (index, line) in Lines(zone).enumerate() {
@@ -293,13 +289,13 @@ impl<'t> Reader<'t, '_> {
     }
 }
 
-/// Whether the texts are what their files show, and nothing else stands among them.
-fn is_exactly<'t>(
+/// The keys and values of the texts, if they are what their files show and nothing else stands among them.
+fn proven<'t>(
     zone: &'t [u8],
     texts: &'static [Text],
     facts: &Facts<'_>,
-    each: &mut dyn FnMut(&'t [u8], &'t [u8]),
-) -> bool {
+) -> Option<Vec<(&'t [u8], &'t [u8]), MAX_TEXTS>> {
+    let mut proven = Vec::new();
     let mut rest = zone;
     for (text, file) in texts.iter().zip(facts.texts) {
         let Some(file) = file else { continue };
@@ -310,16 +306,16 @@ fn is_exactly<'t>(
             .try_fold(rest, |rest, part| rest.strip_prefix(*part));
         match behind {
             Some(behind) => {
-                let length = rest.len() - behind.len();
-                each(&rest[..text.key.len()], &rest[text.key.len() + 1..length - 1]);
+                let (key, value) = split(&rest[..rest.len() - behind.len() - 1])?;
+                proven.push((key, value)).ok()?;
                 rest = behind;
             }
             // A device without the string shows an empty one.
             None if shown.is_empty() => {}
-            None => return false,
+            None => return None,
         }
     }
-    rest.is_empty()
+    rest.is_empty().then_some(proven)
 }
 
 /// Whether there is one line for each text, in order, whole, and nothing else.

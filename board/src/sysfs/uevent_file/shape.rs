@@ -67,21 +67,14 @@ static INPUT: [Text; 3] = [
     Text { is_quoted: true, ..Text::new(b"UNIQ", Some(c"uniq")) },
 ];
 
-/// `mmc_bus_uevent` in `drivers/mmc/core/bus.c`.
+/// `sdio_bus_uevent` in `drivers/mmc/core/sdio_bus.c`, and behind these a name in `mmc_bus_uevent` in
+/// `drivers/mmc/core/bus.c`.
 static MMC: [Text; 5] = [
     Text::new(b"SDIO_INFO1", Some(c"info1")),
     Text::new(b"SDIO_INFO2", Some(c"info2")),
     Text::new(b"SDIO_INFO3", Some(c"info3")),
     Text::new(b"SDIO_INFO4", Some(c"info4")),
     Text::new(b"MMC_NAME", Some(c"name")),
-];
-
-/// `sdio_bus_uevent` in `drivers/mmc/core/sdio_bus.c`.
-static SDIO: [Text; 4] = [
-    Text::new(b"SDIO_INFO1", Some(c"info1")),
-    Text::new(b"SDIO_INFO2", Some(c"info2")),
-    Text::new(b"SDIO_INFO3", Some(c"info3")),
-    Text::new(b"SDIO_INFO4", Some(c"info4")),
 ];
 
 /// `part_uevent` in `block/partitions/core.c`.
@@ -93,12 +86,12 @@ static RC: [Text; 1] = [Text::new(b"DEV_NAME", None)];
 impl Shape {
     /// The shape of a subsystem's devices. Where that is not known, `lines` tell.
     pub(super) fn of(subsystem: &[u8], lines: &[u8]) -> Self {
-        let texts = |texts, anchor| Self::Texts(Order { texts, anchor, unless: None });
+        let texts = |texts: &'static [Text], anchor| Self::Texts(Order { texts, anchor, unless: None });
         match subsystem {
             b"hid" => texts(&HID, b"MODALIAS"),
             b"input" => texts(&INPUT, b"PROP"),
             b"mmc" => Self::Texts(Order { texts: &MMC, anchor: b"MODALIAS", unless: Some(b"MMC_TYPE=SDIO") }),
-            b"sdio" => texts(&SDIO, b"MODALIAS"),
+            b"sdio" => texts(&MMC[..4], b"MODALIAS"),
             b"block" => texts(&PARTITION, b""),
             // A name that the firmware of the other side sends: `rpmsg_uevent` in `drivers/rpmsg/rpmsg_core.c`,
             // `tb_service_uevent` in `drivers/thunderbolt/xdomain.c`, `fsl_mc_bus_uevent` in `drivers/bus/fsl-mc/fsl-mc-bus.c`.
