@@ -23,8 +23,6 @@ pub(crate) use encode::compose;
 pub use encode::{EncodeError, Encoder};
 pub use error::{ParseError, ParseFault};
 pub use escape::{Escaped, EscapedWord, is_visible};
-#[cfg(feature = "defmt")]
-pub use field::Field;
 pub use owned::UeventBuf;
 pub use properties::{Product, Property};
 
