@@ -118,13 +118,9 @@ impl Profile {
 /// The image's profile as a whole must be possible as well: checked when it is built.
 const _: () = {
     if let Some(ports) = Profile::BUILD.ports {
-        let topology = match UsbTopology::new(1, ports) {
-            Ok(topology) => topology,
-            Err(error) => panic!("{}", error.message()),
-        };
         let sized = Sizing::of(
             &Profile::BUILD,
-            topology,
+            UsbTopology { buses: 1, ports },
             default_devpath(&Profile::BUILD),
             USUAL_RMEM_DEFAULT,
             Others::Unfiltered,
@@ -189,7 +185,7 @@ impl Sizing {
         let devices = ports.saturating_mul(profile.port_device.profile().devices.into());
         // Whether that many can be at all is a question to whoever stated them.
         let buses = if profile.is_fixed() { 1 } else { devices.div_ceil(MAX_DEVICES_PER_BUS) };
-        let topology = UsbTopology::new(board.buses.max(buses), ports)?;
+        let topology = UsbTopology { buses: board.buses.max(buses), ports };
         let devpath_max = match profile.devpath_max {
             None if !profile.is_fixed() => {
                 board.longest_devpath.clamp(DEFAULT_DEVPATH_MAX_BYTES, *DEVPATH_MAX_BYTES.end())

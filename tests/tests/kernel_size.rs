@@ -72,7 +72,7 @@ fn unstated_profile_never_refuses_to_start() {
     let port_device = PortDevice::Class(DeviceClass::Hub8);
     let counted = Profile { ports: None, port_device, ..Profile::BUILD };
     assert_eq!(
-        Sizing::for_board(&counted, &board, None, Others::Unfiltered).expect("a size").topology.ports(),
+        Sizing::for_board(&counted, &board, None, Others::Unfiltered).expect("a size").topology.ports,
         16
     );
     let stated = Profile { ports: Some(16), port_device, ..Profile::BUILD };

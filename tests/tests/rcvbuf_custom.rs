@@ -1,8 +1,9 @@
-//! Profiles of one's own: `custom:` in text, and `PlugProfile::new`.
+//! Profiles of one's own: `custom:` in text, and `PlugProfile`.
 
 use proptest::prelude::*;
 use sureplug_core::rcvbuf::{
-    CustomDevice, DeviceClass, LengthBasis, MAX_CUSTOM_GROUPS, PlugProfile, PortDevice, SizingError, SkbAbi,
+    Budget, CustomDevice, DeviceClass, EventShapes, LengthBasis, MAX_CUSTOM_GROUPS, Others, PlugProfile,
+    PortDevice, Requirements, SizingError, SkbAbi, UsbTopology,
 };
 
 #[test]
@@ -43,20 +44,26 @@ fn malformed_custom_devices_say_where() {
     }
     let groups = |count| format!("custom:{}@1", vec!["1x1"; count].join("+"));
     assert!(CustomDevice::parse(&groups(MAX_CUSTOM_GROUPS)).is_ok());
-    let too_many = SizingError::TooManyGroups { offset: 7 + 4 * MAX_CUSTOM_GROUPS, limit: MAX_CUSTOM_GROUPS };
+    let too_many = SizingError::TooManyGroups { offset: 7 + 4 * MAX_CUSTOM_GROUPS };
     assert_eq!(CustomDevice::parse(&groups(MAX_CUSTOM_GROUPS + 1)), Err(too_many));
 }
 
 #[test]
 fn a_profile_of_ones_own_needs_events_a_device_and_time() {
-    let shapes = DeviceClass::Mouse.profile().plug.0;
-    assert!(PlugProfile::new(shapes, &[], 1, 1).is_ok());
+    let mouse = DeviceClass::Mouse.profile();
+    let none = EventShapes(&[]);
+    let sized = |profile| {
+        let topology = UsbTopology { buses: 1, ports: 1 };
+        let (abi, others) = (SkbAbi::BOUND_64, Others::Filtered);
+        Budget::new(&Requirements { topology, profile, max_stall_ms: 1, devpath_max: 96, abi, others })
+    };
+    assert!(sized(PlugProfile { unplug: none, ..mouse }).is_ok());
     for profile in [
-        PlugProfile::new(&[], &[], 1, 1),
-        PlugProfile::new(shapes, shapes, 0, 1),
-        PlugProfile::new(shapes, shapes, 1, 0),
+        PlugProfile { plug: none, unplug: none, ..mouse },
+        PlugProfile { devices: 0, ..mouse },
+        PlugProfile { shortest_cycle_ms: 0, ..mouse },
     ] {
-        assert!(matches!(profile, Err(SizingError::EmptyProfile { .. })));
+        assert_eq!(sized(profile), Err(SizingError::EmptyProfile));
     }
 }
 

@@ -93,7 +93,7 @@ fn lines(out: &mut String, measurement: &Measurement, is_measured: bool, sizing:
         out,
         "\nfor the image's build:\nSUREPLUG_USB_PORTS={}\nSUREPLUG_PORT_DEVICE={}\nSUREPLUG_MAX_STALL_MS={}\n\
          SUREPLUG_DEVPATH_MAX={}\n\nreceive buffer that follows: {} B",
-        sizing.topology.ports(),
+        sizing.topology.ports,
         DeviceName(&sizing.profile.port_device),
         sizing.profile.max_stall_ms,
         sizing.devpath_max,
@@ -114,7 +114,7 @@ fn json(out: &mut String, measurement: &Measurement, is_measured: bool, sizing: 
             ("shortest_cycle_ms", measurement.shortest_cycle_ms()),
             ("longest_devpath_bytes", measurement.longest_devpath() as u64),
             ("other_events", measurement.others().into()),
-            ("ports", sizing.topology.ports().into()),
+            ("ports", sizing.topology.ports.into()),
             ("max_stall_ms", sizing.profile.max_stall_ms.into()),
             ("devpath_max_bytes", sizing.devpath_max.into()),
             ("wanted_bytes", sizing.rcvbuf.effective().0.into()),

@@ -55,7 +55,7 @@ impl Report<'_> {
             Others::Virtual => "what drivers make for a device in a port elsewhere",
             Others::Unfiltered => "what drivers make elsewhere, and one coldplug of all of /sys",
         };
-        let (ports, device) = (topology.ports(), DeviceName(&profile.port_device));
+        let (ports, device) = (topology.ports, DeviceName(&profile.port_device));
         let (plug_events, unplug_events) = (plug.plug.own_count(), plug.unplug.own_count());
         each("ports", "USB ports", ports, &format_args!("{origin}; sysfs shows {}", found.ports))?;
         each("ports_in_sysfs", "", found.ports, &"")?;

@@ -125,7 +125,7 @@ fn numbers(out: &mut dyn Write, kind: &str, numbers: &[(&str, u64)]) -> fmt::Res
 fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
     let Sizing { profile, topology, devpath_max, budget, rcvbuf, .. } = how.sizing;
     let figures = [
-        ("ports", topology.ports()),
+        ("ports", topology.ports),
         ("max_stall_ms", profile.max_stall_ms),
         ("devpath_max_bytes", *devpath_max),
         ("per_port_bytes", budget.per_port_bytes),

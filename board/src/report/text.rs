@@ -158,7 +158,7 @@ impl fmt::Display for HelperWarning<'_> {
 
 fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
     let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = how.sizing;
-    let ports = topology.ports();
+    let ports = topology.ports;
     let origin = if profile.is_fixed() { "stated" } else { "counted, at least 4" };
     let device = DeviceName(&profile.port_device);
     writeln!(

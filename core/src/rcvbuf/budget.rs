@@ -3,7 +3,6 @@ use super::{
     error::SizingError,
     parse::{DEVPATH_MAX_BYTES, MAX_STALL_MS, in_range},
     profile::{LengthBasis, PlugProfile},
-    topology::UsbTopology,
     truesize::{PointerWidth, SkbAbi},
 };
 use crate::bytes::tri;
@@ -11,6 +10,36 @@ use crate::bytes::tri;
 /// The largest budget: half of what the kernel's `int` holds, as `SO_RCVBUF` doubles what is asked
 /// (`__sock_set_rcvbuf` in `net/core/sock.c`).
 pub const MAX_BUDGET_BYTES: u32 = i32::MAX as u32 / 2;
+
+/// Devices of one bus at most: USB addresses are 1 to 127 (`devnum` in `drivers/usb/core/hub.c`).
+pub const MAX_DEVICES_PER_BUS: u32 = 127;
+
+/// How many USB ports a board offers, on how many buses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct UsbTopology {
+    /// USB buses.
+    pub buses: u32,
+    /// Ports that a user can plug into.
+    pub ports: u32,
+}
+
+impl UsbTopology {
+    /// Checks that the buses have addresses for that many devices at every port.
+    const fn check(self, per_port: u8) -> Result<(), SizingError> {
+        if self.buses == 0 {
+            return Err(SizingError::NoBuses);
+        }
+        if self.ports == 0 {
+            return Err(SizingError::NoPorts);
+        }
+        let limit = self.buses.saturating_mul(MAX_DEVICES_PER_BUS);
+        match self.ports.checked_mul(per_port as u32) {
+            Some(devices) if devices <= limit => Ok(()),
+            _ => Err(SizingError::TooManyDevices { ports: self.ports, per_port, limit }),
+        }
+    }
+}
 
 /// Which events of other subsystems reach the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +91,7 @@ pub struct Requirements<'a> {
 /// use sureplug_core::rcvbuf::{Budget, DeviceClass, Others, Requirements, SkbAbi, UsbTopology, or_panic};
 ///
 /// const BUDGET: Budget = or_panic(Budget::new(&Requirements {
-///     topology: or_panic(UsbTopology::new(2, 4)),
+///     topology: UsbTopology { buses: 2, ports: 4 },
 ///     profile: DeviceClass::Storage.profile(),
 ///     max_stall_ms: 2_000,
 ///     devpath_max: 96,
@@ -73,13 +102,26 @@ pub struct Requirements<'a> {
 /// assert_eq!(BUDGET.total_bytes, 4 * BUDGET.per_port_bytes * BUDGET.cycles);
 /// ```
 ///
-/// More devices than the buses have addresses do not compile, nor does a buffer beyond
+/// A board without ports does not compile, nor do more devices than the buses have addresses, nor a buffer beyond
 /// [`MAX_BUDGET_BYTES`]:
 ///
 /// ```compile_fail,E0080
 /// # use sureplug_core::rcvbuf::{Budget, DeviceClass, Others, Requirements, SkbAbi, UsbTopology, or_panic};
 /// const BUDGET: Budget = or_panic(Budget::new(&Requirements {
-///     topology: or_panic(UsbTopology::new(1, 15)),
+///     topology: UsbTopology { buses: 1, ports: 0 },
+///     profile: DeviceClass::Storage.profile(),
+///     max_stall_ms: 2_000,
+///     devpath_max: 96,
+///     abi: SkbAbi::BOUND_64,
+///     others: Others::Filtered,
+/// }));
+/// println!("{BUDGET:?}");
+/// ```
+///
+/// ```compile_fail,E0080
+/// # use sureplug_core::rcvbuf::{Budget, DeviceClass, Others, Requirements, SkbAbi, UsbTopology, or_panic};
+/// const BUDGET: Budget = or_panic(Budget::new(&Requirements {
+///     topology: UsbTopology { buses: 1, ports: 15 },
 ///     profile: DeviceClass::Hub8.profile(), // 15 × 9 devices
 ///     max_stall_ms: 2_000,
 ///     devpath_max: 96,
@@ -92,7 +134,7 @@ pub struct Requirements<'a> {
 /// ```compile_fail,E0080
 /// # use sureplug_core::rcvbuf::{Budget, DeviceClass, Others, Requirements, SkbAbi, UsbTopology, or_panic};
 /// const BUDGET: Budget = or_panic(Budget::new(&Requirements {
-///     topology: or_panic(UsbTopology::new(1, 127)),
+///     topology: UsbTopology { buses: 1, ports: 127 },
 ///     profile: DeviceClass::Keyboard.profile(),
 ///     max_stall_ms: 600_000,
 ///     devpath_max: 1_000,
@@ -125,68 +167,58 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The budget that meets the requirements.
+    /// Computes the budget that meets the requirements.
     ///
     /// # Errors
     ///
-    /// [`SizingError::TooManyDevices`] if the ports' devices need more addresses than the buses have,
-    /// [`SizingError::OutOfRange`] for a stall or a devpath outside its range, and
-    /// [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
+    /// [`SizingError::NoPorts`] and [`SizingError::NoBuses`]; [`SizingError::TooManyDevices`] if the ports' devices
+    /// need more addresses than the buses have; [`SizingError::EmptyProfile`]; [`SizingError::OutOfRange`] for a stall
+    /// or a devpath outside its range; and [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
     pub const fn new(wanted: &Requirements<'_>) -> Result<Self, SizingError> {
-        let profile = &wanted.profile;
-        tri!(wanted.topology.check_devices(profile.devices));
-        tri!(in_range(wanted.max_stall_ms, &MAX_STALL_MS));
-        tri!(in_range(wanted.devpath_max, &DEVPATH_MAX_BYTES));
+        let &Requirements { topology, profile, max_stall_ms, devpath_max, abi, others } = wanted;
+        let PlugProfile { plug, unplug, devices, shortest_cycle_ms } = profile;
+        tri!(topology.check(devices));
+        tri!(in_range(max_stall_ms, &MAX_STALL_MS));
+        tri!(in_range(devpath_max, &DEVPATH_MAX_BYTES));
+        if plug.count() == 0 && unplug.count() == 0 || devices == 0 || shortest_cycle_ms == 0 {
+            return Err(SizingError::EmptyProfile);
+        }
         // Lossless: `DEVPATH_MAX_BYTES` ends far below.
         #[expect(clippy::cast_possible_truncation)]
-        let at = LengthBasis::budget(wanted.devpath_max as u16);
+        let at = LengthBasis::budget(devpath_max as u16);
+        let cycles = max_stall_ms / shortest_cycle_ms + 1;
 
-        // A profile's cycle is never zero.
-        let Some(more_cycles) = wanted.max_stall_ms.checked_div(profile.shortest_cycle_ms) else {
-            return Err(SizingError::EmptyProfile {
-                events: profile.plug.count(),
-                devices: profile.devices,
-                shortest_cycle_ms: 0,
-            });
-        };
-        let cycles = more_cycles.saturating_add(1);
-
-        let plug = profile.plug.own_charge(at, wanted.abi);
-        let unplug = profile.unplug.own_charge(at, wanted.abi);
-        let per_port = plug.saturating_add(unplug);
-        let times = (wanted.topology.ports() as u64).saturating_mul(cycles as u64);
-        let ports = per_port.saturating_mul(times);
-        let of_virtual = match wanted.others {
+        let (plug_bytes, unplug_bytes) = (plug.own_charge(at, abi), unplug.own_charge(at, abi));
+        let per_port = plug_bytes.saturating_add(unplug_bytes);
+        let times = (topology.ports as u64).saturating_mul(cycles as u64);
+        let ports_bytes = per_port.saturating_mul(times);
+        let of_virtual = match others {
             Others::Filtered => 0,
-            Others::Virtual | Others::Unfiltered => {
-                profile.virtual_charge(at, wanted.abi).saturating_mul(times)
-            }
+            Others::Virtual | Others::Unfiltered => profile.virtual_charge(at, abi).saturating_mul(times),
         };
-        let others = of_virtual.saturating_add(wanted.others.bytes(wanted.abi) as u64);
-        let total = ports.saturating_add(others);
+        let others_bytes = of_virtual.saturating_add(others.bytes(abi) as u64);
         let hub8 = DeviceClass::Hub8.profile();
-        let hub8 = hub8.plug.charge(at, wanted.abi).saturating_add(hub8.unplug.charge(at, wanted.abi));
+        let hub8_bytes = hub8.plug.charge(at, abi).saturating_add(hub8.unplug.charge(at, abi));
 
         // The total holds every other figure but the hub with 8 sticks.
-        let total_bytes = tri!(bounded(total));
-        let hub8_bytes = tri!(bounded(hub8));
+        let total_bytes = tri!(bounded(ports_bytes.saturating_add(others_bytes)));
         #[expect(clippy::cast_possible_truncation)]
         Ok(Self {
-            plug_bytes: plug as u32,
-            unplug_bytes: unplug as u32,
+            plug_bytes: plug_bytes as u32,
+            unplug_bytes: unplug_bytes as u32,
             per_port_bytes: per_port as u32,
             cycles,
-            ports_bytes: ports as u32,
-            others_bytes: others as u32,
+            ports_bytes: ports_bytes as u32,
+            others_bytes: others_bytes as u32,
             total_bytes,
-            hub8_bytes,
+            hub8_bytes: tri!(bounded(hub8_bytes)),
         })
     }
 }
 
 const fn bounded(bytes: u64) -> Result<u32, SizingError> {
     if bytes > MAX_BUDGET_BYTES as u64 {
-        return Err(SizingError::BudgetTooLarge { bytes, limit: MAX_BUDGET_BYTES });
+        return Err(SizingError::BudgetTooLarge { bytes });
     }
     #[expect(clippy::cast_possible_truncation)]
     Ok(bytes as u32)

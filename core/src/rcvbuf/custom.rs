@@ -3,7 +3,7 @@ use core::fmt;
 use super::{
     error::SizingError,
     parse::{MAX_STALL_MS, decimal},
-    profile::{EventShape, PlugProfile},
+    profile::{EventShape, EventShapes, PlugProfile},
 };
 use crate::{
     bytes::{equal, tri},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What the text of a [`CustomDevice`] begins with.
-pub(super) const CUSTOM_PREFIX: &str = "custom:";
+const CUSTOM_PREFIX: &str = "custom:";
 
 /// Groups of events of a [`CustomDevice`] at most.
 pub const MAX_CUSTOM_GROUPS: usize = 32;
@@ -59,38 +59,29 @@ impl CustomDevice {
         let mut at = CUSTOM_PREFIX.len();
         loop {
             if used == MAX_CUSTOM_GROUPS {
-                return Err(SizingError::TooManyGroups { offset: at, limit: MAX_CUSTOM_GROUPS });
+                return Err(SizingError::TooManyGroups { offset: at });
             }
             let (count, end) = tri!(number(text, at, u16::MAX as u32));
             at = tri!(expect(text, end, b'x'));
             #[expect(clippy::cast_possible_truncation)]
             let (base_len, end) = tri!(number(text, at, MAX_DATAGRAM_BYTES as u32));
             #[expect(clippy::cast_possible_truncation)]
-            let shape = EventShape {
-                base_len: base_len as u16,
-                count: count as u16,
-                devpath_copies: 2,
-                name_copies: 0,
-            };
-            groups[used] = shape;
+            let (base_len, count) = (base_len as u16, count as u16);
+            groups[used] = EventShape { base_len, count, devpath_copies: 2, name_copies: 0 };
             used += 1;
-            if end < text.len() && text[end] == b'+' {
-                at = end + 1;
-            } else {
-                at = end;
+            at = end;
+            if at == text.len() || text[at] != b'+' {
                 break;
             }
+            at += 1;
         }
         at = tri!(expect(text, at, b'@'));
-        match number(text, at, *MAX_STALL_MS.end()) {
-            Ok((shortest_cycle_ms, end)) if end == text.len() =>
-            {
-                #[expect(clippy::cast_possible_truncation)]
-                Ok(Self { groups, used: used as u8, shortest_cycle_ms })
-            }
-            Ok((_, offset)) => Err(SizingError::CustomSyntax { offset }),
-            Err(error) => Err(error),
+        let (shortest_cycle_ms, end) = tri!(number(text, at, *MAX_STALL_MS.end()));
+        if end < text.len() {
+            return Err(SizingError::CustomSyntax { offset: end });
         }
+        #[expect(clippy::cast_possible_truncation)]
+        Ok(Self { groups, used: used as u8, shortest_cycle_ms })
     }
 
     /// The groups, in the order of the text.
@@ -102,7 +93,12 @@ impl CustomDevice {
     /// What such a device raises: everything counts as the plug, as the text does not tell the two apart.
     #[must_use]
     pub const fn profile(&self) -> PlugProfile<'_> {
-        PlugProfile::of(self.groups(), &[], 1, self.shortest_cycle_ms)
+        PlugProfile {
+            plug: EventShapes(self.groups()),
+            unplug: EventShapes(&[]),
+            devices: 1,
+            shortest_cycle_ms: self.shortest_cycle_ms,
+        }
     }
 }
 

@@ -1,9 +1,4 @@
-use super::{
-    classes,
-    custom::{CUSTOM_PREFIX, CustomDevice},
-    error::SizingError,
-    profile::PlugProfile,
-};
+use super::{classes, custom::CustomDevice, error::SizingError, profile::PlugProfile};
 use crate::bytes::{equal, tri};
 
 /// Makes the classes from their rows: variant, name in configuration, profile.
@@ -77,7 +72,7 @@ impl DeviceClass {
             }
             classes = rest;
         }
-        Err(SizingError::UnknownDevice { name_len: name.len() })
+        Err(SizingError::UnknownDevice)
     }
 }
 
@@ -115,12 +110,14 @@ impl PortDevice {
     ///
     /// Those of [`DeviceClass::from_name`] and [`CustomDevice::parse`].
     pub const fn parse(text: &str) -> Result<Self, SizingError> {
-        if let Some((prefix, _)) = text.as_bytes().split_at_checked(CUSTOM_PREFIX.len()) {
-            if equal(prefix, CUSTOM_PREFIX.as_bytes()) {
-                return Ok(Self::Custom(tri!(CustomDevice::parse(text))));
+        match CustomDevice::parse(text) {
+            Ok(custom) => Ok(Self::Custom(custom)),
+            // Without the prefix it is a class.
+            Err(SizingError::CustomSyntax { offset: 0 }) => {
+                Ok(Self::Class(tri!(DeviceClass::from_name(text))))
             }
+            Err(error) => Err(error),
         }
-        Ok(Self::Class(tri!(DeviceClass::from_name(text))))
     }
 
     /// What such a device raises.

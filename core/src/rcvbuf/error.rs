@@ -19,20 +19,11 @@ pub enum SizingError {
         limit: u32,
     },
     /// A profile without events, without a device, or with a cycle that takes no time.
-    EmptyProfile {
-        /// Its events.
-        events: u32,
-        /// Its devices.
-        devices: u8,
-        /// Its cycle.
-        shortest_cycle_ms: u32,
-    },
-    /// More bytes than a socket's buffer can have.
+    EmptyProfile,
+    /// More bytes than a socket's buffer can have ([`MAX_BUDGET_BYTES`](super::MAX_BUDGET_BYTES)).
     BudgetTooLarge {
         /// The bytes needed.
         bytes: u64,
-        /// The bytes possible.
-        limit: u32,
     },
     /// A number outside its range.
     OutOfRange {
@@ -49,21 +40,16 @@ pub enum SizingError {
         offset: usize,
     },
     /// No class of devices has that name.
-    UnknownDevice {
-        /// The name's bytes.
-        name_len: usize,
-    },
+    UnknownDevice,
     /// Figures that are not of the form `custom:EVENTSxBYTES[+EVENTSxBYTES…]@CYCLE_MS`.
     CustomSyntax {
         /// The byte at which that shows.
         offset: usize,
     },
-    /// More groups of events than a custom device can have.
+    /// More groups of events than a custom device can have ([`MAX_CUSTOM_GROUPS`](super::MAX_CUSTOM_GROUPS)).
     TooManyGroups {
         /// Where the first group that is too much begins.
         offset: usize,
-        /// The groups that are allowed.
-        limit: usize,
     },
 }
 
@@ -78,9 +64,7 @@ impl SizingError {
                 "more devices than addresses (127 a USB bus): declare fewer ports, a device class with fewer \
                  devices, or more buses"
             }
-            Self::EmptyProfile { .. } => {
-                "a plug profile needs at least 1 event, 1 device and a cycle of 1 ms"
-            }
+            Self::EmptyProfile => "a plug profile needs at least 1 event, 1 device and a cycle of 1 ms",
             Self::BudgetTooLarge { .. } => {
                 "the receive buffer would exceed 1,073,741,823 bytes: declare fewer ports, a shorter stall or a \
                  slower device"
@@ -90,7 +74,7 @@ impl SizingError {
                  1,000 bytes"
             }
             Self::NotANumber { .. } => "not a decimal number: write digits only",
-            Self::UnknownDevice { .. } => {
+            Self::UnknownDevice => {
                 "unknown device class: write hub, mouse, keyboard, storage, card-reader, serial, audio, \
                  ethernet, uas, hub8 or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS"
             }
@@ -108,31 +92,19 @@ impl SizingError {
 impl fmt::Display for SizingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TooManyDevices { ports, per_port, limit } => write!(
-                f,
-                "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): declare \
-                 fewer ports, a device class with fewer devices, or more buses",
-            ),
-            Self::EmptyProfile { events, devices, shortest_cycle_ms } => write!(
-                f,
-                "{}; found {events} events, {devices} devices and {shortest_cycle_ms} ms",
-                self.message(),
-            ),
-            Self::BudgetTooLarge { bytes, limit } => write!(
-                f,
-                "the receive buffer needs {bytes} bytes, but {limit} are possible: declare fewer ports, a \
-                 shorter stall or a slower device",
-            ),
+            Self::TooManyDevices { ports, per_port, limit } => {
+                write!(f, "{ports} ports with {per_port} devices each, but {limit} addresses: ")?;
+            }
+            Self::BudgetTooLarge { bytes } => write!(f, "{bytes} bytes are needed: ")?,
             Self::OutOfRange { found, min, max } => {
-                write!(f, "{found} is out of range: write a number from {min} to {max}")
+                return write!(f, "{found} is out of range: write a number from {min} to {max}");
             }
-            Self::NotANumber { offset }
-            | Self::CustomSyntax { offset }
-            | Self::TooManyGroups { offset, .. } => {
-                write!(f, "byte {offset}: {}", self.message())
+            Self::NotANumber { offset } | Self::CustomSyntax { offset } | Self::TooManyGroups { offset } => {
+                write!(f, "byte {offset}: ")?;
             }
-            Self::NoPorts | Self::NoBuses | Self::UnknownDevice { .. } => f.write_str(self.message()),
+            Self::NoPorts | Self::NoBuses | Self::EmptyProfile | Self::UnknownDevice => {}
         }
+        f.write_str(self.message())
     }
 }
 

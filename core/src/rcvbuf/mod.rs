@@ -12,10 +12,9 @@ mod error;
 mod parse;
 mod profile;
 mod size;
-mod topology;
 mod truesize;
 
-pub use budget::{Budget, MAX_BUDGET_BYTES, Others, Requirements};
+pub use budget::{Budget, MAX_BUDGET_BYTES, MAX_DEVICES_PER_BUS, Others, Requirements, UsbTopology};
 pub use custom::{CustomDevice, MAX_CUSTOM_GROUPS};
 pub use device::{DeviceClass, PortDevice};
 pub use error::{SizingError, or_panic};
@@ -25,5 +24,4 @@ pub use profile::{
     PlugProfile, VIRTUAL_SUBSYSTEMS,
 };
 pub use size::{Effective, RcvBuf, Requested};
-pub use topology::{MAX_DEVICES_PER_BUS, UsbTopology};
 pub use truesize::{PointerWidth, SkbAbi, SmallHead};

@@ -1,4 +1,4 @@
-use super::{error::SizingError, truesize::SkbAbi};
+use super::truesize::SkbAbi;
 
 /// Digits of `SEQNUM` that a budget assumes: ten thousand million events since boot.
 pub const BUDGET_SEQNUM_DIGITS: u8 = 10;
@@ -147,7 +147,6 @@ impl EventShapes<'_> {
 /// What one port raises when its device is plugged and unplugged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
 pub struct PlugProfile<'a> {
     /// The events of one plug. Of a [`CustomDevice`](super::CustomDevice), those of the unplug too.
     pub plug: EventShapes<'a>,
@@ -159,37 +158,7 @@ pub struct PlugProfile<'a> {
     pub shortest_cycle_ms: u32,
 }
 
-impl<'a> PlugProfile<'a> {
-    /// Returns a profile of one's own: the events of a plug and of an unplug, the USB devices that one port then has,
-    /// and the shortest time from one plug to the next.
-    ///
-    /// # Errors
-    ///
-    /// [`SizingError::EmptyProfile`] without any event, device or cycle time.
-    pub const fn new(
-        plug: &'a [EventShape],
-        unplug: &'a [EventShape],
-        devices: u8,
-        shortest_cycle_ms: u32,
-    ) -> Result<Self, SizingError> {
-        let profile = Self::of(plug, unplug, devices, shortest_cycle_ms);
-        let events = profile.plug.count().saturating_add(profile.unplug.count());
-        if events == 0 || devices == 0 || shortest_cycle_ms == 0 {
-            return Err(SizingError::EmptyProfile { events, devices, shortest_cycle_ms });
-        }
-        Ok(profile)
-    }
-
-    /// Returns a profile that is known not to be empty.
-    pub(super) const fn of(
-        plug: &'a [EventShape],
-        unplug: &'a [EventShape],
-        devices: u8,
-        shortest_cycle_ms: u32,
-    ) -> Self {
-        Self { plug: EventShapes(plug), unplug: EventShapes(unplug), devices, shortest_cycle_ms }
-    }
-
+impl PlugProfile<'_> {
     /// Returns the bytes charged in one plug and unplug for events of virtual devices that drivers make.
     #[must_use]
     pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {

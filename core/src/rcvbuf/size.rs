@@ -59,7 +59,7 @@ impl RcvBuf {
         let bytes = max(max(budget.total_bytes, budget.hub8_bytes), rmem_default);
         match bytes.checked_next_multiple_of(ROUNDING) {
             Some(rounded) if rounded <= MAX_BUDGET_BYTES => Ok(Self { effective: Effective(rounded) }),
-            _ => Err(SizingError::BudgetTooLarge { bytes: bytes as u64, limit: MAX_BUDGET_BYTES }),
+            _ => Err(SizingError::BudgetTooLarge { bytes: bytes as u64 }),
         }
     }
 

@@ -35,7 +35,7 @@ pub(super) fn daemon<'b>(context: &Context<'_>, buffer: &'b mut Buffer, seq: u64
     let profile = context.sizing.map(|Sizing { profile, topology, devpath_max, rcvbuf, .. }| {
         let stated = if profile.is_fixed() { "stated" } else { "counted" };
         let device = DeviceName(&profile.port_device);
-        (rcvbuf.effective().0, stated, topology.ports(), device, devpath_max)
+        (rcvbuf.effective().0, stated, topology.ports, device, devpath_max)
     });
     let mut all: Vec<(&str, &dyn Display), { FIGURES + OTHERS }> = Vec::new();
     // Here and below there is room for all.
