@@ -144,7 +144,7 @@ impl Selection {
             return Ok(());
         }
         if self.count as usize == MAX_SUBSYSTEMS {
-            return Err(SelectionError::TooMany { limit: MAX_SUBSYSTEMS });
+            return Err(SelectionError::TooMany);
         }
         #[expect(clippy::cast_possible_truncation)]
         let length = name.len() as u8;
@@ -250,11 +250,8 @@ pub enum SelectionError {
         /// The byte's place in it, from 0.
         offset: usize,
     },
-    /// Too many names.
-    TooMany {
-        /// How many are allowed.
-        limit: usize,
-    },
+    /// More than [`MAX_SUBSYSTEMS`] names.
+    TooMany,
     /// `all`, and names besides.
     AllBesideOthers,
 }
@@ -270,7 +267,7 @@ impl SelectionError {
             Self::BadByte { .. } => {
                 "a subsystem has no blank, comma, slash or control character in its name: write `usb block`"
             }
-            Self::TooMany { .. } => "more than 16 subsystems: name fewer, or write `all`",
+            Self::TooMany => "more than 16 subsystems: name fewer, or write `all`",
             Self::AllBesideOthers => "`all` stands alone: leave out the other names, or leave out `all`",
         }
     }
@@ -282,7 +279,7 @@ impl fmt::Display for SelectionError {
             Self::EmptyName { index } => write!(f, "name {}: ", index + 1)?,
             Self::NameTooLong { index, length } => write!(f, "name {} has {length} bytes: ", index + 1)?,
             Self::BadByte { index, offset } => write!(f, "name {}, byte {}: ", index + 1, offset + 1)?,
-            Self::Empty | Self::TooMany { .. } | Self::AllBesideOthers => {}
+            Self::Empty | Self::TooMany | Self::AllBesideOthers => {}
         }
         f.write_str(self.message())
     }

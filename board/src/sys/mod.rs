@@ -2,12 +2,10 @@
 //! `unsafe`.
 
 mod directory;
-mod interface;
-mod namespace;
+mod ioctl;
 mod process;
 mod socket;
 mod spawn;
-mod terminal;
 #[cfg(any(test, all(feature = "small", panic = "abort", not(debug_assertions))))]
 mod unwinding;
 
@@ -17,14 +15,10 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, send};
 
 pub use directory::{read_directory, read_link};
-pub use interface::{interface_index, interface_is_up};
-pub use namespace::owning_user_namespace;
+pub use ioctl::{interface_index, interface_is_up, owning_user_namespace, unread_bytes, window_size};
 pub use process::{Ended, ended, hear_of_children, set_realtime_priority, take_descriptor};
-pub use socket::{
-    MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs, unread_bytes,
-};
+pub use socket::{MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs};
 pub use spawn::{STACK_BYTES, spawn};
-pub use terminal::window_size;
 
 /// Repeats a system call that a signal interrupted.
 pub(crate) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {

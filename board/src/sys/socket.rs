@@ -126,20 +126,6 @@ pub fn accept(socket: impl AsFd) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Bytes that are charged for what was sent by a Unix socket and not received by its peer (`SIOCOUTQ`, `unix_outq_len`
-/// in `net/unix/af_unix.c`).
-///
-/// # Errors
-///
-/// What `ioctl(2)` says.
-pub fn unread_bytes(socket: impl AsFd) -> nix::Result<u32> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: the kernel writes an int to `bytes`, which outlives the call.
-    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    Errno::result(result)?;
-    Ok(u32::try_from(bytes).unwrap_or_default())
-}
-
 /// A length of a few bytes.
 #[allow(clippy::cast_possible_truncation)]
 const fn libc_len(length: usize) -> libc::socklen_t {

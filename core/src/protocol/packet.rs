@@ -68,13 +68,9 @@ impl<'p> BrokerPacket<'p> {
     /// [`PacketError`] for what no broker sends.
     pub fn parse(packet: &'p [u8]) -> Result<Self, PacketError> {
         // The kernel's properties, which the header is before, and then the broker's.
-        let mut end = 0;
-        for (index, part) in packet.split_inclusive(|byte| *byte == 0).enumerate() {
-            if index > 0 && part.starts_with(OWN_PREFIX) {
-                break;
-            }
-            end += part.len();
-        }
+        let starts_added =
+            |at: &usize| packet[..*at].ends_with(b"\0") && packet[*at..].starts_with(OWN_PREFIX);
+        let end = (0..packet.len()).find(starts_added).unwrap_or(packet.len());
         let (kernel, added) = packet.split_at(end);
         let packet = Self { uevent: Uevent::parse(kernel).map_err(PacketError::Uevent)?, added };
         let is_ours = |part: &[u8]| part.starts_with(OWN_PREFIX) && part.contains(&b'=');

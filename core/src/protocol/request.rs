@@ -67,7 +67,7 @@ impl Request {
             }
         }
         let selection = match &names[..] {
-            _ if are_too_many => Err(SelectionError::TooMany { limit: MAX_SUBSYSTEMS }),
+            _ if are_too_many => Err(SelectionError::TooMany),
             [] => Ok(Selection::ALL),
             names => Selection::of(names),
         };
@@ -117,8 +117,8 @@ impl fmt::Display for RequestError {
                     "STATUS stands alone, LIST beside SUBSYSTEM lines only, and SNAPSHOT is yes or no: send one of them",
                 )
             }
-            Self::Selection(SelectionError::TooMany { limit }) => {
-                write!(f, "more than {limit} SUBSYSTEM lines: send fewer, or none for all subsystems")
+            Self::Selection(SelectionError::TooMany) => {
+                write!(f, "more than {MAX_SUBSYSTEMS} SUBSYSTEM lines: send fewer, or none for all subsystems")
             }
             Self::Selection(error) => error.fmt(f),
         }

@@ -125,59 +125,9 @@ impl<'a> Uevent<'a> {
         self.layout.subsystem.of(self.datagram)
     }
 
-    /// `DEVTYPE`, such as `usb_device`, `usb_interface`, `disk` or `partition`.
-    #[must_use]
-    pub fn devtype(&self) -> Option<&'a [u8]> {
-        self.property(b"DEVTYPE")
-    }
-
-    /// `DEVNAME`: the device node's name below `/dev`.
-    #[must_use]
-    pub fn devname(&self) -> Option<&'a [u8]> {
-        self.property(b"DEVNAME")
-    }
-
-    /// `DRIVER`: the driver that the device is bound to.
-    #[must_use]
-    pub fn driver(&self) -> Option<&'a [u8]> {
-        self.property(b"DRIVER")
-    }
-
-    /// `MODALIAS`: what `modprobe` takes to find the device's driver.
-    #[must_use]
-    pub fn modalias(&self) -> Option<&'a [u8]> {
-        self.property(b"MODALIAS")
-    }
-
-    /// `DEVPATH_OLD`: where a device that was moved or renamed has been.
-    #[must_use]
-    pub fn devpath_old(&self) -> Option<&'a [u8]> {
-        self.property(b"DEVPATH_OLD")
-    }
-
-    /// `SYNTH_UUID`: the mark of an event that user space asked for through sysfs; `0` where it named
-    /// none (`Documentation/ABI/testing/sysfs-uevent`).
-    #[must_use]
-    pub fn synth_uuid(&self) -> Option<&'a [u8]> {
-        self.property(b"SYNTH_UUID")
-    }
-
     /// Returns `true` if user space asked for the event (`kobject_synth_uevent` in `lib/kobject_uevent.c`).
     pub(crate) fn is_synthetic(&self) -> bool {
         value(self.property_bytes(), b"SYNTH_UUID").is_some()
-    }
-
-    /// `MAJOR`: the device node's major number. `None` if absent or no decimal number that fits;
-    /// [`property`](Self::property) tells which, here and for every number below.
-    #[must_use]
-    pub fn major(&self) -> Option<u32> {
-        self.number(b"MAJOR")
-    }
-
-    /// `MINOR`: the device node's minor number. `None` if absent or no decimal number that fits.
-    #[must_use]
-    pub fn minor(&self) -> Option<u32> {
-        self.number(b"MINOR")
     }
 
     /// `SEQNUM`: the kernel's running number. `None` if absent or no decimal number that fits.
@@ -187,42 +137,54 @@ impl<'a> Uevent<'a> {
     pub fn seqnum(&self) -> Option<u64> {
         decimal(self.layout.seqnum.of(self.datagram)?)
     }
+}
 
+/// Makes a method for each of these properties: its type, its key and what reads the value.
+macro_rules! properties {
+    ($($(#[$doc:meta])* $name:ident: $value:ty = $key:literal, $read:expr;)*) => {
+        impl<'a> Uevent<'a> {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(&self) -> Option<$value> {
+                    self.property($key).and_then($read)
+                }
+            )*
+        }
+    };
+}
+
+properties! {
+    /// `DEVTYPE`, such as `usb_device`, `usb_interface`, `disk` or `partition`.
+    devtype: &'a [u8] = b"DEVTYPE", Some;
+    /// `DEVNAME`: the device node's name below `/dev`.
+    devname: &'a [u8] = b"DEVNAME", Some;
+    /// `DRIVER`: the driver that the device is bound to.
+    driver: &'a [u8] = b"DRIVER", Some;
+    /// `MODALIAS`: what `modprobe` takes to find the device's driver.
+    modalias: &'a [u8] = b"MODALIAS", Some;
+    /// `DEVPATH_OLD`: where a device that was moved or renamed has been.
+    devpath_old: &'a [u8] = b"DEVPATH_OLD", Some;
+    /// `SYNTH_UUID`: the mark of an event that user space asked for through sysfs; `0` where it named
+    /// none (`Documentation/ABI/testing/sysfs-uevent`).
+    synth_uuid: &'a [u8] = b"SYNTH_UUID", Some;
+    /// `MAJOR`: the device node's major number. `None` if absent or no decimal number that fits;
+    /// [`property`](Self::property) tells which, here and for every number below.
+    major: u32 = b"MAJOR", decimal;
+    /// `MINOR`: the device node's minor number. `None` if absent or no decimal number that fits.
+    minor: u32 = b"MINOR", decimal;
     /// `BUSNUM`: the number of the USB bus. `None` if absent or no decimal number that fits.
-    #[must_use]
-    pub fn busnum(&self) -> Option<u16> {
-        self.number(b"BUSNUM")
-    }
-
+    busnum: u16 = b"BUSNUM", decimal;
     /// `DEVNUM`: the device's address on its USB bus. `None` if absent or no decimal number that fits.
-    #[must_use]
-    pub fn devnum(&self) -> Option<u16> {
-        self.number(b"DEVNUM")
-    }
-
+    devnum: u16 = b"DEVNUM", decimal;
     /// `IFINDEX`: the network interface's index. `None` if absent or no decimal number that fits.
-    #[must_use]
-    pub fn ifindex(&self) -> Option<u32> {
-        self.number(b"IFINDEX")
-    }
-
+    ifindex: u32 = b"IFINDEX", decimal;
     /// `DISKSEQ`: a number that no other disk has since boot. `None` if absent or no decimal number
     /// that fits.
-    #[must_use]
-    pub fn diskseq(&self) -> Option<u64> {
-        self.number(b"DISKSEQ")
-    }
-
+    diskseq: u64 = b"DISKSEQ", decimal;
     /// `PRODUCT` of a USB device or interface. `None` if absent or not three hexadecimal numbers of 16
     /// bits, as with an input device, which has four.
-    #[must_use]
-    pub fn product(&self) -> Option<Product> {
-        Product::parse(self.property(b"PRODUCT")?)
-    }
-
-    fn number<N: TryFrom<u64>>(&self, key: &[u8]) -> Option<N> {
-        decimal(self.property(key)?)
-    }
+    product: Product = b"PRODUCT", Product::parse;
 }
 
 impl core::fmt::Debug for Uevent<'_> {

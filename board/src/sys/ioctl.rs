@@ -1,5 +1,7 @@
+//! Questions to the kernel by `ioctl(2)`.
+
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -43,14 +45,49 @@ fn ask(socket: BorrowedFd<'_>, name: &[u8], what: libc::Ioctl) -> nix::Result<li
     Ok(request)
 }
 
+/// Opens the user namespace that owns a namespace (`ioctl_ns(2)`, Linux 4.9).
+///
+/// # Errors
+///
+/// What `ioctl(2)` says: `EPERM` if it is an ancestor of the caller's user namespace, or no relative of it.
+pub fn owning_user_namespace(namespace: impl AsFd) -> nix::Result<OwnedFd> {
+    // SAFETY: the request takes no argument, and the descriptor is open for as long as the call lasts.
+    let result = unsafe { libc::ioctl(namespace.as_fd().as_raw_fd(), libc::NS_GET_USERNS) };
+    let descriptor = Errno::result(result)?;
+    // SAFETY: the kernel has just opened it for this call alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Bytes that are charged for what was sent by a Unix socket and not received by its peer (`SIOCOUTQ`, `unix_outq_len`
+/// in `net/unix/af_unix.c`).
+///
+/// # Errors
+///
+/// What `ioctl(2)` says.
+pub fn unread_bytes(socket: impl AsFd) -> nix::Result<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes an int to `bytes`, which outlives the call.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    Errno::result(result)?;
+    Ok(u32::try_from(bytes).unwrap_or_default())
+}
+
+/// Reads how many rows and columns a terminal has; `None` of what is no terminal. One that does not know says 0.
+pub fn window_size(terminal: impl AsFd) -> Option<(u16, u16)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one `winsize` (ioctl_tty(2)), for which `size` is valid; it outlives the call.
+    let result = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0).then_some((size.ws_row, size.ws_col))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::os::unix::net::UnixDatagram;
 
     use nix::errno::Errno;
 
-    use super::{interface_index, interface_is_up};
+    use super::{interface_index, interface_is_up, owning_user_namespace, window_size};
 
     #[test]
     fn any_socket_knows_the_devices_of_its_namespace() {
@@ -62,6 +99,21 @@ mod tests {
         for name in [&b"no-such-device"[..], b"", b"a-name-with-more-than-15-bytes"] {
             assert_eq!(interface_index(&socket, name), Err(Errno::ENODEV));
             assert_eq!(interface_is_up(&socket, name), Err(Errno::ENODEV));
+        }
+    }
+
+    #[test]
+    fn only_a_namespace_has_an_owner() {
+        let of_net = owning_user_namespace(File::open("/proc/self/ns/net").unwrap());
+        assert!(matches!(of_net, Ok(_) | Err(Errno::EPERM)), "{of_net:?}");
+        assert_eq!(owning_user_namespace(File::open("/dev/null").unwrap()).unwrap_err(), Errno::ENOTTY);
+    }
+
+    #[test]
+    fn only_a_terminal_has_a_size() {
+        assert_eq!(window_size(File::open("/dev/null").unwrap()), None);
+        if let Ok(terminal) = File::options().read(true).write(true).open("/dev/ptmx") {
+            assert_eq!(window_size(terminal), Some((0, 0)));
         }
     }
 }
