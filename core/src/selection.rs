@@ -27,28 +27,26 @@ const ALL: &[u8] = b"all";
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// None of them stands for all. What is behind a name's end is NUL.
+    /// None of them stands for all.
     names: [Name; MAX_SUBSYSTEMS],
     count: u8,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Name {
-    bytes: [u8; MAX_SUBSYSTEM_BYTES],
-    length: u8,
-}
+/// A name, and NULs behind it.
+type Name = [u8; MAX_SUBSYSTEM_BYTES];
 
-impl Name {
-    const NONE: Self = Self { bytes: [0; MAX_SUBSYSTEM_BYTES], length: 0 };
-
-    const fn as_bytes(&self) -> &[u8] {
-        self.bytes.split_at(self.length as usize).0
+/// Returns a name without the NULs.
+const fn trimmed(name: &Name) -> &[u8] {
+    let mut bytes: &[u8] = name;
+    while let [rest @ .., 0] = bytes {
+        bytes = rest;
     }
+    bytes
 }
 
 impl Selection {
     /// Every subsystem, and what has none.
-    pub const ALL: Self = Self { names: [Name::NONE; MAX_SUBSYSTEMS], count: 0 };
+    pub const ALL: Self = Self { names: [[0; MAX_SUBSYSTEM_BYTES]; MAX_SUBSYSTEMS], count: 0 };
 
     /// What USB devices make that an application has a use for: the subsystems of the captured events but for `leds`,
     /// `wakeup`, `bdi`, `workqueue`, `queues` and `bsg`, and `usbmisc` and `video4linux` besides.
@@ -146,9 +144,7 @@ impl Selection {
         if self.count as usize == MAX_SUBSYSTEMS {
             return Err(SelectionError::TooMany);
         }
-        #[expect(clippy::cast_possible_truncation)]
-        let length = name.len() as u8;
-        self.names[self.count as usize] = Name { bytes, length };
+        self.names[self.count as usize] = bytes;
         self.count += 1;
         Ok(())
     }
@@ -161,7 +157,7 @@ impl Selection {
 
     /// The names; none if it is all.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.names.iter().take(self.count as usize).map(Name::as_bytes)
+        self.names.iter().take(self.count as usize).map(trimmed)
     }
 
     /// How many names there are; 0 stands for all.
@@ -172,7 +168,7 @@ impl Selection {
     /// The name at this place, from 0.
     pub(crate) const fn name(&self, index: usize) -> &[u8] {
         assert!(index < self.count as usize, "there are not so many names");
-        self.names[index].as_bytes()
+        trimmed(&self.names[index])
     }
 
     /// Whether events of this subsystem are wanted.
@@ -188,7 +184,7 @@ impl Selection {
     const fn contains(&self, wanted: &[u8]) -> bool {
         let mut index = 0;
         while index < self.count as usize {
-            if equal(self.names[index].as_bytes(), wanted) {
+            if equal(trimmed(&self.names[index]), wanted) {
                 return true;
             }
             index += 1;

@@ -186,9 +186,9 @@ impl<'b> Scratch<'b> {
 
 fn refused(error: EncodeError) -> Errno {
     match error {
-        EncodeError::TooLong { .. }
-        | EncodeError::TooManyProperties { .. }
-        | EncodeError::BufferFull { .. } => Errno::EMSGSIZE,
+        EncodeError::TooLong { .. } | EncodeError::TooManyProperties | EncodeError::BufferFull { .. } => {
+            Errno::EMSGSIZE
+        }
         _ => Errno::EBADMSG,
     }
 }

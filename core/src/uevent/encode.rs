@@ -48,7 +48,7 @@ impl<'b> Encoder<'b> {
         }
         let header_length = action.len() + 1 + devpath.len() + 1;
         if header_length > MAX_HEADER_BYTES {
-            return Err(EncodeError::TooLong { length: header_length, limit: MAX_HEADER_BYTES });
+            return Err(EncodeError::TooLong { length: header_length });
         }
         let mut encoder = Self {
             buffer,
@@ -78,7 +78,7 @@ impl<'b> Encoder<'b> {
             return Err(EncodeError::NulInValue);
         }
         if self.property_count == MAX_PROPERTIES {
-            return Err(EncodeError::TooManyProperties { limit: MAX_PROPERTIES });
+            return Err(EncodeError::TooManyProperties);
         }
         let (is_action, is_devpath) = (key == b"ACTION", key == b"DEVPATH");
         let header = &self.buffer[..self.header_length - 1];
@@ -89,7 +89,7 @@ impl<'b> Encoder<'b> {
         }
         let length = self.length - self.header_length + key.len() + 1 + value.len() + 1;
         if length > MAX_PROPERTY_BYTES {
-            return Err(EncodeError::TooLong { length, limit: MAX_PROPERTY_BYTES });
+            return Err(EncodeError::TooLong { length });
         }
         self.write([key, b"=", value, b"\0"])?;
         self.property_count += 1;
@@ -166,14 +166,9 @@ pub enum EncodeError {
     TooLong {
         /// Bytes that they would have.
         length: usize,
-        /// Bytes that are allowed.
-        limit: usize,
     },
     /// More properties than the kernel can make.
-    TooManyProperties {
-        /// The properties that are allowed.
-        limit: usize,
-    },
+    TooManyProperties,
     /// The buffer is too small.
     BufferFull {
         /// Bytes that are needed up to here.
@@ -191,8 +186,10 @@ impl fmt::Display for EncodeError {
             Self::BadKey => f.write_str("a key must have a byte at least, and neither `=` nor NUL"),
             Self::NulInValue => f.write_str("a value must hold no NUL"),
             Self::Disagrees => f.write_str("the first ACTION and DEVPATH must be the header's"),
-            Self::TooLong { length, limit } => write!(f, "{length} bytes, the kernel's limit is {limit}"),
-            Self::TooManyProperties { limit } => write!(f, "more than the kernel's {limit} properties"),
+            Self::TooLong { length } => {
+                write!(f, "{length} bytes, the kernel's limit is {MAX_PROPERTY_BYTES}")
+            }
+            Self::TooManyProperties => write!(f, "more than the kernel's {MAX_PROPERTIES} properties"),
             Self::BufferFull { wanted, capacity } => {
                 write!(f, "{wanted} bytes wanted, the buffer has {capacity}")
             }
