@@ -83,13 +83,10 @@ fn differs(
         return false;
     }
     while let Ok(Some(entry)) = listing.next() {
-        if entry.is_dots() {
-            continue;
-        }
-        let index = number(root, path, entry.name(), b"/ifindex");
-        let is_another = index.is_some_and(|index| sys::interface_index(socket, entry.name()) != Ok(index));
-        if is_another || differs_in_state(root, socket, entry.name(), path) {
-            listing.close();
+        let name = entry.name();
+        let index = number(root, path, name, b"/ifindex");
+        let is_another = index.is_some_and(|index| sys::interface_index(socket, name) != Ok(index));
+        if !entry.is_dots() && (is_another || differs_in_state(root, socket, name, path)) {
             return true;
         }
     }

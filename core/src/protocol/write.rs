@@ -44,7 +44,7 @@ pub fn event<'b>(buffer: &'b mut [u8; MAX_PACKET_BYTES], event: &DeviceEvent<'_>
     let own: usize = event.added_properties().map(|p| p.key.len() + p.value.len() + 2).sum();
     let own =
         own + numbers.iter().map(|(key, _)| key.len() + 1 + NUMBER_BYTES).sum::<usize>() + TRUNCATED.len();
-    let mut packet = PacketWriter::new(buffer);
+    let mut packet = PacketWriter { buffer, length: 0 };
     let datagram = event.uevent.datagram();
     let properties = event.uevent.property_bytes();
     packet.bytes(&datagram[..datagram.len() - properties.len()]);
@@ -62,7 +62,7 @@ pub fn event<'b>(buffer: &'b mut [u8; MAX_PACKET_BYTES], event: &DeviceEvent<'_>
         packet.bytes(TRUNCATED);
     }
     for (key, number) in numbers {
-        packet.number(key, number);
+        packet.display(key, &number);
     }
     packet.finish()
 }
@@ -70,7 +70,7 @@ pub fn event<'b>(buffer: &'b mut [u8; MAX_PACKET_BYTES], event: &DeviceEvent<'_>
 /// Writes what stands before all else: the protocol's version, and whether the client's own request is answered.
 pub fn begin(buffer: &mut [u8; MAX_PACKET_BYTES], requested: bool, seq: u64) -> &[u8] {
     let mut packet = PacketWriter::marker(buffer, b"begin", DEVPATH);
-    packet.number(b"SUREPLUG_PROTOCOL", VERSION.into());
+    packet.display(b"SUREPLUG_PROTOCOL", &VERSION);
     packet.property(b"SUREPLUG_REQUESTED", if requested { b"yes" } else { b"no" });
     packet.end(seq)
 }
@@ -88,7 +88,7 @@ pub fn end(buffer: &mut [u8; MAX_PACKET_BYTES], is_out_of_date: bool, seq: u64) 
 /// Writes that so many events are gone, and that the delta follows.
 pub fn missed(buffer: &mut [u8; MAX_PACKET_BYTES], events: u64, seq: u64) -> &[u8] {
     let mut packet = PacketWriter::marker(buffer, b"missed", DEVPATH);
-    packet.number(b"SUREPLUG_MISSED", events);
+    packet.display(b"SUREPLUG_MISSED", &events);
     packet.end(seq)
 }
 
@@ -135,12 +135,8 @@ struct PacketWriter<'b> {
 }
 
 impl<'b> PacketWriter<'b> {
-    const fn new(buffer: &'b mut [u8; MAX_PACKET_BYTES]) -> Self {
-        Self { buffer, length: 0 }
-    }
-
     fn marker(buffer: &'b mut [u8; MAX_PACKET_BYTES], action: &[u8], devpath: &[u8]) -> Self {
-        let mut packet = Self::new(buffer);
+        let mut packet = Self { buffer, length: 0 };
         for part in [action, b"@", devpath, b"\0"] {
             packet.bytes(part);
         }
@@ -151,7 +147,7 @@ impl<'b> PacketWriter<'b> {
     }
 
     fn end(mut self, seq: u64) -> &'b [u8] {
-        self.number(b"SUREPLUG_SEQ", seq);
+        self.display(b"SUREPLUG_SEQ", &seq);
         self.finish()
     }
 
@@ -163,10 +159,6 @@ impl<'b> PacketWriter<'b> {
         for part in [key, b"=", value, b"\0"] {
             self.bytes(part);
         }
-    }
-
-    fn number(&mut self, key: &[u8], number: u64) {
-        self.display(key, &number);
     }
 
     /// A value without its NULs, if it has any.

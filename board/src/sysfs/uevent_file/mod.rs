@@ -24,7 +24,7 @@ use heapless::Vec;
 use sureplug_core::limits::MAX_PROPERTIES;
 use sureplug_core::stream::OWN_PREFIX;
 
-use shape::{MAX_TEXTS, Order, Shape, Text};
+use shape::{MAX_TEXTS, Shape, Text};
 
 /// What the leading block holds, in the kernel's order.
 const BLOCK: [&[u8]; 8] =
@@ -71,7 +71,7 @@ pub enum Part<'t> {
 /// no file.
 pub fn text_files(subsystem: &[u8]) -> impl Iterator<Item = Option<&'static CStr>> {
     let texts = match Shape::of(subsystem, b"") {
-        Shape::Texts(Order { texts, .. }) => texts,
+        Shape::Texts { texts, .. } => texts,
         Shape::Plain | Shape::Until(_) | Shape::Named(_) => &[],
     };
     texts.iter().map(|text| text.file)
@@ -101,7 +101,7 @@ pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(Part<'t>)
         Shape::Plain => reader.plain_lines(rest),
         Shape::Until(key) => reader.until(rest, key),
         Shape::Named(key) => reader.named(rest, key),
-        Shape::Texts(order) => reader.with_texts(rest, &order),
+        Shape::Texts { texts, anchor } => reader.with_texts(rest, texts, anchor),
     }
     if let Some(modalias) = facts.modalias.and_then(|file| Lines(file).next()).filter(|line| !line.is_empty())
     {
@@ -249,21 +249,17 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// The kernel's properties, those that the device has written, and behind their anchor the kernel's again.
-    fn with_texts(&mut self, lines: &'t [u8], order: &Order) {
-        let is_text = |line: &[u8]| order.texts.iter().any(|text| text.key == key(line));
-        let start = offset(lines, &mut Lines(lines), |line| is_text(line)).unwrap_or(lines.len());
+    fn with_texts(&mut self, lines: &'t [u8], texts: &'static [Text], anchor: &[u8]) {
+        let is_text = |line: &[u8]| shape::is_text(texts, line);
+        let start = offset(lines, &mut Lines(lines), is_text).unwrap_or(lines.len());
         let (head, rest) = lines.split_at(start);
-        let has_anchor = !order.anchor.is_empty()
-            && !order.unless.is_some_and(|unless| Lines(head).any(|line| line == unless));
         let mut end = rest.len();
-        if has_anchor {
-            let mut all = Lines(rest);
-            while let Some(at) = offset(rest, &mut all, |line| key(line) == order.anchor) {
-                end = at;
-            }
+        let mut all = Lines(rest);
+        while let Some(at) = offset(rest, &mut all, |line| !anchor.is_empty() && key(line) == anchor) {
+            end = at;
         }
         self.plain_lines(head);
-        self.texts(&rest[..end], order.texts);
+        self.texts(&rest[..end], texts);
         self.plain_lines(&rest[end..]);
     }
 

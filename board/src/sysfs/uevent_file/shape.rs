@@ -22,18 +22,12 @@ pub(super) enum Shape {
     /// In the value of this key, which repeats the name of the device's directory.
     Named(&'static [u8]),
     /// Behind properties of the kernel.
-    Texts(Order),
-}
-
-/// The texts of a subsystem.
-#[derive(Clone, Copy)]
-pub(super) struct Order {
-    /// In the kernel's order.
-    pub(super) texts: &'static [Text],
-    /// A key that the kernel always writes behind all of them; empty if there is none.
-    pub(super) anchor: &'static [u8],
-    /// A line before them with which it does not.
-    pub(super) unless: Option<&'static [u8]>,
+    Texts {
+        /// In the kernel's order.
+        texts: &'static [Text],
+        /// A key that the kernel always writes behind all of them; empty if there is none.
+        anchor: &'static [u8],
+    },
 }
 
 /// A property with text of the device.
@@ -86,11 +80,19 @@ static RC: [Text; 1] = [Text::new(b"DEV_NAME", None)];
 impl Shape {
     /// The shape of a subsystem's devices. Where that is not known, `lines` tell.
     pub(super) fn of(subsystem: &[u8], lines: &[u8]) -> Self {
-        let texts = |texts: &'static [Text], anchor| Self::Texts(Order { texts, anchor, unless: None });
+        let texts = |texts, anchor| Self::Texts { texts, anchor };
         match subsystem {
             b"hid" => texts(&HID, b"MODALIAS"),
             b"input" => texts(&INPUT, b"PROP"),
-            b"mmc" => Self::Texts(Order { texts: &MMC, anchor: b"MODALIAS", unless: Some(b"MMC_TYPE=SDIO") }),
+            // A card without memory ends with its texts. Its type is what stands before them.
+            b"mmc"
+                if Lines(lines)
+                    .take_while(|line| !is_text(&MMC, line))
+                    .any(|line| line == b"MMC_TYPE=SDIO") =>
+            {
+                texts(&MMC, b"")
+            }
+            b"mmc" => texts(&MMC, b"MODALIAS"),
             b"sdio" => texts(&MMC[..4], b"MODALIAS"),
             b"block" => texts(&PARTITION, b""),
             // A name that the firmware of the other side sends: `rpmsg_uevent` in `drivers/rpmsg/rpmsg_core.c`,
@@ -100,12 +102,15 @@ impl Shape {
             b"mei" => Self::Until(b"MEI_CL_NAME"),
             b"rc" => texts(&RC, b""),
             b"power_supply" => Self::Named(b"POWER_SUPPLY_NAME"),
-            _ if Lines(lines).any(|line| HID.iter().any(|text| text.key == key(line))) => {
-                texts(&HID, b"MODALIAS")
-            }
+            _ if Lines(lines).any(|line| is_text(&HID, line)) => texts(&HID, b"MODALIAS"),
             _ => Self::Plain,
         }
     }
+}
+
+/// Whether a line begins with the key of one of these texts.
+pub(super) fn is_text(texts: &[Text], line: &[u8]) -> bool {
+    texts.iter().any(|text| text.key == key(line))
 }
 
 /// Whether devices of a subsystem have a `MODALIAS` and no file `modalias`, and none of them has a part in it.
