@@ -238,3 +238,16 @@ fn device_without_room_at_its_new_devpath_is_counted() {
     assert_eq!(script.stream.counts().unfit, 1);
     assert!(script.stream.is_overflowing());
 }
+
+/// A `change` of `/a/x` may have been lost before its parent moved.
+#[test]
+fn i3_a_change_that_is_due_moves_along() {
+    let mut script = with(&["/a", "/a/x"]);
+    script.stream.begin_scan(ScanKind::Resync);
+    script.moved("/a", "/b", &[]);
+    script.told();
+    script.saw(("/b", &[], 2));
+    script.saw(("/b/x", &[], 3));
+    script.finish();
+    assert!(script.told().contains(&"repair change /b/x".to_owned()));
+}

@@ -284,3 +284,31 @@ fn the_directory_of_an_add_is_believed_more_than_what_a_scan_found_before() {
     script.finish();
     assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 2)]).kept, 1);
 }
+
+/// Its `add` waited in the socket when the scan began, and a `change` behind it was lost.
+#[test]
+fn i3_a_device_whose_add_is_older_than_a_resync_gets_its_lost_change() {
+    let mut script = Roomy::new();
+    script.scan(ScanKind::Start, &[("/a", &[], 1)]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Resync);
+    script.event("add", "/b", &[("STATE", "old")]);
+    script.saw(("/a", &[], 1));
+    script.saw(("/b", &[("STATE", "new")], 2));
+    script.finish();
+    assert_eq!(script.told(), ["kernel add /b", "repair change /a", "repair change /b"]);
+}
+
+/// An event that is sent while the scan goes on is no older than what was lost.
+#[test]
+fn a_device_whose_add_comes_during_a_resync_gets_no_change() {
+    let mut script = Roomy::new();
+    script.scan(ScanKind::Start, &[("/a", &[], 1)]);
+    script.told();
+    script.stream.begin_scan(ScanKind::Resync);
+    script.saw(("/a", &[], 1));
+    script.event("add", "/b", &[]);
+    script.saw(("/b", &[], 2));
+    script.finish();
+    assert_eq!(script.told(), ["kernel add /b", "repair change /a"]);
+}

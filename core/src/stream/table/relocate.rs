@@ -105,8 +105,10 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
             (to, marks.verdict) = (State::Found, Verdict::Doomed);
         }
         let Some(moved) = self.slots.insert_copy(index, old, path, to) else { return self.count_unfit() };
+        let moved_marks = &mut self.slots.slot_mut(moved).marks;
+        moved_marks.change_due = marks.change_due;
         if marks.verdict != Verdict::Doomed {
-            self.slots.slot_mut(moved).marks.verdict = marks.verdict;
+            moved_marks.verdict = marks.verdict;
         }
         if to == State::Present {
             self.emit_made(moved, Effect::Add, Origin::Kernel, out);

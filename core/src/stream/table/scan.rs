@@ -81,9 +81,11 @@ impl Scan {
         }
     }
 
-    /// Whether what an event tells of need not be looked for.
-    pub(super) const fn verdict_of_reported(&self) -> Verdict {
-        if self.caught_up { Verdict::Reported } else { Verdict::Unseen }
+    /// Marks for a device that an event adds. An event from before the scan may be older than what was lost.
+    pub(super) fn marks_of_added(&self) -> Marks {
+        let verdict = if self.caught_up { Verdict::Reported } else { Verdict::Unseen };
+        let change_due = self.kind == ScanKind::Resync && !self.caught_up;
+        Marks { verdict, change_due, ..Marks::default() }
     }
 }
 
