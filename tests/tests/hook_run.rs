@@ -270,3 +270,47 @@ fn relative_path_is_resolved_where_the_daemon_starts() {
     assert_eq!(script.wait_until("it ran", |lines| !lines.is_empty()), ["/"]);
     finish(daemon);
 }
+
+/// Runs a command in a process that gets the children of those that end before theirs, as PID 1 does, and that has some
+/// before the command is executed in it.
+fn as_subreaper(command: &Command) -> Command {
+    let mut python = Command::new("python3");
+    let script = "import ctypes, os, sys, time\nctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n\
+                  for seconds in (0, 1):\n\x20if os.fork() == 0: time.sleep(seconds); os._exit(0)\n\
+                  os.execv(sys.argv[1], sys.argv[1:])";
+    python.args(["-c", script]).arg(command.get_program()).args(command.get_args());
+    python
+}
+
+/// Waits until a daemon has no child, a zombie included.
+fn wait_until_childless(daemon: &mut Daemon) {
+    daemon.wait_until("it has no child", |pid| {
+        let parent = pid.to_string();
+        let stats = fs::read_dir("/proc").expect("a directory").flatten();
+        let mut stats = stats.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+        // Behind the name in parentheses stand the state and the parent.
+        !stats.any(|stat| stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)) == Some(&*parent))
+    });
+}
+
+#[test]
+fn what_runs_leave_behind_is_reaped_where_it_becomes_a_child_of_the_daemon() {
+    let Some(_turn) = own_sysfs("a hook that leaves children to PID 1") else { return };
+    let script = Script::new("(sleep 0.5 &)\necho ran >>$LOG\n");
+    let sysfs = few(20);
+    let mut daemon = Daemon::start(as_subreaper(&script.command(sysfs.path(), "")));
+    script.wait_until("it ran for each", |lines| lines.len() == 20);
+    wait_until_childless(&mut daemon);
+    finish(daemon);
+}
+
+#[test]
+fn children_from_before_the_start_are_reaped_without_a_hook() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = sureplug("run --ports 1 --socket");
+    command.arg(directory.path().join("events"));
+    let mut daemon = Daemon::start(as_subreaper(&command));
+    daemon.wait_until_scanned();
+    wait_until_childless(&mut daemon);
+    finish(daemon);
+}

@@ -13,6 +13,7 @@ use crate::service::log::{Console, Output, SystemLog};
 use crate::service::metrics::Metrics;
 use crate::service::supervisor::Supervisor;
 use crate::socket::Shortfall;
+use crate::sys;
 
 pub(super) const COMMAND: Command = Command {
     name: "run",
@@ -62,6 +63,9 @@ fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Fail
     let serves = supervisor.is_some();
     let led = if serves { led(options)? } else { None };
     let hook = if serves { hook(options)? } else { None };
+    if hook.is_none() {
+        sys::discard_children()?;
+    }
     let broker = serves.then(|| Broker::open(options.socket(), options.socket_group));
     let (broker, unserved) = match broker.transpose() {
         // An image without one would look well and serve nothing; on a developer's machine the usual path may be another

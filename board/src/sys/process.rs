@@ -54,9 +54,39 @@ pub fn ended(child: Pid) -> Option<Ended> {
     match Errno::result(result) {
         Err(Errno::ECHILD) => Some(Ended::Exited(0)),
         Err(_) | Ok(0) => None,
-        Ok(_) if libc::WIFSIGNALED(status) => Some(Ended::Killed(libc::WTERMSIG(status))),
-        Ok(_) => Some(Ended::Exited(libc::WEXITSTATUS(status))),
+        Ok(_) => Some(how(status)),
     }
+}
+
+fn how(status: libc::c_int) -> Ended {
+    if libc::WIFSIGNALED(status) {
+        Ended::Killed(libc::WTERMSIG(status))
+    } else {
+        Ended::Exited(libc::WEXITSTATUS(status))
+    }
+}
+
+/// Waits for one child of this process that has ended, whichever it is; `None` if there is none. PID 1 and a subreaper
+/// (`PR_SET_CHILD_SUBREAPER` of prctl(2)) have the children of processes that ended before theirs as well.
+#[must_use]
+pub fn reap() -> Option<(Pid, Ended)> {
+    let mut status = 0;
+    // SAFETY: `status` is valid for writes.
+    let child = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    (child > 0).then(|| (Pid::from_raw(child), how(status)))
+}
+
+/// Has the kernel discard children when they end, and discards those that have ended: for a process that starts none,
+/// but has some as PID 1, or from before its `execve(2)`.
+///
+/// # Errors
+///
+/// What `sigaction(2)` says.
+pub fn discard_children() -> nix::Result<()> {
+    // SAFETY: to ignore a signal is no function of ours.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
+    while reap().is_some() {}
+    Ok(())
 }
 
 /// Lets this process hear of its children's end, also if whoever started it ignored that, which is inherited: the

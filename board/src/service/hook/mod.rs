@@ -217,8 +217,15 @@ impl Service for Hook {
     fn ready(&mut self, context: &mut Context<'_>) {
         self.take_output();
         while let Ok(Some(_)) = self.children.read_signal() {}
+        let mut ended = None;
+        // Also what earlier runs have left behind, if this process is PID 1.
+        while let Some((pid, how)) = sys::reap() {
+            if self.run.as_ref().is_some_and(|run| run.pid == pid) {
+                ended = Some(how);
+            }
+        }
         let Some(run) = &mut self.run else { return };
-        let end = match sys::ended(run.pid) {
+        let end = match ended.or_else(|| sys::ended(run.pid)) {
             Some(_) if run.has_timed_out => RunEnd::TimedOut(self.timeout),
             Some(Ended::Exited(code)) => RunEnd::Exited(code),
             Some(Ended::Killed(signal)) => RunEnd::Killed(signal),
