@@ -26,11 +26,22 @@ use sureplug_core::selection::Selection;
 /// Where the daemon's socket is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/run/sureplug/events";
 
+/// Bytes of a status at most: a packet for the daemon, and one for each client and port.
+const MAX_STATUS_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a list at most: twice the devices of the largest table.
+const MAX_LIST_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes that a packet counts as at least, so that both limit the packets too.
+const MIN_COUNTED_BYTES: usize = 512;
+
 /// A connection to the broker.
 #[derive(Debug)]
 pub struct Client {
     socket: OwnedFd,
     buffer: Box<[u8; MAX_PACKET_BYTES]>,
+    /// Bytes that may still come, if the request has an answer that ends.
+    left: Option<usize>,
 }
 
 impl Client {
@@ -82,14 +93,19 @@ impl Client {
             Ok(_) | Err(Errno::EPIPE) => {}
             Err(errno) => return Err(errno.into()),
         }
-        Ok(Self { socket, buffer: Box::new([0; MAX_PACKET_BYTES]) })
+        let left = match what {
+            "STATUS" => Some(MAX_STATUS_BYTES),
+            "LIST" => Some(MAX_LIST_BYTES),
+            _ => None,
+        };
+        Ok(Self { socket, buffer: Box::new([0; MAX_PACKET_BYTES]), left })
     }
 
     /// Waits for the next packet; `None` when the broker has hung up.
     ///
     /// # Errors
     ///
-    /// What `recv(2)` says, and `InvalidData` for a packet that no broker sends.
+    /// What `recv(2)` says, and `InvalidData` for a packet that no broker sends or a list or status that does not end.
     pub fn receive(&mut self) -> io::Result<Option<BrokerPacket<'_>>> {
         self.read(MsgFlags::empty())
     }
@@ -113,6 +129,13 @@ impl Client {
         };
         if length == 0 {
             return Ok(None);
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(length.max(MIN_COUNTED_BYTES)).ok_or_else(|| {
+                let reason =
+                    "the answer does not end, as a daemon's does: another program serves this socket";
+                io::Error::new(ErrorKind::InvalidData, reason)
+            })?;
         }
         let packet = BrokerPacket::parse(&self.buffer[..length]);
         packet.map(Some).map_err(|error| io::Error::new(ErrorKind::InvalidData, error.to_string()))

@@ -1,10 +1,14 @@
 //! `sureplug status`: what a running daemon says of itself.
 
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind, listen, send, socket,
+};
 use serde_json::Value;
 use sureplug_board::client::Client;
 use sureplug_tests::daemon::{Daemon, Output, number, run, sureplug};
@@ -89,6 +93,54 @@ fn a_daemon_states_what_it_counted_and_what_happened_at_its_ports() {
     }
     drop(client);
     daemon.finish().assert_fine();
+}
+
+/// A program that serves a socket with one packet after the other, until its client is gone. Returns how many it sent.
+fn serve_without_end(
+    path: &Path,
+    packet: impl Fn(u32) -> Vec<u8> + Send + 'static,
+) -> thread::JoinHandle<u32> {
+    let listener =
+        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    bind(listener.as_raw_fd(), &UnixAddr::new(path).expect("an address")).expect("bound");
+    listen(&listener, Backlog::new(1).expect("a backlog")).expect("listening");
+    thread::spawn(move || {
+        // SAFETY: accept(2) has just returned it.
+        let client = unsafe { OwnedFd::from_raw_fd(accept(listener.as_raw_fd()).expect("a client")) };
+        let sends = |number: &u32| send(client.as_raw_fd(), &packet(*number), MsgFlags::MSG_NOSIGNAL).is_ok();
+        (0..10_000_000).take_while(sends).last().expect("a packet")
+    })
+}
+
+#[test]
+fn an_answer_that_does_not_end_is_given_up() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let padding = "x".repeat(1_500);
+    let status = move |number| {
+        format!(
+            "status@/sureplug/daemon\0ACTION=status\0DEVPATH=/sureplug/daemon\0SUBSYSTEM=sureplug\0A={padding}\0\
+             SUREPLUG_SEQ={number}\0"
+        )
+        .into_bytes()
+    };
+    let device = |number| {
+        let path = format!("/devices/usb1/{number}");
+        format!(
+            "add@{path}\0ACTION=add\0DEVPATH={path}\0SUBSYSTEM=usb\0SUREPLUG_ORIGIN=scan\0SUREPLUG_SEQ={number}\0"
+        )
+        .into_bytes()
+    };
+    let [for_status, for_list] = ["status", "list"].map(|name| directory.path().join(name));
+    let servers = [serve_without_end(&for_status, status), serve_without_end(&for_list, device)];
+    for (what, path) in [("status", &for_status), ("list", &for_list)] {
+        let output = run(command(what, path));
+        assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{what}");
+        assert!(output.stderr[0].contains("the answer does not end"), "{what}: {output:?}");
+    }
+    for server in servers {
+        let sent = server.join().expect("no panic");
+        assert!(sent < 40_000, "{sent} packets");
+    }
 }
 
 #[test]
