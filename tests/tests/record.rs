@@ -230,7 +230,7 @@ fn decode_reports_damage_and_goes_on() {
     assert_eq!(kinds, ["event", "malformed", "event"].map(Value::from));
     let at = FILE_HEADER_BYTES + HEADERS_BYTES + plug()[0].len();
     assert_eq!(number(&output.objects("malformed")[0], "file_offset"), at as u64);
-    assert_eq!(output.stderr, ["sureplug: 1 messages of other protocols than uevents are not shown"]);
+    assert_eq!(output.stderr, ["sureplug: 1 messages that are no uevents of the kernel are not shown"]);
     let text = decoded(&file, "");
     assert!(
         text.stdout[1].starts_with(&format!("malformed: 15 bytes at byte {at} of the file: ")),
@@ -239,6 +239,49 @@ fn decode_reports_damage_and_goes_on() {
     let missing = decoded(&directory.path().join("nothing.pcap"), "");
     assert_eq!(missing.code, Some(3));
     assert!(missing.stderr[0].contains("nothing.pcap: No such file"), "{missing:#?}");
+}
+
+#[test]
+fn messages_of_the_uevent_protocol_that_are_no_uevents_are_counted_as_others() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("nlmon.pcap");
+    let mut bytes = pcap(&plug()[..1]);
+    // As a `nlmon` device gives them: the type of the packet, and the message without a header in front of it.
+    let mut append = |packet_type: u8, message: &[u8]| {
+        let length = u32::try_from(16 + message.len()).expect("a length").to_le_bytes();
+        bytes.extend([[0; 4], [0; 4], length, length].concat());
+        bytes.extend([0, packet_type, 3, 0x38, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 15]);
+        bytes.extend(message);
+    };
+    append(6, &plug()[1]);
+    append(6, b"libudev\0\xfe\xed\xca\xfe\0\0\0\x28and more");
+    // An acknowledgement: `struct nlmsghdr` of type NLMSG_ERROR, and `struct nlmsgerr` with 0.
+    append(6, &[&[36, 0, 0, 0, 2, 0, 0, 1][..], &[7; 8], &[0; 4], &[7; 16]].concat());
+    // What it acknowledges, which the kernel then sends with a SEQNUM.
+    let request = without_seqnum(&plug()[2]).to_vec();
+    let length = u32::try_from(16 + request.len()).expect("a length").to_le_bytes();
+    append(7, &[&length[..], &[16, 0, 5, 0], &[7; 8], &request].concat());
+    fs::write(&file, &bytes).expect("the file");
+    let output = decoded(&file, "--json");
+    assert_eq!(
+        (output.code, output.objects("event").len(), output.stdout.len()),
+        (Some(0), 2, 2),
+        "{output:#?}"
+    );
+    assert_eq!(output.stderr, ["sureplug: 3 messages that are no uevents of the kernel are not shown"]);
+}
+
+#[test]
+fn event_without_a_seqnum_is_malformed_as_for_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("cut.pcap");
+    fs::write(&file, pcap(&[plug()[0].clone(), without_seqnum(&plug()[1]).to_vec()])).expect("the file");
+    let output = decoded(&file, "--json");
+    assert_eq!((output.code, output.objects("event").len()), (Some(1), 1), "{output:#?}");
+    assert!(
+        output.objects("malformed")[0]["message"].as_str().is_some_and(|m| m.contains("SEQNUM")),
+        "{output:#?}"
+    );
 }
 
 #[test]

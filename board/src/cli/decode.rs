@@ -40,7 +40,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         match capture.next() {
             Ok(Some(Captured::Uevent { offset, unix_us, datagram })) => {
                 // A String takes whatever is written.
-                let _ = match Uevent::parse(datagram) {
+                let _ = match Uevent::from_kernel(datagram) {
                     Ok(uevent) => event(&mut text, options, unix_us, &uevent),
                     Err(error) => {
                         is_damaged = true;
@@ -65,7 +65,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         Some(CaptureError::Unreadable(error)) => return Err(refused(error).into()),
     }
     if others > 0 {
-        complain(&format_args!("{others} messages of other protocols than uevents are not shown"));
+        complain(&format_args!("{others} messages that are no uevents of the kernel are not shown"));
     }
     Ok(Exit::of(is_damaged))
 }

@@ -101,7 +101,7 @@ impl<'s> Session<'s> {
 
     /// Counts an event, and shows it if it is the device's.
     fn take(&mut self, at_ns: u64, datagram: &[u8]) -> Step {
-        let Ok(uevent) = Uevent::parse(datagram) else { return Step::Other };
+        let Ok(uevent) = Uevent::from_kernel(datagram) else { return Step::Other };
         let bytes = datagram.len();
         let charged = self.meter.as_mut().and_then(|meter| meter.charge(bytes).ok());
         let charged = charged.unwrap_or(SkbAbi::BOUND_64.truesize(u32::try_from(bytes).unwrap_or(u32::MAX)));

@@ -9,7 +9,7 @@ use super::{Damage, FILE_HEADER_BYTES, Format, PACKET_HEADER_BYTES, Packet, Pcap
 pub(crate) enum Captured<'c> {
     /// A datagram of the uevent protocol, received at that time after 1970; its packet begins at that byte of the file.
     Uevent { offset: u64, unix_us: u64, datagram: &'c [u8] },
-    /// A message of another protocol.
+    /// A message that is no uevent of the kernel.
     Other,
 }
 

@@ -38,6 +38,10 @@ const VERSION: [u16; 2] = [2, 4];
 const LINKTYPE_NETLINK: u32 = 253;
 /// `PACKET_USER` in `linux/if_packet.h`: to user space.
 const TO_USER_SPACE: u16 = 6;
+/// `PACKET_KERNEL` there: to the kernel.
+const TO_KERNEL: u16 = 7;
+/// What udevd's frames begin with.
+const LIBUDEV_PREFIX: &[u8] = b"libudev\0";
 /// `ARPHRD_NETLINK` in `linux/if_arp.h`.
 const ARPHRD_NETLINK: u16 = 824;
 /// `NLMSG_MIN_TYPE` in `linux/netlink.h`: the first that is not netlink's own.

@@ -1,6 +1,7 @@
 use super::{
-    COOKED_HEADER_BYTES, Damage, FILE_HEADER_BYTES, LINKTYPE_NETLINK, MAGIC_MICROS, MAGIC_NANOS,
-    MAX_PACKET_BYTES, MESSAGE_HEADER_BYTES, PACKET_HEADER_BYTES, VERSION,
+    COOKED_HEADER_BYTES, Damage, FILE_HEADER_BYTES, LIBUDEV_PREFIX, LINKTYPE_NETLINK, MAGIC_MICROS,
+    MAGIC_NANOS, MAX_PACKET_BYTES, MESSAGE_HEADER_BYTES, MESSAGE_TYPE, PACKET_HEADER_BYTES, TO_KERNEL,
+    VERSION,
 };
 use crate::diag::audit::UEVENT_PROTOCOL;
 
@@ -27,7 +28,7 @@ pub struct PacketHeader {
 pub enum Packet<'a> {
     /// A datagram of the uevent protocol.
     Uevent(&'a [u8]),
-    /// Of another protocol of netlink.
+    /// No event of the kernel: of another protocol of netlink, or one to the kernel, of netlink itself, or of udevd.
     Other {
         /// Which.
         protocol: u16,
@@ -93,18 +94,26 @@ impl<'a> Packet<'a> {
     pub fn of(bytes: &'a [u8]) -> Option<Self> {
         let (cooked, message) = bytes.split_first_chunk::<COOKED_HEADER_BYTES>()?;
         let protocol = u16::from_be_bytes([cooked[14], cooked[15]]);
-        if protocol != u16::from(UEVENT_PROTOCOL) {
+        let packet_type = u16::from_be_bytes([cooked[0], cooked[1]]);
+        if protocol != u16::from(UEVENT_PROTOCOL)
+            || packet_type == TO_KERNEL
+            || message.starts_with(LIBUDEV_PREFIX)
+        {
             return Some(Self::Other { protocol });
         }
-        let lengths = |header: &[u8; MESSAGE_HEADER_BYTES]| [word(header, 0), word(header, 0).swap_bytes()];
-        Some(Self::Uevent(match message.split_first_chunk() {
-            Some((header, datagram))
-                if lengths(header).iter().any(|&length| length as usize == message.len()) =>
-            {
-                datagram
-            }
-            _ => message,
-        }))
+        let Some((header, datagram)) = message.split_first_chunk::<MESSAGE_HEADER_BYTES>() else {
+            return Some(Self::Uevent(message));
+        };
+        let (length, message_type) = (word(header, 0), u16::from_ne_bytes([header[4], header[5]]));
+        let message_type = match message.len() {
+            bytes if bytes == length as usize => message_type,
+            bytes if bytes == length.swap_bytes() as usize => message_type.swap_bytes(),
+            _ => return Some(Self::Uevent(message)),
+        };
+        if message_type < MESSAGE_TYPE || datagram.starts_with(LIBUDEV_PREFIX) {
+            return Some(Self::Other { protocol });
+        }
+        Some(Self::Uevent(datagram))
     }
 }
 
@@ -172,8 +181,18 @@ mod tests {
         assert_eq!(Packet::of(&packet), Some(Packet::Uevent(b"a@b")));
         packet[16..20].reverse();
         assert_eq!(Packet::of(&packet), Some(Packet::Uevent(b"a@b")));
+        packet[16..20].reverse();
+        // A control message of netlink, and a message to the kernel.
+        let other = Some(Packet::Other { protocol: UEVENT_PROTOCOL.into() });
+        for (place, byte) in [(20, 2), (1, 7)] {
+            let mut packet = packet;
+            packet[place] = byte;
+            assert_eq!(Packet::of(&packet), other, "{place}");
+        }
         packet.copy_within(32.., 16);
         assert_eq!(Packet::of(&packet[..19]), Some(Packet::Uevent(b"a@b")));
+        let frame = [&packet[..16], b"libudev\0\xfe\xed\xca\xfe and more"].concat();
+        assert_eq!(Packet::of(&frame), other);
         packet[15] = 0;
         assert_eq!(Packet::of(&packet), Some(Packet::Other { protocol: 0 }));
         assert_eq!(Packet::of(&packet[..15]), None);
