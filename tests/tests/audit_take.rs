@@ -35,20 +35,20 @@ fn a_stand_in_of_proc_is_read_as_the_kernels() {
     let source = Source::Proc { because: Errno::ENOENT };
     let audit = Audit::take(proc.path(), Some(&source), LIMITS).expect("an audit");
     let seen: Vec<_> =
-        audit.sockets.iter().map(|it| (it.socket.inode, it.socket.drops, it.verdict.to_string())).collect();
+        audit.sockets.iter().map(|it| (it.socket.inode, it.socket.drops, it.to_string())).collect();
     assert_eq!(
         seen,
         [
             (77, 31, "size unknown; lost 31 so far".to_owned()),
             (79, 0, "size unknown".to_owned()),
-            (5, 0, "listens to nothing".to_owned())
+            (5, 0, "the kernel's own".to_owned())
         ]
     );
     let owners = audit.owners.of(&audit.sockets[0].socket);
     assert_eq!(owners.iter().map(|owner| (owner.pid, owner.fd)).collect::<Vec<_>>(), [(7, 3), (8, 5)]);
-    let process = audit.owners.process(&owners[0]);
-    assert_eq!((&process.command[..], &process.unit[..]), (&b"hotplugd"[..], &b"hotplug.service"[..]));
-    assert_eq!(audit.owners.process(&owners[1]).command, b"", "it has no name any more");
+    let owner = &owners[0];
+    assert_eq!((&owner.command[..], &owner.unit[..]), (&b"hotplugd"[..], &b"hotplug.service"[..]));
+    assert_eq!(owners[1].command, b"", "it has no name any more");
     assert_eq!((audit.findings(), audit.ownerless()), (1, 1));
     let nowhere = Audit::take(Path::new("/nonexistent"), Some(&source), LIMITS).expect_err("no proc");
     assert!(nowhere.to_string().contains("net/netlink"), "{nowhere}");

@@ -12,7 +12,7 @@ fn kernel(folder: &str) -> &'static Kernel {
 
 /// One plug and one unplug, an event each millisecond.
 fn measured(kernel: &Kernel, scenario: &str) -> Option<Measurement> {
-    let mut measurement = Measurement::new();
+    let mut measurement = Measurement::default();
     let mut at_ns = 7;
     for phase in ["plug", "unplug"] {
         for datagram in kernel.datagrams(&format!("{scenario}_{phase}"))? {
@@ -22,7 +22,7 @@ fn measured(kernel: &Kernel, scenario: &str) -> Option<Measurement> {
             assert_ne!(step, Step::Other, "{}", uevent.devpath().escape_ascii());
             at_ns += 1_000_000;
         }
-        assert_eq!(measurement.is_complete(), phase == "unplug");
+        assert_eq!(measurement.is_complete, phase == "unplug");
         at_ns += 5_000_000_000;
     }
     Some(measurement)
@@ -43,12 +43,12 @@ fn events_and_charges_are_those_that_the_kernels_were_measured_with() {
         ("6.1-armhf", "storage_ss_mbr4", [21, 20], [22_976, 22_272]),
     ] {
         let measurement = measured(kernel(folder), scenario).expect("a capture");
-        let (plug, unplug) = (measurement.plug(), measurement.unplug());
+        let (plug, unplug) = (&measurement.plug, &measurement.unplug);
         assert_eq!([plug.events, unplug.events], events, "{folder} {scenario}");
         assert_eq!([plug.charged, unplug.charged], charges, "{folder} {scenario}");
         let [plug_ms, unplug_ms] = events.map(|events| u64::from(events) - 1);
         assert_eq!(measurement.shortest_cycle_ms(), 100 + plug_ms + unplug_ms);
-        assert_eq!(measurement.others(), 0);
+        assert_eq!(measurement.others, 0);
     }
 }
 
@@ -59,11 +59,11 @@ fn the_profile_parses_and_is_charged_at_least_what_was_measured() {
             ["hub", "mouse", "kbd", "storage_ss_mbr4", "uas_mbr4", "hub8_storage", "hub8_mixed", "audio"]
         {
             let Some(measurement) = measured(kernel, scenario) else { continue };
-            let text = measurement.custom().to_string();
+            let text = measurement.custom();
             let device = CustomDevice::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(device.to_string(), text);
             assert!(device.groups().len() <= MAX_CUSTOM_GROUPS);
-            let (plug, unplug) = (measurement.plug(), measurement.unplug());
+            let (plug, unplug) = (&measurement.plug, &measurement.unplug);
             assert_eq!(device.profile().plug.count(), plug.events + unplug.events, "{text}");
             assert_eq!(u64::from(device.profile().shortest_cycle_ms), measurement.shortest_cycle_ms());
             let here =
@@ -78,7 +78,7 @@ fn the_profile_parses_and_is_charged_at_least_what_was_measured() {
 
 #[test]
 fn others_are_not_counted_and_drivers_are() {
-    let mut measurement = Measurement::new();
+    let mut measurement = Measurement::default();
     let mut feed = |text: &str| {
         let datagram = text.replace('|', "\0") + "\0";
         measurement.event(0, &Uevent::parse(datagram.as_bytes()).expect("a uevent"), 1)
@@ -106,14 +106,14 @@ fn others_are_not_counted_and_drivers_are() {
     ] {
         assert_eq!(feed(event), wanted, "{event}");
     }
-    assert_eq!((measurement.plug().events, measurement.unplug().events, measurement.others()), (5, 3, 4));
-    assert!(measurement.is_complete());
+    assert_eq!((measurement.plug.events, measurement.unplug.events, measurement.others), (5, 3, 4));
+    assert!(measurement.is_complete);
 }
 
 proptest! {
     #[test]
     fn whatever_was_measured_its_profile_parses(lengths in prop::collection::vec((1_usize..2_000, 1_usize..4), 0..200)) {
-        let mut measurement = Measurement::new();
+        let mut measurement = Measurement::default();
         let root = "add@/devices/usb1/1-1\0DEVTYPE=usb_device\0SEQNUM=7\0";
         measurement.event(0, &Uevent::parse(root.as_bytes()).expect("a uevent"), 1);
         let mut total = 1;
@@ -124,7 +124,7 @@ proptest! {
             }
             total += times;
         }
-        let text = measurement.custom().to_string();
+        let text = measurement.custom();
         let device = CustomDevice::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         prop_assert_eq!(device.profile().plug.count() as usize, total);
         prop_assert!(SkbAbi::BOUND.truesize(1) > 0);

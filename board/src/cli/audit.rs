@@ -1,6 +1,6 @@
 //! `sureplug audit`: every uevent socket, its owners and a verdict on its buffer.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Write};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -97,7 +97,7 @@ impl View<'_> {
         self.heading(&mut text)?;
         for (index, audited) in sockets.iter().enumerate() {
             let before = text.len();
-            self.socket(&mut text, audited, audited.verdict.is_finding())?;
+            self.socket(&mut text, audited, audited.is_finding())?;
             let is_last = index + 1 == sockets.len();
             if text.lines().count() + usize::from(!is_last) > room {
                 text.truncate(before);
@@ -130,7 +130,7 @@ impl View<'_> {
         let socket = &audited.socket;
         let owners = self.audit.owners.of(socket);
         match owners.first() {
-            Some(owner) => self.owner(out, owner)?,
+            Some(owner) => write_owner(out, owner)?,
             None if socket.is_the_kernels() => write!(out, "{:>7} {:>3} {:<15}", "-", "-", "(the kernel)")?,
             None => write!(out, "{:>7} {:>3} {:<15}", "?", "?", "(unknown)")?,
         }
@@ -151,23 +151,17 @@ impl View<'_> {
         }
         out.push('\n');
         for owner in owners.iter().skip(1) {
-            self.owner(out, owner)?;
+            write_owner(out, owner)?;
             out.push_str(" has it too\n");
         }
         if !with_verdict {
             return Ok(());
         }
-        write!(out, "{INDENT}{}", shown(audited))?;
-        match owners.first().map(|owner| &self.audit.owners.process(owner).unit) {
-            Some(unit) if !unit.is_empty() => writeln!(out, " ({})", Escaped(unit)),
-            _ => writeln!(out),
+        write!(out, "{INDENT}{audited}")?;
+        match owners.first().filter(|owner| !owner.unit.is_empty()) {
+            Some(owner) => writeln!(out, " ({})", Escaped(&owner.unit)),
+            None => writeln!(out),
         }
-    }
-
-    fn owner(&self, out: &mut String, owner: &Owner) -> fmt::Result {
-        // Escaped, it may be longer than its column.
-        let command = Escaped(&self.audit.owners.process(owner).command).to_string();
-        write!(out, "{:>7} {:>3} {command:<15.15}", owner.pid, owner.fd)
     }
 
     fn footing(&self, out: &mut String) -> fmt::Result {
@@ -217,15 +211,14 @@ impl View<'_> {
             .optional("effective_bytes", socket.effective.map(u64::from))
             .numbers(&[("queued_bytes", socket.queued.into()), ("drops", socket.drops.into())])
             .optional("drops_per_s", self.rates.map(|rates| rates.of(key(socket))))
-            .boolean("is_finding", audited.verdict.is_finding())
-            .display("verdict", shown(audited))
+            .boolean("is_finding", audited.is_finding())
+            .display("verdict", audited)
             .list("groups", socket.group_numbers(), |out, group| write!(out, "{group}"))
             .list("owners", self.audit.owners.of(socket), |out, owner| {
-                let process = self.audit.owners.process(owner);
                 write!(out, "{{\"pid\":{},\"fd\":{},\"command\":", owner.pid, owner.fd)?;
-                object::string(out, &process.command)?;
+                object::string(out, &owner.command)?;
                 out.write_str(",\"unit\":")?;
-                match &process.unit[..] {
+                match &owner.unit[..] {
                     [] => out.write_str("null")?,
                     unit => object::string(out, unit)?,
                 }
@@ -235,6 +228,8 @@ impl View<'_> {
     }
 }
 
-fn shown(audited: &Audited) -> &dyn Display {
-    if audited.socket.is_the_kernels() { &"the kernel's own" } else { &audited.verdict }
+fn write_owner(out: &mut String, owner: &Owner) -> fmt::Result {
+    // Escaped, it may be longer than its column.
+    let command = Escaped(&owner.command).to_string();
+    write!(out, "{:>7} {:>3} {command:<15.15}", owner.pid, owner.fd)
 }

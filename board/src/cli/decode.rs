@@ -1,6 +1,7 @@
 //! `sureplug decode`: the events of a capture.
 
 use std::fmt::{self, Write};
+use std::io::ErrorKind;
 
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::stream::{DeviceEvent, Origin, without_own};
@@ -9,7 +10,7 @@ use sureplug_core::uevent::{ParseError, Uevent};
 
 use super::options::Options;
 use super::{Command, Exit, Failure, complain, print};
-use crate::diag::pcap::{Capture, CaptureError, Captured};
+use crate::diag::pcap::{Capture, Captured};
 use crate::file;
 use crate::report::object::Object;
 use crate::report::recorded_event;
@@ -38,7 +39,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
             text.clear();
         }
         match capture.next() {
-            Ok(Some(Captured::Uevent { offset, unix_us, datagram })) => {
+            Ok(Some(Captured { offset, unix_us, datagram: Some(datagram) })) => {
                 // A String takes whatever is written.
                 let _ = match Uevent::from_kernel(datagram) {
                     Ok(uevent) => event(&mut text, options, unix_us, &uevent),
@@ -48,7 +49,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
                     }
                 };
             }
-            Ok(Some(Captured::Other)) => others += 1,
+            Ok(Some(_)) => others += 1,
             Ok(None) => break None,
             Err(error) => break Some(error),
         }
@@ -58,11 +59,11 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     }
     match end {
         None => {}
-        Some(CaptureError::Damaged(error)) => {
+        Some(error) if error.kind() == ErrorKind::InvalidData => {
             is_damaged = true;
             complain(&format_args!("{}: {error}", path.display()));
         }
-        Some(CaptureError::Unreadable(error)) => return Err(refused(error).into()),
+        Some(error) => return Err(refused(error).into()),
     }
     if others > 0 {
         complain(&format_args!("{others} messages that are no uevents of the kernel are not shown"));

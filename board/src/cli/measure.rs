@@ -40,7 +40,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         None => session.watch(sizing.rcvbuf, &signals::take(&[Signal::SIGTERM, Signal::SIGINT])?)?,
     }
     let measurement = &*session.measurement;
-    if !measurement.is_complete() {
+    if !measurement.is_complete {
         complain(&match (measurement.devpath(), &options.pcap) {
             ([], None) => "ended before a device was plugged in",
             ([], Some(_)) => "no device is plugged in in that capture: record from before the plug",
@@ -77,17 +77,17 @@ fn event(out: &mut String, is_json: bool, uevent: &Uevent<'_>, charged: u32) -> 
 }
 
 fn lines(out: &mut String, measurement: &Measurement, is_measured: bool, sizing: &Sizing) -> fmt::Result {
-    let (plug, unplug) = (measurement.plug(), measurement.unplug());
+    let (plug, unplug) = (&measurement.plug, &measurement.unplug);
     writeln!(out, "\nplug: {} events, {} B charged", plug.events, plug.charged)?;
     writeln!(out, "unplug: {} events, {} B charged", unplug.events, unplug.charged)?;
     if !is_measured {
         out.push_str("(charged as by the kernel that charges most: this one cannot be tried)\n");
     }
     writeln!(out, "shortest cycle: {} ms", measurement.shortest_cycle_ms())?;
-    let (longest, own) = (measurement.longest_devpath(), measurement.devpath().len());
+    let (longest, own) = (measurement.longest_devpath, measurement.devpath().len());
     writeln!(out, "longest devpath: {longest} B; of the device itself: {own} B")?;
-    if measurement.others() > 0 {
-        writeln!(out, "{} events of other devices are not counted", measurement.others())?;
+    if measurement.others > 0 {
+        writeln!(out, "{} events of other devices are not counted", measurement.others)?;
     }
     writeln!(
         out,
@@ -102,7 +102,7 @@ fn lines(out: &mut String, measurement: &Measurement, is_measured: bool, sizing:
 }
 
 fn json(out: &mut String, measurement: &Measurement, is_measured: bool, sizing: &Sizing) -> fmt::Result {
-    let (plug, unplug) = (measurement.plug(), measurement.unplug());
+    let (plug, unplug) = (&measurement.plug, &measurement.unplug);
     Object::begin(out, "measure")
         .bytes("devpath", measurement.devpath())
         .boolean("is_charge_measured", is_measured)
@@ -112,8 +112,8 @@ fn json(out: &mut String, measurement: &Measurement, is_measured: bool, sizing: 
             ("unplug_events", unplug.events.into()),
             ("unplug_bytes", unplug.charged),
             ("shortest_cycle_ms", measurement.shortest_cycle_ms()),
-            ("longest_devpath_bytes", measurement.longest_devpath() as u64),
-            ("other_events", measurement.others().into()),
+            ("longest_devpath_bytes", measurement.longest_devpath as u64),
+            ("other_events", measurement.others.into()),
             ("ports", sizing.topology.ports.into()),
             ("max_stall_ms", sizing.profile.max_stall_ms.into()),
             ("devpath_max_bytes", sizing.devpath_max.into()),

@@ -1,6 +1,5 @@
 //! What one device raises: a plug and an unplug that were watched, and the figures for an image's profile.
 
-use std::fmt;
 use std::time::Duration;
 
 use heapless::Vec;
@@ -60,39 +59,43 @@ impl Phase {
 #[derive(Debug)]
 pub struct Measurement {
     devpath: Vec<u8, MAX_HEADER_BYTES>,
-    plug: Phase,
+    /// The events of its plug.
+    pub plug: Phase,
     /// What came after the plug was over: an unplug can begin with something else than a removal, as a keyboard's
     /// begins with a change of its LEDs.
     since: Option<Phase>,
-    unplug: Phase,
+    /// The events of its unplug.
+    pub unplug: Phase,
     last_ns: u64,
     is_leaving: bool,
-    has_gone: bool,
-    longest_devpath: usize,
-    others: u32,
+    /// Whether it came and went.
+    pub is_complete: bool,
+    /// Bytes of the longest devpath of all its events.
+    pub longest_devpath: usize,
+    /// Events of others meanwhile.
+    pub others: u32,
     /// How many events have so many bytes, without two copies of the devpath and the digits of `SEQNUM`.
     lengths: [u16; MAX_DATAGRAM_BYTES + 1],
 }
 
-impl Measurement {
-    /// Nothing was seen yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        const NONE: Phase = Phase { events: 0, charged: 0, took_ns: 0, began_ns: None };
+impl Default for Measurement {
+    fn default() -> Self {
         Self {
             devpath: Vec::new(),
-            plug: NONE,
+            plug: Phase::default(),
             since: None,
-            unplug: NONE,
+            unplug: Phase::default(),
             last_ns: 0,
             is_leaving: false,
-            has_gone: false,
+            is_complete: false,
             longest_devpath: 0,
             others: 0,
             lengths: [0; MAX_DATAGRAM_BYTES + 1],
         }
     }
+}
 
+impl Measurement {
     /// Takes an event of the kernel that came at `at_ns`, on any clock, and was charged with so many bytes.
     pub fn event(&mut self, at_ns: u64, uevent: &Uevent<'_>, charged: u32) -> Step {
         let (action, devpath) = (uevent.action(), uevent.devpath());
@@ -126,9 +129,9 @@ impl Measurement {
             if below == Some(b"") {
                 match action {
                     // One that changes its mode comes once more.
-                    Action::Add => (self.is_leaving, self.has_gone) = (false, false),
+                    Action::Add => (self.is_leaving, self.is_complete) = (false, false),
                     Action::Remove => {
-                        self.has_gone = true;
+                        self.is_complete = true;
                         step = Step::Unplugged;
                     }
                     _ => {}
@@ -167,36 +170,6 @@ impl Measurement {
         &self.devpath
     }
 
-    /// Bytes of the longest devpath of all its events.
-    #[must_use]
-    pub const fn longest_devpath(&self) -> usize {
-        self.longest_devpath
-    }
-
-    /// Its plug.
-    #[must_use]
-    pub const fn plug(&self) -> &Phase {
-        &self.plug
-    }
-
-    /// Its unplug.
-    #[must_use]
-    pub const fn unplug(&self) -> &Phase {
-        &self.unplug
-    }
-
-    /// Whether it came and went.
-    #[must_use]
-    pub const fn is_complete(&self) -> bool {
-        self.has_gone
-    }
-
-    /// Events of others meanwhile.
-    #[must_use]
-    pub const fn others(&self) -> u32 {
-        self.others
-    }
-
     /// The shortest time in milliseconds in which the device comes, is used by its drivers and goes: as long as its
     /// events took, and what the kernel waits before each plug.
     #[must_use]
@@ -207,14 +180,14 @@ impl Measurement {
     /// What an image's profile says of such a device: the text that
     /// [`CustomDevice::parse`](sureplug_core::rcvbuf::CustomDevice::parse) takes, if it is complete.
     #[must_use]
-    pub fn custom(&self) -> impl fmt::Display + '_ {
-        Custom(self)
-    }
-}
-
-impl Default for Measurement {
-    fn default() -> Self {
-        Self::new()
+    pub fn custom(&self) -> String {
+        // Lengths are rounded up to as few groups as a profile has.
+        let mut step = 1;
+        while groups(&self.lengths, step).count() > MAX_CUSTOM_GROUPS {
+            step *= 2;
+        }
+        let groups = groups(&self.lengths, step).map(|(count, length)| format!("{count}x{length}"));
+        format!("custom:{}@{}", groups.collect::<std::vec::Vec<_>>().join("+"), self.shortest_cycle_ms())
     }
 }
 
@@ -223,25 +196,6 @@ fn is_of_a_driver(action: Action<'_>, devpath: &[u8]) -> bool {
     let is_elsewhere = !devpath.starts_with(b"/devices/")
         || devpath.starts_with(b"/devices/virtual/") && !devpath.starts_with(b"/devices/virtual/net/");
     is_elsewhere && matches!(action, Action::Add | Action::Remove)
-}
-
-struct Custom<'m>(&'m Measurement);
-
-impl fmt::Display for Custom<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lengths = &self.0.lengths;
-        // Lengths are rounded up to as few groups as a profile has.
-        let mut step = 1;
-        while groups(lengths, step).count() > MAX_CUSTOM_GROUPS {
-            step *= 2;
-        }
-        let mut sign = "custom:";
-        for (count, length) in groups(lengths, step) {
-            write!(f, "{sign}{count}x{length}")?;
-            sign = "+";
-        }
-        write!(f, "@{}", self.0.shortest_cycle_ms())
-    }
 }
 
 /// Numbers of events by their length, rounded up to a multiple of `step`.

@@ -43,7 +43,7 @@ pub(crate) struct Session<'s> {
 impl<'s> Session<'s> {
     pub(crate) fn new(show: &'s mut dyn FnMut(Progress<'_>)) -> Self {
         let meter = ChargeMeter::new(MAX_DATAGRAM_BYTES).ok();
-        Self { show, meter, measurement: Box::new(Measurement::new()) }
+        Self { show, meter, measurement: Box::default() }
     }
 
     /// Measures a capture.
@@ -51,7 +51,7 @@ impl<'s> Session<'s> {
         let failed = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
         let mut capture = Capture::new(file::open_stream(path).map_err(|error| failed(&error))?);
         while let Some(message) = capture.next().map_err(|error| failed(&error))? {
-            if let Captured::Uevent { unix_us, datagram, .. } = message {
+            if let Captured { unix_us, datagram: Some(datagram), .. } = message {
                 self.take(unix_us.saturating_mul(1_000), datagram);
             }
         }
@@ -89,7 +89,7 @@ impl<'s> Session<'s> {
             if is_counted {
                 last = now;
             } else if has_begun && now.since(last) >= SETTLED_AFTER {
-                if self.measurement.is_complete() {
+                if self.measurement.is_complete {
                     return Ok(());
                 }
                 if !std::mem::replace(&mut has_asked, true) {
@@ -125,7 +125,7 @@ impl<'s> Session<'s> {
         let ports = stated.ports.or(board.map(|board| board.ports)).unwrap_or_default();
         let profile = Profile {
             ports: Some(ports.max(1)),
-            port_device: PortDevice::parse(&self.measurement.custom().to_string())?,
+            port_device: PortDevice::parse(&self.measurement.custom())?,
             max_stall_ms: stated.max_stall_ms,
             devpath_max: Some(longest.clamp(*DEVPATH_MAX_BYTES.start(), *DEVPATH_MAX_BYTES.end())),
         };

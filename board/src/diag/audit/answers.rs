@@ -1,9 +1,11 @@
-use std::fmt;
+//! `NETLINK_SOCK_DIAG`'s query for sockets, and the answers to it (`sock_diag(7)`).
+
+use std::iter;
 
 use super::{Socket, UEVENT_PROTOCOL};
 
 /// Bytes of a [`request`].
-pub const REQUEST_BYTES: usize = HEADER_BYTES + 20;
+const REQUEST_BYTES: usize = HEADER_BYTES + 20;
 
 /// `struct nlmsghdr` in `linux/netlink.h`: length, type, flags, sequence number, port.
 const HEADER_BYTES: usize = 16;
@@ -30,8 +32,7 @@ const DROPS: usize = 8;
 
 /// What asks the kernel for all uevent sockets of the network namespace, with groups and memory, when sent to port 0
 /// of a socket of protocol `NETLINK_SOCK_DIAG`. In the byte order of the machine.
-#[must_use]
-pub fn request() -> [u8; REQUEST_BYTES] {
+pub(super) fn request() -> [u8; REQUEST_BYTES] {
     let mut bytes = [0; REQUEST_BYTES];
     #[expect(clippy::cast_possible_truncation)]
     bytes[..4].copy_from_slice(&(REQUEST_BYTES as u32).to_ne_bytes());
@@ -44,64 +45,29 @@ pub fn request() -> [u8; REQUEST_BYTES] {
 }
 
 /// One message of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
     /// A socket. One that is bound and listens comes twice.
     Socket(Socket),
     /// There are no more.
     Done,
     /// The kernel refuses, with this errno: 2 (`ENOENT`) if it has no `netlink_diag`.
-    Refused {
-        /// The errno.
-        errno: i32,
-    },
+    Refused { errno: i32 },
     /// Something else.
     Other,
+    /// From this byte of the datagram on it is not what `linux/netlink_diag.h` describes.
+    Damaged { offset: usize },
 }
 
-/// An answer is not what `linux/netlink_diag.h` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AnswerError {
-    /// Where in the datagram the message begins that is damaged.
-    pub offset: usize,
-}
-
-impl fmt::Display for AnswerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the kernel's list of sockets is damaged at byte {}", self.offset)
-    }
-}
-
-impl core::error::Error for AnswerError {}
-
-/// The messages in one datagram of the kernel.
-#[derive(Clone, Debug)]
-pub struct Answers<'a> {
-    datagram: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Answers<'a> {
-    /// Of a datagram.
-    #[must_use]
-    pub const fn new(datagram: &'a [u8]) -> Self {
-        Self { datagram, at: 0 }
-    }
-}
-
-impl Iterator for Answers<'_> {
-    type Item = Result<Answer, AnswerError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.datagram.get(self.at..).filter(|rest| !rest.is_empty())?;
-        let Some((answer, length)) = message(rest) else {
-            let offset = self.at;
-            self.at = self.datagram.len();
-            return Some(Err(AnswerError { offset }));
-        };
-        self.at += length;
-        Some(Ok(answer))
-    }
+/// Returns the messages in one datagram of the kernel.
+pub(super) fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> {
+    let mut offset = 0;
+    iter::from_fn(move || {
+        let rest = datagram.get(offset..).filter(|rest| !rest.is_empty())?;
+        let (answer, length) = message(rest).unwrap_or((Answer::Damaged { offset }, rest.len()));
+        offset += length;
+        Some(answer)
+    })
 }
 
 /// The message in front, and how far it is to the next.
@@ -173,9 +139,6 @@ const fn aligned(length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-    use std::vec::Vec;
-
     use super::*;
 
     fn attribute(kind: u16, words: &[u32]) -> Vec<u8> {
@@ -226,11 +189,8 @@ mod tests {
     fn a_socket_a_stranger_and_the_end() {
         let datagram =
             [listed(15), listed(0), message(99, &[1, 2, 3]), message(NLMSG_DONE, &[0; 4])].concat();
-        let answers: Vec<_> = Answers::new(&datagram).collect();
-        assert_eq!(
-            answers,
-            [Ok(Answer::Socket(LISTED)), Ok(Answer::Other), Ok(Answer::Other), Ok(Answer::Done)]
-        );
+        let found: Vec<_> = answers(&datagram).collect();
+        assert_eq!(found, [Answer::Socket(LISTED), Answer::Other, Answer::Other, Answer::Done]);
     }
 
     #[test]
@@ -238,7 +198,7 @@ mod tests {
         let body = [(-2_i32).to_ne_bytes(), [0; 4]].concat();
         for kind in [NLMSG_ERROR, NLMSG_DONE] {
             let refused = message(kind, &body);
-            assert_eq!(Answers::new(&refused).next(), Some(Ok(Answer::Refused { errno: 2 })));
+            assert_eq!(answers(&refused).next(), Some(Answer::Refused { errno: 2 }));
         }
     }
 
@@ -247,24 +207,20 @@ mod tests {
         let one = listed(15);
         let both = [one.clone(), one.clone()].concat();
         for end in one.len() + 1..both.len() {
-            let answers: Vec<_> = Answers::new(&both[..end]).collect();
-            assert_eq!(
-                answers,
-                [Ok(Answer::Socket(LISTED)), Err(AnswerError { offset: one.len() })],
-                "{end}"
-            );
+            let found: Vec<_> = answers(&both[..end]).collect();
+            let wanted = [Answer::Socket(LISTED), Answer::Damaged { offset: one.len() }];
+            assert_eq!(found, wanted, "{end}");
         }
         for length in [0_u32, 15, 16, 40, u32::MAX] {
             let mut lying = one.clone();
             lying[..4].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(Answers::new(&lying).next(), Some(Err(AnswerError { offset: 0 })), "{length}");
+            assert_eq!(answers(&lying).next(), Some(Answer::Damaged { offset: 0 }), "{length}");
         }
         for length in [0_u16, 3, 41, u16::MAX] {
             let mut lying = one.clone();
             let at = HEADER_BYTES + SOCKET_BYTES;
             lying[at..at + 2].copy_from_slice(&length.to_ne_bytes());
-            let first = Answers::new(&lying).next();
-            assert!(matches!(first, Some(Err(_))), "{length}: {first:?}");
+            assert_eq!(answers(&lying).next(), Some(Answer::Damaged { offset: 0 }), "{length}");
         }
     }
 

@@ -1,15 +1,13 @@
 //! Every uevent socket on the system, with its owners and a verdict.
 //!
-//! The figures come from `NETLINK_SOCK_DIAG` (`sock_diag(7)`): [`request`] is the query, [`Answers`] parses the replies.
-//! A kernel without it has `/proc/net/netlink`, which lacks the sizes: [`proc_net`].
+//! The figures come from `NETLINK_SOCK_DIAG` (`sock_diag(7)`). A kernel without it has `/proc/net/netlink`, which lacks the
+//! sizes.
 
 mod answers;
+mod audited;
 mod owners;
-pub mod proc_net;
 mod rates;
 mod sockets;
-mod uevent_socket;
-mod verdict;
 
 use std::io;
 use std::path::Path;
@@ -21,12 +19,12 @@ use sureplug_core::rcvbuf::{RcvBuf, SkbAbi};
 
 use crate::order::sort_by_key;
 
-pub use answers::{Answer, AnswerError, Answers, REQUEST_BYTES, request};
-pub use owners::{Owner, Owners, Process};
+pub use audited::{Audited, Limits};
+pub use owners::{Owner, Owners};
 pub(crate) use rates::Rates;
-pub use sockets::{Source, list};
-pub use uevent_socket::{Socket, UEVENT_PROTOCOL};
-pub use verdict::{Limits, Size, Verdict};
+pub(crate) use sockets::UEVENT_PROTOCOL;
+use sockets::list;
+pub use sockets::{Socket, Source};
 
 /// How it is, at one time.
 #[derive(Debug)]
@@ -39,15 +37,6 @@ pub struct Audit {
     pub sockets: Vec<Audited>,
     /// Who has them.
     pub owners: Owners,
-}
-
-/// A socket, and what is to be said about it.
-#[derive(Clone, Copy, Debug)]
-pub struct Audited {
-    /// As the kernel describes it.
-    pub socket: Socket,
-    /// The verdict.
-    pub verdict: Verdict,
 }
 
 impl Audit {
@@ -66,34 +55,22 @@ impl Audit {
             sockets
                 .retain(|socket| !is_orphan(socket) || now.binary_search_by_key(&key(socket), key).is_ok());
         }
-        let mut sockets: Vec<_> = sockets
-            .into_iter()
-            .map(|socket| Audited { verdict: Verdict::of(&socket, &limits), socket })
-            .collect();
+        let mut sockets: Vec<_> = sockets.into_iter().map(|socket| Audited { socket, limits }).collect();
         sort_by_key(&mut sockets, Audited::rank);
         Ok(Self { source, limits, sockets, owners })
     }
 
-    /// Sockets about which something is wrong.
+    /// Returns the number of sockets about which something is wrong.
     #[must_use]
     pub fn findings(&self) -> usize {
-        self.sockets.iter().filter(|audited| audited.verdict.is_finding()).count()
+        self.sockets.iter().filter(|audited| audited.is_finding()).count()
     }
 
-    /// Sockets of programs of which no owner is known.
+    /// Returns the number of sockets of programs of which no owner is known.
     #[must_use]
     pub fn ownerless(&self) -> usize {
         let sockets = self.sockets.iter().map(|audited| &audited.socket);
         sockets.filter(|socket| !socket.is_the_kernels() && self.owners.of(socket).is_empty()).count()
-    }
-}
-
-impl Audited {
-    /// The worst first: who loses, who will, and the kernel's own last.
-    fn rank(&self) -> (bool, u32, bool, u32, u32) {
-        let Self { socket, verdict } = self;
-        let size = socket.effective.unwrap_or(u32::MAX);
-        (socket.is_the_kernels(), u32::MAX - verdict.drops, !verdict.is_finding(), size, socket.inode)
     }
 }
 
@@ -102,9 +79,8 @@ pub(crate) fn key(socket: &Socket) -> (u32, u64) {
     (socket.inode, socket.cookie)
 }
 
-/// What sizes mean to a board that wants such a buffer: the floor is tried out.
-#[must_use]
-pub fn limits(rcvbuf: RcvBuf, default: u32) -> Limits {
+/// Returns what sizes mean to a board that wants such a buffer: the floor is tried out.
+pub(crate) fn limits(rcvbuf: RcvBuf, default: u32) -> Limits {
     let floor = floor().unwrap_or(SkbAbi::BOUND.rcvbuf_floor());
     Limits { floor, default, wanted: rcvbuf.effective().0 }
 }

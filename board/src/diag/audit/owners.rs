@@ -20,40 +20,29 @@ const TARGET_BYTES: usize = 32;
 pub struct Owners {
     /// Ordered by inode.
     descriptors: Vec<Owner>,
-    processes: Vec<Process>,
     /// Processes whose descriptors this one may not see.
     pub unreadable: usize,
 }
 
 /// A descriptor of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Owner {
     /// Of the socket.
-    pub inode: u32,
+    inode: u32,
     /// The process.
     pub pid: u32,
     /// Its descriptor.
     pub fd: u32,
-    process: usize,
-}
-
-/// A process that has a uevent socket.
-#[derive(Debug)]
-pub struct Process {
-    /// Its name, as `ps` shows it: at most 15 bytes.
+    /// The name of the process, as `ps` shows it: at most 15 bytes.
     pub command: Vec<u8>,
-    /// Its unit or container: the last part of its cgroup's path; empty if it has none.
+    /// The unit or container of the process: the last part of its cgroup's path; empty if it has none.
     pub unit: Vec<u8>,
 }
 
 impl Owners {
     /// Looks through all processes for those that have one of the sockets, which are ordered by inode. One that ends
     /// meanwhile is left out.
-    ///
-    /// # Errors
-    ///
-    /// What the system says if `proc` cannot be read.
-    pub fn find(proc: &Path, sockets: &[Socket]) -> io::Result<Self> {
+    pub(super) fn find(proc: &Path, sockets: &[Socket]) -> io::Result<Self> {
         let mut found = Self::default();
         let proc = fs::File::open(proc)?;
         let (mut processes, mut descriptors) = (Listing::new(), Listing::new());
@@ -62,28 +51,17 @@ impl Owners {
             let Some(pid) = number(entry.name()) else { continue };
             let path = path(pid, "fd");
             match descriptors.open(proc.as_fd(), &path) {
-                Ok(()) => found.look_at(pid, sockets, &mut descriptors),
+                Ok(()) => found.look_at(&proc, pid, sockets, &mut descriptors),
                 Err(Errno::EACCES | Errno::EPERM) => found.unreadable += 1,
                 // It has ended.
                 Err(_) => {}
             }
         }
-        for (index, pid) in found.pids().into_iter().enumerate() {
-            found.processes.push(Process {
-                command: file(&proc, &path(pid, "comm")).trim_ascii_end().to_vec(),
-                unit: unit(&file(&proc, &path(pid, "cgroup"))).to_vec(),
-            });
-            found
-                .descriptors
-                .iter_mut()
-                .filter(|owner| owner.pid == pid)
-                .for_each(|owner| owner.process = index);
-        }
         sort_by_key(&mut found.descriptors, |owner| (owner.inode, owner.pid, owner.fd));
         Ok(found)
     }
 
-    /// Those of a socket: more than one if it was inherited, duplicated or sent.
+    /// Returns those of a socket: more than one if it was inherited, duplicated or sent.
     #[must_use]
     pub fn of(&self, socket: &Socket) -> &[Owner] {
         let start = self.descriptors.partition_point(|owner| owner.inode < socket.inode);
@@ -91,13 +69,8 @@ impl Owners {
         &self.descriptors[start..end]
     }
 
-    /// The process of one.
-    #[must_use]
-    pub fn process(&self, owner: &Owner) -> &Process {
-        &self.processes[owner.process]
-    }
-
-    fn look_at(&mut self, pid: u32, sockets: &[Socket], descriptors: &mut Listing) {
+    fn look_at(&mut self, proc: &fs::File, pid: u32, sockets: &[Socket], descriptors: &mut Listing) {
+        let mut described = None;
         // After an error it has ended.
         while let Ok(Some(entry)) = descriptors.next() {
             let mut target = [0; TARGET_BYTES];
@@ -105,17 +78,17 @@ impl Owners {
             let Some(inode) = socket_inode(&target[..length]) else { continue };
             if sockets.binary_search_by_key(&inode, |socket| socket.inode).is_ok() {
                 let fd = number(entry.name()).unwrap_or_default();
-                self.descriptors.push(Owner { inode, pid, fd, process: 0 });
+                let (command, unit) = described.get_or_insert_with(|| describe(proc, pid)).clone();
+                self.descriptors.push(Owner { inode, pid, fd, command, unit });
             }
         }
     }
+}
 
-    /// Each once.
-    fn pids(&self) -> Vec<u32> {
-        let mut pids: Vec<_> = self.descriptors.iter().map(|owner| owner.pid).collect();
-        pids.dedup();
-        pids
-    }
+/// Returns the command and the unit of a process.
+fn describe(proc: &fs::File, pid: u32) -> (Vec<u8>, Vec<u8>) {
+    let command = file(proc, &path(pid, "comm")).trim_ascii_end().to_vec();
+    (command, unit(&file(proc, &path(pid, "cgroup"))).to_vec())
 }
 
 fn path(pid: u32, file: &str) -> CString {

@@ -1,14 +1,16 @@
+//! The uevent sockets of the network namespace, as the kernel lists them.
+
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use crate::diag::audit::{Answer, Answers, Socket, proc_net, request};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 
+use super::answers::{Answer, answers, request};
 use super::key;
 use crate::file::{self, Usable};
 use crate::order::sort_by_key;
@@ -17,6 +19,43 @@ use crate::sys::retry;
 /// Bytes of one answer at most: the kernel fills as much as it is asked to (`netlink_recvmsg` in
 /// `net/netlink/af_netlink.c`).
 const ANSWER_BYTES: usize = 32 * 1024;
+
+/// `NETLINK_KOBJECT_UEVENT` in `linux/netlink.h`.
+pub(crate) const UEVENT_PROTOCOL: u8 = 15;
+
+/// A uevent socket, as the kernel describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// `nl_pid` of its address, 0 if it has none.
+    pub port: u32,
+    /// The groups that it listens to, a bit for each: bit 0 is group 1, the kernel's; bit 1 is udevd's.
+    pub groups: u32,
+    /// The number behind `socket:` in the links of `/proc/PID/fd`.
+    pub inode: u32,
+    /// What tells it from every other socket since boot; 0 where the kernel does not say it.
+    pub cookie: u64,
+    /// Bytes that are charged for what is queued.
+    pub queued: u32,
+    /// The effective receive buffer in bytes; `None` where the kernel does not say it.
+    pub effective: Option<u32>,
+    /// Messages that were not queued since it was opened; wraps around.
+    pub drops: u32,
+}
+
+impl Socket {
+    /// Returns `true` if it is the kernel's own end: that has no port and listens to nothing (`netlink_kernel_create` in
+    /// `net/netlink/af_netlink.c`). A program's socket has a port once it is bound or sends, or is not listed before
+    /// it joins a group.
+    pub(crate) const fn is_the_kernels(&self) -> bool {
+        self.port == 0 && self.groups == 0
+    }
+
+    /// Returns the numbers of its groups.
+    pub(crate) fn group_numbers(&self) -> impl Iterator<Item = u32> + use<> {
+        let groups = self.groups;
+        (0..u32::BITS).filter(move |bit| groups >> bit & 1 == 1).map(|bit| bit + 1)
+    }
+}
 
 /// Where the figures of sockets come from.
 #[derive(Clone, Debug)]
@@ -32,11 +71,7 @@ pub enum Source {
 
 /// Lists all uevent sockets of the network namespace, each once, ordered by inode and cookie. From
 /// `NETLINK_SOCK_DIAG`, and from `net/netlink` below `proc` if the kernel refuses that, or if `source` says so.
-///
-/// # Errors
-///
-/// What the system says if that cannot be read either.
-pub fn list(proc: &Path, source: Option<&Source>) -> io::Result<(Source, Vec<Socket>)> {
+pub(super) fn list(proc: &Path, source: Option<&Source>) -> io::Result<(Source, Vec<Socket>)> {
     let (source, mut sockets) = match source {
         Some(Source::Proc { because }) => (Source::Proc { because: *because }, from_proc(proc)?),
         _ => match from_sock_diag() {
@@ -58,11 +93,12 @@ fn from_sock_diag() -> nix::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     loop {
         let length = retry(|| recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty()))?;
-        for answer in Answers::new(&buffer[..length]) {
-            match answer.map_err(|_| Errno::EBADMSG)? {
+        for answer in answers(&buffer[..length]) {
+            match answer {
                 Answer::Socket(socket) => sockets.push(socket),
                 Answer::Done => return Ok(sockets),
                 Answer::Refused { errno } => return Err(Errno::from_raw(errno)),
+                Answer::Damaged { .. } => return Err(Errno::EBADMSG),
                 Answer::Other => {}
             }
         }
@@ -78,5 +114,59 @@ fn from_proc(proc: &Path) -> io::Result<Vec<Socket>> {
     file::open(&path, OpenOptions::new().read(true), 0, Usable::Regular)
         .and_then(|mut file| file.read_to_end(&mut text))
         .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-    Ok(String::from_utf8_lossy(&text).lines().filter_map(proc_net::socket).collect())
+    Ok(String::from_utf8_lossy(&text).lines().filter_map(listed).collect())
+}
+
+/// Returns the uevent socket on a line of `/proc/net/netlink`; `None` if the line is of another protocol, or the heading.
+///
+/// The columns are `sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode` (`netlink_native_seq_show` in
+/// `net/netlink/af_netlink.c`).
+fn listed(line: &str) -> Option<Socket> {
+    let mut columns = line.split_ascii_whitespace();
+    let protocol: u8 = columns.nth(1)?.parse().ok()?;
+    if protocol != UEVENT_PROTOCOL {
+        return None;
+    }
+    // Older kernels print ports and charges with a sign.
+    let number = |text: &str| -> Option<u32> {
+        text.parse().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
+    };
+    let port = number(columns.next()?)?;
+    let groups = u32::from_str_radix(columns.next()?, 16).ok()?;
+    let queued = number(columns.next()?)?;
+    let drops = number(columns.nth(3)?)?;
+    let inode = number(columns.next()?)?;
+    Some(Socket { port, groups, inode, cookie: 0, queued, effective: None, drops })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn line_of_a_uevent_socket_has_all_but_the_buffer() {
+        let line = "0000000000000000 15  4711       00000001 1280     0        0        2        31       77";
+        let found = listed(line).unwrap();
+        assert_eq!((found.port, found.groups, found.inode), (4711, 1, 77));
+        assert_eq!((found.queued, found.effective, found.drops), (1280, None, 31));
+    }
+
+    #[test]
+    fn other_lines_are_none() {
+        for line in [
+            "",
+            "sk               Eth Pid        Groups   Rmem     Wmem     Dump     Locks    Drops    Inode",
+            "0000000000000000 0   4711       00000001 0        0        0        2        0        77",
+            "0000000000000000 15  4711       00000001 0        0        0        2        0",
+            "0000000000000000 15  4711       0000000g 0        0        0        2        0        77",
+        ] {
+            assert_eq!(listed(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_port_of_the_kernels_choice() {
+        let found = listed("c0de 15  -4097 00000003 0 0 0 2 0 9").unwrap();
+        assert_eq!((found.port, found.groups), (4_294_963_199, 3));
+    }
 }

@@ -2,13 +2,9 @@
 //! other tools read too: in front of each message stand the 16 bytes that a `nlmon` device gives, and a `struct
 //! nlmsghdr`, since tools take each message for one that has it, although the kernel multicasts uevents without.
 
-mod capture;
-mod error;
 mod read;
 
-pub(crate) use capture::{Capture, CaptureError, Captured};
-pub use error::{Damage, PcapError};
-pub use read::{Format, Packet, PacketHeader};
+pub(crate) use read::{Capture, Captured};
 
 use crate::diag::audit::UEVENT_PROTOCOL;
 
@@ -19,16 +15,16 @@ pub const FILE_HEADER_BYTES: usize = 24;
 pub const PACKET_HEADER_BYTES: usize = 16;
 
 /// Bytes in front of each message, within the packet.
-pub const COOKED_HEADER_BYTES: usize = 16;
+const COOKED_HEADER_BYTES: usize = 16;
 
 /// Bytes in front of each datagram, within the message: `struct nlmsghdr`.
-pub const MESSAGE_HEADER_BYTES: usize = 16;
+const MESSAGE_HEADER_BYTES: usize = 16;
 
 /// Bytes in front of each datagram in all.
 pub const HEADERS_BYTES: usize = PACKET_HEADER_BYTES + COOKED_HEADER_BYTES + MESSAGE_HEADER_BYTES;
 
 /// Bytes of a packet at most, as other programs have it too (`MAXIMUM_SNAPLEN` of libpcap).
-pub const MAX_PACKET_BYTES: u32 = 262_144;
+const MAX_PACKET_BYTES: u32 = 262_144;
 
 /// Microseconds; as it stands there it also says the order of bytes.
 const MAGIC_MICROS: u32 = 0xa1b2_c3d4;
@@ -60,16 +56,6 @@ pub fn file_header() -> [u8; FILE_HEADER_BYTES] {
 }
 
 /// What stands in front of a datagram of so many bytes, received at that time after 1970.
-///
-/// ```
-/// use sureplug_board::diag::pcap::{Format, file_header, packet_header};
-///
-/// let format = Format::of(&file_header())?;
-/// let bytes = packet_header(1_795_383_600_123_456, 7);
-/// let header = format.packet_header(bytes.first_chunk().unwrap())?;
-/// assert_eq!((header.captured, header.unix_us), (32 + 7, 1_795_383_600_123_456));
-/// # Ok::<(), sureplug_board::diag::pcap::Damage>(())
-/// ```
 #[must_use]
 pub fn packet_header(unix_us: u64, length: u16) -> [u8; HEADERS_BYTES] {
     let mut bytes = [0; HEADERS_BYTES];

@@ -1,84 +1,140 @@
+//! Reads captures, whoever wrote them.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
+
 use super::{
-    COOKED_HEADER_BYTES, Damage, FILE_HEADER_BYTES, LIBUDEV_PREFIX, LINKTYPE_NETLINK, MAGIC_MICROS,
-    MAGIC_NANOS, MAX_PACKET_BYTES, MESSAGE_HEADER_BYTES, MESSAGE_TYPE, PACKET_HEADER_BYTES, TO_KERNEL,
-    VERSION,
+    COOKED_HEADER_BYTES, FILE_HEADER_BYTES, LIBUDEV_PREFIX, LINKTYPE_NETLINK, MAGIC_MICROS, MAGIC_NANOS,
+    MAX_PACKET_BYTES, MESSAGE_HEADER_BYTES, MESSAGE_TYPE, PACKET_HEADER_BYTES, TO_KERNEL, VERSION,
 };
 use crate::diag::audit::UEVENT_PROTOCOL;
 
-/// How a capture's numbers are written: whoever made it used its own machine's order.
+/// A message of a capture.
+#[derive(Debug)]
+pub(crate) struct Captured<'c> {
+    /// The byte of the file with which its packet begins.
+    pub(crate) offset: u64,
+    /// When it was received, in microseconds after 1970.
+    pub(crate) unix_us: u64,
+    /// The datagram; `None` if it is no uevent of the kernel.
+    pub(crate) datagram: Option<&'c [u8]>,
+}
+
+/// A capture that is being read.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    file: BufReader<File>,
+    offset: u64,
+    format: Option<Format>,
+    packet: Vec<u8>,
+}
+
+impl Capture {
+    pub(crate) fn new(file: File) -> Self {
+        Self { file: BufReader::new(file), offset: 0, format: None, packet: Vec::new() }
+    }
+
+    /// Reads the next message; `None` at the end of the file. Damage is [`ErrorKind::InvalidData`].
+    pub(crate) fn next(&mut self) -> io::Result<Option<Captured<'_>>> {
+        let format = if let Some(format) = self.format { format } else { self.begin()? };
+        let mut header = [0; PACKET_HEADER_BYTES];
+        match fill(&mut self.file, &mut header)? {
+            0 => return Ok(None),
+            PACKET_HEADER_BYTES => {}
+            found => return Err(self.damaged(&ends(found, PACKET_HEADER_BYTES))),
+        }
+        let (unix_us, length) = format.packet_header(&header).map_err(|damage| self.damaged(&damage))?;
+        self.packet.resize(length, 0);
+        let found = PACKET_HEADER_BYTES + fill(&mut self.file, &mut self.packet)?;
+        let wanted = PACKET_HEADER_BYTES + length;
+        if found < wanted {
+            return Err(self.damaged(&ends(found, wanted)));
+        }
+        let offset = self.offset;
+        self.offset += wanted as u64;
+        Ok(Some(Captured { offset, unix_us, datagram: datagram(&self.packet) }))
+    }
+
+    /// Reads what precedes the first packet.
+    fn begin(&mut self) -> io::Result<Format> {
+        let mut header = [0; FILE_HEADER_BYTES];
+        let format = match fill(&mut self.file, &mut header)? {
+            FILE_HEADER_BYTES => Format::of(&header),
+            found => Err(ends(found, FILE_HEADER_BYTES)),
+        };
+        let format = format.map_err(|damage| self.damaged(&damage))?;
+        self.offset += FILE_HEADER_BYTES as u64;
+        Ok(*self.format.insert(format))
+    }
+
+    fn damaged(&self, damage: &str) -> io::Error {
+        io::Error::new(ErrorKind::InvalidData, format!("damaged at byte {}: {damage}", self.offset))
+    }
+}
+
+fn ends(found: usize, wanted: usize) -> String {
+    format!("the file ends after {found} of {wanted} bytes")
+}
+
+/// Reads until the bytes are full or the file ends.
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// How a capture's numbers are written: each program uses its own machine's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
+struct Format {
     is_swapped: bool,
     is_nanos: bool,
 }
 
-/// What stands in front of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PacketHeader {
-    /// When it was received, in microseconds after 1970.
-    pub unix_us: u64,
-    /// Bytes of it that follow.
-    pub captured: u32,
-    /// Bytes that it had.
-    pub original: u32,
-}
-
-/// A message in a capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packet<'a> {
-    /// A datagram of the uevent protocol.
-    Uevent(&'a [u8]),
-    /// No event of the kernel: of another protocol of netlink, or one to the kernel, of netlink itself, or of udevd.
-    Other {
-        /// Which.
-        protocol: u16,
-    },
-}
-
 impl Format {
-    /// From the beginning of a file.
-    ///
-    /// # Errors
-    ///
-    /// [`Damage::NoCapture`], [`Damage::Version`] or [`Damage::LinkType`].
-    pub fn of(header: &[u8; FILE_HEADER_BYTES]) -> Result<Self, Damage> {
+    /// Parses the beginning of a file.
+    fn of(header: &[u8; FILE_HEADER_BYTES]) -> Result<Self, String> {
         let magic = word(header, 0);
         let found = [false, true].into_iter().find_map(|is_swapped| {
             let magic = if is_swapped { magic.swap_bytes() } else { magic };
             let is_nanos = magic == MAGIC_NANOS;
             (is_nanos || magic == MAGIC_MICROS).then_some(Self { is_swapped, is_nanos })
         });
-        let format = found.ok_or(Damage::NoCapture { magic })?;
+        let format = found
+            .ok_or_else(|| format!("no capture in the format of libpcap: it begins with {magic:#010x}"))?;
         // Two halves of a word, which swap with it.
         let version = format.word(header, 4).to_ne_bytes();
         let halves =
             [u16::from_ne_bytes([version[0], version[1]]), u16::from_ne_bytes([version[2], version[3]])];
         let major = halves[usize::from(format.is_swapped)];
         if major != VERSION[0] {
-            return Err(Damage::Version { major });
+            return Err(format!("version {major}, wanted 2"));
         }
         // The upper bits say more about the frames of some networks.
         match format.word(header, 20) & 0x0fff_ffff {
             LINKTYPE_NETLINK => Ok(format),
-            link_type => Err(Damage::LinkType { link_type }),
+            link_type => Err(format!("link type {link_type}, wanted 253 (netlink)")),
         }
     }
 
-    /// From what stands in front of a packet.
-    ///
-    /// # Errors
-    ///
-    /// [`Damage::TooLong`] or [`Damage::TooShort`].
-    pub fn packet_header(&self, header: &[u8; PACKET_HEADER_BYTES]) -> Result<PacketHeader, Damage> {
-        let [seconds, fraction, captured, original] = [0, 4, 8, 12].map(|at| self.word(header, at));
-        if captured > MAX_PACKET_BYTES {
-            return Err(Damage::TooLong { bytes: captured });
+    /// Returns from a packet's header when it was received, in microseconds after 1970, and its bytes.
+    fn packet_header(self, header: &[u8; PACKET_HEADER_BYTES]) -> Result<(u64, usize), String> {
+        let [seconds, fraction, bytes] = [0, 4, 8].map(|at| self.word(header, at));
+        if bytes > MAX_PACKET_BYTES {
+            return Err(format!("a packet of {bytes} bytes, more than any has"));
         }
-        if (captured as usize) < COOKED_HEADER_BYTES {
-            return Err(Damage::TooShort { bytes: captured });
+        let length = bytes as usize;
+        if length < COOKED_HEADER_BYTES {
+            return Err(format!("a packet of {bytes} bytes, wanted 16 at least"));
         }
         let micros = if self.is_nanos { fraction / 1_000 } else { fraction };
-        Ok(PacketHeader { unix_us: u64::from(seconds) * 1_000_000 + u64::from(micros), captured, original })
+        Ok((u64::from(seconds) * 1_000_000 + u64::from(micros), length))
     }
 
     fn word(self, bytes: &[u8], at: usize) -> u32 {
@@ -87,34 +143,25 @@ impl Format {
     }
 }
 
-impl<'a> Packet<'a> {
-    /// From a packet's bytes, with `struct nlmsghdr` or, as a `nlmon` device gives uevents, without; `None` if they
-    /// are too few.
-    #[must_use]
-    pub fn of(bytes: &'a [u8]) -> Option<Self> {
-        let (cooked, message) = bytes.split_first_chunk::<COOKED_HEADER_BYTES>()?;
-        let protocol = u16::from_be_bytes([cooked[14], cooked[15]]);
-        let packet_type = u16::from_be_bytes([cooked[0], cooked[1]]);
-        if protocol != u16::from(UEVENT_PROTOCOL)
-            || packet_type == TO_KERNEL
-            || message.starts_with(LIBUDEV_PREFIX)
-        {
-            return Some(Self::Other { protocol });
-        }
-        let Some((header, datagram)) = message.split_first_chunk::<MESSAGE_HEADER_BYTES>() else {
-            return Some(Self::Uevent(message));
-        };
-        let (length, message_type) = (word(header, 0), u16::from_ne_bytes([header[4], header[5]]));
-        let message_type = match message.len() {
-            bytes if bytes == length as usize => message_type,
-            bytes if bytes == length.swap_bytes() as usize => message_type.swap_bytes(),
-            _ => return Some(Self::Uevent(message)),
-        };
-        if message_type < MESSAGE_TYPE || datagram.starts_with(LIBUDEV_PREFIX) {
-            return Some(Self::Other { protocol });
-        }
-        Some(Self::Uevent(datagram))
+/// Returns the uevent in a packet, with `struct nlmsghdr` or, as a `nlmon` device gives uevents, without; `None` if it is
+/// too short or no event of the kernel: of another protocol of netlink, or one to the kernel, of netlink itself, or of
+/// udevd.
+fn datagram(packet: &[u8]) -> Option<&[u8]> {
+    let (cooked, message) = packet.split_first_chunk::<COOKED_HEADER_BYTES>()?;
+    let is_other = cooked[14..] != u16::from(UEVENT_PROTOCOL).to_be_bytes();
+    if is_other || cooked[..2] == TO_KERNEL.to_be_bytes() || message.starts_with(LIBUDEV_PREFIX) {
+        return None;
     }
+    let Some((header, datagram)) = message.split_first_chunk::<MESSAGE_HEADER_BYTES>() else {
+        return Some(message);
+    };
+    let (length, message_type) = (word(header, 0), u16::from_ne_bytes([header[4], header[5]]));
+    let message_type = match message.len() {
+        bytes if bytes == length as usize => message_type,
+        bytes if bytes == length.swap_bytes() as usize => message_type.swap_bytes(),
+        _ => return Some(message),
+    };
+    (message_type >= MESSAGE_TYPE && !datagram.starts_with(LIBUDEV_PREFIX)).then_some(datagram)
 }
 
 /// The caller gives enough bytes.
@@ -148,10 +195,10 @@ mod tests {
         header[1] = 0x3c;
         let nanos = Format::of(&header).unwrap();
         let bytes = *packet_header(7_000_123, 100).first_chunk().unwrap();
-        let wanted = PacketHeader { unix_us: 7_000_123, captured: 132, original: 132 };
+        let wanted = (7_000_123, 132);
         assert_eq!(ours.packet_header(&bytes), Ok(wanted));
         assert_eq!(theirs.packet_header(&swapped(bytes, &[4; 4])), Ok(wanted));
-        assert_eq!(nanos.packet_header(&bytes).unwrap().unix_us, 7_000_000);
+        assert_eq!(nanos.packet_header(&bytes).unwrap().0, 7_000_000);
     }
 
     #[test]
@@ -161,15 +208,16 @@ mod tests {
             header[at] = byte;
             Format::of(&header)
         };
-        assert!(matches!(with(0, 0), Err(Damage::NoCapture { .. })));
-        assert_eq!(with(4, 3), Err(Damage::Version { major: 3 }));
-        assert_eq!(with(20, 1), Err(Damage::LinkType { link_type: 1 }));
+        let refusals = [with(0, 0), with(4, 3), with(20, 1)].map(Result::unwrap_err);
+        let wanted =
+            ["no capture in the format of libpcap", "version 3, wanted 2", "link type 1, wanted 253"];
+        assert!(refusals.iter().zip(wanted).all(|(found, wanted)| found.starts_with(wanted)), "{refusals:?}");
         let format = with(6, 4).unwrap();
         let mut packet = *packet_header(0, 0).first_chunk().unwrap();
         packet[8] = 15;
-        assert_eq!(format.packet_header(&packet), Err(Damage::TooShort { bytes: 15 }));
+        assert_eq!(format.packet_header(&packet).unwrap_err(), "a packet of 15 bytes, wanted 16 at least");
         packet[10] = 4;
-        assert_eq!(format.packet_header(&packet), Err(Damage::TooLong { bytes: 262_159 }));
+        assert_eq!(format.packet_header(&packet).unwrap_err(), "a packet of 262159 bytes, more than any has");
     }
 
     #[test]
@@ -178,23 +226,22 @@ mod tests {
         let mut packet = [0; 35];
         packet[..32].copy_from_slice(&header[16..]);
         packet[32..].copy_from_slice(b"a@b");
-        assert_eq!(Packet::of(&packet), Some(Packet::Uevent(b"a@b")));
+        assert_eq!(datagram(&packet), Some(&b"a@b"[..]));
         packet[16..20].reverse();
-        assert_eq!(Packet::of(&packet), Some(Packet::Uevent(b"a@b")));
+        assert_eq!(datagram(&packet), Some(&b"a@b"[..]));
         packet[16..20].reverse();
         // A control message of netlink, and a message to the kernel.
-        let other = Some(Packet::Other { protocol: UEVENT_PROTOCOL.into() });
         for (place, byte) in [(20, 2), (1, 7)] {
             let mut packet = packet;
             packet[place] = byte;
-            assert_eq!(Packet::of(&packet), other, "{place}");
+            assert_eq!(datagram(&packet), None, "{place}");
         }
         packet.copy_within(32.., 16);
-        assert_eq!(Packet::of(&packet[..19]), Some(Packet::Uevent(b"a@b")));
+        assert_eq!(datagram(&packet[..19]), Some(&b"a@b"[..]));
         let frame = [&packet[..16], b"libudev\0\xfe\xed\xca\xfe and more"].concat();
-        assert_eq!(Packet::of(&frame), other);
+        assert_eq!(datagram(&frame), None);
         packet[15] = 0;
-        assert_eq!(Packet::of(&packet), Some(Packet::Other { protocol: 0 }));
-        assert_eq!(Packet::of(&packet[..15]), None);
+        assert_eq!(datagram(&packet), None);
+        assert_eq!(datagram(&packet[..15]), None);
     }
 }
