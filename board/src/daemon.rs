@@ -21,8 +21,10 @@ pub struct Daemon {
     socket: UeventSocket,
     sysfs: PathBuf,
     selection: Selection,
-    sizing: Option<Sizing>,
-    policy: ProcessPolicy,
+    /// How the buffer was sized.
+    pub(crate) sizing: Option<Sizing>,
+    /// Sets the priority of the thread that reads the socket.
+    pub(crate) policy: ProcessPolicy,
     services: Vec<Box<dyn Service>>,
 }
 
@@ -43,20 +45,6 @@ impl Daemon {
     pub fn new(signals: SignalFd, socket: UeventSocket, sysfs: &Path, selection: Selection) -> Self {
         let (policy, services) = (ProcessPolicy::default(), Vec::new());
         Self { signals, socket, sysfs: sysfs.to_owned(), selection, sizing: None, policy, services }
-    }
-
-    /// Sets how the buffer was sized.
-    #[must_use]
-    pub const fn sized(mut self, sizing: Sizing) -> Self {
-        self.sizing = Some(sizing);
-        self
-    }
-
-    /// Sets the priority of the thread that reads the socket.
-    #[must_use]
-    pub const fn with_policy(mut self, policy: ProcessPolicy) -> Self {
-        self.policy = policy;
-        self
     }
 
     /// Attaches a service, if there is one. Services are served in the order in which they were attached, and end in the

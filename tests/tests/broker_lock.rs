@@ -30,7 +30,7 @@ fn a_lock_whose_file_was_removed_is_taken_anew() {
                                 drop(broker);
                                 opened += 1;
                             }
-                            Err(BrokerError::Taken { .. }) => {}
+                            Err(BrokerError::Taken(_)) => {}
                             Err(error) => panic!("{error}"),
                         }
                     }

@@ -19,7 +19,7 @@ use nix::unistd::{Pid, dup2_stdout};
 use sureplug_board::daemon::Daemon;
 use sureplug_board::report::{Style, Totals};
 use sureplug_board::service::broker::Broker;
-use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook};
+use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook, Wants};
 use sureplug_board::service::led::StatusLed;
 use sureplug_board::service::log::{Console, LogKind, SystemLog};
 use sureplug_board::service::metrics::Metrics;
@@ -180,7 +180,7 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
     let broker = Broker::open(&path, None).expect("a broker");
-    let hook = Hook::open(Path::new("/bin/true"), DEFAULT_TIMEOUT_MS).expect("a program");
+    let hook = Hook::open(Path::new("/bin/true"), DEFAULT_TIMEOUT_MS, Wants::EVERYTHING).expect("a program");
     let feeding = thread::spawn(move || {
         IS_OURS.set(true);
         wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));

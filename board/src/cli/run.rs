@@ -57,8 +57,8 @@ fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Fail
         );
     }
     let selection = options.selection();
-    let daemon = Daemon::new(signals, socket, &options.sysfs, selection.clone());
-    let mut daemon = daemon.sized(sizing).with_policy(options.policy());
+    let mut daemon = Daemon::new(signals, socket, &options.sysfs, selection.clone());
+    (daemon.sizing, daemon.policy) = (Some(sizing), options.policy());
     // Before there are threads.
     let serves = supervisor.is_some();
     let led = if serves { led(options)? } else { None };
@@ -131,8 +131,8 @@ fn metrics(options: &Options, daemon: &Daemon, wanted: u32) -> Result<Option<Met
 
 fn hook(options: &Options) -> Result<Option<Hook>, String> {
     let Some(program) = &options.hook else { return Ok(None) };
-    Hook::open(program, options.hook_timeout_ms)
-        .map(|hook| Some(hook.wanting(options.hook_wants())))
+    Hook::open(program, options.hook_timeout_ms, options.hook_wants())
+        .map(Some)
         .map_err(|error| format!("--hook {}: no program to run: {error}", program.display()))
 }
 

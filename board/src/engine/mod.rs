@@ -17,9 +17,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signalfd::SignalFd;
 use sureplug_core::selection::Selection;
-use sureplug_core::stream::Agreement;
-use sureplug_core::stream::DeliveryBuffer;
-use sureplug_core::stream::ScanKind;
+use sureplug_core::stream::{Agreement, DeliveryBuffer, ScanKind};
 
 pub use notices::{NoticeReader, Notices};
 pub use service::{Context, Health, Service};

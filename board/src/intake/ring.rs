@@ -73,7 +73,6 @@ pub(super) struct Reader {
 }
 
 /// Allocates a ring. `batch` is how many records are published together at most.
-#[must_use]
 pub(super) fn ring(batch: usize) -> (Writer, Reader) {
     let (producer, consumer) = RingBuffer::new(RING_BYTES);
     (
@@ -84,13 +83,11 @@ pub(super) fn ring(batch: usize) -> (Writer, Reader) {
 
 impl Writer {
     /// How many records fit for certain.
-    #[must_use]
     pub(super) fn room(&self) -> usize {
         self.ring.slots() / MAX_RECORD_BYTES
     }
 
     /// Whether the reader should be woken, so that room comes in time.
-    #[must_use]
     pub(super) fn is_filling_up(&self) -> bool {
         self.ring.slots() < RING_BYTES / 4
     }
@@ -146,7 +143,6 @@ impl Reader {
     }
 
     /// Whether nothing is there to take.
-    #[must_use]
     pub(super) fn is_empty(&self) -> bool {
         self.ring.is_empty()
     }

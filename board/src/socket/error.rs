@@ -15,8 +15,9 @@ pub struct OpenError {
 }
 
 impl OpenError {
-    pub(super) fn new(step: &'static str, source: io::Error) -> Self {
-        Self { step, source }
+    /// Returns what makes one from the system's error at a step.
+    pub(super) fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self { step, source: error.into() }
     }
 }
 

@@ -54,11 +54,10 @@ impl UeventSocket {
     /// netlink socket.
     pub fn adopt(fd: OwnedFd) -> Result<Self, OpenError> {
         let effective = effective(&fd)?;
-        setsockopt(&fd, sockopt::PassCred, &true)
-            .map_err(|e| OpenError::new("setsockopt SO_PASSCRED", e.into()))?;
+        setsockopt(&fd, sockopt::PassCred, &true).map_err(OpenError::at("setsockopt SO_PASSCRED"))?;
         let initial = sys::mem_info(&fd).ok();
         if initial.is_some() {
-            sys::set_no_enobufs(&fd).map_err(|e| OpenError::new("setsockopt NETLINK_NO_ENOBUFS", e))?;
+            sys::set_no_enobufs(&fd).map_err(OpenError::at("setsockopt NETLINK_NO_ENOBUFS"))?;
         }
         Ok(Self { fd, effective, initial, kernel_uids: kernel_uids() })
     }

@@ -35,7 +35,7 @@ impl Unbound {
             SockProtocol::NetlinkKObjectUEvent,
         )
         .map(|fd| Self { fd })
-        .map_err(|e| OpenError::new("socket", e.into()))
+        .map_err(OpenError::at("socket"))
     }
 
     /// Has the kernel refuse what is of other subsystems, if it can.
@@ -75,7 +75,7 @@ impl Unbound {
             Err(Errno::EPERM) => Ok(()),
             result => result,
         }
-        .map_err(|e| OpenError::new("setsockopt SO_RCVBUF", e.into()))?;
+        .map_err(OpenError::at("setsockopt SO_RCVBUF"))?;
         effective(&self.fd)
     }
 
@@ -89,8 +89,7 @@ impl Unbound {
     pub fn bind(self, wanted: RcvBuf) -> Result<UeventSocket, OpenError> {
         self.size(wanted)?;
         let socket = UeventSocket::adopt(self.fd)?;
-        bind(socket.fd.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_GROUP_BIT))
-            .map_err(|e| OpenError::new("bind", e.into()))?;
+        bind(socket.fd.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_GROUP_BIT)).map_err(OpenError::at("bind"))?;
         Ok(socket)
     }
 }
@@ -102,7 +101,6 @@ fn clamped(wanted: RcvBuf) -> Effective {
 
 /// The buffer as the kernel reads it back.
 pub(super) fn effective(fd: &OwnedFd) -> Result<Effective, OpenError> {
-    let bytes =
-        getsockopt(fd, sockopt::RcvBuf).map_err(|e| OpenError::new("getsockopt SO_RCVBUF", e.into()))?;
+    let bytes = getsockopt(fd, sockopt::RcvBuf).map_err(OpenError::at("getsockopt SO_RCVBUF"))?;
     Ok(Effective(u32::try_from(bytes).unwrap_or(u32::MAX)))
 }

@@ -10,7 +10,7 @@ use std::{env, io};
 use sureplug_board::daemon::Daemon;
 use sureplug_board::report::Style;
 use sureplug_board::service::broker::Broker;
-use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook};
+use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook, Wants};
 use sureplug_board::service::led::StatusLed;
 use sureplug_board::service::log::{Console, LogKind, SystemLog};
 use sureplug_board::service::metrics::Metrics;
@@ -30,7 +30,7 @@ fn main() -> io::Result<()> {
             "--sysfs" => sysfs = PathBuf::from(value),
             "--led" => led = Some(value),
             "--socket" => broker = Some(Broker::open(value.as_ref(), None).expect("a broker")),
-            "--hook" => hook = Some(Hook::open(value.as_ref(), DEFAULT_TIMEOUT_MS)?),
+            "--hook" => hook = Some(Hook::open(value.as_ref(), DEFAULT_TIMEOUT_MS, Wants::EVERYTHING)?),
             "--log" => log = Some(LogKind::Syslog).filter(|_| value == "syslog"),
             "--metrics" => metrics = Some(PathBuf::from(value)),
             other => panic!("{other}"),

@@ -26,68 +26,58 @@ pub(crate) struct Capture {
     file: BufReader<File>,
     offset: u64,
     format: Option<Format>,
-    packet: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Capture {
     pub(crate) fn new(file: File) -> Self {
-        Self { file: BufReader::new(file), offset: 0, format: None, packet: Vec::new() }
+        Self { file: BufReader::new(file), offset: 0, format: None, bytes: Vec::new() }
     }
 
     /// Reads the next message; `None` at the end of the file. Damage is [`ErrorKind::InvalidData`].
     pub(crate) fn next(&mut self) -> io::Result<Option<Captured<'_>>> {
         let format = if let Some(format) = self.format { format } else { self.begin()? };
-        let mut header = [0; PACKET_HEADER_BYTES];
-        match fill(&mut self.file, &mut header)? {
-            0 => return Ok(None),
-            PACKET_HEADER_BYTES => {}
-            found => return Err(self.damaged(&ends(found, PACKET_HEADER_BYTES))),
+        if self.fill(PACKET_HEADER_BYTES)? == 0 {
+            return Ok(None);
         }
+        let header = self.header()?;
         let (unix_us, length) = format.packet_header(&header).map_err(|damage| self.damaged(&damage))?;
-        self.packet.resize(length, 0);
-        let found = PACKET_HEADER_BYTES + fill(&mut self.file, &mut self.packet)?;
+        let found = PACKET_HEADER_BYTES + self.fill(length)?;
         let wanted = PACKET_HEADER_BYTES + length;
         if found < wanted {
-            return Err(self.damaged(&ends(found, wanted)));
+            return Err(self.cut_off(found, wanted));
         }
         let offset = self.offset;
         self.offset += wanted as u64;
-        Ok(Some(Captured { offset, unix_us, datagram: datagram(&self.packet) }))
+        Ok(Some(Captured { offset, unix_us, datagram: datagram(&self.bytes) }))
     }
 
     /// Reads what precedes the first packet.
     fn begin(&mut self) -> io::Result<Format> {
-        let mut header = [0; FILE_HEADER_BYTES];
-        let format = match fill(&mut self.file, &mut header)? {
-            FILE_HEADER_BYTES => Format::of(&header),
-            found => Err(ends(found, FILE_HEADER_BYTES)),
-        };
-        let format = format.map_err(|damage| self.damaged(&damage))?;
+        self.fill(FILE_HEADER_BYTES)?;
+        let format = Format::of(&self.header()?).map_err(|damage| self.damaged(&damage))?;
         self.offset += FILE_HEADER_BYTES as u64;
         Ok(*self.format.insert(format))
+    }
+
+    /// Reads so many bytes, or up to the end of the file. Returns how many there were.
+    fn fill(&mut self, length: usize) -> io::Result<usize> {
+        self.bytes.clear();
+        (&mut self.file).take(length as u64).read_to_end(&mut self.bytes)
+    }
+
+    /// Returns the header that was read, if it is whole.
+    fn header<const N: usize>(&self) -> io::Result<[u8; N]> {
+        self.bytes.first_chunk().copied().ok_or_else(|| self.cut_off(self.bytes.len(), N))
+    }
+
+    fn cut_off(&self, found: usize, wanted: usize) -> io::Error {
+        self.damaged(&format!("the file ends after {found} of {wanted} bytes"))
     }
 
     fn damaged(&self, damage: &str) -> io::Error {
         io::Error::new(ErrorKind::InvalidData, format!("damaged at byte {}: {damage}", self.offset))
     }
-}
-
-fn ends(found: usize, wanted: usize) -> String {
-    format!("the file ends after {found} of {wanted} bytes")
-}
-
-/// Reads until the bytes are full or the file ends.
-fn fill(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// How a capture's numbers are written: each program uses its own machine's order.

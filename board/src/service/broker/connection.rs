@@ -35,9 +35,9 @@ const PACKETS_TO_DISCARD: usize = 8;
 pub(super) struct Connection {
     socket: ClientSocket,
     state: State,
-    turn: Turn,
+    pub(super) turn: Turn,
     /// What it is polled for.
-    interest: EpollFlags,
+    pub(super) interest: EpollFlags,
     /// Since when its send buffer has been full.
     blocked_since: Option<Instant>,
     has_asked: bool,
@@ -93,14 +93,6 @@ impl Connection {
         })
     }
 
-    pub(super) const fn turn(&self) -> Turn {
-        self.turn
-    }
-
-    pub(super) const fn interest(&self) -> EpollFlags {
-        self.interest
-    }
-
     /// Returns until when it may send its request.
     pub(super) const fn waits_until(&self) -> Option<Instant> {
         match self.state {
@@ -127,7 +119,7 @@ impl Connection {
 
     /// Returns the packets sent and the events missed.
     pub(super) const fn counts(&self) -> [u64; 2] {
-        [self.socket.sent(), self.missed]
+        [self.socket.sent, self.missed]
     }
 
     /// Returns the events that wait for it here, besides those that its socket holds already.

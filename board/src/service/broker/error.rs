@@ -11,63 +11,41 @@ use crate::engine::capacity::MAX_CLIENTS;
 #[non_exhaustive]
 pub enum BrokerError {
     /// Another program listens there.
-    Taken {
-        /// Where.
-        path: PathBuf,
-    },
-    /// Something else is there.
-    NotASocket {
-        /// Where.
-        path: PathBuf,
-    },
-    /// The path exceeds what the kernel takes as a socket's address.
-    TooLong {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The system refused.
-    Failed {
-        /// The operation, as it follows "cannot".
-        action: &'static str,
-        /// The file or directory that it was about.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
+    Taken(PathBuf),
+    /// The system refused, or the path cannot be a socket's: why, and what to do.
+    Refused(String),
 }
 
 impl BrokerError {
     pub(super) fn taken(path: &Path) -> Self {
-        Self::Taken { path: path.to_owned() }
+        Self::Taken(path.to_owned())
     }
 
-    pub(super) fn failed(action: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
-        Self::Failed { action, path: path.to_owned(), error: error.into() }
+    /// Makes the error of an operation, as it follows "cannot", on a file or directory.
+    pub(super) fn failed(action: &str, path: &Path, error: impl Into<io::Error>) -> Self {
+        let error = error.into();
+        Self::Refused(format!(
+            "cannot {action} {}: {error}; run sureplug as root, or choose with --socket a path in a directory that you \
+             may write to",
+            path.display()
+        ))
+    }
+
+    /// Makes the error of a path that is no place for a socket.
+    pub(super) fn unfit(path: &Path, reason: &str) -> Self {
+        Self::Refused(format!("{}: {reason}", path.display()))
     }
 }
 
 impl fmt::Display for BrokerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Taken { path } => write!(
+            Self::Taken(path) => write!(
                 f,
                 "{}: another daemon serves it; end that, or choose another path with --socket",
-                path.to_string_lossy()
+                path.display()
             ),
-            Self::NotASocket { path } => {
-                write!(f, "{}: there is something that is no socket; remove it", path.to_string_lossy())
-            }
-            Self::TooLong { path } => write!(
-                f,
-                "{}: the path of a socket has at most 107 bytes; choose a shorter one with --socket",
-                path.to_string_lossy()
-            ),
-            Self::Failed { action, path, error } => write!(
-                f,
-                "cannot {action} {}: {error}; run sureplug as root, or choose with --socket a path in a directory that \
-                 you may write to",
-                path.to_string_lossy()
-            ),
+            Self::Refused(reason) => f.write_str(reason),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The door: a socket in the file system that one daemon alone has.
+//! A socket in the file system that one daemon alone has.
 
 use std::fs;
 use std::io;
@@ -35,7 +35,10 @@ impl Listener {
     /// Binds a path, whose directory is made if only that is missing. Changes the umask for a moment, which is for the
     /// time before there are threads.
     pub(super) fn bind(path: &Path, group: Option<u32>) -> Result<Self, BrokerError> {
-        let address = UnixAddr::new(path).map_err(|_| BrokerError::TooLong { path: path.to_owned() })?;
+        let address = UnixAddr::new(path).map_err(|_| {
+            let reason = "the path of a socket has at most 107 bytes; choose a shorter one with --socket";
+            BrokerError::unfit(path, reason)
+        })?;
         let lock = Lock::take(path)?;
         clear_away(path, &address)?;
         let socket = seqpacket().map_err(|errno| BrokerError::failed("make the socket", path, errno))?;
@@ -59,7 +62,7 @@ impl Listener {
         Ok(())
     }
 
-    /// The next one who waits.
+    /// Accepts the next connection.
     pub(super) fn accept(&self) -> nix::Result<OwnedFd> {
         sys::accept(&self.socket)
     }
@@ -86,7 +89,7 @@ fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), BrokerError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(BrokerError::failed("look at", path, error)),
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(BrokerError::NotASocket { path: path.to_owned() });
+            return Err(BrokerError::unfit(path, "there is something that is no socket; remove it"));
         }
         Ok(_) => {}
     }

@@ -108,7 +108,7 @@ impl Broker {
             context.totals.connections += 1;
             let free = self.connections.iter().position(Option::is_none);
             let is_watched = |number: &usize| {
-                let event = EpollEvent::new(connection.interest(), *number as u64);
+                let event = EpollEvent::new(connection.interest, *number as u64);
                 self.epoll.add(&connection, event).is_ok()
             };
             let Some(number) = free.filter(is_watched) else {
@@ -147,7 +147,7 @@ impl Broker {
         let others = clients - usize::from(connection.is_streaming());
         let turn = match turn(connection, context.stream, others, buffer) {
             // It was not its turn to be sent anything.
-            Turn::Rests => connection.turn(),
+            Turn::Rests => connection.turn,
             turn => turn,
         };
         self.settle(number, turn, context);
@@ -186,7 +186,7 @@ impl Service for Broker {
     }
 
     fn is_busy(&mut self) -> bool {
-        self.connections.iter().flatten().any(|connection| connection.turn() == Turn::GoesOn)
+        self.connections.iter().flatten().any(|connection| connection.turn == Turn::GoesOn)
     }
 
     /// Accepts connections and reads requests.
@@ -227,7 +227,7 @@ impl Service for Broker {
         for number in 0..CONNECTIONS {
             // Aside, so that an answer can list the others.
             let Some(mut connection) = self.connections[number].take() else { continue };
-            let turn = match connection.turn() {
+            let turn = match connection.turn {
                 Turn::Blocked => None,
                 _ if connection.is_asking() => Some(self.answer(&mut connection, context)),
                 _ => Some(connection.deliver(context, &mut self.buffer)),

@@ -13,7 +13,7 @@ use crate::sys::{self, retry};
 pub(super) struct ClientSocket {
     socket: OwnedFd,
     /// Packets sent.
-    sent: u64,
+    pub(super) sent: u64,
     /// The send buffer's size.
     size: u32,
     /// Bytes of it that are free at least.
@@ -27,10 +27,6 @@ impl ClientSocket {
         setsockopt(&socket, sockopt::SndBuf, &(CLIENT_SEND_BYTES as usize / 2))?;
         let size = u32::try_from(getsockopt(&socket, sockopt::SndBuf)?).unwrap_or(CLIENT_SEND_BYTES);
         Ok(Self { socket, sent: 0, size, room: size })
-    }
-
-    pub(super) const fn sent(&self) -> u64 {
-        self.sent
     }
 
     /// The number of the packet that is sent next.

@@ -2,9 +2,13 @@
 //! (`call_usermodehelper_exec` in `lib/kobject_uevent.c`): the subsystem as its argument, the properties as its
 //! environment.
 
-use super::names;
+use std::fmt::Write;
+
+use heapless::String;
 use sureplug_core::stream::{DeviceEvent, OWN_PREFIX};
 use sureplug_core::uevent::Property;
+
+use super::names::is_allowed;
 
 /// Bytes of an environment at most.
 pub const MAX_ENVIRONMENT_BYTES: usize = 4_352;
@@ -14,15 +18,6 @@ const BASE: [(&[u8], &[u8]); 2] = [(b"PATH", b"/sbin:/bin:/usr/sbin:/usr/bin"), 
 
 /// What stands before a key that the kernel is not known to send.
 const PREFIX: &[u8] = b"UEVENT_";
-
-/// Returns `true` if a property becomes a variable of that name: the kernel is known to send it.
-///
-/// Any other key is passed with `UEVENT_` before it, since it may be the name of something that changes how a program,
-/// its shell, its loader or its C library works.
-#[must_use]
-pub fn is_allowed(key: &[u8]) -> bool {
-    names::is_known(key)
-}
 
 /// Returns `true` if the rest of a variable's name may be so (`3.235 Name` in POSIX, Base Definitions).
 fn is_word(key: &[u8]) -> bool {
@@ -42,13 +37,12 @@ pub fn environment<'b>(
     missed: u64,
 ) -> &'b [u8] {
     let mut block = Block { buffer, length: 0 };
-    let mut digits = [0; 20];
     for (key, value) in BASE {
         block.set(&[], key, value);
     }
-    block.set(&[], b"SEQNUM", decimal_text(seqnum, &mut digits));
+    block.set(&[], b"SEQNUM", decimal(seqnum).as_bytes());
     if missed > 0 {
-        block.set(&[], b"SUREPLUG_MISSED", decimal_text(missed, &mut digits));
+        block.set(&[], b"SUREPLUG_MISSED", decimal(missed).as_bytes());
     }
     for Property { key, value } in entry.added_properties() {
         block.set(&[], key, value);
@@ -65,7 +59,7 @@ pub fn environment<'b>(
         omitted += u64::from(!fits);
     }
     if omitted > 0 {
-        block.set(&[], b"SUREPLUG_OMITTED", decimal_text(omitted, &mut digits));
+        block.set(&[], b"SUREPLUG_OMITTED", decimal(omitted).as_bytes());
     }
     let Block { buffer, length } = block;
     &buffer[..length]
@@ -98,17 +92,9 @@ impl Block<'_> {
     }
 }
 
-/// The digits of a number.
-fn decimal_text(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        #[allow(clippy::cast_possible_truncation)]
-        let digit = (number % 10) as u8;
-        digits[start] = b'0' + digit;
-        number /= 10;
-        if number == 0 {
-            return &digits[start..];
-        }
-    }
+fn decimal(number: u64) -> String<20> {
+    let mut digits = String::new();
+    // There is room for all that it can have.
+    let _ = write!(digits, "{number}");
+    digits
 }

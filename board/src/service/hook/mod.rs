@@ -25,7 +25,8 @@ use sureplug_core::selection::Selection;
 use sureplug_core::stream::{ConsumerId, Delivery, DeviceEvent, Lag};
 use sureplug_core::uevent::Uevent;
 
-pub use environment::{MAX_ENVIRONMENT_BYTES, environment, is_allowed};
+pub use environment::{MAX_ENVIRONMENT_BYTES, environment};
+pub use names::is_allowed;
 
 use crate::engine::capacity::BoardStream;
 use crate::engine::{Context, Service};
@@ -107,7 +108,7 @@ impl Hook {
     /// # Errors
     ///
     /// What the system says of the program, if it cannot be run, or when no descriptor is left.
-    pub fn open(program: &Path, timeout_ms: u32) -> io::Result<Self> {
+    pub fn open(program: &Path, timeout_ms: u32, wants: Wants) -> io::Result<Self> {
         // It is started in `/`.
         let program = std::path::absolute(program)?;
         access(&program, AccessFlags::X_OK)?;
@@ -125,7 +126,7 @@ impl Hook {
             timeout: Duration::from_millis(timeout_ms.into()),
             consumer: None,
             run: None,
-            wants: Wants::EVERYTHING,
+            wants,
             unpassed: 0,
             epoll,
             children,
@@ -133,13 +134,6 @@ impl Hook {
             report: HookRun::new(),
             memory: Box::new(Memory { environment: [0; MAX_ENVIRONMENT_BYTES], stack: [0; STACK_BYTES] }),
         })
-    }
-
-    /// Limits what it is run for, if it has not joined a stream yet.
-    #[must_use]
-    pub fn wanting(mut self, wants: Wants) -> Self {
-        self.wants = wants;
-        self
     }
 
     /// Runs the program for an event.

@@ -1,11 +1,14 @@
 //! The keys that the kernel is known to send, by what sends them (Linux 4.12 to 6.18).
 
-/// Returns `true` if the kernel is known to send a key. Such a key names a variable as it is.
+/// Returns `true` if the kernel is known to send a key. A property with such a key becomes a variable of that name.
+///
+/// Any other key is passed with `UEVENT_` before it, since it may be the name of something that changes how a program,
+/// its shell, its loader or its C library works.
 ///
 /// A family's prefix belongs to it alone: no program, shell, loader or library takes settings from variables that
 /// begin so.
 #[must_use]
-pub(super) fn is_known(key: &[u8]) -> bool {
+pub fn is_allowed(key: &[u8]) -> bool {
     KNOWN.iter().any(|names| names.split(' ').any(|name| name.as_bytes() == key))
         || FAMILIES.iter().any(|(prefix, rest)| key.strip_prefix(*prefix).is_some_and(rest))
 }
@@ -183,7 +186,7 @@ static KNOWN: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{FAMILIES, KNOWN, is_known};
+    use super::{FAMILIES, KNOWN, is_allowed};
 
     #[test]
     fn each_name_stands_once_and_is_of_no_family() {
@@ -200,7 +203,7 @@ mod tests {
     fn a_family_has_no_more_than_the_kernel_writes() {
         for key in [&b"POWER_SUPPLY_VOLTAGE_NOW"[..], b"OF_COMPATIBLE_N", b"OF_COMPATIBLE_12", b"SDIO_INFO4"]
         {
-            assert!(is_known(key), "{}", key.escape_ascii());
+            assert!(is_allowed(key), "{}", key.escape_ascii());
         }
         for key in [
             &b"POWER_SUPPLY_"[..],
@@ -214,7 +217,7 @@ mod tests {
             b"SYNTH_ARG_A-B",
             b"",
         ] {
-            assert!(!is_known(key), "{}", key.escape_ascii());
+            assert!(!is_allowed(key), "{}", key.escape_ascii());
         }
     }
 }

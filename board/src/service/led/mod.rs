@@ -7,9 +7,7 @@ mod sysfs;
 use std::io;
 use std::path::Path;
 
-#[cfg(feature = "gpio")]
-use embedded_hal::digital::PinState;
-use embedded_hal::digital::{ErrorType, OutputPin};
+use embedded_hal::digital::{ErrorType, OutputPin, PinState};
 use sureplug_core::stream::Agreement;
 
 pub use sysfs::{LedError, SysfsLed};
@@ -32,20 +30,20 @@ impl ErrorType for Pin {
 }
 
 impl OutputPin for Pin {
-    fn set_low(&mut self) -> Result<(), LedError> {
+    fn set_state(&mut self, state: PinState) -> Result<(), LedError> {
         match self {
-            Self::Sysfs(led) => led.set_low(),
+            Self::Sysfs(led) => led.set_state(state),
             #[cfg(feature = "gpio")]
-            Self::Gpio(line) => line.set_low().map_err(|_| LedError(io::ErrorKind::Other)),
+            Self::Gpio(line) => line.set_state(state).map_err(|_| LedError(io::ErrorKind::Other)),
         }
     }
 
+    fn set_low(&mut self) -> Result<(), LedError> {
+        self.set_state(PinState::Low)
+    }
+
     fn set_high(&mut self) -> Result<(), LedError> {
-        match self {
-            Self::Sysfs(led) => led.set_high(),
-            #[cfg(feature = "gpio")]
-            Self::Gpio(line) => line.set_high().map_err(|_| LedError(io::ErrorKind::Other)),
-        }
+        self.set_state(PinState::High)
     }
 }
 

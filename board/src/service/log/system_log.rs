@@ -78,13 +78,11 @@ impl SystemLog {
                 socket(AddressFamily::Unix, SockType::Datagram, flags, None)?
             }
         };
-        let address = UnixAddr::new(path)?;
-        let limit = RateLimit::new(BURST, INTERVAL);
         Ok(Self {
             kind,
             fd,
-            address,
-            limit,
+            address: UnixAddr::new(path)?,
+            limit: RateLimit::default(),
             text: FixedText::new(MAX_BYTES),
             notices: NoticeReader::default(),
         })
@@ -163,26 +161,20 @@ impl Write for Unnamed<'_> {
 
 /// Lets some lines through in each interval, and counts the others. The same rule as the kernel's own
 /// (`___ratelimit` in `lib/ratelimit.c`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Default)]
 struct RateLimit {
-    burst: u32,
-    interval: Duration,
-    began: Instant,
+    began: Option<Instant>,
     admitted: u32,
     held_back: u64,
 }
 
 impl RateLimit {
-    const fn new(burst: u32, interval: Duration) -> Self {
-        Self { burst, interval, began: Instant::BOOT, admitted: 0, held_back: 0 }
-    }
-
     /// Whether a line may pass at that time, and then how many were held back before it.
     fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self.admitted == 0 || now.since(self.began) >= self.interval {
-            (self.began, self.admitted) = (now, 0);
+        if self.began.is_none_or(|began| now.since(began) >= INTERVAL) {
+            (self.began, self.admitted) = (Some(now), 0);
         }
-        if self.admitted == self.burst {
+        if self.admitted == BURST {
             self.held_back = self.held_back.saturating_add(1);
             return None;
         }
@@ -197,12 +189,13 @@ mod tests {
 
     use sureplug_core::time::Instant;
 
-    use super::RateLimit;
+    use super::{BURST, RateLimit};
 
     #[test]
     fn lines_beyond_the_burst_are_held_back_and_counted() {
-        let mut limit = RateLimit::new(2, Duration::from_secs(5));
+        let mut limit = RateLimit::default();
         let mut admit = |second| limit.admit(Instant::BOOT.after(Duration::from_secs(second)));
-        assert_eq!([admit(1), admit(2), admit(3), admit(6)], [Some(0), Some(0), None, Some(1)]);
+        assert!((0..BURST).all(|_| admit(1) == Some(0)));
+        assert_eq!([admit(2), admit(3), admit(6), admit(7)], [None, None, Some(2), Some(0)]);
     }
 }
