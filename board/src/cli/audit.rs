@@ -17,8 +17,7 @@ use crate::report::object::{self, Object};
 use crate::{signals, sys};
 
 pub(super) const COMMAND: Command = Command {
-    name: "audit",
-    has_file: false,
+    usage: "audit",
     summary: "list every uevent socket of this network namespace, its owners, and a verdict on its buffer",
     help: "\
 As root it knows all owners.

@@ -16,8 +16,7 @@ use crate::report::object::Object;
 use crate::report::recorded_event;
 
 pub(super) const COMMAND: Command = Command {
-    name: "decode",
-    has_file: true,
+    usage: "decode FILE",
     summary: "show the events of a capture, with the time in seconds after 1970",
     help: "Exit codes: 0 all is whole, 1 damaged: all before the damage is shown, 2 wrong usage, 3 refused by the system.",
     run,

@@ -14,8 +14,9 @@ const INDENT: usize = 23;
 /// Writes the help of a command, or of the program.
 pub(super) fn write(out: &mut dyn Write, command: Option<&Command>) -> fmt::Result {
     let Some(command) = command else { return program(out) };
-    let Command { name, summary, help, .. } = command;
-    writeln!(out, "sureplug {name}: {summary}\n\nUsage: sureplug {} [OPTIONS]\n", command.usage())?;
+    let Command { usage, summary, help, .. } = command;
+    let name = command.name();
+    writeln!(out, "sureplug {name}: {summary}\n\nUsage: sureplug {usage} [OPTIONS]\n")?;
     options(out, |option| !option.commands.is_empty() && option.is_of(name))?;
     writeln!(out, "  and all options of `sureplug --help`\n\n{help}")
 }
@@ -26,7 +27,7 @@ fn program(out: &mut dyn Write) -> fmt::Result {
          Usage: sureplug [COMMAND] [OPTIONS]\n\nCommands:\n",
     )?;
     for command in COMMANDS {
-        row(out, &command.usage(), command.summary)?;
+        row(out, command.usage, command.summary)?;
     }
     row(out, "help [COMMAND]", "show the help of a command")?;
     out.write_str("\nOptions of all commands:\n")?;
@@ -100,7 +101,7 @@ mod tests {
     fn manual_has_the_tables_of_commands_and_options() {
         let mut made = String::from("\n| command | does |\n|---|---|\n");
         for command in COMMANDS {
-            writeln!(made, "| `sureplug {}` | {} |", command.usage(), command.summary).unwrap();
+            writeln!(made, "| `sureplug {}` | {} |", command.usage, command.summary).unwrap();
         }
         made.push_str("\n| option | of | does (default) |\n|---|---|---|\n");
         for Row { spelling, commands, help, .. } in OPTIONS {
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn tables_name_everything_once_and_know_what_they_name() {
-        let commands: BTreeSet<_> = COMMANDS.iter().map(|command| command.name).collect();
+        let commands: BTreeSet<_> = COMMANDS.iter().map(Command::name).collect();
         assert_eq!(commands.len(), COMMANDS.len());
         let names: BTreeSet<_> = OPTIONS.iter().map(Row::name).collect();
         assert_eq!(names.len(), OPTIONS.len());

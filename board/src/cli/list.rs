@@ -1,5 +1,6 @@
 //! `sureplug list`: the devices that are present.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::io;
 use std::os::fd::AsFd;
@@ -14,14 +15,12 @@ use super::monitor::{is_unserved, receive_all};
 use super::options::Options;
 use super::{Command, Exit, Failure, complain, print_with};
 use crate::client::Client;
-use crate::order::sort_by_key;
 use crate::report::OUT_OF_DATE;
 use crate::report::object::Object;
-use crate::sysfs::{Devices, Reading};
+use crate::sysfs::{self, Reading};
 
 pub(super) const COMMAND: Command = Command {
-    name: "list",
-    has_file: false,
+    usage: "list",
     summary: "show the devices that a running daemon knows as a tree; without one, read sysfs",
     help: "\
 Without --subsystem it shows all that the daemon watches. Each line has subsystem, vendor and product, driver
@@ -33,7 +32,7 @@ Exit codes: 0 success, 2 wrong usage, 3 refused.",
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     let path = options.socket();
-    let (source, mut devices, is_out_of_date) = match of_daemon(options) {
+    let (source, devices, is_out_of_date) = match of_daemon(options) {
         Err(error) if is_unserved(&error) => {
             complain(&format_args!("no daemon serves {}: read from sysfs", path.display()));
             let devices = of_sysfs(options).map_err(|error| Failure::at(&options.sysfs, &error))?;
@@ -47,10 +46,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     if is_out_of_date {
         complain(&format_args!("warning: {OUT_OF_DATE}"));
     }
-    // A parent before its children, and these before its next sibling.
-    let rank = |byte: &u8| if *byte == b'/' { 0 } else { *byte };
-    sort_by_key(&mut devices, |device| device.devpath.iter().map(rank).collect::<Vec<_>>());
-    let devices = &devices[..];
+    let devices = devices.values().filter_map(|datagram| Uevent::parse(datagram).ok());
     if options.json {
         print_with(|out| json(out, source, is_out_of_date, devices))
     } else {
@@ -62,41 +58,31 @@ fn run(options: &Options) -> Result<Exit, Failure> {
 const NO_SYSFS: &str =
     "no sysfs is mounted where it should be; mount it, or name another directory with --sysfs";
 
-/// What is shown of a device.
-struct Device {
-    devpath: Vec<u8>,
-    subsystem: Vec<u8>,
-    /// Vendor and product of a USB device.
-    id: Option<[u16; 2]>,
-    driver: Option<Vec<u8>>,
-    /// Below `/dev`.
-    node: Option<Vec<u8>>,
+/// The datagrams of devices, by what sorts a parent before its children, and these before its next sibling.
+type Devices = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn rank(devpath: &[u8]) -> Vec<u8> {
+    devpath.iter().map(|&byte| if byte == b'/' { 0 } else { byte }).collect()
 }
 
-impl Device {
-    fn of(uevent: &Uevent<'_>) -> Self {
-        let id = uevent.product().filter(|_| uevent.devtype() == Some(b"usb_device"));
-        Self {
-            devpath: uevent.devpath().into(),
-            subsystem: uevent.subsystem().unwrap_or_default().into(),
-            id: id.map(|id| [id.vendor, id.product]),
-            driver: uevent.driver().map(Into::into),
-            node: uevent.devname().map(Into::into),
-        }
-    }
+/// Returns vendor and product of a USB device.
+fn id(device: &Uevent<'_>) -> Option<String> {
+    let id = device.product().filter(|_| device.devtype() == Some(b"usb_device"))?;
+    Some(format!("{:04x}:{:04x}", id.vendor, id.product))
 }
 
 /// Returns the devices, and whether the daemon knows them to be out of date.
-fn of_daemon(options: &Options) -> io::Result<(Vec<Device>, bool)> {
+fn of_daemon(options: &Options) -> io::Result<(Devices, bool)> {
     let mut client = Client::select(options.socket(), "LIST", options.named())?;
-    let mut devices: Vec<Device> = Vec::new();
+    let mut devices = Devices::new();
     let mut end = None;
     receive_all(&mut client, |message| match message.kind() {
         PacketKind::Event(entry) if entry.tracked => {
-            devices.retain(|device| device.devpath != entry.uevent.devpath());
-            if entry.uevent.action() != Action::Remove {
-                devices.push(Device::of(&entry.uevent));
-            }
+            let rank = rank(entry.uevent.devpath());
+            match entry.uevent.action() {
+                Action::Remove => devices.remove(&rank),
+                _ => devices.insert(rank, entry.uevent.datagram().into()),
+            };
         }
         // What came before, if the request came late, is void.
         PacketKind::Begin { .. } | PacketKind::Reset => {
@@ -110,8 +96,8 @@ fn of_daemon(options: &Options) -> io::Result<(Vec<Device>, bool)> {
         .ok_or_else(|| io::Error::other("the daemon has hung up"))
 }
 
-fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
-    let mut sysfs = Devices::open(&options.sysfs, options.named().clone())?;
+fn of_sysfs(options: &Options) -> io::Result<Devices> {
+    let mut sysfs = sysfs::Devices::open(&options.sysfs, options.named().clone())?;
     if !sysfs.is_mounted() {
         return Err(io::Error::new(io::ErrorKind::NotFound, NO_SYSFS));
     }
@@ -138,15 +124,13 @@ fn of_sysfs(options: &Options) -> io::Result<Vec<Device>> {
     Ok(devices)
 }
 
-fn scan(sysfs: &mut Devices) -> Vec<Device> {
-    let mut devices: Vec<Device> = Vec::new();
+fn scan(sysfs: &mut sysfs::Devices) -> Devices {
+    let mut devices = Devices::new();
     sysfs.rewind();
     while sysfs.advance().is_some() {
         if let Reading::Present { uevent, .. } = sysfs.read() {
             // A class and a bus may both list it.
-            if devices.iter().all(|device| device.devpath != uevent.devpath()) {
-                devices.push(Device::of(&uevent));
-            }
+            devices.entry(rank(uevent.devpath())).or_insert_with(|| uevent.datagram().into());
         }
         if let Some(forgery) = sysfs.take_forgery() {
             complain(&format_args!("warning: {forgery}"));
@@ -156,29 +140,24 @@ fn scan(sysfs: &mut Devices) -> Vec<Device> {
 }
 
 /// Each device below the nearest one above it, which need not be its parent.
-fn tree(out: &mut String, devices: &[Device]) -> fmt::Result {
+fn tree<'d>(out: &mut String, devices: impl Iterator<Item = Uevent<'d>>) -> fmt::Result {
     let mut above: Vec<&[u8]> = Vec::new();
-    for Device { devpath, subsystem, id, driver, node } in devices {
+    for device in devices {
+        let devpath = device.devpath();
         let below = |above: &&[u8]| devpath.strip_prefix(*above).and_then(|rest| rest.strip_prefix(b"/"));
         while above.last().is_some_and(|last| below(last).is_none()) {
             above.pop();
         }
         let name = above.last().and_then(below).unwrap_or(devpath);
-        write!(
-            out,
-            "{:indent$}{} {}",
-            "",
-            EscapedWord(name),
-            EscapedWord(subsystem),
-            indent = 2 * above.len()
-        )?;
-        if let Some([vendor, product]) = id {
-            write!(out, " {vendor:04x}:{product:04x}")?;
+        let (indent, subsystem) = (2 * above.len(), device.subsystem().unwrap_or_default());
+        write!(out, "{:indent$}{} {}", "", EscapedWord(name), EscapedWord(subsystem))?;
+        if let Some(id) = id(&device) {
+            write!(out, " {id}")?;
         }
-        if let Some(driver) = driver {
+        if let Some(driver) = device.driver() {
             write!(out, " ({})", EscapedWord(driver))?;
         }
-        if let Some(node) = node {
+        if let Some(node) = device.devname() {
             write!(out, " /dev/{}", EscapedWord(node))?;
         }
         out.push('\n');
@@ -187,18 +166,23 @@ fn tree(out: &mut String, devices: &[Device]) -> fmt::Result {
     Ok(())
 }
 
-fn json(out: &mut String, source: &str, is_out_of_date: bool, devices: &[Device]) -> fmt::Result {
-    devices.iter().try_for_each(|Device { devpath, subsystem, id, driver, node }| {
+fn json<'d>(
+    out: &mut String,
+    source: &str,
+    is_out_of_date: bool,
+    mut devices: impl Iterator<Item = Uevent<'d>>,
+) -> fmt::Result {
+    devices.try_for_each(|device| {
         let mut object = Object::begin(out, "device");
         object
             .display("source", &source)
             .boolean("out_of_date", is_out_of_date)
-            .bytes("devpath", devpath)
-            .bytes("subsystem", subsystem);
-        if let Some([vendor, product]) = id {
-            object.display("id", &format_args!("{vendor:04x}:{product:04x}"));
+            .bytes("devpath", device.devpath())
+            .bytes("subsystem", device.subsystem().unwrap_or_default());
+        if let Some(id) = id(&device) {
+            object.display("id", &id);
         }
-        for (key, value) in [("driver", driver), ("node", node)] {
+        for (key, value) in [("driver", device.driver()), ("node", device.devname())] {
             if let Some(value) = value {
                 object.bytes(key, value);
             }

@@ -15,8 +15,7 @@ use crate::report::object::Object;
 use crate::signals;
 
 pub(super) const COMMAND: Command = Command {
-    name: "measure",
-    has_file: false,
+    usage: "measure",
     summary: "watch one plug and one unplug, and show the events and the profile that follows",
     help: "Exit codes: 0 measured, 1 no plug and unplug were seen, 2 wrong usage, 3 refused by the system.",
     run,

@@ -48,9 +48,8 @@ static COMMANDS: &[Command] = &[
 /// A command.
 #[derive(Debug)]
 struct Command {
-    name: &'static str,
-    /// Whether a file must follow the name.
-    has_file: bool,
+    /// Its name, and ` FILE` if a file must follow that.
+    usage: &'static str,
     /// What it does, in one sentence.
     summary: &'static str,
     /// What its help says below its options; with its exit codes.
@@ -59,9 +58,12 @@ struct Command {
 }
 
 impl Command {
-    /// Returns the name with what must follow it.
-    fn usage(&self) -> String {
-        format!("{}{}", self.name, if self.has_file { " FILE" } else { "" })
+    fn name(&self) -> &'static str {
+        self.usage.trim_end_matches(" FILE")
+    }
+
+    fn has_file(&self) -> bool {
+        self.usage.ends_with(" FILE")
     }
 }
 

@@ -15,8 +15,7 @@ use crate::report::{self, Notice};
 use crate::service::log::Output;
 
 pub(super) const COMMAND: Command = Command {
-    name: "monitor",
-    has_file: false,
+    usage: "monitor",
     summary: "show what a running daemon serves; without one, watch as `sureplug run` does",
     help: "\
 Without --subsystem it shows all that the daemon watches.

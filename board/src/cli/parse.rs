@@ -30,14 +30,15 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
                 .iter()
                 .find(|option| option.is_short(letter))
                 .ok_or_else(|| UsageError(format!("unknown option `-{letter}`")))?,
-            Arg::Long(name) => {
-                OPTIONS.iter().find(|option| option.name() == name).ok_or_else(|| unknown_option(name))?
-            }
+            Arg::Long(name) => OPTIONS
+                .iter()
+                .find(|option| option.name() == name)
+                .ok_or_else(|| UsageError::unknown("option", "--", name, OPTIONS.iter().map(Row::name)))?,
             Arg::Value(word) => {
                 match named {
                     None if word == "help" => return help(&mut parser),
                     None => named = Some(command(&word)?),
-                    Some(command) if command.has_file && options.file.as_os_str().is_empty() => {
+                    Some(command) if command.has_file() && options.file.as_os_str().is_empty() => {
                         options.file = PathBuf::from(word);
                     }
                     Some(_) => {
@@ -58,10 +59,10 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         given.push(option);
     }
     let command = named.unwrap_or(&COMMANDS[0]);
-    if let Some(option) = given.into_iter().find(|option| !option.is_of(command.name)) {
+    if let Some(option) = given.into_iter().find(|option| !option.is_of(command.name())) {
         return Err(UsageError(format!("`--{}` is an option of {}", option.name(), listed(option.commands))));
     }
-    if command.has_file && options.file.as_os_str().is_empty() {
+    if command.has_file() && options.file.as_os_str().is_empty() {
         return Err(UsageError(String::from("no file: name the capture, such as plug.pcap")));
     }
     Ok(Invocation::Command(command, options))
@@ -83,13 +84,9 @@ fn help(parser: &mut Parser) -> Result<Invocation, UsageError> {
 
 fn command(word: &OsStr) -> Result<&'static Command, UsageError> {
     let word = word.to_string_lossy();
-    let names = COMMANDS.iter().map(|command| command.name).chain(["help"]);
-    let found = COMMANDS.iter().find(|command| command.name == word);
+    let names = COMMANDS.iter().map(Command::name).chain(["help"]);
+    let found = COMMANDS.iter().find(|command| command.name() == word);
     found.ok_or_else(|| UsageError::unknown("command", "", &word, names))
-}
-
-fn unknown_option(name: &str) -> UsageError {
-    UsageError::unknown("option", "--", name, OPTIONS.iter().map(Row::name))
 }
 
 /// Returns `run`, `monitor` and `decode` with these backquotes.
@@ -110,7 +107,7 @@ pub(super) fn listed(names: &[&str]) -> String {
 mod tests {
     use sureplug_core::selection::Selection;
 
-    use super::{Invocation, Options, Value, parse};
+    use super::{Command, Invocation, Options, Value, parse};
     use crate::cli::value::{distance, nearest};
     use crate::profile::SUBSYSTEMS;
 
@@ -120,7 +117,7 @@ mod tests {
 
     fn run(line: &str) -> Box<Options> {
         match parsed(line) {
-            Ok(Invocation::Command(command, options)) if command.name == "run" => options,
+            Ok(Invocation::Command(command, options)) if command.name() == "run" => options,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -167,7 +164,7 @@ mod tests {
             ("help help", None),
         ] {
             let found = parsed(line);
-            let is_it = matches!(&found, Ok(Invocation::Help(of)) if of.map(|of| of.name) == wanted);
+            let is_it = matches!(&found, Ok(Invocation::Help(of)) if of.map(Command::name) == wanted);
             assert!(is_it, "{line}: {found:?}");
         }
         assert!(matches!(parsed("size --version"), Ok(Invocation::Version)));

@@ -12,8 +12,7 @@ use crate::signals;
 use crate::socket::Shortfall;
 
 pub(super) const COMMAND: Command = Command {
-    name: "record",
-    has_file: true,
+    usage: "record FILE",
     summary: "write the kernel's datagrams, as they come, into a capture that Wireshark reads too",
     help: "\
 It records all subsystems unless some are named here. SIGTERM and SIGINT end it.

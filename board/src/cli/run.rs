@@ -16,8 +16,7 @@ use crate::socket::Shortfall;
 use crate::sys;
 
 pub(super) const COMMAND: Command = Command {
-    name: "run",
-    has_file: false,
+    usage: "run",
     summary: "watch the kernel's uevents in the foreground, and serve applications",
     help: "\
 It begins with the devices that are present. After a loss it resynchronises from sysfs: for each devpath, add

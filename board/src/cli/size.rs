@@ -14,8 +14,7 @@ use crate::socket::{Filtering, Shortfall};
 use crate::sysfs::BoardPorts;
 
 pub(super) const COMMAND: Command = Command {
-    name: "size",
-    has_file: false,
+    usage: "size",
     summary: "show how large the receive buffer must be, and whether the kernel gives it to this process",
     help: "Exit codes: 0 it fits, 1 it does not, 2 wrong usage, 3 refused by the system.",
     run,
@@ -62,27 +61,14 @@ impl Report<'_> {
         let shown = format_args!("of a device in a port; sysfs shows {}", found.longest_devpath);
         each("devpath_max_bytes", "longest devpath, bytes", *devpath_max, &shown)?;
         each("devpath_in_sysfs_bytes", "", found.longest_devpath, &"")?;
-        each(
-            "max_stall_ms",
-            "longest stall, ms",
-            profile.max_stall_ms,
-            &"for which the socket may go unread",
-        )?;
-        each(
-            "shortest_cycle_ms",
-            "shortest cycle, ms",
-            plug.shortest_cycle_ms,
-            &"from one plug to the next",
-        )?;
+        let (stall, cycle) = (profile.max_stall_ms, plug.shortest_cycle_ms);
+        each("max_stall_ms", "longest stall, ms", stall, &"for which the socket may go unread")?;
+        each("shortest_cycle_ms", "shortest cycle, ms", cycle, &"from one plug to the next")?;
         let events = format_args!("{plug_events} events, {device}");
         each("plug_bytes", "one plug, bytes", budget.plug_bytes, &events)?;
         each("plug_events", "", plug_events, &"")?;
-        each(
-            "unplug_bytes",
-            "one unplug, bytes",
-            budget.unplug_bytes,
-            &format_args!("{unplug_events} events"),
-        )?;
+        let events = format_args!("{unplug_events} events");
+        each("unplug_bytes", "one unplug, bytes", budget.unplug_bytes, &events)?;
         each("unplug_events", "", unplug_events, &"")?;
         each("per_port_bytes", "", budget.per_port_bytes, &"")?;
         each("cycles", "times cycles", budget.cycles, &"1 + longest stall / shortest cycle")?;

@@ -12,8 +12,7 @@ use crate::client::Client;
 use crate::report::object::string;
 
 pub(super) const COMMAND: Command = Command {
-    name: "status",
-    has_file: false,
+    usage: "status",
     summary: "show the state of a running daemon: totals, buffer, devices, clients, last loss, ports",
     help: "Exit codes: 0 it answered, 2 wrong usage, 3 no daemon answers.",
     run,

@@ -2,7 +2,7 @@
 
 pub mod capacity;
 mod notices;
-pub mod port_watch;
+pub(crate) mod port_watch;
 mod scan;
 mod service;
 mod tracker;

@@ -8,65 +8,37 @@ use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 
 /// Ports that are watched at most: a board's, and those of hubs that are plugged in.
-pub const MAX_PORTS: usize = 24;
+const MAX_PORTS: usize = 24;
 
 /// Bytes of a port's name at most: `1-1.2.3.4.5.6`, and more digits.
-pub const MAX_NAME_BYTES: usize = 20;
+const MAX_NAME_BYTES: usize = 20;
 
 /// A device that goes again so soon has not been used: a bad contact, or too little power.
 const FLAP_WITHIN: Duration = Duration::from_secs(2);
 
 /// A port, by the name of the device in it: port 4 of bus 1 is `1-4`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Port {
-    name: Vec<u8, MAX_NAME_BYTES>,
+pub(crate) struct Port {
+    pub(crate) name: Vec<u8, MAX_NAME_BYTES>,
     /// How often a device came.
-    pub plugs: u32,
+    pub(crate) plugs: u32,
     /// How often one went within two seconds.
-    pub flaps: u32,
+    pub(crate) flaps: u32,
     /// How often the hub reported too much current, as the kernel counts it since the hub's own start.
-    pub over_currents: u32,
+    pub(crate) over_currents: u32,
     added: Option<Instant>,
 }
 
-impl Port {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &[u8] {
-        &self.name
-    }
-}
-
 /// All ports at which something happened, in fixed memory. More than [`MAX_PORTS`] are not watched.
-///
-/// ```
-/// use sureplug_board::engine::port_watch::PortWatch;
-/// use sureplug_core::time::Instant;
-/// use sureplug_core::uevent::Uevent;
-///
-/// let mut ports = PortWatch::new();
-/// let add = b"add@/devices/usb1/1-4\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0";
-/// let remove = b"remove@/devices/usb1/1-4\0SUBSYSTEM=usb\0DEVTYPE=usb_device\0";
-/// ports.event(Instant::BOOT, &Uevent::parse(add)?);
-/// ports.event(Instant::from_nanos(300_000_000), &Uevent::parse(remove)?);
-/// let port = &ports.ports()[0];
-/// assert_eq!((port.name(), port.plugs, port.flaps), (&b"1-4"[..], 1, 1));
-/// # Ok::<(), sureplug_core::uevent::ParseError>(())
-/// ```
 #[derive(Clone, Debug, Default)]
 pub struct PortWatch {
-    ports: Vec<Port, MAX_PORTS>,
+    /// In the order in which something first happened at them.
+    pub(crate) ports: Vec<Port, MAX_PORTS>,
 }
 
 impl PortWatch {
-    /// Nothing has happened.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { ports: Vec::new() }
-    }
-
     /// Takes an event of the kernel that came at that time.
-    pub fn event(&mut self, at: Instant, uevent: &Uevent<'_>) {
+    pub(crate) fn event(&mut self, at: Instant, uevent: &Uevent<'_>) {
         if uevent.subsystem() != Some(b"usb") {
             return;
         }
@@ -101,14 +73,8 @@ impl PortWatch {
         }
     }
 
-    /// The ports, in the order in which something first happened at them.
-    #[must_use]
-    pub fn ports(&self) -> &[Port] {
-        &self.ports
-    }
-
     fn port(&mut self, name: &[u8]) -> Option<&mut Port> {
-        let known = self.ports.iter().position(|port| port.name() == name);
+        let known = self.ports.iter().position(|port| port.name == name);
         let at = known.unwrap_or(self.ports.len());
         if known.is_none() {
             let name = Vec::from_slice(name).ok()?;
@@ -150,7 +116,7 @@ mod tests {
 
     #[test]
     fn device_that_leaves_within_two_seconds_has_flapped() {
-        let mut ports = PortWatch::new();
+        let mut ports = PortWatch::default();
         for (at_ms, action) in
             [(0, "add"), (1_999, "remove"), (3_000, "add"), (5_000, "remove"), (6_000, "remove")]
         {
@@ -159,13 +125,13 @@ mod tests {
         device(&mut ports, 0, "add", "usb1");
         device(&mut ports, 0, "remove", "1-4.2");
         let counts: std::vec::Vec<_> =
-            ports.ports().iter().map(|port| (port.name(), port.plugs, port.flaps)).collect();
+            ports.ports.iter().map(|port| (&port.name[..], port.plugs, port.flaps)).collect();
         assert_eq!(counts, [(&b"1-4"[..], 2, 1), (b"1-4.2", 0, 0)]);
     }
 
     #[test]
     fn too_much_current_is_counted_at_the_port_that_a_device_would_be_in() {
-        let mut ports = PortWatch::new();
+        let mut ports = PortWatch::default();
         for (port, count) in [
             ("usb1/1-0:1.0/usb1-port4", 2),
             ("usb1/1-4/1-4:1.0/1-4-port2", 1),
@@ -185,17 +151,17 @@ mod tests {
             "change@/devices/usb1|SUBSYSTEM=usb|OVER_CURRENT_PORT=nonsense|OVER_CURRENT_COUNT=9",
         );
         let counts: std::vec::Vec<_> =
-            ports.ports().iter().map(|port| (port.name(), port.over_currents)).collect();
+            ports.ports.iter().map(|port| (&port.name[..], port.over_currents)).collect();
         assert_eq!(counts, [(&b"1-4"[..], 3), (b"1-4.2", 1)]);
     }
 
     #[test]
     fn more_ports_than_there_is_room_for_are_not_watched() {
-        let mut ports = PortWatch::new();
+        let mut ports = PortWatch::default();
         for number in 0..100 {
             device(&mut ports, 0, "add", &format!("1-{number}"));
         }
         device(&mut ports, 0, "add", "1-1234567890123456789");
-        assert_eq!(ports.ports().len(), MAX_PORTS);
+        assert_eq!(ports.ports.len(), MAX_PORTS);
     }
 }

@@ -52,7 +52,7 @@ impl Tracker {
             has_reported_full_table: false,
             acknowledged: 0,
             notices: Notices::new(),
-            ports: PortWatch::new(),
+            ports: PortWatch::default(),
         })
     }
 

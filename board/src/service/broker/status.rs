@@ -87,9 +87,9 @@ pub(super) fn port<'b>(
     buffer: &'b mut Buffer,
     seq: u64,
 ) -> Option<&'b [u8]> {
-    let port = ports.ports().get(index)?;
+    let port = ports.ports.get(index)?;
     let figures: [(&str, &dyn Display); 4] = [
-        ("PORT", &Escaped(port.name())),
+        ("PORT", &Escaped(&port.name)),
         ("PLUGS", &port.plugs),
         ("FLAPS", &port.flaps),
         ("OVER_CURRENTS", &port.over_currents),
