@@ -9,7 +9,6 @@ pub mod doorbell;
 pub mod engine;
 mod file;
 pub mod intake;
-mod order;
 pub mod process_policy;
 pub mod profile;
 pub mod report;

@@ -2,6 +2,7 @@
 //! lost by it (I7).
 
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering::Relaxed;
 
 use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::profile::{Profile, Sizing};
@@ -63,7 +64,7 @@ fn count_until_last(intake: &mut Intake) -> (Counts, Vec<String>, Vec<String>) {
         noticed.push(what);
         false
     });
-    counts.foreign = intake.counters().foreign();
+    counts.foreign = intake.counters().foreign.load(Relaxed);
     (counts, noticed, devpaths)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::process::{Child, Command};
+use std::sync::atomic::Ordering::Relaxed;
 
 use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::profile::{Profile, Sizing};
@@ -66,7 +67,7 @@ fn i8_32000_events_of_four_processes_all_come_and_disorder_is_no_loss() {
     }
     assert_eq!(seen.len(), PROCESSES * EVENTS_EACH);
     let inversions = seqnums.windows(2).filter(|pair| pair[0] > pair[1]).count();
-    let peak = intake.counters().peak_queued();
+    let peak = intake.counters().peak_queued.load(Relaxed);
     println!(
         "{} events, {inversions} of them before one with a smaller SEQNUM, peak {peak} B",
         seqnums.len()

@@ -206,9 +206,9 @@ impl View<'_> {
         let socket = &audited.socket;
         Object::begin(out, "socket")
             .boolean("is_the_kernels", socket.is_the_kernels())
-            .numbers(&[("port", socket.port.into()), ("inode", socket.inode.into())])
+            .numbers(&[("port", socket.port), ("inode", socket.inode)])
             .optional("effective_bytes", socket.effective.map(u64::from))
-            .numbers(&[("queued_bytes", socket.queued.into()), ("drops", socket.drops.into())])
+            .numbers(&[("queued_bytes", socket.queued), ("drops", socket.drops)])
             .optional("drops_per_s", self.rates.map(|rates| rates.of(key(socket))))
             .boolean("is_finding", audited.is_finding())
             .display("verdict", audited)

@@ -117,7 +117,7 @@ impl Report<'_> {
             .display("port_device", &DeviceName(&profile.port_device));
         self.figures(&mut |key, _, figure, _| {
             if !key.is_empty() {
-                object.figures(&[(key, figure)]);
+                object.numbers(&[(key, figure)]);
             }
             Ok(())
         })?;

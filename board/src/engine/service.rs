@@ -107,8 +107,7 @@ pub struct Health {
 
 impl Health {
     /// Returns `true` if some events cannot arrive, or a scan cannot find all devices.
-    #[must_use]
-    pub const fn is_limited(self) -> bool {
+    pub(crate) const fn is_limited(self) -> bool {
         self.is_restricted || self.is_foreign
     }
 }

@@ -1,5 +1,6 @@
 use std::io;
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use sureplug_core::selection::Selection;
@@ -228,9 +229,9 @@ impl Tracker {
     pub(super) fn count(&mut self, intake: &Counters, devices: &Devices) {
         let stream = &self.stream;
         self.totals = Totals {
-            foreign: intake.foreign(),
-            peak_queued: intake.peak_queued(),
-            longest_stall_us: intake.longest_stall_us(),
+            foreign: intake.foreign.load(Relaxed),
+            peak_queued: intake.peak_queued.load(Relaxed),
+            longest_stall_us: intake.longest_stall_us.load(Relaxed),
             devices: stream.devices() as u64,
             unknown_removals: stream.counts().unknown_removals,
             table_used: stream.used_bytes() as u64,

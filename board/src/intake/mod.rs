@@ -28,30 +28,12 @@ use ring::Reader;
 /// What the intake counts; each number only grows.
 #[derive(Debug, Default)]
 pub struct Counters {
-    foreign: AtomicU64,
-    peak_queued: AtomicU64,
-    longest_stall_us: AtomicU64,
-}
-
-impl Counters {
     /// Messages that were not the kernel's.
-    #[must_use]
-    pub fn foreign(&self) -> u64 {
-        self.foreign.load(Relaxed)
-    }
-
+    pub foreign: AtomicU64,
     /// Bytes that were queued in the socket at most.
-    #[must_use]
-    pub fn peak_queued(&self) -> u64 {
-        self.peak_queued.load(Relaxed)
-    }
-
-    /// The longest time in microseconds for which the socket went unread although the intake did not
-    /// wait for it.
-    #[must_use]
-    pub fn longest_stall_us(&self) -> u64 {
-        self.longest_stall_us.load(Relaxed)
-    }
+    pub peak_queued: AtomicU64,
+    /// The longest time in microseconds for which the socket went unread although the intake did not wait for it.
+    pub longest_stall_us: AtomicU64,
 }
 
 /// What the two threads share beside the ring.
@@ -103,8 +85,7 @@ impl Intake {
     }
 
     /// Returns the socket, to ask the kernel about: what is queued in it is the thread's.
-    #[must_use]
-    pub fn socket(&self) -> BorrowedFd<'_> {
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.shared.socket.as_fd()
     }
 
@@ -142,19 +123,14 @@ impl Intake {
         self.shared.records.wait_or(other, timeout, || self.is_empty() && !self.has_ended())
     }
 
-    /// Whether the ring holds nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    /// Returns `true` if the ring holds nothing.
+    pub(crate) fn is_empty(&self) -> bool {
         self.reader.is_empty()
     }
 
     /// Whether everything that was sent to the socket before this call has been taken from the ring, and
     /// every loss before it as well.
-    ///
-    /// # Errors
-    ///
-    /// What `poll(2)` says.
-    pub fn is_caught_up(&self) -> io::Result<bool> {
+    pub(crate) fn is_caught_up(&self) -> io::Result<bool> {
         if self.has_ended() {
             return Ok(self.is_empty());
         }
@@ -174,8 +150,7 @@ impl Intake {
 
     /// Whether the thread has read for the last time: it was asked to end, or the socket failed. The
     /// records that are still in the ring can be taken.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.shared.ended.load(Acquire)
     }
 

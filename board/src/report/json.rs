@@ -139,7 +139,7 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
     object
         .boolean("ports_stated", profile.is_fixed())
         .display("port_device", &DeviceName(&profile.port_device))
-        .figures(&figures);
+        .numbers(&figures);
     subsystems(&mut object, how.selection, &how.filtering).end()
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn subsystems<'a, 'o>(
     object.display("subsystems", selection).display("filter", &filtering.name());
     match filtering {
         Filtering::Everything => object,
-        &Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } => object.figures(&[
+        &Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } => object.numbers(&[
             ("filter_reach_bytes", reach_bytes),
             ("filter_charge_bytes", charge_bytes),
             ("optmem_max_bytes", optmem_max),
@@ -164,7 +164,7 @@ pub(crate) fn subsystems<'a, 'o>(
 /// Writes what a scan could not read: how often, and the first of it.
 fn unread<'a, 'o>(object: &'a mut Object<'o>, missing: &Missing) -> &'a mut Object<'o> {
     object
-        .numbers(&[("unreadable", missing.count.into())])
+        .numbers(&[("unreadable", missing.count)])
         .bytes("path", missing.path())
         .numbers(&[("errno", missing.errno as u64)])
         .display("message", &missing.errno)

@@ -213,9 +213,8 @@ pub struct Undersized {
 }
 
 impl Undersized {
-    /// Whether there is a reason at all.
-    #[must_use]
-    pub fn is_any(&self) -> bool {
+    /// Returns `true` if there is a reason at all.
+    pub(crate) fn is_any(&self) -> bool {
         self.buffer.is_some() || self.profile.iter().any(Option::is_some)
     }
 

@@ -29,16 +29,10 @@ impl<'o> Object<'o> {
     }
 
     /// One call for all numbers: each field of its own would cost flash.
-    pub(crate) fn numbers(&mut self, fields: &[(&str, u64)]) -> &mut Self {
-        for (key, value) in fields {
-            self.field(key, &mut |out| write!(out, "{value}"));
-        }
-        self
-    }
-
-    pub(crate) fn figures(&mut self, fields: &[(&str, u32)]) -> &mut Self {
+    pub(crate) fn numbers(&mut self, fields: &[(&str, impl Into<u64> + Copy)]) -> &mut Self {
         for &(key, value) in fields {
-            self.numbers(&[(key, value.into())]);
+            let value: u64 = value.into();
+            self.field(key, &mut |out| write!(out, "{value}"));
         }
         self
     }

@@ -33,7 +33,11 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
             writeln!(out, "sureplug: warning: the status LED cannot be switched: {error}; said once")
         }
         Notice::Hook(run) => hook(out, run),
-        Notice::HookMissed { at, events } => hook_missed(out, at, events),
+        Notice::HookMissed { at, events } => writeln!(
+            out,
+            "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \
+             follows"
+        ),
         Notice::Event(entry) => {
             event(out, &entry)?;
             if verbose { properties(out, &entry) } else { Ok(()) }
@@ -111,8 +115,17 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
     }
 }
 
+/// `overrun: kernel dropped 17 (queued 2176 of 2304 B)`, `damaged: 2 events of the kernel`, and what became of it.
 fn loss(out: &mut dyn Write, at: Instant, loss: &Loss, resync: &Resync) -> fmt::Result {
-    write!(out, "{at} {}", Lost(loss))?;
+    match loss {
+        Loss { dropped: 0, damaged, .. } => write!(out, "{at} damaged: {damaged} events of the kernel")?,
+        Loss { dropped, damaged, queued, effective } => {
+            write!(out, "{at} overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")?;
+            if *damaged > 0 {
+                write!(out, ", {damaged} came damaged")?;
+            }
+        }
+    }
     match resync {
         Resync::Done(outcome, took) => {
             writeln!(out, "; repaired: {}, in {}", Changes(outcome), Millis(*took))
@@ -219,22 +232,6 @@ fn properties(out: &mut dyn Write, entry: &DeviceEvent<'_>) -> fmt::Result {
     all.try_for_each(|(key, value)| writeln!(out, "    {key}={value}"))
 }
 
-/// `overrun: kernel dropped 17 (queued 2176 of 2304 B)`, `damaged: 2 events of the kernel`.
-struct Lost<'l>(&'l Loss);
-
-impl fmt::Display for Lost<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Loss { dropped, damaged, queued, effective } = self.0;
-        match (dropped, damaged) {
-            (0, damaged) => write!(f, "damaged: {damaged} events of the kernel"),
-            (dropped, damaged) => {
-                write!(f, "overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")?;
-                if *damaged > 0 { write!(f, ", {damaged} came damaged") } else { Ok(()) }
-            }
-        }
-    }
-}
-
 /// `3 added, 1 removed, 2 replaced, 41 kept`.
 struct Changes<'o>(&'o ScanOutcome);
 
@@ -299,14 +296,6 @@ fn hook(out: &mut dyn Write, run: &HookRun) -> fmt::Result {
         write!(out, "; nothing was said of {dropped_reports} runs before it")?;
     }
     out.write_char('\n')
-}
-
-fn hook_missed(out: &mut dyn Write, at: Instant, events: u64) -> fmt::Result {
-    writeln!(
-        out,
-        "{at} hook: {events} events missed, of whatever subsystem: it is slower than they come; what they changed \
-         follows"
-    )
 }
 
 /// As it is written in `SUREPLUG_PORT_DEVICE`.

@@ -74,21 +74,18 @@ impl Supervisor {
         {
             return;
         }
+        let state = match &context.missing {
+            Some(_) => "Devices are missing: sysfs could not be read: ",
+            None if context.health.is_restricted => "Only events of net devices can arrive",
+            None if context.health.is_foreign => "Sysfs belongs to another network namespace",
+            None => "All devices are known",
+        };
         self.text.clear();
         // What is too long is cut.
-        let _ = self.text.write_str(HEAD);
-        let _ = match &context.missing {
-            Some(missing) => {
-                write!(self.text, "Devices are missing: sysfs could not be read: {missing}")
-            }
-            None if context.health.is_restricted => {
-                self.text.write_str("Only events of net devices can arrive")
-            }
-            None if context.health.is_foreign => {
-                self.text.write_str("Sysfs belongs to another network namespace")
-            }
-            None => self.text.write_str("All devices are known"),
-        };
+        let _ = write!(self.text, "{HEAD}{state}");
+        if let Some(missing) = &context.missing {
+            let _ = write!(self.text, "{missing}");
+        }
         let is_plain = !has_missing && !self.is_ready;
         self.notify(if is_plain { "READY=1" } else { &self.text });
         if let Some(ready) = self.ready.take() {

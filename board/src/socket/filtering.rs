@@ -24,8 +24,7 @@ pub enum Filtering {
 
 impl Filtering {
     /// Which of them the buffer must have room for.
-    #[must_use]
-    pub fn others(&self, selection: &Selection) -> Others {
+    pub(crate) fn others(&self, selection: &Selection) -> Others {
         match self {
             Self::Everything | Self::Process(_) => Others::Unfiltered,
             Self::Kernel { .. } if VIRTUAL_SUBSYSTEMS.iter().any(|name| selection.admits(Some(name))) => {
@@ -36,8 +35,7 @@ impl Filtering {
     }
 
     /// Who leaves them out: `kernel`, `process`, or nobody, `none`.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Everything => "none",
             Self::Kernel { .. } => "kernel",

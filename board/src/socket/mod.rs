@@ -5,7 +5,6 @@ mod error;
 mod filtering;
 pub(crate) mod reach;
 pub mod sysctl;
-mod uids;
 mod unbound;
 
 use std::io;
@@ -18,7 +17,7 @@ use sureplug_core::rcvbuf::{Effective, RcvBuf};
 pub use batch::{BATCH_MESSAGES, Batch, Datagram, Received};
 pub use error::{OpenError, Shortfall};
 pub use filtering::{FilterRefusal, Filtering};
-pub use uids::kernel_uids;
+pub use sysctl::kernel_uids;
 pub use unbound::Unbound;
 
 use crate::sys::{self, MemInfo};
@@ -70,8 +69,7 @@ impl UeventSocket {
 
     /// The socket's figures before its first event; `None` from a kernel without `SO_MEMINFO`
     /// (before 4.12), which reports an overrun as `ENOBUFS` without a count.
-    #[must_use]
-    pub const fn initial(&self) -> Option<MemInfo> {
+    pub(crate) const fn initial(&self) -> Option<MemInfo> {
         self.initial
     }
 

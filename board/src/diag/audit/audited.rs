@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_to_nothing_needs_no_buffer() {
+    fn socket_without_groups_needs_no_buffer() {
         let is_finding = |socket| Audited { socket, limits: LIMITS }.is_finding();
         let kernel =
             Socket { port: 0, groups: 0, inode: 9, cookie: 1, queued: 0, effective: Some(2_304), drops: 0 };

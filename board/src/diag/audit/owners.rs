@@ -5,11 +5,10 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::diag::audit::Socket;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::order::sort_by_key;
+use super::{Socket, sort_by_key};
 use crate::sysfs::{Listing, open, read_to_end};
 
 /// Bytes of a link's target: of `socket:[4294967295]` and longer ones.

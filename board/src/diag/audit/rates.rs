@@ -1,7 +1,6 @@
 use sureplug_core::time::{Instant, micros};
 
-use super::{Audit, key};
-use crate::order::sort_by_key;
+use super::{Audit, key, sort_by_key};
 use crate::time::monotonic_now;
 
 /// Drops per second of each socket, from one audit to the next.

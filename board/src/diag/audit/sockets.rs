@@ -11,9 +11,8 @@ use nix::sys::socket::{
 };
 
 use super::answers::{Answer, answers, request};
-use super::key;
+use super::{key, sort_by_key};
 use crate::file::{self, Usable};
-use crate::order::sort_by_key;
 use crate::sys::retry;
 
 /// Bytes of one answer at most: the kernel fills as much as it is asked to (`netlink_recvmsg` in
