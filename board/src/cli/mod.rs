@@ -59,7 +59,7 @@ struct Command {
 
 impl Command {
     fn name(&self) -> &'static str {
-        self.usage.trim_end_matches(" FILE")
+        self.usage.strip_suffix(" FILE").unwrap_or(self.usage)
     }
 
     fn has_file(&self) -> bool {

@@ -29,14 +29,14 @@ const ANSWERS_WITHIN_MS: u16 = 10_000;
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     if options.direct {
-        return run::alone(options);
+        return run::watch(options, None);
     }
     let path = options.socket();
     match Client::select(path, "SNAPSHOT=yes", options.named()) {
         Ok(client) => show(client, options),
         Err(error) if is_unserved(&error) => {
             complain(&format_args!("no daemon serves {}: opening a socket of its own", path.display()));
-            run::alone(options)
+            run::watch(options, None)
         }
         Err(error) => Err(Failure::at(path, &error)),
     }

@@ -36,12 +36,8 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     watch(options, Some(supervisor))
 }
 
-/// The same without serving anything else than the output.
-pub(super) fn alone(options: &Options) -> Result<Exit, Failure> {
-    watch(options, None)
-}
-
-fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Failure> {
+/// The same, without a supervisor serving nothing but the output.
+pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Failure> {
     let signals = Daemon::take_signals()?;
     options.policy().apply()?;
     let Prepared { socket, filtering, board, sizing } = prepare(options, options.selection())?;

@@ -1,5 +1,6 @@
 //! What one device raises: a plug and an unplug that were watched, and the figures for an image's profile.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use heapless::Vec;
@@ -14,19 +15,6 @@ const DEBOUNCE_MS: u64 = 100;
 
 /// Nothing for so long, and what began is over: twice what `usb-storage` waits before it looks at a disk.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(2);
-
-/// What an event has to do with the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing: there is no device yet, or it is another's.
-    Other,
-    /// The device has come.
-    Plugged,
-    /// It is one of the device's.
-    Counted,
-    /// The device has gone.
-    Unplugged,
-}
 
 /// The events of one half of a cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,27 +84,25 @@ impl Default for Measurement {
 }
 
 impl Measurement {
-    /// Takes an event of the kernel that came at `at_ns`, on any clock, and was charged with so many bytes.
-    pub fn event(&mut self, at_ns: u64, uevent: &Uevent<'_>, charged: u32) -> Step {
+    /// Takes an event of the kernel that came at `at_ns`, on any clock, and was charged with so many bytes. Returns `true` if
+    /// it is one of the device's.
+    pub fn event(&mut self, at_ns: u64, uevent: &Uevent<'_>, charged: u32) -> bool {
         let (action, devpath) = (uevent.action(), uevent.devpath());
-        let mut step = Step::Counted;
-        if self.devpath.is_empty() {
+        let is_first = self.devpath.is_empty();
+        if is_first {
             if action != Action::Add || uevent.devtype() != Some(b"usb_device") {
-                return Step::Other;
+                return false;
             }
             // A devpath is a part of the header, so it fits.
             let _ = self.devpath.extend_from_slice(devpath);
-            step = Step::Plugged;
         }
         let below = devpath.strip_prefix(&self.devpath[..]);
         let is_below = below.is_some_and(|below| below.first().is_none_or(|&byte| byte == b'/'));
         if !is_below && !is_of_a_driver(action, devpath) {
             self.others = self.others.saturating_add(1);
-            return Step::Other;
+            return false;
         }
-        if step != Step::Plugged
-            && at_ns.saturating_sub(self.last_ns) > SETTLED_AFTER.as_secs() * 1_000_000_000
-        {
+        if !is_first && at_ns.saturating_sub(self.last_ns) > SETTLED_AFTER.as_secs() * 1_000_000_000 {
             self.settle();
         }
         self.last_ns = at_ns;
@@ -130,10 +116,7 @@ impl Measurement {
                 match action {
                     // One that changes its mode comes once more.
                     Action::Add => (self.is_leaving, self.is_complete) = (false, false),
-                    Action::Remove => {
-                        self.is_complete = true;
-                        step = Step::Unplugged;
-                    }
+                    Action::Remove => self.is_complete = true,
                     _ => {}
                 }
             }
@@ -151,7 +134,7 @@ impl Measurement {
         // At least 1, since a profile has no shorter event.
         let count = &mut self.lengths[base.clamp(1, MAX_DATAGRAM_BYTES)];
         *count = count.saturating_add(1);
-        step
+        true
     }
 
     /// What came until now was no unplug.
@@ -186,8 +169,14 @@ impl Measurement {
         while groups(&self.lengths, step).count() > MAX_CUSTOM_GROUPS {
             step *= 2;
         }
-        let groups = groups(&self.lengths, step).map(|(count, length)| format!("{count}x{length}"));
-        format!("custom:{}@{}", groups.collect::<std::vec::Vec<_>>().join("+"), self.shortest_cycle_ms())
+        let mut text = String::from("custom");
+        let mut sign = ':';
+        for (count, length) in groups(&self.lengths, step) {
+            // A String takes whatever is written.
+            let _ = write!(text, "{sign}{count}x{length}");
+            sign = '+';
+        }
+        format!("{text}@{}", self.shortest_cycle_ms())
     }
 }
 

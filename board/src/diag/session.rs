@@ -13,7 +13,7 @@ use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, Others, PortDevice, RcvBuf, Sizin
 use sureplug_core::uevent::Uevent;
 
 use super::charge::ChargeMeter;
-use super::measure::{Measurement, SETTLED_AFTER, Step};
+use super::measure::{Measurement, SETTLED_AFTER};
 use super::pcap::{Capture, Captured};
 use crate::doorbell::poll_in;
 use crate::file;
@@ -78,7 +78,7 @@ impl<'s> Session<'s> {
             let mut is_counted = false;
             socket.receive(&mut batch, usize::MAX, |message| {
                 if let Datagram::Event(datagram) = message {
-                    is_counted |= self.take(now.as_nanos(), datagram) != Step::Other;
+                    is_counted |= self.take(now.as_nanos(), datagram);
                 }
             })?;
             let info = socket.mem_info().ok();
@@ -99,17 +99,17 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Counts an event, and shows it if it is the device's.
-    fn take(&mut self, at_ns: u64, datagram: &[u8]) -> Step {
-        let Ok(uevent) = Uevent::from_kernel(datagram) else { return Step::Other };
+    /// Counts an event, and shows it if it is the device's. Returns `true` then.
+    fn take(&mut self, at_ns: u64, datagram: &[u8]) -> bool {
+        let Ok(uevent) = Uevent::from_kernel(datagram) else { return false };
         let bytes = datagram.len();
         let charged = self.meter.as_mut().and_then(|meter| meter.charge(bytes).ok());
         let charged = charged.unwrap_or(SkbAbi::BOUND_64.truesize(u32::try_from(bytes).unwrap_or(u32::MAX)));
-        let step = self.measurement.event(at_ns, &uevent, charged);
-        if step != Step::Other {
+        let is_counted = self.measurement.event(at_ns, &uevent, charged);
+        if is_counted {
             (self.show)(Progress::Charged(&uevent, charged));
         }
-        step
+        is_counted
     }
 
     /// Returns the profile with this device in each port, and the buffer that follows. Without `board` the device was

@@ -94,8 +94,11 @@ fn floor() -> nix::Result<u32> {
 /// Sorts a few items by a key. The standard library's sort would cost flash for each of their types.
 fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     for end in 1..items.len() {
-        let at = items[..end].partition_point(|item| key(item) <= key(&items[end]));
-        items[at..=end].rotate_right(1);
+        let mut at = end;
+        while at > 0 && key(&items[at - 1]) > key(&items[at]) {
+            items.swap(at - 1, at);
+            at -= 1;
+        }
     }
 }
 

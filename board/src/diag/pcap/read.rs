@@ -98,11 +98,8 @@ impl Format {
         });
         let format = found
             .ok_or_else(|| format!("no capture in the format of libpcap: it begins with {magic:#010x}"))?;
-        // Two halves of a word, which swap with it.
-        let version = format.word(header, 4).to_ne_bytes();
-        let halves =
-            [u16::from_ne_bytes([version[0], version[1]]), u16::from_ne_bytes([version[2], version[3]])];
-        let major = halves[usize::from(format.is_swapped)];
+        let major = u16::from_ne_bytes([header[4], header[5]]);
+        let major = if format.is_swapped { major.swap_bytes() } else { major };
         if major != VERSION[0] {
             return Err(format!("version {major}, wanted 2"));
         }
