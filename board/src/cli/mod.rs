@@ -1,4 +1,4 @@
-//! The commands of `sureplug`. Each stands in a file of its own with its row of [`COMMANDS`]; [`options`] has the rows
+//! The commands of `sureplug`. Each stands in a file of its own with its row of `COMMANDS`; `options` has the rows
 //! of the options.
 
 mod audit;
