@@ -24,7 +24,7 @@ const CORE: &[&[&str]] = &[
 
 /// The same of board.
 const BOARD: &[&[&str]] = &[
-    &["client", "order", "signals", "sys", "thread", "time", "unwinding"],
+    &["client", "signals", "sys", "thread", "time", "unwinding"],
     &["doorbell", "process_policy", "socket", "sysfs"],
     &["intake", "profile"],
     &["diag", "report"],
