@@ -1,5 +1,7 @@
 //! I1: an image does not start with less than its board needs, and says what is missing, word for word.
 
+use std::process::Command;
+
 use serde_json::Value;
 use sureplug_tests::daemon::{Daemon, json, number, run, sureplug, unprivileged};
 use sureplug_tests::kernel::Clamped;
@@ -154,4 +156,23 @@ fn a_longer_devpath_than_stated_is_only_warned_of() {
          events can be lost"
     );
     assert_eq!(output.stdout[4], warning);
+}
+
+#[test]
+fn a_start_without_descriptors_states_what_failed_and_the_limit() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().display();
+    // From one beside the standard ones, which the dynamic linker needs.
+    for limit in 4..14 {
+        let started = sureplug(&format!("run --ports 1 --hook /bin/true --socket {path}/events"));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]);
+        command.arg(started.get_program()).args(started.get_args());
+        let output = run(command);
+        assert_eq!(output.code, Some(3), "{limit}: {output:#?}");
+        let line = output.stderr.last().expect("a line");
+        let wanted =
+            format!("(os error 24); RLIMIT_NOFILE allows this process {limit} descriptors: raise it");
+        assert!(line.contains(&wanted) && !line.starts_with("sureplug: Too many"), "{limit}: {output:#?}");
+    }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use embedded_hal::digital::{OutputPin, PinState};
 use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use sureplug_board::service::led::indicator::{Condition, Indicator};
 use sureplug_board::service::led::{LedError, SysfsLed};
@@ -134,10 +135,10 @@ fn an_led_of_sysfs_gives_up_its_trigger_and_gets_its_full_brightness() {
     let full = tempfile::tempdir().expect("a directory");
     std::os::unix::fs::symlink("/dev/full", full.path().join("brightness")).expect("a link");
     let mut broken = SysfsLed::open(full.path()).expect("an LED");
-    assert_eq!(broken.set_high(), Err(LedError(IoErrorKind::StorageFull)));
+    assert_eq!(broken.set_high(), Err(LedError(Errno::ENOSPC)));
     // And one that comes in its place is taken.
     fs::remove_file(full.path().join("brightness")).expect("a link");
-    assert_eq!(broken.set_high(), Err(LedError(IoErrorKind::NotFound)));
+    assert_eq!(broken.set_high(), Err(LedError(Errno::ENOENT)));
     fs::write(full.path().join("brightness"), "0").expect("a file");
     fs::write(full.path().join("trigger"), "default-on").expect("a file");
     broken.set_high().expect("it is switched");

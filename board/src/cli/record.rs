@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::options::Options;
 use super::{Command, Exit, Failure, Prepared, complain, prepare};
+use crate::cause::Cause;
 use crate::diag::record::{Recording, RecordingEnd};
 use crate::intake::Intake;
 use crate::signals;
@@ -31,7 +32,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     if let Some(shortfall) = Shortfall::of(socket.effective(), sizing.rcvbuf) {
         complain(&format_args!("warning: {shortfall}; events can be lost"));
     }
-    let failed = |error: io::Error| format!("cannot write {}: {error}", options.file.display());
+    let failed = |error: io::Error| format!("cannot write {}: {}", options.file.display(), Cause(&error));
     let mut recording = Recording::begin(&options.file, options.max_bytes.into()).map_err(failed)?;
     let end = recording.run(Intake::start(socket)?, &signals)?;
     let Recording { events, lost, written, .. } = recording;

@@ -2,8 +2,8 @@ use std::io;
 
 use super::options::Options;
 use super::{Command, Exit, Failure, Prepared, complain, prepare};
+use crate::cause::Cause;
 use crate::daemon::Daemon;
-use crate::engine::Engine;
 use crate::profile::{Mismatch, Profile};
 use crate::report::{Notice, Start, Undersized};
 use crate::service::broker::Broker;
@@ -38,7 +38,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
 
 /// The same, without a supervisor serving nothing but the output.
 pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Failure> {
-    let signals = Daemon::take_signals()?;
+    let signals = Daemon::take_signals().map_err(|error| cannot("read signals", &error))?;
     options.policy().apply()?;
     let Prepared { socket, filtering, board, sizing } = prepare(options, options.selection())?;
     let socket = socket.bind(sizing.rcvbuf)?;
@@ -69,7 +69,9 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
         Err(error) => (None, Some(error)),
         Ok(broker) => (broker, None),
     };
-    let mut console = output(options).and_then(|output| Console::start_on(options.style(), output))?;
+    let mut console = output(options)
+        .and_then(|output| Console::start_on(options.style(), output))
+        .map_err(|error| cannot("write lines", &error))?;
     console.write(&Notice::Start(&Start { sizing: &sizing, effective, selection, filtering }));
     console.report_undersized(undersized);
     if let Some(error) = &unserved {
@@ -86,8 +88,14 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
     daemon.attach(metrics);
     daemon.attach(led);
     daemon.attach(supervisor);
-    daemon.build().and_then(Engine::run)?;
+    let engine = daemon.build().map_err(|error| cannot("start the engine", &error))?;
+    engine.run().map_err(|error| cannot("go on", &error))?;
     Ok(Exit::Success)
+}
+
+/// Names what failed at the start.
+fn cannot(what: &str, error: &io::Error) -> String {
+    format!("cannot {what}: {}", Cause(error))
 }
 
 /// A longer devpath than stated is only warned of: it makes events longer, not more.
@@ -107,7 +115,7 @@ fn output(options: &Options) -> io::Result<Output> {
 
 fn system_log(options: &Options, undersized: &Undersized) -> Result<Option<SystemLog>, Failure> {
     let Some(kind) = options.log.system else { return Ok(None) };
-    let mut log = SystemLog::open(kind).map_err(|error| format!("cannot open the log: {error}"))?;
+    let mut log = SystemLog::open(kind).map_err(|error| format!("cannot open the log: {}", Cause(&error)))?;
     if let Err(error) = log.is_heard() {
         complain(&format_args!("warning: nobody takes lines at /dev/log: {error}; tried again with each"));
     }
@@ -121,14 +129,14 @@ fn metrics(options: &Options, daemon: &Daemon, wanted: u32) -> Result<Option<Met
     let Some(path) = &options.metrics else { return Ok(None) };
     Metrics::start(path, options.metrics_interval, wanted, daemon.totals())
         .map(Some)
-        .map_err(|error| format!("cannot write the metrics {}: {error}", path.display()))
+        .map_err(|error| format!("cannot write the metrics {}: {}", path.display(), Cause(&error)))
 }
 
 fn hook(options: &Options) -> Result<Option<Hook>, String> {
     let Some(program) = &options.hook else { return Ok(None) };
     Hook::open(program, options.hook_timeout_ms, options.hook_wants())
         .map(Some)
-        .map_err(|error| format!("--hook {}: no program to run: {error}", program.display()))
+        .map_err(|error| format!("--hook {}: no program to run: {}", program.display(), Cause(&error)))
 }
 
 fn led(options: &Options) -> Result<Option<StatusLed>, String> {
@@ -142,5 +150,5 @@ fn led(options: &Options) -> Result<Option<StatusLed>, String> {
     let Some(name) = &options.led else { return Ok(None) };
     StatusLed::of_sysfs(&options.sysfs, name)
         .map(Some)
-        .map_err(|error| format!("--led {name}: {error}; class/leds of sysfs has the names"))
+        .map_err(|error| format!("--led {name}: {}; class/leds of sysfs has the names", Cause(&error)))
 }

@@ -1,5 +1,4 @@
 use std::fmt::{self, Display};
-use std::io;
 use std::time::Duration;
 
 use heapless::Vec;
@@ -37,7 +36,7 @@ pub enum Notice<'a> {
     /// The status LED cannot be switched; said once.
     LedFailed {
         /// Why.
-        error: io::ErrorKind,
+        error: Errno,
     },
     /// A hook's run that failed, or that wrote something.
     Hook(&'a HookRun),

@@ -2,6 +2,7 @@ use std::{error, fmt, io};
 
 use sureplug_core::rcvbuf::{Effective, RcvBuf, Requested};
 
+use crate::cause::Cause;
 use crate::socket::sysctl;
 
 /// The system refused to open the uevent socket.
@@ -23,7 +24,7 @@ impl OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the kernel refused a uevent socket at {}: {}", self.step, self.source)?;
+        write!(f, "the kernel refused a uevent socket at {}: {}", self.step, Cause(&self.source))?;
         match self.source.raw_os_error() {
             Some(nix::libc::EPROTONOSUPPORT | nix::libc::EAFNOSUPPORT) => f.write_str(
                 "; wanted AF_NETLINK with NETLINK_KOBJECT_UEVENT: build the kernel with CONFIG_NET, \

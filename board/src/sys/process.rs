@@ -35,6 +35,17 @@ pub fn set_realtime_priority(priority: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns how many descriptors this process may have: the soft limit `RLIMIT_NOFILE`.
+#[must_use]
+pub fn descriptor_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one `rlimit` (getrlimit(2)), for which `limit` is valid; it outlives the call.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    // 32 bits in the C library of some 32-bit targets.
+    #[allow(clippy::useless_conversion)]
+    limit.rlim_cur.into()
+}
+
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sureplug_core::protocol::{Refusal, RequestError};
 
+use crate::cause::Cause;
 use crate::engine::capacity::MAX_CLIENTS;
 
 /// Why applications cannot be served.
@@ -24,11 +25,13 @@ impl BrokerError {
     /// Makes the error of an operation, as it follows "cannot", on a file or directory.
     pub(super) fn failed(action: &str, path: &Path, error: impl Into<io::Error>) -> Self {
         let error = error.into();
-        Self::Refused(format!(
-            "cannot {action} {}: {error}; run sureplug as root, or choose with --socket a path in a directory that you \
-             may write to",
-            path.display()
-        ))
+        let advice = match error.raw_os_error() {
+            Some(nix::libc::EMFILE | nix::libc::ENFILE) => "",
+            _ => {
+                "; run sureplug as root, or choose with --socket a path in a directory that you may write to"
+            }
+        };
+        Self::Refused(format!("cannot {action} {}: {}{advice}", path.display(), Cause(&error)))
     }
 
     /// Makes the error of a path that is no place for a socket.

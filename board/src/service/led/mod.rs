@@ -34,7 +34,7 @@ impl OutputPin for Pin {
         match self {
             Self::Sysfs(led) => led.set_state(state),
             #[cfg(feature = "gpio")]
-            Self::Gpio(line) => line.set_state(state).map_err(|_| LedError(io::ErrorKind::Other)),
+            Self::Gpio(line) => line.set_state(state).map_err(|_| LedError(nix::errno::Errno::EIO)),
         }
     }
 

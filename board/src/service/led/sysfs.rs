@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use embedded_hal::digital::{Error, ErrorKind, ErrorType, OutputPin};
 use heapless::Vec;
+use nix::errno::Errno;
 
 use crate::file::{self, Usable};
 
@@ -56,7 +57,8 @@ impl SysfsLed {
     /// Writes to the file that is open, or if that fails to one that has come in its place: an LED may be plugged, too.
     fn set(&mut self, digits: &[u8]) -> Result<(), LedError> {
         if self.brightness.write_all_at(digits, 0).is_err() {
-            let error = |error: io::Error| LedError(error.kind());
+            let error =
+                |error: io::Error| LedError(error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw));
             let again = self.paths.claim().map_err(error)?;
             again.write_all_at(digits, 0).map_err(error)?;
             self.brightness = again;
@@ -67,7 +69,7 @@ impl SysfsLed {
 
 /// An LED could not be switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LedError(pub io::ErrorKind);
+pub struct LedError(pub Errno);
 
 impl Error for LedError {
     fn kind(&self) -> ErrorKind {
