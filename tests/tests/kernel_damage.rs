@@ -191,7 +191,7 @@ fn i2_an_event_that_another_listeners_filter_cut_short_is_counted_as_damaged() {
         return;
     }
     assert_eq!((totals.received, totals.malformed, totals.lost), (2, 2, 0), "{noticed:?}");
-    assert!(noticed.iter().all(|line| line.contains("NotTerminated { offset: 40 }")), "{noticed:?}");
+    assert!(noticed.iter().all(|line| line.contains("offset: 40, fault: NotTerminated")), "{noticed:?}");
 }
 
 #[test]

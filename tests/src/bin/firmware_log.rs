@@ -16,7 +16,7 @@ fn main() {
         let charges = kernel.charges().into_iter().filter(|row| row.scenario == scenario);
         charge += charges.map(|row| row.truesize).sum::<u32>();
     }
-    println!("refused: NotTerminated {{ offset: 24 }}");
+    println!("refused: ParseError {{ offset: 24, fault: NotTerminated }}");
     println!("charge: {charge} B");
 }
 
