@@ -87,7 +87,7 @@ mod tests {
     /// Puts paths, names of the kernel and patterns into backquotes.
     fn marked_up(text: &str) -> String {
         let words = text.split(' ').map(|word| {
-            let end = word.trim_end_matches([')', ';', ',']).len();
+            let end = word.trim_end_matches([')', ';', ',', ':']).len();
             let start = usize::from(word.starts_with('('));
             if word.contains('`') || !word.contains(['_', '/']) {
                 return word.to_owned();
