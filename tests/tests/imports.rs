@@ -24,8 +24,9 @@ const CORE: &[&[&str]] = &[
 
 /// The same of board.
 const BOARD: &[&[&str]] = &[
-    &["client", "signals", "sys", "thread", "time", "unwinding"],
-    &["doorbell", "process_policy", "socket", "sysfs"],
+    &["client", "file", "signals", "sys", "thread", "time"],
+    &["cause", "doorbell", "process_policy", "sysfs"],
+    &["socket"],
     &["intake", "profile"],
     &["diag", "report"],
     &["engine"],
@@ -204,7 +205,8 @@ fn circle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
 fn upward(arrows: &BTreeMap<String, BTreeSet<String>>, layers: &[&[&str]]) -> Vec<String> {
     let layer = |name: &str| layers.iter().position(|layer| layer.contains(&name));
     let pairs = arrows.iter().flat_map(|(from, to)| to.iter().map(move |to| (from, to)));
-    let wrong = pairs.filter(|(from, to)| layer(from).is_none() || layer(to) >= layer(from));
+    let wrong =
+        pairs.filter(|(from, to)| layer(from).is_none() || layer(to).is_none() || layer(to) >= layer(from));
     wrong.map(|(from, to)| format!("{from} imports {to}")).collect()
 }
 

@@ -93,9 +93,19 @@ impl fmt::Display for SizingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::TooManyDevices { ports, per_port, limit } => {
-                write!(f, "{ports} ports with {per_port} devices each, but {limit} addresses: ")?;
+                return write!(
+                    f,
+                    "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): declare \
+                     fewer ports, a device class with fewer devices, or more buses"
+                );
             }
-            Self::BudgetTooLarge { bytes } => write!(f, "{bytes} bytes are needed: ")?,
+            Self::BudgetTooLarge { bytes } => {
+                return write!(
+                    f,
+                    "the receive buffer needs {bytes} bytes, but 1073741823 are possible: declare fewer ports, a \
+                     shorter stall or a slower device"
+                );
+            }
             Self::OutOfRange { found, min, max } => {
                 return write!(f, "{found} is out of range: write a number from {min} to {max}");
             }
