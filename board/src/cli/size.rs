@@ -58,16 +58,16 @@ impl Report<'_> {
         let (plug_events, unplug_events) = (plug.plug.own_count(), plug.unplug.own_count());
         each("ports", "USB ports", ports, &format_args!("{origin}; sysfs shows {}", found.ports))?;
         each("ports_in_sysfs", "", found.ports, &"")?;
-        let shown = format_args!("of a device in a port; sysfs shows {}", found.longest_devpath);
+        let shown = format!("of a device in a port; sysfs shows {}", found.longest_devpath);
         each("devpath_max_bytes", "longest devpath, bytes", *devpath_max, &shown)?;
         each("devpath_in_sysfs_bytes", "", found.longest_devpath, &"")?;
         let (stall, cycle) = (profile.max_stall_ms, plug.shortest_cycle_ms);
         each("max_stall_ms", "longest stall, ms", stall, &"for which the socket may go unread")?;
         each("shortest_cycle_ms", "shortest cycle, ms", cycle, &"from one plug to the next")?;
-        let events = format_args!("{plug_events} events, {device}");
+        let events = format!("{plug_events} events, {device}");
         each("plug_bytes", "one plug, bytes", budget.plug_bytes, &events)?;
         each("plug_events", "", plug_events, &"")?;
-        let events = format_args!("{unplug_events} events");
+        let events = format!("{unplug_events} events");
         each("unplug_bytes", "one unplug, bytes", budget.unplug_bytes, &events)?;
         each("unplug_events", "", unplug_events, &"")?;
         each("per_port_bytes", "", budget.per_port_bytes, &"")?;
@@ -82,12 +82,12 @@ impl Report<'_> {
         each("wanted_bytes", "wanted buffer, bytes", wanted, &"the largest of these, rounded up to 4096")?;
         each("request_bytes", "to ask for, bytes", request, &"SO_RCVBUF; the kernel doubles it")?;
         if let Some(max) = self.rmem_max {
-            let reach = format_args!("without CAP_NET_ADMIN a buffer of up to {}", u64::from(max) * 2);
+            let reach = format!("without CAP_NET_ADMIN a buffer of up to {}", u64::from(max) * 2);
             each("", "net.core.rmem_max, bytes", max, &reach)?;
         }
         each("granted_bytes", "the kernel gives, bytes", self.granted.0, &"to this process, now")?;
         if let Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } = self.filtering {
-            let limit = format_args!("at most; net.core.optmem_max is {optmem_max}");
+            let limit = format!("at most; net.core.optmem_max is {optmem_max}");
             each("", "filter, bytes", charge_bytes, &limit)?;
             each("", "headers decided, bytes", reach_bytes, &"longer ones are left out by this process")?;
         }
