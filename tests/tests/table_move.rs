@@ -251,3 +251,18 @@ fn i3_a_change_that_is_due_moves_along() {
     script.finish();
     assert!(script.told().contains(&"repair change /b/x".to_owned()));
 }
+
+/// The event of a changed medium has the `DISKSEQ` of the one before.
+#[test]
+fn i3_a_disk_whose_medium_was_changed_moves_with_what_is_below_it() {
+    let mut script = with(&[]);
+    script.event("add", "/a", &[("DISKSEQ", "1")]);
+    script.event("add", "/a/x", &[]);
+    script.event("change", "/a", &[("DISK_MEDIA_CHANGE", "1"), ("DISKSEQ", "1")]);
+    script.told();
+    script.moved("/a", "/b", &[("DISKSEQ", "2")]);
+    assert_eq!(
+        script.told(),
+        ["kernel remove /a/x", "kernel remove /a", "kernel add /b (move)", "kernel add /b/x"]
+    );
+}

@@ -2,7 +2,8 @@
 
 use sureplug_core::stream::{Look, ScanKind};
 use sureplug_core::time::Instant;
-use sureplug_tests::model::Script;
+use sureplug_core::uevent::Uevent;
+use sureplug_tests::model::{Script, uevent};
 
 type Roomy = Script<24, 4_096, 8_192, 1>;
 
@@ -311,4 +312,18 @@ fn a_device_whose_add_comes_during_a_resync_gets_no_change() {
     script.saw(("/b", &[], 2));
     script.finish();
     assert_eq!(script.told(), ["kernel add /b", "repair change /a"]);
+}
+
+/// The `remove` of the one before was lost, and so was the `add`.
+#[test]
+fn i4_a_directory_is_wanted_for_an_event_that_adds_another_device() {
+    let mut script = Roomy::new();
+    script.event_at("add", "/a", &[("IFINDEX", "1")], 1);
+    let wants = |action, index| {
+        let datagram = uevent(action, "/a", &[("IFINDEX", index)]);
+        script.stream.wants_directory(&Uevent::parse(&datagram).expect("an event"))
+    };
+    assert!(!wants("change", "1"));
+    assert!(wants("change", "2"));
+    assert!(!wants("remove", "2"));
 }

@@ -30,6 +30,8 @@ pub struct Rule {
     added: Vec<Vec<u8>>,
     /// Which were removed since somebody took them, and which device was believed there.
     pub removed: Vec<(Vec<u8>, Belief)>,
+    /// Devices that were told of as another one that was believed in their place.
+    pub mistaken: BTreeSet<Vec<u8>>,
 }
 
 pub(super) fn is_below(path: &[u8], above: &[u8]) -> bool {
@@ -78,6 +80,8 @@ impl Rule {
                 let belief = self.believed.get_mut(&path);
                 let belief = belief.unwrap_or_else(|| panic!("{uevent}, but not added"));
                 (belief.driver, belief.state) = (value(b"DRIVER"), value(b"STATE"));
+                let other = value(b"INCARNATION").filter(|incarnation| *incarnation != belief.incarnation);
+                self.mistaken.extend(other);
             }
         }
         // Where the description begins with another key, one that was heard of by a `change` first has that, too.

@@ -254,7 +254,9 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             let device = self.kernel.devices().get(&*String::from_utf8_lossy(path));
             // One that moves about may be back where it is said to have been.
             device.is_some_and(|device| {
+                // One that was taken for another is told anew when a scan tells them apart.
                 belief.incarnation == device.incarnation.to_string().as_bytes()
+                    && !self.readers[0].rule.mistaken.contains(&belief.incarnation)
                     && !self.kernel.has_moved(device.incarnation)
             })
         };

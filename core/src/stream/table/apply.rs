@@ -14,7 +14,11 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         match uevent.action() {
             Action::Add | Action::Move => true,
             Action::Remove if !uevent.is_synthetic() => false,
-            _ => self.slots.find(uevent.devpath(), State::Present).is_none(),
+            // Unless it is about the one that is present, it adds another one.
+            _ => {
+                let present = self.slots.find(uevent.devpath(), State::Present);
+                present.is_none_or(|index| !self.slots.agrees(index, uevent, &Description::of(uevent)))
+            }
         }
     }
 

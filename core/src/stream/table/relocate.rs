@@ -4,6 +4,7 @@ use core::num::NonZeroU64;
 
 use heapless::Vec;
 
+use super::properties::Description;
 use super::slot::{Index, Marks, Slot, State, Verdict};
 use super::step::{Effect, Origin, Out};
 use super::{DeviceTable, Order};
@@ -44,7 +45,11 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     /// is not known. Returns its inode.
     fn depart(&mut self, old_path: &[u8], uevent: &Uevent<'_>, out: Out<'_>) -> Option<NonZeroU64> {
         let present = self.slots.find(old_path, State::Present);
-        let old = present.filter(|&index| self.stays(index, uevent, None));
+        // The medium may be another one: the event of its change has the number of the one before.
+        let now = Description::of(uevent);
+        let old = present.filter(|&index| {
+            self.slots.slot(index).marks.verdict != Verdict::Doomed && self.slots.agrees(index, uevent, &now)
+        });
         if let (Some(replaced), None) = (present, old) {
             self.replace(replaced, out);
         }
