@@ -294,7 +294,7 @@ fn wait_until_childless(daemon: &mut Daemon) {
 }
 
 #[test]
-fn what_runs_leave_behind_is_reaped_where_it_becomes_a_child_of_the_daemon() {
+fn orphans_of_runs_are_reaped_by_the_daemon() {
     let Some(_turn) = own_sysfs("a hook that leaves children to PID 1") else { return };
     let script = Script::new("(sleep 0.5 &)\necho ran >>$LOG\n");
     let sysfs = few(20);

@@ -51,7 +51,7 @@ fn steady_is_on_and_needs_no_deadline() {
 fn a_repair_blinks_five_times_a_second_for_a_second_at_least() {
     use State::{High, Low};
     shows(&[High, Low, High, Low, High, Low, High, Low, High, Low, High], |indicator| {
-        indicator.show(Condition::Repairing, since_boot(1_000)).unwrap();
+        indicator.show(Condition::Resyncing, since_boot(1_000)).unwrap();
         // It took no time at all.
         let mut now = 1_000;
         while let Some(at) = indicator.wake_at() {

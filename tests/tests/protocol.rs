@@ -121,7 +121,7 @@ fn packets_that_no_broker_sends_are_errors() {
 }
 
 #[test]
-fn requests() {
+fn requests_are_parsed_or_refused_with_the_line() {
     let of = |names: &[&str]| {
         let names: Vec<_> = names.iter().map(|name| name.as_bytes()).collect();
         Selection::of(&names).expect("a selection")

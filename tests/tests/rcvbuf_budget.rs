@@ -100,7 +100,7 @@ fn a_budget_holds_what_was_captured() {
 }
 
 #[test]
-fn impossible_topologies() {
+fn impossible_topologies_are_errors() {
     let sized = |buses, ports| {
         Budget::new(&Requirements { topology: UsbTopology { buses, ports }, ..FOUR_PORTS }).map(|_| ())
     };
@@ -119,7 +119,7 @@ fn impossible_topologies() {
 }
 
 #[test]
-fn impossible_requirements() {
+fn impossible_requirements_are_errors() {
     for max_stall_ms in [0, 600_001] {
         let error = SizingError::OutOfRange { found: max_stall_ms, min: 1, max: 600_000 };
         assert_eq!(Budget::new(&Requirements { max_stall_ms, ..FOUR_PORTS }), Err(error));

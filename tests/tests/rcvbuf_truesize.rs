@@ -76,7 +76,7 @@ fn at_most_is_the_largest_of_all_smaller_heads() {
 
 proptest! {
     #[test]
-    fn grows_with_the_length(len in 0..=u32::MAX, more in 0..=u32::MAX) {
+    fn truesize_grows_with_the_length(len in 0..=u32::MAX, more in 0..=u32::MAX) {
         for abi in BITS_64.into_iter().chain(BITS_32).chain([SkbAbi::BOUND_64, SkbAbi::BOUND_32]) {
             prop_assert!(abi.truesize(len) <= abi.truesize(len.saturating_add(more)));
             prop_assert!(abi.truesize(len) >= len);

@@ -54,7 +54,7 @@ fn or_panic_states_the_message() {
 
 proptest! {
     #[test]
-    fn number_round_trip(number in MAX_STALL_MS) {
+    fn written_numbers_are_read_back(number in MAX_STALL_MS) {
         prop_assert_eq!(parse_u32(&number.to_string(), &MAX_STALL_MS), Ok(number));
     }
 

@@ -50,7 +50,7 @@ fn move_is_delivered_as_remove_and_add_with_descendants() {
 }
 
 #[test]
-fn to_where_it_is_is_a_change() {
+fn move_to_the_same_devpath_is_a_change() {
     let mut script = with(&["/a"]);
     script.moved("/a", "/a", &[("SUBSYSTEM", "net")]);
     script.event("move", "/a", &[("SUBSYSTEM", "net")]);

@@ -69,7 +69,7 @@ fn datagram(kernel: &str, scenario: &str, index: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_usb_device() {
+fn usb_device_has_its_numbers_and_no_driver() {
     let datagram = datagram("5.10-arm64", "kbd_plug", 0);
     let uevent = Uevent::parse(&datagram).expect("a uevent");
     assert_eq!(uevent.action(), Action::Add);
@@ -88,7 +88,7 @@ fn a_usb_device() {
 }
 
 #[test]
-fn a_usb_interface() {
+fn usb_interface_has_a_modalias_and_no_numbers() {
     let datagram = datagram("5.10-arm64", "kbd_plug", 2);
     let uevent = Uevent::parse(&datagram).expect("a uevent");
     assert_eq!(uevent.devtype(), Some(&b"usb_interface"[..]));
@@ -115,7 +115,7 @@ fn an_input_device_has_a_product_of_four_parts() {
 }
 
 #[test]
-fn a_partition_and_its_disk() {
+fn diskseq_belongs_to_the_disk_where_the_kernel_has_it() {
     let partition = datagram("5.10-arm64", "storage_ss_mbr4_plug", 16);
     let partition = Uevent::parse(&partition).expect("a uevent");
     assert_eq!(partition.devtype(), Some(&b"partition"[..]));

@@ -116,7 +116,7 @@ fn output(options: &Options) -> io::Result<Output> {
 fn system_log(options: &Options, undersized: &Undersized) -> Result<Option<SystemLog>, Failure> {
     let Some(kind) = options.log.system else { return Ok(None) };
     let mut log = SystemLog::open(kind).map_err(|error| format!("cannot open the log: {}", Cause(&error)))?;
-    if let Err(error) = log.is_heard() {
+    if let Err(error) = log.check_listener() {
         complain(&format_args!("warning: nobody takes lines at /dev/log: {error}; tried again with each"));
     }
     if undersized.is_any() {

@@ -148,8 +148,8 @@ impl Tracker {
             ScanKind::Settle => {}
         }
         if missing.is_none() && std::mem::take(&mut self.resync_pending) {
-            self.totals.repairs += 1;
-            self.totals.last_repair_us = micros(took);
+            self.totals.resyncs += 1;
+            self.totals.last_resync_us = micros(took);
         }
         match (missing, std::mem::replace(&mut self.missing, missing)) {
             (Some(now), before) if before != Some(now) => {
@@ -203,7 +203,7 @@ impl Tracker {
         if let Some((at, loss)) = loss {
             self.totals.last_loss_us = at.as_micros();
             self.totals.last_loss_events = u64::from(loss.dropped) + u64::from(loss.damaged);
-            self.totals.last_repair_us = 0;
+            self.totals.last_resync_us = 0;
             self.note(Notice::Loss { at, loss, resync });
         }
     }

@@ -255,7 +255,7 @@ impl fmt::Display for Millis {
 fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     let Totals { ended_by, received, lost, malformed, foreign, truncated, .. } = sum;
     let Totals { peak_queued, effective, longest_stall_us, max_stall_ms, .. } = sum;
-    let Totals { repairs, devices, untracked, unselected, output_missed, output_dropped, .. } = sum;
+    let Totals { resyncs, devices, untracked, unselected, output_missed, output_dropped, .. } = sum;
     let Totals { clients_missed, .. } = sum;
     writeln!(out, "sureplug: ended by {ended_by}")?;
     writeln!(
@@ -265,7 +265,7 @@ fn totals(out: &mut dyn Write, sum: &Totals) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "sureplug: {repairs} repairs, {devices} devices present, {untracked} without a place in the table; \
+        "sureplug: {resyncs} repairs, {devices} devices present, {untracked} without a place in the table; \
          {unselected} events of other subsystems left out; {clients_missed} events missed by applications; \
          {output_missed} events missed and {output_dropped} lines dropped by this output"
     )?;

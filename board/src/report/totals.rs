@@ -81,10 +81,10 @@ figures! {
     foreign: "foreign", "sureplug_messages_foreign_total", "Messages that the kernel did not send, ignored.", Counter, Whole;
     unknown_removals: "unknown_removals", "sureplug_unknown_removals_total", "Events that removed an unknown device, left out.", Counter, Whole;
     unacknowledged: "unacknowledged", "sureplug_uevents_unacknowledged", "Events lost or damaged since the last acknowledgement.", Gauge, Whole;
-    repairs: "repairs", "sureplug_repairs_total", "Scans of sysfs that resynced a loss.", Counter, Whole;
+    resyncs: "repairs", "sureplug_repairs_total", "Scans of sysfs that resynced a loss.", Counter, Whole;
     last_loss_us: "last_loss_monotonic_us", "sureplug_last_loss_monotonic_seconds", "Time of the last loss since boot; 0 without one.", Gauge, Micros;
     last_loss_events: "last_loss_events", "sureplug_last_loss_events", "Events of the last loss.", Gauge, Whole;
-    last_repair_us: "last_repair_us", "sureplug_last_repair_seconds", "Time that the scan took which resynced the last loss.", Gauge, Micros;
+    last_resync_us: "last_repair_us", "sureplug_last_repair_seconds", "Time that the scan took which resynced the last loss.", Gauge, Micros;
     unreadable: "unreadable", "sureplug_sysfs_unreadable", "Directories and devices that the last scan could not read.", Gauge, Whole;
     forged_lines: "forged_lines", "sureplug_sysfs_forged_lines_total", "Lines in sysfs that the kernel did not write, each time that they were read.", Counter, Whole;
     peak_queued: "peak_queued_bytes", "sureplug_rcvbuf_peak_queued_bytes", "Most that was seen queued in the receive buffer.", Gauge, Whole;

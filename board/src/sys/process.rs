@@ -106,7 +106,7 @@ pub fn discard_children() -> nix::Result<()> {
 /// # Errors
 ///
 /// What `sigaction(2)` says.
-pub fn hear_of_children() -> nix::Result<()> {
+pub fn enable_child_signals() -> nix::Result<()> {
     // SAFETY: the default action is no function of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)
 }
@@ -115,14 +115,14 @@ pub fn hear_of_children() -> nix::Result<()> {
 mod tests {
     use nix::sys::signal::{SigHandler, Signal, signal};
 
-    use super::{hear_of_children, set_realtime_priority};
+    use super::{enable_child_signals, set_realtime_priority};
 
     #[test]
-    fn children_are_heard_of() {
+    fn ignored_child_signals_are_enabled_again() {
         // SAFETY: neither action is a function of ours.
         let ignored = unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) };
         ignored.unwrap();
-        hear_of_children().unwrap();
+        enable_child_signals().unwrap();
         // SAFETY: as above.
         let before = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
         assert!(matches!(before, Ok(SigHandler::SigDfl)));

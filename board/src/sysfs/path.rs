@@ -103,7 +103,7 @@ mod tests {
     use super::{CAPACITY, SysfsPath, behind_ups};
 
     #[test]
-    fn put_together_and_emptied() {
+    fn path_is_set_from_its_parts_and_cleared() {
         let mut path = SysfsPath::new();
         assert_eq!((path.as_devpath(), path.relative()), (&b"/"[..], c""));
         path.set(&[b"class", b"/", b"net"]).unwrap();

@@ -89,7 +89,7 @@ mod tests {
     const LIMITS: Limits = Limits { floor: 2_304, default: 212_992, wanted: 413_696 };
 
     #[test]
-    fn in_words() {
+    fn verdict_states_what_is_wrong_with_a_socket() {
         for (effective, queued, drops, words) in [
             (Some(2_304), 0, 0, "floor: asked for 1152 or less"),
             (Some(2_240), 0, 0, "floor: asked for 1120 or less"),

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_none() {
+    fn lines_of_other_sockets_are_skipped() {
         for line in [
             "",
             "sk               Eth Pid        Groups   Rmem     Wmem     Dump     Locks    Drops    Inode",

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn both_orders_and_both_units() {
+    fn headers_are_read_in_both_byte_orders_and_both_time_units() {
         let mut header = file_header();
         let [ours, theirs] =
             [header, swapped(header, &[4, 2, 2, 4, 4, 4, 4])].map(|header| Format::of(&header).unwrap());

@@ -39,7 +39,7 @@ pub(super) struct Connection {
     /// What it is polled for.
     pub(super) interest: EpollFlags,
     /// Since when its send buffer has been full.
-    blocked_since: Option<Instant>,
+    full_since: Option<Instant>,
     has_asked: bool,
     /// Whether nothing can come from it any more.
     is_mute: bool,
@@ -71,7 +71,7 @@ pub(super) enum Turn {
     /// There is more to send at once.
     GoesOn,
     /// Its send buffer is full.
-    Blocked,
+    Backpressure,
     /// The connection is over.
     Over,
     /// The connection is over, since it is not served.
@@ -85,7 +85,7 @@ impl Connection {
             state: State::Waiting { until: now.after(REQUEST_WITHIN) },
             turn: Turn::Rests,
             interest: EpollFlags::EPOLLIN,
-            blocked_since: None,
+            full_since: None,
             has_asked: false,
             is_mute: false,
             missed: 0,
@@ -114,7 +114,7 @@ impl Connection {
     /// Returns when it is given up, since it has taken nothing of a finite answer.
     pub(super) fn gives_up_at(&self) -> Option<Instant> {
         let is_finite = self.waits_until().is_none() && !self.is_streaming();
-        self.blocked_since.filter(|_| is_finite).map(|since| since.after(GIVE_UP_AFTER))
+        self.full_since.filter(|_| is_finite).map(|since| since.after(GIVE_UP_AFTER))
     }
 
     /// Returns the packets sent and the events missed.
@@ -133,14 +133,14 @@ impl Connection {
     /// Notes how a turn ended; returns what to poll it for from now on, if that is something else.
     pub(super) fn settle(&mut self, turn: Turn) -> Option<EpollFlags> {
         match turn {
-            Turn::Blocked if self.turn == Turn::Blocked => {}
-            Turn::Blocked => self.blocked_since = Some(monotonic_now()),
-            _ => self.blocked_since = None,
+            Turn::Backpressure if self.turn == Turn::Backpressure => {}
+            Turn::Backpressure => self.full_since = Some(monotonic_now()),
+            _ => self.full_since = None,
         }
         self.turn = turn;
         let mut interest = EpollFlags::empty();
         interest.set(EpollFlags::EPOLLIN, !self.is_mute);
-        interest.set(EpollFlags::EPOLLOUT, turn == Turn::Blocked);
+        interest.set(EpollFlags::EPOLLOUT, turn == Turn::Backpressure);
         let before = std::mem::replace(&mut self.interest, interest);
         (interest != before).then_some(interest)
     }
@@ -212,7 +212,7 @@ impl Connection {
         };
         for _ in 0..PACKETS_A_TURN {
             if !self.socket.has_room() {
-                return Turn::Blocked;
+                return Turn::Backpressure;
             }
             let seq = self.socket.next_seq();
             let mut is_last = false;
@@ -256,7 +256,7 @@ impl Connection {
         let Self { socket, state: State::Asking { sent }, .. } = self else { return Turn::Over };
         loop {
             if !socket.has_room() {
-                return Turn::Blocked;
+                return Turn::Backpressure;
             }
             let seq = socket.next_seq();
             let packet = match *sent {
@@ -285,7 +285,7 @@ impl Connection {
         }
         if !self.socket.has_room() {
             self.state = State::Refused(reason);
-            return Turn::Blocked;
+            return Turn::Backpressure;
         }
         self.socket.send(protocol::error(buffer, reason.refusal(), &reason, self.socket.next_seq()));
         Turn::Refused

@@ -228,7 +228,7 @@ impl Service for Broker {
             // Aside, so that an answer can list the others.
             let Some(mut connection) = self.connections[number].take() else { continue };
             let turn = match connection.turn {
-                Turn::Blocked => None,
+                Turn::Backpressure => None,
                 _ if connection.is_asking() => Some(self.answer(&mut connection, context)),
                 _ => Some(connection.deliver(context, &mut self.buffer)),
             };

@@ -115,7 +115,7 @@ impl Hook {
         if !program.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
-        sys::hear_of_children()?;
+        sys::enable_child_signals()?;
         let children = SigSet::from_iter([Signal::SIGCHLD]);
         children.thread_block()?;
         let children = SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;

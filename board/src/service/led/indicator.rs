@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! steady      ████████████████████   on
-//! repairing   ██  ██  ██  ██  ██     five times a second, for a second at least
+//! resyncing   ██  ██  ██  ██  ██     five times a second, for a second at least
 //! lossy       ██████████          █   once a second: events were lost since somebody acknowledged it
 //! ```
 
@@ -11,11 +11,11 @@ use std::time::Duration;
 use embedded_hal::digital::OutputPin;
 use sureplug_core::time::Instant;
 
-/// For how long a repair is shown at least: most take some milliseconds.
-const REPAIR_SHOWN: Duration = Duration::from_secs(1);
+/// For how long a resync is shown at least: most take some milliseconds.
+const RESYNC_SHOWN: Duration = Duration::from_secs(1);
 
-/// Half a period while a repair is shown.
-const REPAIRING: Duration = Duration::from_millis(100);
+/// Half a period while a resync is shown.
+const RESYNCING: Duration = Duration::from_millis(100);
 
 /// Half a period while a loss is shown.
 const LOSSY: Duration = Duration::from_millis(500);
@@ -25,9 +25,9 @@ const LOSSY: Duration = Duration::from_millis(500);
 pub enum Condition {
     /// All is well.
     Steady,
-    /// What was lost is being repaired.
-    Repairing,
-    /// Events were lost, and repaired, since that was last acknowledged.
+    /// A resync is due or under way.
+    Resyncing,
+    /// Events were lost, and resynced, since the last acknowledgement.
     Lossy,
 }
 
@@ -59,13 +59,13 @@ pub struct Indicator<P> {
     is_on: Option<bool>,
     /// When it is switched over next.
     next: Option<Instant>,
-    repair_until: Instant,
+    resync_shown_until: Instant,
 }
 
 impl<P: OutputPin> Indicator<P> {
     /// Behind a pin that is high when the LED is on. Nothing is driven before something is shown.
     pub const fn new(pin: P) -> Self {
-        Self { pin, shown: None, is_on: None, next: None, repair_until: Instant::BOOT }
+        Self { pin, shown: None, is_on: None, next: None, resync_shown_until: Instant::BOOT }
     }
 
     /// Shows how things are now: to be called when that changes, and when it [is due](Self::wake_at).
@@ -74,13 +74,13 @@ impl<P: OutputPin> Indicator<P> {
     ///
     /// The pin's; the pattern goes on all the same.
     pub fn show(&mut self, condition: Condition, now: Instant) -> Result<(), P::Error> {
-        if condition == Condition::Repairing {
-            self.repair_until = now.after(REPAIR_SHOWN);
+        if condition == Condition::Resyncing {
+            self.resync_shown_until = now.after(RESYNC_SHOWN);
         }
-        let condition = if now < self.repair_until { Condition::Repairing } else { condition };
+        let condition = if now < self.resync_shown_until { Condition::Resyncing } else { condition };
         let half = match condition {
             Condition::Steady => None,
-            Condition::Repairing => Some(REPAIRING),
+            Condition::Resyncing => Some(RESYNCING),
             Condition::Lossy => Some(LOSSY),
         };
         if self.shown.replace(condition) != Some(condition) {

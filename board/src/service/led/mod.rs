@@ -83,7 +83,7 @@ impl StatusLed {
 /// Returns what the LED shows.
 const fn condition(health: Health) -> Condition {
     match (health.agreement, health.unacknowledged) {
-        (Agreement::Lossy, _) => Condition::Repairing,
+        (Agreement::Lossy, _) => Condition::Resyncing,
         (_, 0) if !health.is_limited() => Condition::Steady,
         (_, _) => Condition::Lossy,
     }

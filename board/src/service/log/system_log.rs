@@ -88,12 +88,12 @@ impl SystemLog {
         })
     }
 
-    /// Whether somebody takes lines now; one who comes later is found all the same.
+    /// Checks that a daemon listens at the socket. One that starts later receives lines all the same.
     ///
     /// # Errors
     ///
     /// What the system says of `/dev/log`.
-    pub fn is_heard(&self) -> io::Result<()> {
+    pub fn check_listener(&self) -> io::Result<()> {
         if self.kind == LogKind::Syslog {
             let probe = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
             connect(probe.as_raw_fd(), &self.address)?;

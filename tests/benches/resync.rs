@@ -1,4 +1,4 @@
-//! How long a repair takes, from the first look at sysfs to the last step that is told, and how that grows with the number
+//! How long a resync takes, from the first look at sysfs to the last delivery, and how that grows with the number
 //! of devices. Fails if a scan makes more system calls for each device than its limit.
 
 use std::path::Path;
@@ -15,12 +15,12 @@ use sureplug_tests::stand_in::StandIn;
 const ROUNDS: usize = 7;
 
 fn main() -> ExitCode {
-    let Some(_turn) = own_sysfs("the bench of a repair") else { return ExitCode::SUCCESS };
+    let Some(_turn) = own_sysfs("the bench of a resync") else { return ExitCode::SUCCESS };
     let _ = sureplug("");
-    println!("median of {ROUNDS} repairs");
+    println!("median of {ROUNDS} resyncs");
     let times = [100, 200, 400].map(|devices| {
         let sysfs = stand_in(devices);
-        let (kept, ms) = repair(Some(sysfs.path()));
+        let (kept, ms) = resync(Some(sysfs.path()));
         assert_eq!(kept, devices, "devices");
         println!(
             "a sysfs of {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device",
@@ -29,11 +29,11 @@ fn main() -> ExitCode {
         ms
     });
     for taps in [0, 400] {
-        let names: Vec<String> = (0..taps).map(|number| format!("repair{number}")).collect();
+        let names: Vec<String> = (0..taps).map(|number| format!("resync{number}")).collect();
         for name in &names {
             NetDevice::tap(name).and_then(NetDevice::leave).expect("a tap");
         }
-        let (kept, ms) = repair(None);
+        let (kept, ms) = resync(None);
         println!(
             "the kernel's, {kept:>4} devices  {ms:>6.2} ms  {:>5.1} us a device",
             ms * 1e3 / f64::from(kept)
@@ -64,8 +64,8 @@ fn stand_in(devices: u32) -> StandIn {
     sysfs
 }
 
-/// Devices that were there, and the median time of a repair in milliseconds, as the daemon says them.
-fn repair(sysfs: Option<&Path>) -> (u32, f64) {
+/// Devices that were there, and the median time of a resync in milliseconds, as the daemon states them.
+fn resync(sysfs: Option<&Path>) -> (u32, f64) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_small_buffer"));
     command.arg("1024");
     if let Some(sysfs) = sysfs {

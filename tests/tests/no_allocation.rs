@@ -1,4 +1,4 @@
-//! I6: once it has started, the daemon allocates nothing, through whatever storm, overrun and repair. Its
+//! I6: once it has started, the daemon allocates nothing, through whatever storm, overrun and resync. Its
 //! allocator is counted in this process, and its calls of `brk` and `mmap` in another.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -159,7 +159,7 @@ fn led(sysfs: &Path) -> StatusLed {
     StatusLed::of_sysfs(sysfs, "status").expect("an LED")
 }
 
-fn nothing_is_allocated_through_storm_overrun_and_repair() {
+fn nothing_is_allocated_through_storm_overrun_and_resync() {
     // In all threads: else one of ours would take the hook's ends.
     SigSet::from_iter([Signal::SIGCHLD]).thread_block().expect("a signal that can be blocked");
     let signals = Daemon::take_signals().expect("a signalfd");
@@ -196,7 +196,7 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
             is_ready.recv().expect("it started");
             COUNTING.store(true, Ordering::Relaxed);
             storm();
-            wait_until("it was repaired", || seen.overruns.load(Ordering::Relaxed) > 0);
+            wait_until("it has resynced", || seen.overruns.load(Ordering::Relaxed) > 0);
             // The scan behind the burst as well.
             thread::sleep(Duration::from_millis(2_500));
             COUNTING.store(false, Ordering::Relaxed);
@@ -226,17 +226,17 @@ fn nothing_is_allocated_through_storm_overrun_and_repair() {
     let allocations = ALLOCATIONS.load(Ordering::Relaxed);
     let written = fs::metadata(&file).expect("the metrics").modified().expect("a time");
     assert!(begun + Duration::from_secs(1) < written, "the metrics were not written again");
-    let Totals { received, lost, repairs, .. } = totals;
+    let Totals { received, lost, resyncs, .. } = totals;
     println!(
-        "{received} events, {lost} lost, {overruns} overruns, {repairs} repairs, {answers} clients: {allocations} \
+        "{received} events, {lost} lost, {overruns} overruns, {resyncs} resyncs, {answers} clients: {allocations} \
          allocations"
     );
     assert!(answers > 50, "few clients came");
-    assert!(received > 100 && lost > 100 && repairs > 0, "nothing to speak of happened");
+    assert!(received > 100 && lost > 100 && resyncs > 0, "nothing to speak of happened");
     assert_eq!(allocations, 0);
 }
 
-fn nothing_is_mapped_through_storm_overrun_and_repair() {
+fn nothing_is_mapped_through_storm_overrun_and_resync() {
     let trace = tempfile::NamedTempFile::new().expect("a file");
     let mut command = Command::new("strace");
     command
@@ -266,7 +266,7 @@ fn nothing_is_mapped_through_storm_overrun_and_repair() {
         wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));
         let clients = scope.spawn(|| come_and_go(&path, &is_over));
         storm();
-        wait_until("it was repaired", || seen.overruns.load(Ordering::Relaxed) > 0);
+        wait_until("it has resynced", || seen.overruns.load(Ordering::Relaxed) > 0);
         is_over.store(true, Ordering::Relaxed);
         assert!(clients.join().expect("they were served") > 10);
         drop(child);
@@ -292,10 +292,10 @@ fn nothing_is_mapped_through_storm_overrun_and_repair() {
 fn main() {
     IS_OURS.set(true);
     let Some(_turn) = own_sysfs("the daemon's memory in a storm") else { return };
-    nothing_is_mapped_through_storm_overrun_and_repair();
-    println!("nothing_is_mapped_through_storm_overrun_and_repair ... ok");
+    nothing_is_mapped_through_storm_overrun_and_resync();
+    println!("nothing_is_mapped_through_storm_overrun_and_resync ... ok");
     let _ = std::io::stdout().flush();
     IS_OURS.set(false);
-    nothing_is_allocated_through_storm_overrun_and_repair();
-    eprintln!("nothing_is_allocated_through_storm_overrun_and_repair ... ok");
+    nothing_is_allocated_through_storm_overrun_and_resync();
+    eprintln!("nothing_is_allocated_through_storm_overrun_and_resync ... ok");
 }
