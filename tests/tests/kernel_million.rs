@@ -82,5 +82,5 @@ fn i2_i6_a_million_events_are_received_or_lost_and_memory_stays() {
     // All memory is had at the start; what is used of it for the first time may still come.
     assert!(last.anonymous_kb <= first.anonymous_kb + 16, "it grows: {samples:?}");
     // Without the program's file, whose share depends on the page cache.
-    assert!(last.anonymous_kb <= 704, "{last:?}");
+    assert!(last.anonymous_kb <= 768, "{last:?}");
 }
