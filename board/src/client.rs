@@ -23,6 +23,8 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, co
 use sureplug_core::protocol::{BrokerPacket, MAX_PACKET_BYTES};
 use sureplug_core::selection::Selection;
 
+use crate::sys::retry;
+
 /// Where the daemon's socket is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/run/sureplug/events";
 
@@ -120,13 +122,12 @@ impl Client {
     }
 
     fn read(&mut self, flags: MsgFlags) -> io::Result<Option<BrokerPacket<'_>>> {
-        let length = loop {
-            match recv(self.socket.as_raw_fd(), &mut self.buffer[..], flags) {
-                // The second: it did not take all that was sent to it. What it has said comes all the same.
-                Err(Errno::EINTR | Errno::ECONNRESET) => {}
-                other => break other?,
-            }
-        };
+        let mut receive = || retry(|| recv(self.socket.as_raw_fd(), &mut self.buffer[..], flags));
+        let length = match receive() {
+            // It did not take all that was sent to it. What it has said comes all the same.
+            Err(Errno::ECONNRESET) => receive(),
+            result => result,
+        }?;
         if length == 0 {
             return Ok(None);
         }

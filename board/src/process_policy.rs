@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use nix::errno::Errno;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 
 use crate::file;
@@ -31,19 +30,9 @@ pub struct PolicyError {
 }
 
 impl PolicyError {
-    fn memory(errno: Errno) -> Self {
-        let cure = "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)";
-        Self { option: "--lock-memory", error: errno.into(), cure }
-    }
-
-    const fn priority(error: io::Error) -> Self {
+    fn priority(error: io::Error) -> Self {
         let cure = "give sureplug CAP_SYS_NICE, or an RLIMIT_RTPRIO (LimitRTPRIO=)";
         Self { option: "--intake-priority", error, cure }
-    }
-
-    const fn score(error: io::Error) -> Self {
-        let cure = "give sureplug CAP_SYS_RESOURCE, or ask for no less than it has";
-        Self { option: "--oom-score-adj", error, cure }
     }
 }
 
@@ -64,12 +53,15 @@ impl ProcessPolicy {
     /// The first that was refused.
     pub fn apply(&self) -> Result<(), PolicyError> {
         if let Some(score) = self.oom_score_adj {
+            let cure = "give sureplug CAP_SYS_RESOURCE, or ask for no less than it has";
             file::write_text(Path::new("/proc/self/oom_score_adj"), &score.to_string())
-                .map_err(PolicyError::score)?;
+                .map_err(|error| PolicyError { option: "--oom-score-adj", error, cure })?;
         }
         if self.lock_memory {
             // What is mapped later as well: stacks of threads, and tables that are filled as they are used.
-            mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE).map_err(PolicyError::memory)?;
+            let cure = "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)";
+            mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
+                .map_err(|errno| PolicyError { option: "--lock-memory", error: errno.into(), cure })?;
         }
         Ok(())
     }

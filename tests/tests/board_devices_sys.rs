@@ -97,7 +97,7 @@ fn the_devices_are_those_that_a_naive_walk_finds() {
         let is_known = |place| before.contains_key(place) || after.contains_key(place);
         assert!(scanned.keys().filter(|place| !is_known(place)).count() <= PASSING, "more than there are");
     }
-    assert_eq!(devices.trouble_count(), 0);
+    assert_eq!(devices.missing(), None);
 }
 
 #[test]

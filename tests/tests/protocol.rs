@@ -92,15 +92,15 @@ fn markers_say_what_they_mean() {
     assert_eq!(kind(protocol::end(&mut buffer, false, 2)), "End");
     assert_eq!(kind(protocol::missed(&mut buffer, 17, 3)), "Missed { events: 17 }");
     assert_eq!(kind(protocol::reset(&mut buffer, 4)), "Reset");
-    let packet = protocol::error(&mut buffer, Refusal::Busy, &"one\0two", 5);
+    let packet = protocol::error(&mut buffer, Refusal::Busy { clients: 16 }, 5);
     let PacketKind::Error { reason, message } = BrokerPacket::parse(packet).expect("a message").kind() else {
         panic!()
     };
-    assert_eq!((reason, message), (&b"busy"[..], &b"onetwo"[..]));
-    let packet = protocol::status(&mut buffer, b"/sureplug/x", &[("A", &1), ("B", &"two")], 6);
+    assert_eq!((reason, message), (&b"busy"[..], &b"16 clients are served already: end one of them"[..]));
+    let packet = protocol::status(&mut buffer, b"/sureplug/x", &[("A", &1), ("B", &"one\0two")], 6);
     let message = BrokerPacket::parse(packet).expect("a message");
     assert!(matches!(message.kind(), PacketKind::Status));
-    assert_eq!(message.uevent().property(b"B"), Some(&b"two"[..]));
+    assert_eq!(message.uevent().property(b"B"), Some(&b"onetwo"[..]));
     assert_eq!(message.seq(), Some(6));
     // What a later version may say.
     let later = b"later@/sureplug\0ACTION=later\0DEVPATH=/sureplug\0SUBSYSTEM=sureplug\0SUREPLUG_NEW=1\0";

@@ -161,15 +161,11 @@ fn print(text: &str) -> Result<bool, Failure> {
 }
 
 fn print_to(output: &mut Output, text: &str) -> Result<bool, Failure> {
-    let mut bytes = text.as_bytes();
-    while !bytes.is_empty() {
-        match output.write(bytes) {
-            Ok(length) => bytes = &bytes[length..],
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(false),
-            Err(error) => return Err(format_args!("cannot write to standard output: {error}").into()),
-        }
+    match output.write_all(text.as_bytes()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(format_args!("cannot write to standard output: {error}").into()),
     }
-    Ok(true)
 }
 
 /// Prints all that a command has to show.

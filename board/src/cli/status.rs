@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use sureplug_core::bytes::decimal;
 use sureplug_core::protocol::PacketKind;
 use sureplug_core::uevent::{Escaped, Uevent};
 
@@ -9,7 +10,7 @@ use super::monitor::{is_unserved, receive_all};
 use super::options::Options;
 use super::{Command, Exit, Failure, print};
 use crate::client::Client;
-use crate::report::object::string;
+use crate::report::object::Object;
 
 pub(super) const COMMAND: Command = Command {
     usage: "status",
@@ -45,32 +46,21 @@ fn run(options: &Options) -> Result<Exit, Failure> {
 /// Writes one part of the daemon: itself, a client, or a port.
 fn part(out: &mut String, figures: &Uevent<'_>, is_json: bool) -> fmt::Result {
     let name = figures.devpath().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    if is_json {
-        out.push_str("{\"kind\":\"status\",\"part\":");
-        string(out, name)?;
-    } else {
+    let is_word = |key: &[u8]| key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let properties = figures.properties().filter(|p| !HEADING.contains(&p.key) && is_word(p.key));
+    let mut figures = properties.map(|p| (Escaped(p.key).to_string().to_ascii_lowercase(), p.value));
+    if !is_json {
         writeln!(out, "{}", Escaped(name))?;
+        return figures.try_for_each(|(key, value)| writeln!(out, "  {key:<24} {}", Escaped(value)));
     }
-    for property in figures.properties() {
-        if HEADING.contains(&property.key) {
-            continue;
-        }
-        let key = property.key.to_ascii_lowercase();
-        if !is_json {
-            writeln!(out, "  {:<24} {}", Escaped(&key).to_string(), Escaped(property.value))?;
-            continue;
-        }
-        out.push(',');
-        string(out, &key)?;
-        out.push(':');
-        // A number of JSON has no zeros in front.
-        match property.value {
-            digits @ ([b'0'] | [b'1'..=b'9', ..]) if digits.iter().all(u8::is_ascii_digit) => {
-                write!(out, "{}", Escaped(digits))?;
-            }
-            other => string(out, other)?,
-        }
+    let mut object = Object::begin(out, "status");
+    object.bytes("part", name);
+    for (key, value) in figures {
+        match decimal::<u64>(value) {
+            // A number of JSON has no zeros in front.
+            Some(number) if value.len() == 1 || value[0] != b'0' => object.numbers(&[(&*key, number)]),
+            _ => object.bytes(&key, value),
+        };
     }
-    out.push_str(if is_json { "}\n" } else { "" });
-    Ok(())
+    object.end()
 }

@@ -6,21 +6,22 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::signalfd::SignalFd;
+use nix::unistd::write;
+use sureplug_core::bytes::array;
 use sureplug_core::time::{Instant, micros};
 
 use super::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
 use crate::doorbell::poll_out;
 use crate::file::{self, Usable};
-use crate::intake::{Intake, Observation, Observed};
+use crate::intake::{Intake, Observation, Observed, RECORDS_A_TURN};
+use crate::sys::retry;
 use crate::time::monotonic_now;
 
 /// Bytes that are written at a time at most; a packet more can be waiting.
 const BUFFER_BYTES: usize = 60 * 1024;
-
-/// Records that are taken before the signals are looked at again.
-const RECORDS_A_TURN: usize = 256;
 
 /// For how long the reader of a FIFO may take nothing after a signal.
 const LAST_WAIT_MS: u16 = 1_000;
@@ -123,14 +124,11 @@ impl Recording {
         let mut done = 0;
         let mut result = Ok(());
         while done < self.waiting.len() {
-            match self.file.write(&self.waiting[done..]) {
+            match retry(|| write(&self.file, &self.waiting[done..])) {
                 Ok(0) => result = Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => done += bytes,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    result = self.wait_for_reader(signals, is_ending);
-                }
-                Err(error) => result = Err(error),
+                Err(Errno::EAGAIN) => result = self.wait_for_reader(signals, is_ending),
+                Err(errno) => result = Err(errno.into()),
             }
             if result.is_err() {
                 break;
@@ -158,7 +156,7 @@ impl Recording {
         let (mut seen, mut whole) = (0, 0);
         let mut rest = &self.waiting[..];
         while let Some(header) = rest.first_chunk::<PACKET_HEADER_BYTES>() {
-            let captured = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+            let captured = u32::from_le_bytes(array(&header[8..]));
             let length = PACKET_HEADER_BYTES + captured as usize;
             if seen + length <= written {
                 whole += length;

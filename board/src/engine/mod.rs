@@ -22,7 +22,7 @@ use sureplug_core::stream::{Agreement, DeliveryBuffer, ScanKind};
 pub use notices::{NoticeReader, Notices};
 pub use service::{Context, Health, Service};
 
-use crate::intake::Intake;
+use crate::intake::{Intake, RECORDS_A_TURN};
 use crate::profile::Sizing;
 use crate::report::{Notice, Totals};
 use crate::socket::reach;
@@ -32,9 +32,6 @@ use tracker::Tracker;
 
 const SIGINT: u32 = nix::libc::SIGINT.cast_unsigned();
 const SIGUSR1: u32 = nix::libc::SIGUSR1.cast_unsigned();
-
-/// Records that are taken before the signals are looked at again.
-const RECORDS_A_TURN: usize = 256;
 
 /// What is polled that is no service. A service is polled with its number.
 const BELL: u64 = u64::MAX;

@@ -25,6 +25,9 @@ use crate::doorbell::{Doorbell, poll_in};
 use crate::socket::{BATCH_MESSAGES, UeventSocket};
 use ring::Reader;
 
+/// Records that an engine takes before it looks at its signals again.
+pub const RECORDS_A_TURN: usize = 256;
+
 /// What the intake counts; each number only grows.
 #[derive(Debug, Default)]
 pub struct Counters {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use rtrb::{Consumer, Producer, RingBuffer};
+use sureplug_core::bytes::array;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::netlink::Sender;
 use sureplug_core::time::Instant;
@@ -185,11 +186,6 @@ fn record<'r>(header: &[u8; HEADER_BYTES], datagram: &'r [u8]) -> Observation<'r
         }
     };
     Observation { at: Instant::from_nanos(u64::from_ne_bytes(array(&header[STAMP]))), what }
-}
-
-/// The caller gives a slice of `N` bytes.
-fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    std::array::from_fn(|i| bytes[i])
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
 use std::fmt::{self, Display};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use heapless::Vec;
@@ -228,10 +230,8 @@ impl Undersized {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunEnd {
-    /// By itself, with that exit code.
-    Exited(i32),
-    /// By that signal, which was not the daemon's.
-    Killed(i32),
+    /// By itself, or by a signal that was not the daemon's.
+    Ended(ExitStatus),
     /// It took longer than that, and was killed with its whole process group.
     TimedOut(Duration),
     /// It could not be started.
@@ -241,8 +241,10 @@ pub enum RunEnd {
 impl Display for RunEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exited(code) => write!(f, "exit code {code}"),
-            Self::Killed(signal) => write!(f, "killed by signal {signal}"),
+            Self::Ended(status) => match status.signal() {
+                Some(signal) => write!(f, "killed by signal {signal}"),
+                None => write!(f, "exit code {}", status.code().unwrap_or_default()),
+            },
             Self::TimedOut(after) => {
                 write!(f, "killed, since it took more than {} ms", micros(*after) / 1_000)
             }
@@ -269,10 +271,10 @@ pub struct HookRun {
 }
 
 impl HookRun {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             at: Instant::BOOT,
-            end: RunEnd::Exited(0),
+            end: RunEnd::Ended(ExitStatus::default()),
             header: Vec::new(),
             output: Vec::new(),
             dropped_bytes: 0,

@@ -17,7 +17,7 @@ use nix::sys::socket::{MsgFlags, send};
 pub use directory::{read_directory, read_link};
 pub use ioctl::{interface_index, interface_is_up, owning_user_namespace, unread_bytes, window_size};
 pub use process::{
-    Ended, descriptor_limit, discard_children, enable_child_signals, ended, reap, set_realtime_priority,
+    descriptor_limit, discard_children, enable_child_signals, ended, reap, set_realtime_priority,
     take_descriptor,
 };
 pub use socket::{MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs};

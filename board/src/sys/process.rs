@@ -1,5 +1,7 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -46,45 +48,28 @@ pub fn descriptor_limit() -> u64 {
     limit.rlim_cur.into()
 }
 
-/// How a child ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// By itself, with this exit code.
-    Exited(i32),
-    /// By this signal. A number, since `nix` has no names for real-time signals.
-    Killed(i32),
-}
-
 /// Returns how a child of this process ended, once; `None` while it runs. A child that was waited for elsewhere counts as
 /// one that exited with 0, since its status is gone.
 #[must_use]
-pub fn ended(child: Pid) -> Option<Ended> {
+pub fn ended(child: Pid) -> Option<ExitStatus> {
     let mut status = 0;
     // SAFETY: `status` is valid for writes.
     let result = unsafe { libc::waitpid(child.as_raw(), &raw mut status, libc::WNOHANG) };
     match Errno::result(result) {
-        Err(Errno::ECHILD) => Some(Ended::Exited(0)),
+        Err(Errno::ECHILD) => Some(ExitStatus::default()),
         Err(_) | Ok(0) => None,
-        Ok(_) => Some(how(status)),
-    }
-}
-
-fn how(status: libc::c_int) -> Ended {
-    if libc::WIFSIGNALED(status) {
-        Ended::Killed(libc::WTERMSIG(status))
-    } else {
-        Ended::Exited(libc::WEXITSTATUS(status))
+        Ok(_) => Some(ExitStatus::from_raw(status)),
     }
 }
 
 /// Waits for one child of this process that has ended, whichever it is; `None` if there is none. PID 1 and a subreaper
 /// (`PR_SET_CHILD_SUBREAPER` of prctl(2)) have the children of processes that ended before theirs as well.
 #[must_use]
-pub fn reap() -> Option<(Pid, Ended)> {
+pub fn reap() -> Option<(Pid, ExitStatus)> {
     let mut status = 0;
     // SAFETY: `status` is valid for writes.
     let child = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-    (child > 0).then(|| (Pid::from_raw(child), how(status)))
+    (child > 0).then(|| (Pid::from_raw(child), ExitStatus::from_raw(status)))
 }
 
 /// Has the kernel discard children when they end, and discards those that have ended: for a process that starts none,

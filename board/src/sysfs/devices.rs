@@ -180,13 +180,6 @@ impl Devices {
         self.read_at(devpath, subsystem)
     }
 
-    /// How often something was there but could not be read: a directory, which does not end the enumeration,
-    /// or a device.
-    #[must_use]
-    pub const fn trouble_count(&self) -> u64 {
-        self.troubles.faults.count
-    }
-
     /// Returns what the scan since the last [`rewind`](Self::rewind) could not read; `None` if it read everything.
     #[must_use]
     pub const fn missing(&self) -> Option<Missing> {

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use heapless::Vec;
 use nix::errno::Errno;
 use nix::libc;
 
@@ -12,43 +13,30 @@ const CAPACITY: usize = libc::PATH_MAX as usize;
 
 /// A path below the root of sysfs. It begins with `/`, as a devpath does, and is followed by a NUL, as the
 /// kernel wants it.
-pub(super) struct SysfsPath {
-    bytes: Box<[u8]>,
-    /// Without the NUL, and 1 at least: the `/`.
-    length: usize,
-}
+pub(super) struct SysfsPath(Box<Vec<u8, CAPACITY>>);
 
 impl SysfsPath {
     pub(super) fn new() -> Self {
-        let mut bytes = vec![0; CAPACITY].into_boxed_slice();
-        bytes[0] = b'/';
-        Self { bytes, length: 1 }
+        let mut path = Self(Box::default());
+        path.clear();
+        path
     }
 
     /// Empties it: nothing is there.
     pub(super) fn clear(&mut self) {
-        self.end_at(1);
+        self.0.clear();
+        let _ = self.0.extend_from_slice(b"/\0");
     }
 
     /// Puts it together from parts, behind the `/`. It is empty after an error.
     pub(super) fn set(&mut self, parts: &[&[u8]]) -> nix::Result<()> {
-        self.clear();
-        if parts.iter().any(|part| part.contains(&0)) {
-            return Err(Errno::EINVAL);
-        }
-        let mut end = 1;
-        for part in parts {
-            // Not into the last byte, which is the NUL's.
-            let room = self.bytes[end..CAPACITY - 1].get_mut(..part.len());
-            let Some(room) = room else {
-                self.clear();
-                return Err(Errno::ENAMETOOLONG);
-            };
-            room.copy_from_slice(part);
-            end += part.len();
-        }
-        self.end_at(end);
-        Ok(())
+        self.0.truncate(1);
+        let result = parts.iter().try_for_each(|part| match part.contains(&0) {
+            true => Err(Errno::EINVAL),
+            false => self.0.extend_from_slice(part).map_err(|_| Errno::ENAMETOOLONG),
+        });
+        let result = result.and_then(|()| self.0.push(0).map_err(|_| Errno::ENAMETOOLONG));
+        result.inspect_err(|_| self.clear())
     }
 
     /// Makes it that of a devpath.
@@ -59,31 +47,27 @@ impl SysfsPath {
     /// Makes it that of the device which a link points to. `false`, and empty, if that is no device; it is
     /// empty after an error too.
     pub(super) fn follow(&mut self, link: &Entry<'_>) -> nix::Result<bool> {
-        let length = link.read_target(&mut self.bytes[1..]);
-        let end = 1 + length.unwrap_or(0);
-        let target = &self.bytes[1..end];
+        let mut target = [0; CAPACITY - 1];
+        self.clear();
+        let length = link.read_target(&mut target)?;
+        let target = &target[..length];
         let below = behind_ups(target);
         let is_device = below.len() < target.len()
             && below.strip_prefix(b"devices/").is_some_and(|device| !device.is_empty());
-        let start = if is_device { end - below.len() } else { end };
-        self.bytes.copy_within(start..end, 1);
-        self.end_at(1 + end - start);
-        length.map(|_| is_device)
+        if is_device {
+            self.set(&[below])?;
+        }
+        Ok(is_device)
     }
 
     /// With the `/` in front.
     pub(super) fn as_devpath(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        &self.0[..self.0.len() - 1]
     }
 
     /// Without it, to be opened below the root.
     pub(super) fn relative(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes[1..]).unwrap_or_default()
-    }
-
-    fn end_at(&mut self, end: usize) {
-        self.bytes[end] = 0;
-        self.length = end;
+        CStr::from_bytes_until_nul(&self.0[1..]).unwrap_or_default()
     }
 }
 

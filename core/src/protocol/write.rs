@@ -1,6 +1,6 @@
 use core::fmt::{self, Write};
 
-use super::{DEVPATH, MAX_PACKET_BYTES, OUT_OF_DATE, SUBSYSTEM, VERSION};
+use super::{DEVPATH, MAX_PACKET_BYTES, OUT_OF_DATE, RequestError, SUBSYSTEM, VERSION};
 use crate::stream::{DeviceEvent, OWN_PREFIX};
 use crate::uevent::Property;
 
@@ -10,15 +10,18 @@ const TRUNCATED: &[u8] = b"SUREPLUG_TRUNCATED=yes\0";
 /// Bytes of the longest number, with its NUL.
 const NUMBER_BYTES: usize = 21;
 
-/// Why a client is not served, as the property `SUREPLUG_ERROR` has it.
+/// Why a client is not served: a word for the property `SUREPLUG_ERROR`, and as text the sentence for `SUREPLUG_MESSAGE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {
     /// As many are served as can be.
-    Busy,
+    Busy {
+        /// How many.
+        clients: usize,
+    },
     /// What it sent is no request.
-    BadRequest,
+    BadRequest(RequestError),
     /// It sent more than one packet.
     SecondRequest,
     /// The daemon ends.
@@ -30,10 +33,21 @@ impl Refusal {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Busy => "busy",
-            Self::BadRequest => "bad-request",
+            Self::Busy { .. } => "busy",
+            Self::BadRequest(_) => "bad-request",
             Self::SecondRequest => "second-request",
             Self::Ending => "ending",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { clients } => write!(f, "{clients} clients are served already: end one of them"),
+            Self::BadRequest(error) => error.fmt(f),
+            Self::SecondRequest => f.write_str("one request is all: connect again for another"),
+            Self::Ending => f.write_str("the daemon ends"),
         }
     }
 }
@@ -98,15 +112,10 @@ pub fn reset(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
 }
 
 /// Writes why the client is not served.
-pub fn error<'b>(
-    buffer: &'b mut [u8; MAX_PACKET_BYTES],
-    refusal: Refusal,
-    message: &dyn fmt::Display,
-    seq: u64,
-) -> &'b [u8] {
+pub fn error(buffer: &mut [u8; MAX_PACKET_BYTES], refusal: Refusal, seq: u64) -> &[u8] {
     let mut packet = PacketWriter::marker(buffer, b"error", DEVPATH);
     packet.property(b"SUREPLUG_ERROR", refusal.as_str().as_bytes());
-    packet.display(b"SUREPLUG_MESSAGE", message);
+    packet.display(b"SUREPLUG_MESSAGE", &refusal);
     packet.end(seq)
 }
 

@@ -22,7 +22,7 @@ fn a_device_that_has_vanished_is_gone() {
     assert_eq!(devices.read_at(b"/devices/a/b", b"c"), Reading::Gone);
     fs::write(tree.path("devices/a/file"), "").expect("a file");
     assert_eq!(devices.read_at(b"/devices/a/file/b", b"c"), Reading::Gone, "ENOTDIR");
-    assert_eq!(devices.trouble_count(), 0);
+    assert_eq!(devices.missing(), None);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_devpath_is_read_up_to_the_length_of_an_event() {
     let mut devices = tree.open();
     assert_eq!(devices.read_at(&[b'/'; 5_000], b"c"), Reading::Unreadable, "longer than any path");
     assert_eq!(devices.read_at(b"/devices/a\0", b"c"), Reading::Unreadable, "no path");
-    assert_eq!(devices.trouble_count(), 2);
+    assert_eq!(devices.missing().map(|missing| missing.count), Some(2));
 }
 
 #[test]

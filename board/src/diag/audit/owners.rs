@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use sureplug_core::bytes::decimal;
 
 use super::{Socket, sort_by_key};
 use crate::sysfs::{Listing, open, read_to_end};
@@ -47,7 +48,7 @@ impl Owners {
         let (mut processes, mut descriptors) = (Listing::new(), Listing::new());
         processes.open(proc.as_fd(), c".")?;
         while let Some(entry) = processes.next()? {
-            let Some(pid) = number(entry.name()) else { continue };
+            let Some(pid) = decimal(entry.name()) else { continue };
             let path = path(pid, "fd");
             match descriptors.open(proc.as_fd(), &path) {
                 Ok(()) => found.look_at(&proc, pid, sockets, &mut descriptors),
@@ -76,7 +77,7 @@ impl Owners {
             let Ok(length) = entry.read_target(&mut target) else { continue };
             let Some(inode) = socket_inode(&target[..length]) else { continue };
             if sockets.binary_search_by_key(&inode, |socket| socket.inode).is_ok() {
-                let fd = number(entry.name()).unwrap_or_default();
+                let fd = decimal(entry.name()).unwrap_or_default();
                 let (command, unit) = described.get_or_insert_with(|| describe(proc, pid)).clone();
                 self.descriptors.push(Owner { inode, pid, fd, command, unit });
             }
@@ -104,12 +105,7 @@ fn file(proc: &fs::File, path: &CStr) -> Vec<u8> {
 
 /// `socket:[4711]` has an inode.
 fn socket_inode(target: &[u8]) -> Option<u32> {
-    number(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
-}
-
-fn number(digits: &[u8]) -> Option<u32> {
-    // A sign would be no process.
-    digits.first()?.is_ascii_digit().then(|| str::from_utf8(digits).ok()?.parse().ok())?
+    decimal(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
 /// The unit in `/proc/PID/cgroup`: lines of a number, controllers and a path (`cgroups(7)`). Version 2 has the number

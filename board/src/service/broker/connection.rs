@@ -6,12 +6,11 @@ use sureplug_core::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::epoll::EpollFlags;
-use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Request, RequestError};
+use sureplug_core::protocol::{self, MAX_REQUEST_BYTES, Refusal, Request, RequestError};
 use sureplug_core::stream::Agreement;
 use sureplug_core::stream::{ConsumerId, Delivery, Lag};
 
 use super::Buffer;
-use super::error::Reason;
 use super::socket::ClientSocket;
 use crate::engine::Context;
 use crate::engine::capacity::{BoardStream, MAX_CLIENTS};
@@ -29,6 +28,9 @@ const PACKETS_A_TURN: usize = 512;
 /// Packets that are taken from a client that sends more than its request, so that it gets the error and not only the end
 /// of the connection.
 const PACKETS_TO_DISCARD: usize = 8;
+
+/// Why a client is refused beyond those that the stream has places for.
+pub(super) const TOO_MANY_CLIENTS: Refusal = Refusal::Busy { clients: MAX_CLIENTS };
 
 /// A connection, and how its last turn ended.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ enum State {
     /// It has asked for the status, and so many packets of the answer are sent.
     Asking { sent: usize },
     /// It has not got the error yet.
-    Refused(Reason),
+    Refused(Refusal),
     /// Nothing more.
     Over,
 }
@@ -158,13 +160,13 @@ impl Connection {
             Ok(length) => length,
         };
         let packet = packet.get(..length).ok_or(RequestError::TooLong { length });
-        let reason = match packet.and_then(Request::parse) {
-            _ if std::mem::replace(&mut self.has_asked, true) => Reason::SecondRequest,
+        let refusal = match packet.and_then(Request::parse) {
+            _ if std::mem::replace(&mut self.has_asked, true) => Refusal::SecondRequest,
             Ok(request) => return self.begin(&request, stream, others, buffer),
-            Err(error) => Reason::BadRequest(error),
+            Err(error) => Refusal::BadRequest(error),
         };
         self.leave(stream);
-        self.refuse(reason, buffer)
+        self.refuse(refusal, buffer)
     }
 
     /// Begins to answer a request, or the lack of one. What was sent before is void.
@@ -187,7 +189,7 @@ impl Connection {
         let has_place = ends_when_current || others < MAX_CLIENTS;
         let consumer = if has_place { stream.join(selection.clone(), Lag::Reset) } else { None };
         let Some(consumer) = consumer else {
-            return self.refuse(Reason::TooManyClients, buffer);
+            return self.refuse(TOO_MANY_CLIENTS, buffer);
         };
         stream.mark_snapshot_end(consumer);
         if !snapshot {
@@ -204,10 +206,7 @@ impl Connection {
             State::Reading { consumer, has_begun, ends_when_current } => {
                 (consumer, has_begun, ends_when_current)
             }
-            State::Refused(reason) => {
-                let reason = *reason;
-                return self.refuse(reason, buffer);
-            }
+            &mut State::Refused(refusal) => return self.refuse(refusal, buffer),
             _ => return Turn::Rests,
         };
         for _ in 0..PACKETS_A_TURN {
@@ -276,7 +275,7 @@ impl Connection {
     }
 
     /// Sends the error when there is room for it.
-    pub(super) fn refuse(&mut self, reason: Reason, buffer: &mut Buffer) -> Turn {
+    pub(super) fn refuse(&mut self, refusal: Refusal, buffer: &mut Buffer) -> Turn {
         self.is_mute = true;
         for _ in 0..PACKETS_TO_DISCARD {
             if matches!(self.socket.receive(&mut []), Err(_) | Ok(0)) {
@@ -284,10 +283,10 @@ impl Connection {
             }
         }
         if !self.socket.has_room() {
-            self.state = State::Refused(reason);
+            self.state = State::Refused(refusal);
             return Turn::Backpressure;
         }
-        self.socket.send(protocol::error(buffer, reason.refusal(), &reason, self.socket.next_seq()));
+        self.socket.send(protocol::error(buffer, refusal, self.socket.next_seq()));
         Turn::Refused
     }
 

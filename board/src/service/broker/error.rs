@@ -2,10 +2,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sureplug_core::protocol::{Refusal, RequestError};
-
 use crate::cause::Cause;
-use crate::engine::capacity::MAX_CLIENTS;
 
 /// Why applications cannot be served.
 #[derive(Debug)]
@@ -54,34 +51,3 @@ impl fmt::Display for BrokerError {
 }
 
 impl std::error::Error for BrokerError {}
-
-/// Why a client is not served.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Reason {
-    TooManyClients,
-    BadRequest(RequestError),
-    SecondRequest,
-    Ending,
-}
-
-impl Reason {
-    pub(super) const fn refusal(self) -> Refusal {
-        match self {
-            Self::TooManyClients => Refusal::Busy,
-            Self::BadRequest(_) => Refusal::BadRequest,
-            Self::SecondRequest => Refusal::SecondRequest,
-            Self::Ending => Refusal::Ending,
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManyClients => write!(f, "{MAX_CLIENTS} clients are served already: end one of them"),
-            Self::BadRequest(error) => error.fmt(f),
-            Self::SecondRequest => f.write_str("one request is all: connect again for another"),
-            Self::Ending => f.write_str("the daemon ends"),
-        }
-    }
-}

@@ -17,14 +17,13 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use sureplug_core::protocol::{MAX_PACKET_BYTES, Request};
+use sureplug_core::protocol::{MAX_PACKET_BYTES, Refusal, Request};
 
 pub use error::BrokerError;
 
 use crate::engine::capacity::{BoardStream, CONNECTIONS};
 use crate::engine::{Context, Service};
-use connection::{Connection, Turn};
-use error::Reason;
+use connection::{Connection, TOO_MANY_CLIENTS, Turn};
 use listener::Listener;
 use sureplug_core::time::Instant;
 
@@ -112,7 +111,7 @@ impl Broker {
                 self.epoll.add(&connection, event).is_ok()
             };
             let Some(number) = free.filter(is_watched) else {
-                connection.refuse(Reason::TooManyClients, &mut self.buffer);
+                connection.refuse(TOO_MANY_CLIENTS, &mut self.buffer);
                 context.totals.refused_connections += 1;
                 continue;
             };
@@ -244,7 +243,7 @@ impl Service for Broker {
     fn finish(mut self: Box<Self>, _context: &mut Context<'_>) {
         let Self { connections, buffer, .. } = &mut *self;
         for connection in connections.iter_mut().flatten() {
-            connection.refuse(Reason::Ending, buffer);
+            connection.refuse(Refusal::Ending, buffer);
         }
     }
 }

@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -31,7 +32,7 @@ pub use names::is_allowed;
 use crate::engine::capacity::BoardStream;
 use crate::engine::{Context, Service};
 use crate::report::{HookRun, Notice, RunEnd};
-use crate::sys::{self, Ended, STACK_BYTES, retry};
+use crate::sys::{self, STACK_BYTES, retry};
 use crate::time::monotonic_now;
 use sureplug_core::time::Instant;
 
@@ -153,7 +154,7 @@ impl Hook {
 
     /// Reports how a run ended, unless it ended well and wrote nothing.
     fn report(&mut self, end: RunEnd, context: &mut Context<'_>) {
-        if end == RunEnd::Exited(0) && self.report.output.is_empty() {
+        if end == RunEnd::Ended(ExitStatus::default()) && self.report.output.is_empty() {
             return;
         }
         if context.notices.hook_run.is_some() {
@@ -221,8 +222,7 @@ impl Service for Hook {
         let Some(run) = &mut self.run else { return };
         let end = match ended.or_else(|| sys::ended(run.pid)) {
             Some(_) if run.has_timed_out => RunEnd::TimedOut(self.timeout),
-            Some(Ended::Exited(code)) => RunEnd::Exited(code),
-            Some(Ended::Killed(signal)) => RunEnd::Killed(signal),
+            Some(status) => RunEnd::Ended(status),
             None => {
                 if run.until <= context.now && !run.has_timed_out {
                     run.has_timed_out = true;

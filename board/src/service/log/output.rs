@@ -1,14 +1,18 @@
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{ControlFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::unistd::write;
+
+use crate::sys::retry;
 
 /// Where lines go: standard output, or a terminal of its own.
 pub(crate) struct Output {
@@ -97,6 +101,18 @@ impl Output {
         Ok(written)
     }
 
+    /// Writes all of it. May block.
+    ///
+    /// # Errors
+    ///
+    /// What `write(2)` says.
+    pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.write(bytes)?..];
+        }
+        Ok(())
+    }
+
     /// Leaves the line that was begun as it is. A path is opened anew for the next one.
     pub(crate) fn give_up_line(&mut self) {
         let torn = self.within_line;
@@ -105,17 +121,16 @@ impl Output {
         self.torn = torn;
     }
 
-    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(file) = &mut self.file else { return Err(ErrorKind::NotConnected.into()) };
+    fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(file) = &self.file else { return Err(ErrorKind::NotConnected.into()) };
         loop {
-            match file.write(bytes) {
+            match retry(|| write(file, bytes)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // Ours is non-blocking so that a hang-up ends the wait; of standard output somebody else has made it so.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err(Errno::EAGAIN) => {
                     let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
                 }
-                result => return result,
+                result => return Ok(result?),
             }
         }
     }

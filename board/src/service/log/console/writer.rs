@@ -122,19 +122,12 @@ impl Writer {
         self.marker.clear();
         let notice = Notice::OutputDropped { lines: self.unreported };
         let _ = report::write(&mut self.marker, &notice, self.shared.style);
-        let mut left = self.marker.as_bytes();
-        while !left.is_empty() {
-            match self.output.write(left) {
-                Ok(written) => left = &left[written..],
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(error),
-                Err(_) => {
-                    self.output.give_up_line();
-                    return Ok(false);
-                }
-            }
+        match self.output.write_all(self.marker.as_bytes()) {
+            Ok(()) => self.unreported = 0,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(error),
+            Err(_) => self.output.give_up_line(),
         }
-        self.unreported = 0;
-        Ok(true)
+        Ok(self.unreported == 0)
     }
 
     /// Sleeps until there are lines, or until the reader has gone, which it need not wait for a line to
