@@ -50,24 +50,10 @@ impl Selection {
 
     /// What USB devices make that an application has a use for: the subsystems of the captured events but for `leds`,
     /// `wakeup`, `bdi`, `workqueue`, `queues` and `bsg`, and `usbmisc` and `video4linux` besides.
-    pub const USB: Self = match Self::of(&[
-        b"usb",
-        b"usbmisc",
-        b"usb-serial",
-        b"block",
-        b"scsi",
-        b"scsi_host",
-        b"scsi_device",
-        b"scsi_disk",
-        b"scsi_generic",
-        b"net",
-        b"tty",
-        b"input",
-        b"hid",
-        b"hidraw",
-        b"sound",
-        b"video4linux",
-    ]) {
+    pub const USB: Self = match Self::parse(
+        "usb usbmisc usb-serial block scsi scsi_host scsi_device scsi_disk scsi_generic net tty input hid hidraw sound \
+         video4linux",
+    ) {
         Ok(selection) => selection,
         Err(error) => panic!("{}", error.message()),
     };

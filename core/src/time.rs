@@ -20,7 +20,7 @@ use core::time::Duration;
 /// # use std::string::ToString;
 /// # extern crate std;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant {
     nanos: u64,

@@ -42,7 +42,7 @@ impl Tracker {
     pub(super) fn new(subsystems: Subsystems, totals: Totals, selection: Selection) -> io::Result<Self> {
         Ok(Self {
             stream: take_stream()?,
-            schedule: Schedule::new(),
+            schedule: Schedule::default(),
             totals,
             subsystems,
             selection,

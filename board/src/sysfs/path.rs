@@ -31,9 +31,9 @@ impl SysfsPath {
     /// Puts it together from parts, behind the `/`. It is empty after an error.
     pub(super) fn set(&mut self, parts: &[&[u8]]) -> nix::Result<()> {
         self.0.truncate(1);
-        let result = parts.iter().try_for_each(|part| match part.contains(&0) {
-            true => Err(Errno::EINVAL),
-            false => self.0.extend_from_slice(part).map_err(|_| Errno::ENAMETOOLONG),
+        let result = parts.iter().try_for_each(|part| match part {
+            part if part.contains(&0) => Err(Errno::EINVAL),
+            part => self.0.extend_from_slice(part).map_err(|_| Errno::ENAMETOOLONG),
         });
         let result = result.and_then(|()| self.0.push(0).map_err(|_| Errno::ENAMETOOLONG));
         result.inspect_err(|_| self.clear())

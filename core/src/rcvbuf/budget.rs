@@ -1,10 +1,8 @@
-use super::{
-    device::DeviceClass,
-    error::SizingError,
-    parse::{DEVPATH_MAX_BYTES, MAX_STALL_MS, in_range},
-    profile::{LengthBasis, PlugProfile},
-    truesize::{PointerWidth, SkbAbi},
-};
+use super::device::DeviceClass;
+use super::error::SizingError;
+use super::parse::{DEVPATH_MAX_BYTES, MAX_STALL_MS, in_range};
+use super::profile::{LengthBasis, PlugProfile};
+use super::truesize::{PointerWidth, SkbAbi};
 use crate::bytes::tri;
 
 /// The largest budget: half of what the kernel's `int` holds, as `SO_RCVBUF` doubles what is asked

@@ -1,14 +1,10 @@
 use core::fmt;
 
-use super::{
-    error::SizingError,
-    parse::{MAX_STALL_MS, decimal},
-    profile::{EventShape, EventShapes, PlugProfile},
-};
-use crate::{
-    bytes::{equal, tri},
-    limits::MAX_DATAGRAM_BYTES,
-};
+use super::error::SizingError;
+use super::parse::{MAX_STALL_MS, decimal};
+use super::profile::{EventShape, EventShapes, PlugProfile};
+use crate::bytes::{equal, tri};
+use crate::limits::MAX_DATAGRAM_BYTES;
 
 /// What the text of a [`CustomDevice`] begins with.
 const CUSTOM_PREFIX: &str = "custom:";

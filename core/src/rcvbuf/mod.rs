@@ -5,6 +5,7 @@
 //! Everything is `const fn`: an image's buffer is known, and an impossible one refused, when it is built.
 
 mod budget;
+#[rustfmt::skip]
 mod classes;
 mod custom;
 mod device;

@@ -1,8 +1,6 @@
-use super::{
-    budget::{Budget, MAX_BUDGET_BYTES},
-    error::SizingError,
-    truesize::SkbAbi,
-};
+use super::budget::{Budget, MAX_BUDGET_BYTES};
+use super::error::SizingError;
+use super::truesize::SkbAbi;
 
 /// A buffer's size is a multiple of this many bytes.
 const ROUNDING: u32 = 4_096;

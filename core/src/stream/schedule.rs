@@ -40,9 +40,10 @@ pub enum Agreement {
 }
 
 /// What the last scan that matters is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     /// The first one has not begun.
+    #[default]
     Unstarted,
     /// The first one runs.
     First,
@@ -52,7 +53,7 @@ enum Phase {
     Ended,
 }
 
-/// Decides when the next scan is due. The time comes from the caller.
+/// Decides when the next scan is due: by default at once. The time comes from the caller.
 ///
 /// ```
 /// use core::time::Duration;
@@ -60,7 +61,7 @@ enum Phase {
 /// use sureplug_core::time::Instant;
 ///
 /// let second = |number| Instant::BOOT.after(Duration::from_secs(number));
-/// let mut schedule = Schedule::new();
+/// let mut schedule = Schedule::default();
 /// assert_eq!(schedule.due(second(50)), Some(ScanKind::Start));
 /// schedule.began(ScanKind::Start, second(50));
 /// schedule.ended(second(50), Duration::ZERO, true);
@@ -69,7 +70,7 @@ enum Phase {
 /// assert_eq!(schedule.wake_at(), Some(second(62)));
 /// assert_eq!(schedule.due(second(62)), Some(ScanKind::Settle));
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Schedule {
     phase: Phase,
     /// Whether something was lost since the last scan began that resyncs.
@@ -89,22 +90,6 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Returns a schedule whose first scan is due.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            phase: Phase::Unstarted,
-            lossy: false,
-            retry: None,
-            unsettled: false,
-            burst_since: Instant::BOOT,
-            burst_until: Instant::BOOT,
-            resync_from: Instant::BOOT,
-            settle_from: Instant::BOOT,
-            retry_from: Instant::BOOT,
-        }
-    }
-
     /// Notes an event.
     pub fn event(&mut self, now: Instant) {
         if now >= self.burst_until {
@@ -202,12 +187,6 @@ impl Schedule {
     }
 }
 
-impl Default for Schedule {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
@@ -225,7 +204,7 @@ mod tests {
     }
 
     fn started() -> Schedule {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::default();
         schedule.began(ScanKind::Start, time(1_000));
         schedule.ended(time(1_000), ms(0), true);
         schedule
@@ -288,7 +267,7 @@ mod tests {
 
     #[test]
     fn i3_a_loss_before_the_first_scan_is_resynced_after_it() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::default();
         schedule.loss(time(10));
         assert_eq!(schedule.due(time(10)), Some(ScanKind::Start));
         schedule.began(ScanKind::Start, time(10));
@@ -356,7 +335,7 @@ mod tests {
 
     #[test]
     fn i9_without_sysfs_the_first_scan_is_put_off_and_the_state_is_starting() {
-        let mut schedule = Schedule::new();
+        let mut schedule = Schedule::default();
         schedule.put_off(time(10));
         assert_eq!((schedule.due(time(259)), schedule.due(time(260))), (None, Some(ScanKind::Start)));
         schedule.put_off(time(260));

@@ -76,6 +76,12 @@ pub fn classes_rs() -> String {
          \n\
          const fn e(count: u16, base_len: u16, devpath_copies: u8, name_copies: u8) -> EventShape {\n    \
          EventShape { base_len, count, devpath_copies, name_copies }\n\
+         }\n\
+         \n\
+         const fn profile(\n    \
+         devices: u8,\n    shortest_cycle_ms: u32,\n    plug: &'static [EventShape],\n    \
+         unplug: &'static [EventShape],\n) -> PlugProfile<'static> {\n    \
+         PlugProfile { plug: EventShapes(plug), unplug: EventShapes(unplug), devices, shortest_cycle_ms }\n\
          }\n",
     );
     for source in &SOURCES {
@@ -93,9 +99,8 @@ fn class(file: &mut String, source: &Source) {
     let (scenario, devices) = (source.scenario, source.devices);
     write!(
         file,
-        "\n/// Scenario `{scenario}` on {}.\n///\n/// Cycle: {how}.\n#[rustfmt::skip]\n\
-         pub(super) const {name}: PlugProfile<'static> = PlugProfile {{\n    plug: EventShapes(&[\n{}    ]),\n    unplug: EventShapes(&[\n{}    ]),\n    \
-         devices: {devices},\n    shortest_cycle_ms: {cycle_ms},\n}};\n",
+        "\n/// Scenario `{scenario}` on {}.\n///\n/// Cycle: {how}.\npub(super) const {name}: PlugProfile<'static> = \
+         profile({devices}, {cycle_ms}, &[\n{}], &[\n{}]);\n",
         folders.join(", "),
         rows(&kernels, source.scenario, "plug"),
         rows(&kernels, source.scenario, "unplug"),
@@ -170,5 +175,5 @@ fn rows(kernels: &[&Kernel], scenario: &str, phase: &str) -> String {
         .into_iter()
         .map(|((devpaths, names, length), count)| format!("e({count}, {length}, {devpaths}, {names}),"))
         .collect();
-    items.chunks(5).fold(String::new(), |text, chunk| text + "        " + &chunk.join(" ") + "\n")
+    items.chunks(5).fold(String::new(), |text, chunk| text + "    " + &chunk.join(" ") + "\n")
 }
