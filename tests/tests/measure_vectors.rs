@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use sureplug_board::diag::measure::Measurement;
 use sureplug_core::rcvbuf::{CustomDevice, LengthBasis, MAX_CUSTOM_GROUPS, SkbAbi};
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::vectors::{KERNELS, Kernel};
 
@@ -18,7 +19,7 @@ fn measured(kernel: &Kernel, scenario: &str) -> Option<Measurement> {
         for datagram in kernel.datagrams(&format!("{scenario}_{phase}"))? {
             let uevent = Uevent::parse(&datagram).expect("a uevent");
             let charged = kernel.abi.truesize(u32::try_from(datagram.len()).expect("a length"));
-            let is_counted = measurement.event(at_ns, &uevent, charged);
+            let is_counted = measurement.event(Instant::from_nanos(at_ns), &uevent, charged);
             assert!(is_counted, "{}", uevent.devpath().escape_ascii());
             at_ns += 1_000_000;
         }
@@ -81,7 +82,7 @@ fn others_are_not_counted_and_drivers_are() {
     let mut measurement = Measurement::default();
     let mut feed = |text: &str| {
         let datagram = text.replace('|', "\0") + "\0";
-        measurement.event(0, &Uevent::parse(datagram.as_bytes()).expect("a uevent"), 1)
+        measurement.event(Instant::BOOT, &Uevent::parse(datagram.as_bytes()).expect("a uevent"), 1)
     };
     let usb = |action: &str, devpath: &str| {
         format!(
@@ -115,12 +116,12 @@ proptest! {
     fn whatever_was_measured_its_profile_parses(lengths in prop::collection::vec((1_usize..2_000, 1_usize..4), 0..200)) {
         let mut measurement = Measurement::default();
         let root = "add@/devices/usb1/1-1\0DEVTYPE=usb_device\0SEQNUM=7\0";
-        measurement.event(0, &Uevent::parse(root.as_bytes()).expect("a uevent"), 1);
+        measurement.event(Instant::BOOT, &Uevent::parse(root.as_bytes()).expect("a uevent"), 1);
         let mut total = 1;
         for (padding, times) in lengths {
             let text = format!("bind@/devices/usb1/1-1\0PADDING={}\0SEQNUM=7\0", "x".repeat(padding));
             for _ in 0..times {
-                measurement.event(0, &Uevent::parse(text.as_bytes()).expect("a uevent"), 1);
+                measurement.event(Instant::BOOT, &Uevent::parse(text.as_bytes()).expect("a uevent"), 1);
             }
             total += times;
         }

@@ -7,14 +7,13 @@ use heapless::Vec;
 
 use sureplug_core::limits::{MAX_DATAGRAM_BYTES, MAX_HEADER_BYTES};
 use sureplug_core::rcvbuf::MAX_CUSTOM_GROUPS;
+use sureplug_core::stream::SETTLED_AFTER;
+use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::{Action, Uevent};
 
 /// For how long a port's state must not change before a device in it is looked at: `HUB_DEBOUNCE_STABLE` in
 /// `drivers/usb/core/hub.c`. So no plug follows an unplug any faster.
 const DEBOUNCE_MS: u64 = 100;
-
-/// Nothing for so long, and what began is over: twice what `usb-storage` waits before it looks at a disk.
-pub const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// The events of one half of a cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,9 +22,9 @@ pub struct Phase {
     pub events: u32,
     /// Bytes charged for them.
     pub charged: u64,
-    /// Nanoseconds from the first to the last.
-    pub took_ns: u64,
-    began_ns: Option<u64>,
+    /// The time from the first to the last.
+    pub took: Duration,
+    began: Option<Instant>,
 }
 
 impl Phase {
@@ -34,8 +33,8 @@ impl Phase {
         let Some(other) = other else { return };
         self.events += other.events;
         self.charged += other.charged;
-        self.took_ns = self.took_ns.max(other.took_ns);
-        self.began_ns = self.began_ns.or(other.began_ns);
+        self.took = self.took.max(other.took);
+        self.began = self.began.or(other.began);
     }
 }
 
@@ -54,7 +53,7 @@ pub struct Measurement {
     since: Option<Phase>,
     /// The events of its unplug.
     pub unplug: Phase,
-    last_ns: u64,
+    last: Instant,
     is_leaving: bool,
     /// Whether it came and went.
     pub is_complete: bool,
@@ -73,7 +72,7 @@ impl Default for Measurement {
             plug: Phase::default(),
             since: None,
             unplug: Phase::default(),
-            last_ns: 0,
+            last: Instant::BOOT,
             is_leaving: false,
             is_complete: false,
             longest_devpath: 0,
@@ -84,9 +83,9 @@ impl Default for Measurement {
 }
 
 impl Measurement {
-    /// Takes an event of the kernel that came at `at_ns`, on any clock, and was charged with so many bytes. Returns `true` if
-    /// it is one of the device's.
-    pub fn event(&mut self, at_ns: u64, uevent: &Uevent<'_>, charged: u32) -> bool {
+    /// Takes an event of the kernel that came at `at`, on any clock, and was charged with so many bytes. Returns `true` if it
+    /// is one of the device's.
+    pub fn event(&mut self, at: Instant, uevent: &Uevent<'_>, charged: u32) -> bool {
         let (action, devpath) = (uevent.action(), uevent.devpath());
         let is_first = self.devpath.is_empty();
         if is_first {
@@ -102,10 +101,10 @@ impl Measurement {
             self.others = self.others.saturating_add(1);
             return false;
         }
-        if !is_first && at_ns.saturating_sub(self.last_ns) > SETTLED_AFTER.as_secs() * 1_000_000_000 {
+        if !is_first && at.since(self.last) > SETTLED_AFTER {
             self.settle();
         }
-        self.last_ns = at_ns;
+        self.last = at;
         if is_below {
             self.longest_devpath = self.longest_devpath.max(devpath.len());
             if !self.is_leaving && matches!(action, Action::Remove | Action::Unbind) {
@@ -128,7 +127,7 @@ impl Measurement {
         };
         phase.events += 1;
         phase.charged += u64::from(charged);
-        phase.took_ns = at_ns.saturating_sub(*phase.began_ns.get_or_insert(at_ns));
+        phase.took = at.since(*phase.began.get_or_insert(at));
         let digits = uevent.property(b"SEQNUM").map_or(0, <[u8]>::len);
         let base = uevent.datagram().len().saturating_sub(2 * self.devpath.len() + digits);
         // At least 1, since a profile has no shorter event.
@@ -140,10 +139,10 @@ impl Measurement {
     /// What came until now was no unplug.
     fn settle(&mut self) {
         if !self.is_leaving {
-            let took_ns = self.plug.took_ns;
+            let took = self.plug.took;
             self.plug.add(self.since.replace(Phase::default()));
             // It was over long before.
-            self.plug.took_ns = took_ns;
+            self.plug.took = took;
         }
     }
 
@@ -156,8 +155,8 @@ impl Measurement {
     /// The shortest time in milliseconds in which the device comes, is used by its drivers and goes: as long as its
     /// events took, and what the kernel waits before each plug.
     #[must_use]
-    pub const fn shortest_cycle_ms(&self) -> u64 {
-        DEBOUNCE_MS + (self.plug.took_ns + self.unplug.took_ns) / 1_000_000
+    pub fn shortest_cycle_ms(&self) -> u64 {
+        DEBOUNCE_MS + micros(self.plug.took + self.unplug.took) / 1_000
     }
 
     /// What an image's profile says of such a device: the text that

@@ -10,10 +10,12 @@ use nix::sys::signalfd::SignalFd;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::netlink::DropCounter;
 use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, Others, PortDevice, RcvBuf, SizingError, SkbAbi};
+use sureplug_core::stream::SETTLED_AFTER;
+use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 
 use super::charge::ChargeMeter;
-use super::measure::{Measurement, SETTLED_AFTER};
+use super::measure::Measurement;
 use super::pcap::{Capture, Captured};
 use crate::doorbell::poll_in;
 use crate::file;
@@ -52,7 +54,7 @@ impl<'s> Session<'s> {
         let mut capture = Capture::new(file::open_stream(path).map_err(|error| failed(&error))?);
         while let Some(message) = capture.next().map_err(|error| failed(&error))? {
             if let Captured { unix_us, datagram: Some(datagram), .. } = message {
-                self.take(unix_us.saturating_mul(1_000), datagram);
+                self.take(Instant::from_nanos(unix_us.saturating_mul(1_000)), datagram);
             }
         }
         Ok(())
@@ -78,7 +80,7 @@ impl<'s> Session<'s> {
             let mut is_counted = false;
             socket.receive(&mut batch, usize::MAX, |message| {
                 if let Datagram::Event(datagram) = message {
-                    is_counted |= self.take(now.as_nanos(), datagram);
+                    is_counted |= self.take(now, datagram);
                 }
             })?;
             let info = socket.mem_info().ok();
@@ -100,12 +102,12 @@ impl<'s> Session<'s> {
     }
 
     /// Counts an event, and shows it if it is the device's. Returns `true` then.
-    fn take(&mut self, at_ns: u64, datagram: &[u8]) -> bool {
+    fn take(&mut self, at: Instant, datagram: &[u8]) -> bool {
         let Ok(uevent) = Uevent::from_kernel(datagram) else { return false };
         let bytes = datagram.len();
         let charged = self.meter.as_mut().and_then(|meter| meter.charge(bytes).ok());
         let charged = charged.unwrap_or(SkbAbi::BOUND_64.truesize(u32::try_from(bytes).unwrap_or(u32::MAX)));
-        let is_counted = self.measurement.event(at_ns, &uevent, charged);
+        let is_counted = self.measurement.event(at, &uevent, charged);
         if is_counted {
             (self.show)(Progress::Charged(&uevent, charged));
         }

@@ -46,8 +46,11 @@ pub(crate) const CONNECTIONS: usize = MAX_CLIENTS + 2;
 /// 212,992, would be 3.4 MB for all of them.
 pub const CLIENT_SEND_BYTES: u32 = 64 * 1024;
 
-/// Those who read the journal: the console, all connections, and a hook.
-pub const CONSUMERS: usize = 1 + CONNECTIONS + 1;
+/// Services that are a consumer each: the console and the hook.
+const CONSUMING_SERVICES: usize = 2;
+
+/// Consumers of the journal at the same time.
+pub const CONSUMERS: usize = CONNECTIONS + CONSUMING_SERVICES;
 
 /// The stream as the daemon has it.
 pub type BoardStream = Stream<SLOTS, TABLE_BYTES, JOURNAL_BYTES, CONSUMERS>;

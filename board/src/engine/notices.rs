@@ -13,13 +13,13 @@ pub struct Notices {
     ring: VecDeque<(u64, Notice<'static>)>,
     /// Notices that were overwritten: the number of the oldest one that is kept.
     first: u64,
-    /// The run of a hook that the output has not shown yet.
-    pub(crate) hook_run: Option<HookRun>,
+    /// The report of a program's run that the output has not shown yet.
+    pub(crate) run: Option<HookRun>,
 }
 
 impl Notices {
     pub(super) fn new() -> Self {
-        Self { ring: VecDeque::with_capacity(MAX_NOTICES), first: 0, hook_run: None }
+        Self { ring: VecDeque::with_capacity(MAX_NOTICES), first: 0, run: None }
     }
 
     /// Adds a notice behind `steps` of the stream. The oldest makes room for it.

@@ -309,3 +309,36 @@ impl fmt::Display for DeviceName<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Totals, totals};
+    use crate::report::totals::TABLE;
+
+    /// The figures that the text leaves to `status`, and the stall, which it has in milliseconds.
+    const NOT_IN_TEXT: [&str; 11] = [
+        "unknown_removals",
+        "unacknowledged",
+        "last_loss_monotonic_us",
+        "last_loss_events",
+        "last_repair_us",
+        "unreadable",
+        "longest_stall_us",
+        "table_used_bytes",
+        "clients",
+        "connections",
+        "refused_connections",
+    ];
+
+    #[test]
+    fn totals_show_each_figure_or_leave_it_to_status() {
+        let sum = Totals::numbered(1_000_000, 1_001);
+        let mut text = String::new();
+        totals(&mut text, &sum).unwrap();
+        for figure in &TABLE {
+            let is_shown = text.contains(&figure.of(&sum).to_string());
+            assert_eq!(is_shown, !NOT_IN_TEXT.contains(&figure.key), "{} in {text}", figure.key);
+        }
+        assert!(NOT_IN_TEXT.iter().all(|key| TABLE.iter().any(|figure| figure.key == *key)));
+    }
+}

@@ -63,9 +63,11 @@ macro_rules! figures {
 
         #[cfg(test)]
         impl Totals {
-            /// The same number for each figure.
-            pub(crate) const fn all(number: u64) -> Self {
-                Self { ended_by: "", $($field: number),* }
+            /// Numbers for the figures, from the first on, in steps.
+            pub(crate) fn numbered(first: u64, step: u64) -> Self {
+                let mut numbers = (0..).map(|index| first + index * step);
+                let mut number = || numbers.next().unwrap_or_default();
+                Self { ended_by: "", $($field: number()),* }
             }
         }
     };

@@ -157,12 +157,12 @@ impl Hook {
         if end == RunEnd::Ended(ExitStatus::default()) && self.report.output.is_empty() {
             return;
         }
-        if context.notices.hook_run.is_some() {
+        if context.notices.run.is_some() {
             self.report.dropped_reports += 1;
             return;
         }
         (self.report.at, self.report.end) = (context.now, end);
-        context.notices.hook_run = Some(std::mem::replace(&mut self.report, HookRun::new()));
+        context.notices.run = Some(std::mem::replace(&mut self.report, HookRun::new()));
     }
 
     /// Takes some of what the program has written, so that it does not wait for that.

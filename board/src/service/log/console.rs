@@ -229,7 +229,7 @@ impl Console {
         } else if let Some(forgery) = context.devices.take_forgery() {
             self.write(&Notice::Forged(forgery));
             context.wants_scan |= context.devices.is_forgery_waiting();
-        } else if let Some(run) = context.notices.hook_run.take() {
+        } else if let Some(run) = context.notices.run.take() {
             self.write(&Notice::Hook(&run));
         } else {
             match context.stream.next(consumer, context.now, context.packet) {
