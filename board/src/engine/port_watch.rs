@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use heapless::Vec;
 
+use sureplug_core::bytes::decimal;
 use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 
@@ -46,9 +47,7 @@ impl PortWatch {
             // `port_over_current_notify` in `drivers/usb/core/hub.c`: the port's devpath, ending with `usb1-port4` or
             // `1-4-port2`.
             let Some(name) = behind_hub(last_part(port)) else { return };
-            let count = uevent
-                .property(b"OVER_CURRENT_COUNT")
-                .and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+            let count = uevent.property(b"OVER_CURRENT_COUNT").and_then(decimal);
             if let Some(port) = self.port(&name) {
                 port.over_currents = count.unwrap_or(port.over_currents.saturating_add(1));
             }

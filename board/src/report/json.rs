@@ -165,7 +165,7 @@ pub(crate) fn subsystems<'a, 'o>(
 fn unread<'a, 'o>(object: &'a mut Object<'o>, missing: &Missing) -> &'a mut Object<'o> {
     object
         .numbers(&[("unreadable", missing.count)])
-        .bytes("path", missing.path())
+        .bytes("path", missing.path.as_bytes())
         .numbers(&[("errno", missing.errno as u64)])
         .display("message", &missing.errno)
 }

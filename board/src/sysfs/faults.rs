@@ -26,10 +26,9 @@ pub struct Clipped {
 impl Clipped {
     #[allow(clippy::cast_possible_truncation)]
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let length = bytes.len().min(MAX_KEPT_BYTES);
-        let mut kept = [0; MAX_KEPT_BYTES];
-        kept[..length].copy_from_slice(&bytes[..length]);
-        Self { bytes: kept, length: length as u8 }
+        let mut kept = Self { bytes: [0; MAX_KEPT_BYTES], length: bytes.len().min(MAX_KEPT_BYTES) as u8 };
+        kept.bytes.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        kept
     }
 
     /// Returns them.
@@ -46,21 +45,14 @@ pub struct Missing {
     pub count: u32,
     /// Why the first of them could not be read.
     pub errno: Errno,
-    path: Clipped,
-}
-
-impl Missing {
-    /// Returns the path of the first below sysfs, cut off where it is very long.
-    #[must_use]
-    pub fn path(&self) -> &[u8] {
-        self.path.as_bytes()
-    }
+    /// The path of the first below sysfs, cut off where it is very long.
+    pub path: Clipped,
 }
 
 /// `class/net (EMFILE: Too many open files) and 2 more`.
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", EscapedWord(self.path()), self.errno)?;
+        write!(f, "{} ({})", EscapedWord(self.path.as_bytes()), self.errno)?;
         match self.count {
             0 | 1 => Ok(()),
             count => write!(f, " and {} more", count - 1),

@@ -322,8 +322,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     /// Returns `true` if steps were overwritten that a consumer has not read: it will miss all up to the newest.
     #[must_use]
     pub fn is_overrun(&self, id: ConsumerId) -> bool {
-        let consumer = self.consumers[id.place()].as_ref();
-        consumer.is_some_and(|consumer| consumer.cursor < self.journal.tail)
+        self.consumers[id.place()].as_ref().is_some_and(|consumer| consumer.cursor < self.journal.tail)
     }
 
     /// Returns what a consumer did not get yet: steps of the journal, those that it missed, and those of the delta.

@@ -140,15 +140,11 @@ impl Schedule {
         self.phase = Phase::Ended;
         let pause = work.saturating_mul(RESYNC_SHARE).clamp(RESYNC_INTERVAL, MAX_RESYNC_PAUSE);
         self.resync_from = now.after(pause);
-        if complete { self.retry = None } else { self.try_again(now) }
+        if complete { self.retry = None } else { self.put_off(now) }
     }
 
-    /// Puts the first scan off, because sysfs is not there yet.
+    /// Puts a scan off, because sysfs is not there yet or could not be read as a whole.
     pub fn put_off(&mut self, now: Instant) {
-        self.try_again(now);
-    }
-
-    fn try_again(&mut self, now: Instant) {
         let pause = self.retry.map_or(FIRST_RETRY, |last| last.saturating_mul(2).min(MAX_RETRY));
         self.retry = Some(pause);
         self.retry_from = now.after(pause);

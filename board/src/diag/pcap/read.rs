@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 
+use sureplug_core::bytes::array;
+
 use super::{
     COOKED_HEADER_BYTES, FILE_HEADER_BYTES, LIBUDEV_PREFIX, LINKTYPE_NETLINK, MAGIC_MICROS, MAGIC_NANOS,
     MAX_PACKET_BYTES, MESSAGE_HEADER_BYTES, MESSAGE_TYPE, PACKET_HEADER_BYTES, TO_KERNEL, VERSION,
@@ -90,7 +92,7 @@ struct Format {
 impl Format {
     /// Parses the beginning of a file.
     fn of(header: &[u8; FILE_HEADER_BYTES]) -> Result<Self, String> {
-        let magic = word(header, 0);
+        let magic = u32::from_ne_bytes(array(header));
         let found = [false, true].into_iter().find_map(|is_swapped| {
             let magic = if is_swapped { magic.swap_bytes() } else { magic };
             let is_nanos = magic == MAGIC_NANOS;
@@ -98,7 +100,7 @@ impl Format {
         });
         let format = found
             .ok_or_else(|| format!("no capture in the format of libpcap: it begins with {magic:#010x}"))?;
-        let major = u16::from_ne_bytes([header[4], header[5]]);
+        let major = u16::from_ne_bytes(array(&header[4..]));
         let major = if format.is_swapped { major.swap_bytes() } else { major };
         if major != VERSION[0] {
             return Err(format!("version {major}, wanted 2"));
@@ -125,7 +127,7 @@ impl Format {
     }
 
     fn word(self, bytes: &[u8], at: usize) -> u32 {
-        let word = word(bytes, at);
+        let word = u32::from_ne_bytes(array(&bytes[at..]));
         if self.is_swapped { word.swap_bytes() } else { word }
     }
 }
@@ -142,18 +144,13 @@ fn datagram(packet: &[u8]) -> Option<&[u8]> {
     let Some((header, datagram)) = message.split_first_chunk::<MESSAGE_HEADER_BYTES>() else {
         return Some(message);
     };
-    let (length, message_type) = (word(header, 0), u16::from_ne_bytes([header[4], header[5]]));
+    let (length, message_type) = (u32::from_ne_bytes(array(header)), u16::from_ne_bytes(array(&header[4..])));
     let message_type = match message.len() {
         bytes if bytes == length as usize => message_type,
         bytes if bytes == length.swap_bytes() as usize => message_type.swap_bytes(),
         _ => return Some(message),
     };
     (message_type >= MESSAGE_TYPE && !datagram.starts_with(LIBUDEV_PREFIX)).then_some(datagram)
-}
-
-/// The caller gives enough bytes.
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 #[cfg(test)]

@@ -15,10 +15,6 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
-    pub(super) fn taken(path: &Path) -> Self {
-        Self::Taken(path.to_owned())
-    }
-
     /// Makes the error of an operation, as it follows "cannot", on a file or directory.
     pub(super) fn failed(action: &str, path: &Path, error: impl Into<io::Error>) -> Self {
         let error = error.into();

@@ -99,7 +99,7 @@ fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), BrokerError> {
             fs::remove_file(path).map_err(|error| BrokerError::failed("remove the stale socket", path, error))
         }
         // Accepted, or of another type, or too many wait: somebody is there.
-        _ => Err(BrokerError::taken(path)),
+        _ => Err(BrokerError::Taken(path.to_owned())),
     }
 }
 

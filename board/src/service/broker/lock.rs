@@ -44,7 +44,7 @@ impl Lock {
             };
             let file =
                 Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-                    Errno::EWOULDBLOCK => BrokerError::taken(socket),
+                    Errno::EWOULDBLOCK => BrokerError::Taken(socket.to_owned()),
                     errno => BrokerError::failed("lock", &path, errno),
                 })?;
             let lock = Self { file, path: path.clone(), made_directory };
@@ -53,7 +53,7 @@ impl Lock {
                 return Ok(lock);
             }
         }
-        Err(BrokerError::taken(socket))
+        Err(BrokerError::Taken(socket.to_owned()))
     }
 
     fn is_at_its_path(&self) -> bool {
