@@ -53,6 +53,17 @@ pub fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     core::array::from_fn(|at| bytes[at])
 }
 
+/// Copies parts to `at`, one behind the other, and moves that behind them. Returns `false` if they do not fit: nothing has
+/// changed then.
+pub fn append(buffer: &mut [u8], at: &mut usize, parts: &[&[u8]]) -> bool {
+    let fits = parts.iter().map(|part| part.len()).sum::<usize>() <= buffer.len() - *at;
+    for part in parts.iter().filter(|_| fits) {
+        buffer[*at..*at + part.len()].copy_from_slice(part);
+        *at += part.len();
+    }
+    fits
+}
+
 /// `?` in a `const fn`.
 macro_rules! tri {
     ($result:expr) => {

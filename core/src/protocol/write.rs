@@ -1,6 +1,7 @@
 use core::fmt::{self, Write};
 
 use super::{DEVPATH, MAX_PACKET_BYTES, OUT_OF_DATE, RequestError, SUBSYSTEM, VERSION};
+use crate::bytes::append;
 use crate::stream::{DeviceEvent, OWN_PREFIX};
 use crate::uevent::Property;
 
@@ -61,19 +62,19 @@ pub fn event<'b>(buffer: &'b mut [u8; MAX_PACKET_BYTES], event: &DeviceEvent<'_>
     let mut packet = PacketWriter { buffer, length: 0 };
     let datagram = event.uevent.datagram();
     let properties = event.uevent.property_bytes();
-    packet.bytes(&datagram[..datagram.len() - properties.len()]);
+    packet.write(&[&datagram[..datagram.len() - properties.len()]]);
     let mut is_whole = true;
     for property in properties.split_inclusive(|byte| *byte == 0).filter(|p| !p.starts_with(OWN_PREFIX)) {
         is_whole &= packet.length + property.len() + own <= MAX_PACKET_BYTES;
         if is_whole {
-            packet.bytes(property);
+            packet.write(&[property]);
         }
     }
     for Property { key, value } in event.added_properties() {
         packet.property(key, value);
     }
     if !is_whole {
-        packet.bytes(TRUNCATED);
+        packet.write(&[TRUNCATED]);
     }
     for (key, number) in numbers {
         packet.display(key, &number);
@@ -146,9 +147,7 @@ struct PacketWriter<'b> {
 impl<'b> PacketWriter<'b> {
     fn marker(buffer: &'b mut [u8; MAX_PACKET_BYTES], action: &[u8], devpath: &[u8]) -> Self {
         let mut packet = Self { buffer, length: 0 };
-        for part in [action, b"@", devpath, b"\0"] {
-            packet.bytes(part);
-        }
+        packet.write(&[action, b"@", devpath, b"\0"]);
         packet.property(b"ACTION", action);
         packet.property(b"DEVPATH", devpath);
         packet.property(b"SUBSYSTEM", SUBSYSTEM);
@@ -165,32 +164,26 @@ impl<'b> PacketWriter<'b> {
     }
 
     fn property(&mut self, key: &[u8], value: &[u8]) {
-        for part in [key, b"=", value, b"\0"] {
-            self.bytes(part);
-        }
+        self.write(&[key, b"=", value, b"\0"]);
     }
 
     /// A value without its NULs, if it has any.
     fn display(&mut self, key: &[u8], value: &dyn fmt::Display) {
-        self.bytes(key);
-        self.bytes(b"=");
+        self.write(&[key, b"="]);
         // It fails only if the value does.
         let _ = write!(self, "{value}");
-        self.bytes(b"\0");
+        self.write(&[b"\0"]);
     }
 
     /// What does not fit is left out: the callers write less.
-    fn bytes(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.buffer.get_mut(self.length..self.length + bytes.len()) {
-            room.copy_from_slice(bytes);
-            self.length += bytes.len();
-        }
+    fn write(&mut self, parts: &[&[u8]]) {
+        append(self.buffer, &mut self.length, parts);
     }
 }
 
 impl Write for PacketWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.split('\0').for_each(|part| self.bytes(part.as_bytes()));
+        text.split('\0').for_each(|part| self.write(&[part.as_bytes()]));
         Ok(())
     }
 }

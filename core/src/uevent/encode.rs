@@ -1,6 +1,7 @@
 use core::fmt;
 
 use super::{Action, Property, Uevent};
+use crate::bytes::append;
 use crate::limits::{MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 
 /// Writes a uevent in the kernel's wire format into a buffer of the caller.
@@ -105,15 +106,11 @@ impl<'b> Encoder<'b> {
     }
 
     fn write(&mut self, parts: [&[u8]; 4]) -> Result<(), EncodeError> {
+        if append(self.buffer, &mut self.length, &parts) {
+            return Ok(());
+        }
         let wanted = self.length + parts.iter().map(|part| part.len()).sum::<usize>();
-        if wanted > self.buffer.len() {
-            return Err(EncodeError::BufferFull { wanted, capacity: self.buffer.len() });
-        }
-        for part in parts {
-            self.buffer[self.length..self.length + part.len()].copy_from_slice(part);
-            self.length += part.len();
-        }
-        Ok(())
+        Err(EncodeError::BufferFull { wanted, capacity: self.buffer.len() })
     }
 }
 

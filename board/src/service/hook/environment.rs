@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use heapless::String;
+use sureplug_core::bytes::append;
 use sureplug_core::stream::{DeviceEvent, OWN_PREFIX};
 use sureplug_core::uevent::Property;
 
@@ -80,15 +81,7 @@ impl Block<'_> {
         if self.buffer[..self.length].split(|byte| *byte == 0).any(is_key) {
             return true;
         }
-        let end = self.length + prefix.len() + key.len() + value.len() + 2;
-        if end > self.buffer.len() {
-            return false;
-        }
-        for part in [prefix, key, b"=", value, b"\0"] {
-            self.buffer[self.length..self.length + part.len()].copy_from_slice(part);
-            self.length += part.len();
-        }
-        true
+        append(self.buffer, &mut self.length, &[prefix, key, b"=", value, b"\0"])
     }
 }
 
