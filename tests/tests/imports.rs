@@ -24,8 +24,8 @@ const CORE: &[&[&str]] = &[
 
 /// The same of board.
 const BOARD: &[&[&str]] = &[
-    &["client", "file", "signals", "sys", "thread", "time"],
-    &["cause", "doorbell", "process_policy", "sysfs"],
+    &["file", "signals", "sys", "thread", "time"],
+    &["cause", "client", "doorbell", "process_policy", "sysfs"],
     &["socket"],
     &["intake", "profile"],
     &["diag", "report"],
