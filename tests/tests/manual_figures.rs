@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use serde_json::Value;
+use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, DeviceClass, MAX_STALL_MS, USB_PORTS};
 use sureplug_tests::daemon::{number, run, sureplug};
 
+fn text(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).expect(file)
+}
+
 fn manual() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../board/README.md");
-    std::fs::read_to_string(path).expect("the manual")
+    text("board/README.md")
 }
 
 /// The board of the samples: four ports with storage.
@@ -51,4 +55,34 @@ fn budget_of_the_audit() {
     assert!(sample.contains(&format!("this board's budget wants {wanted} B\n")), "{sample}");
     let row = sample.lines().find(|line| line.contains(" sureplug ")).expect("the daemon's row");
     assert_eq!(row.split_whitespace().nth(5), Some(&*wanted.to_string()), "{row}");
+}
+
+/// A text as it is read: its lines joined, and neither backquotes nor commas within numbers.
+fn joined(file: &str) -> String {
+    let lines: Vec<_> = text(file).lines().map(|line| line.trim_start().replace('`', "")).collect();
+    lines.join("\n").replace("\\\n", "").replace(",000", "000")
+}
+
+#[test]
+fn texts_name_every_device_class_and_each_range() {
+    let names: Vec<_> = DeviceClass::ALL.iter().map(|class| class.name()).collect();
+    let ranges =
+        [USB_PORTS, MAX_STALL_MS, DEVPATH_MAX_BYTES].map(|r| format!("{} to {}", r.start(), r.end()));
+    for file in [
+        "board/README.md",
+        "board/src/cli/options.rs",
+        "board/src/profile.rs",
+        "core/src/rcvbuf/error.rs",
+        "yocto/meta-sureplug/README.md",
+    ] {
+        let text = joined(file);
+        assert!(text.contains(&names.join(", ")), "{file} names other classes");
+        for range in &ranges {
+            assert!(text.contains(range), "{file} does not name the range {range}");
+        }
+    }
+    let menu = text("buildroot/package/sureplug/Config.in");
+    for name in names {
+        assert!(menu.contains(&format!("default \"{name}\"")), "the menu has no {name}");
+    }
 }
