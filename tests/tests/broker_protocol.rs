@@ -89,7 +89,7 @@ fn a_client_gets_what_it_selects() {
 }
 
 #[test]
-fn without_a_snapshot_a_removal_may_be_the_first_that_is_heard() {
+fn stream_without_a_snapshot_may_begin_with_a_removal() {
     let Some(_turn) = own_sysfs("a removal without an add") else { return };
     let tap = NetDevice::tap("broker2").expect("a tap");
     let served = Served::start(LARGE);

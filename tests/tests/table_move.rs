@@ -58,7 +58,7 @@ fn move_to_the_same_devpath_is_a_change() {
 }
 
 #[test]
-fn of_something_unknown_is_an_add() {
+fn move_of_an_unknown_device_is_an_add() {
     let mut script = with(&[]);
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
     assert_eq!(script.told(), ["kernel add /b (move)"]);
@@ -66,7 +66,7 @@ fn of_something_unknown_is_an_add() {
 
 /// Its own `add` was lost, but not those of what is below it.
 #[test]
-fn of_something_unknown_takes_along_what_is_known_below_it() {
+fn move_of_an_unknown_device_takes_known_descendants_along() {
     let mut script = with(&["/a/x", "/a/x/u"]);
     script.moved("/a", "/b", &[("SUBSYSTEM", "net")]);
     let told = [
@@ -80,7 +80,7 @@ fn of_something_unknown_takes_along_what_is_known_below_it() {
 }
 
 #[test]
-fn to_where_another_one_was_removes_that() {
+fn move_onto_another_device_removes_that_one() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[("IFINDEX", "2")]);
     script.event("add", "/b", &[("IFINDEX", "3")]);
@@ -93,7 +93,7 @@ fn to_where_another_one_was_removes_that() {
 
 /// What it was before it moved is something else.
 #[test]
-fn of_what_replaced_the_one_that_is_known_leaves_nothing_of_that() {
+fn move_of_a_replacement_removes_the_known_device() {
     let mut script = Roomy::new();
     script.event("add", "/a", &[("IFINDEX", "2")]);
     script.event("add", "/a/q", &[]);
@@ -112,7 +112,7 @@ fn move_onto_a_known_device_delivers_nothing_twice() {
 }
 
 #[test]
-fn onto_what_a_scan_has_seen_there_leaves_that() {
+fn move_onto_a_scanned_device_keeps_it() {
     let mut script = with(&["/a", "/a/x", "/b/x"]);
     script.stream.begin_scan(ScanKind::Resync);
     script.saw(("/b/x", &[("SUBSYSTEM", "net")], 2));
@@ -139,7 +139,7 @@ fn move_onto_a_vanished_device_is_a_replacement() {
 
 /// A scan was faster than the event, and has told of the new devpath already.
 #[test]
-fn behind_a_scan_is_a_change() {
+fn move_that_a_scan_has_delivered_is_a_change() {
     let mut script = with(&["/a", "/a/x"]);
     script.scan(ScanKind::Settle, &[("/b", &[("SUBSYSTEM", "net")], 1), ("/b/x", &[], 2)]);
     script.told();
@@ -149,7 +149,7 @@ fn behind_a_scan_is_a_change() {
 }
 
 #[test]
-fn its_inode_goes_along_with_it_and_with_what_is_below_it() {
+fn inodes_move_along_with_device_and_descendants() {
     for (of_parent, of_child, replaced) in [(5, 6, 0), (5, 9, 1), (9, 9, 2), (9, 6, 2)] {
         let mut script = Roomy::new();
         script.scan(ScanKind::Start, &[("/a", &[], 5), ("/a/x", &[], 6)]);
@@ -215,7 +215,7 @@ fn a_look_at_either_devpath_or_below_is_touched() {
 }
 
 #[test]
-fn below_itself_or_above_itself_breaks_nothing() {
+fn move_below_or_above_itself_leaves_devpaths_unique() {
     for (from, to) in [("/a", "/a/x/deep"), ("/a/x", "/a"), ("/a", "/a/x")] {
         let mut script = with(&["/a", "/a/x", "/a/x/u"]);
         script.moved(from, to, &[("SUBSYSTEM", "net")]);
