@@ -1,28 +1,44 @@
 use std::fmt;
 use std::io;
 
-use nix::libc;
+use nix::errno::Errno;
 
 use crate::sys;
 
 /// An error of the system as an operator needs it: for a missing descriptor with the limit, and what to do.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cause<'e>(pub(crate) &'e io::Error);
+pub(crate) struct Cause<E>(pub(crate) E);
 
-impl fmt::Display for Cause<'_> {
+impl fmt::Display for Cause<&io::Error> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let advice = self.0.raw_os_error().map(Errno::from_raw).map(Advice);
         self.0.fmt(f)?;
-        match self.0.raw_os_error() {
-            Some(libc::EMFILE) => {
+        advice.map_or(Ok(()), |advice| advice.fmt(f))
+    }
+}
+
+/// Without an allocation, for what a running daemon reports.
+impl fmt::Display for Cause<Errno> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.0, Advice(self.0))
+    }
+}
+
+/// What follows an error: nothing unless a descriptor is missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Advice(pub(crate) Errno);
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Errno::EMFILE => {
                 let limit = sys::descriptor_limit();
                 write!(
                     f,
                     "; RLIMIT_NOFILE allows this process {limit} descriptors: raise it to 64 or more (ulimit -n)"
                 )
             }
-            Some(libc::ENFILE) => {
-                f.write_str("; the system has no descriptor left: raise the sysctl fs.file-max")
-            }
+            Errno::ENFILE => f.write_str("; the system has no descriptor left: raise the sysctl fs.file-max"),
             _ => Ok(()),
         }
     }

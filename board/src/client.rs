@@ -19,7 +19,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
+use nix::sys::socket::sockopt::SendTimeout;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, setsockopt, socket,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 use sureplug_core::protocol::{BrokerPacket, MAX_PACKET_BYTES};
 use sureplug_core::selection::Selection;
 
@@ -27,6 +31,17 @@ use crate::sys::retry;
 
 /// Where the daemon's socket is if nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/run/sureplug/events";
+
+/// For how many seconds a daemon may leave a connection or a request unanswered.
+pub(crate) const ANSWERS_WITHIN_S: u16 = 10;
+
+/// Returns the error of a daemon that does not answer, as one does that is not stopped.
+pub(crate) fn unanswered() -> io::Error {
+    let reason = format!(
+        "the daemon has not answered for {ANSWERS_WITHIN_S} s: it is stopped, or waits for a device (see its state in ps)"
+    );
+    io::Error::new(ErrorKind::TimedOut, reason)
+}
 
 /// Bytes of a status at most: a packet for the daemon, and one for each client and port.
 const MAX_STATUS_BYTES: usize = 1024 * 1024;
@@ -52,7 +67,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// What `connect(2)` or `send(2)` says: nobody listens there, or it is not for this user.
+    /// What `connect(2)` or `send(2)` says: nobody listens there, or it is not for this user. `TimedOut` if the daemon
+    /// has not accepted a connection for ten seconds.
     pub fn stream(path: &Path, subsystems: &[&str], snapshot: bool) -> io::Result<Self> {
         Self::connect(path, if snapshot { "SNAPSHOT=yes" } else { "SNAPSHOT=no" }, subsystems)
     }
@@ -89,7 +105,12 @@ impl Client {
             request.push_str(name);
         }
         let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
-        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        // A daemon that accepts no connections has a backlog that fills; connect(2) then waits for room.
+        setsockopt(&socket, SendTimeout, &TimeVal::seconds(ANSWERS_WITHIN_S.into()))?;
+        match connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {
+            Err(Errno::EAGAIN) => return Err(unanswered()),
+            connected => connected?,
+        }
         match send(socket.as_raw_fd(), request.as_bytes(), MsgFlags::MSG_NOSIGNAL) {
             // It has hung up already, and has said why.
             Ok(_) | Err(Errno::EPIPE) => {}

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, json, number, run, sureplug, unprivileged};
+use sureplug_tests::daemon::{Daemon, Output, json, number, run, sureplug, unprivileged};
 use sureplug_tests::kernel::Clamped;
 use sureplug_tests::usb_tree::UsbTree;
 
@@ -176,5 +176,50 @@ fn a_start_without_descriptors_states_what_failed_and_the_limit() {
         let wanted =
             format!("(os error 24); RLIMIT_NOFILE allows this process {limit} descriptors: raise it");
         assert!(line.contains(&wanted) && !line.starts_with("sureplug: Too many"), "{limit}: {output:#?}");
+    }
+}
+
+/// Runs a command with so many descriptors, and without standard input, whose number the dynamic linker takes.
+fn with_descriptors(limit: u32, line: &str) -> Output {
+    let wanted = sureplug(line);
+    let mut command = Command::new("sh");
+    // Those that the caller of the tests left open would count.
+    let close = "exec 0<&- 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-";
+    command.args(["-c", &format!("{close}; ulimit -n {limit}; exec \"$0\" \"$@\"")]);
+    command.arg(wanted.get_program()).args(wanted.get_args());
+    run(command)
+}
+
+#[test]
+fn each_command_without_descriptors_states_the_limit() {
+    let tree = UsbTree::new().root_hub("usb1", 2);
+    let sysfs = tree.path().display();
+    let capture = tree.path().join("capture");
+    std::fs::write(&capture, []).expect("a capture");
+    let capture = capture.display();
+    // Up to a limit with which it would wait for events.
+    for (line, limits) in [
+        (format!("list --sysfs {sysfs} --socket {sysfs}/events"), 3..8),
+        (format!("status --socket {sysfs}/events"), 3..8),
+        (format!("monitor --socket {sysfs}/events"), 3..4),
+        (format!("monitor --direct --sysfs {sysfs}"), 3..6),
+        (String::from("size"), 3..8),
+        (String::from("audit"), 3..8),
+        (String::from("measure"), 3..4),
+        (format!("measure --pcap {capture}"), 3..8),
+        (format!("record {capture}"), 3..5),
+        (format!("decode {capture}"), 3..8),
+    ] {
+        let mut refusals = 0;
+        for limit in limits {
+            let output = with_descriptors(limit, &line);
+            for stated in output.stderr.iter().filter(|line| line.contains("Too many open files")) {
+                let wanted = format!("; RLIMIT_NOFILE allows this process {limit} descriptors: raise it");
+                assert!(stated.contains(&wanted), "{line}, {limit}: {output:#?}");
+                refusals += 1;
+            }
+            assert!(!output.stderr.iter().any(|line| line.contains("uncategorized")), "{line}: {output:#?}");
+        }
+        assert!(refusals > 0, "{line}");
     }
 }

@@ -3,11 +3,14 @@
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind, listen, send, socket,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept, bind, connect, listen, send,
+    socket,
 };
 use serde_json::Value;
 use sureplug_board::client::Client;
@@ -141,6 +144,39 @@ fn an_answer_that_does_not_end_is_given_up() {
         let sent = server.join().expect("no panic");
         assert!(sent < 40_000, "{sent} packets");
     }
+}
+
+#[test]
+fn a_daemon_that_accepts_no_connection_is_given_up() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("events");
+    let address = UnixAddr::new(&path).expect("an address");
+    let unix = |flags| socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).expect("a socket");
+    let listener = unix(SockFlag::SOCK_CLOEXEC);
+    bind(listener.as_raw_fd(), &address).expect("bound");
+    listen(&listener, Backlog::new(1).expect("a backlog")).expect("listening");
+    let waiting: Vec<_> = (0..8)
+        .map(|_| unix(SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK))
+        .take_while(|client| connect(client.as_raw_fd(), &address).is_ok())
+        .collect();
+    assert!(waiting.len() < 8, "the backlog is full");
+    let (ended, end) = mpsc::channel::<()>();
+    // Whoever still waits for the daemon by then is refused.
+    let daemon = thread::spawn(move || {
+        let _ = end.recv_timeout(Duration::from_secs(60));
+        drop(listener);
+    });
+    let asked = ["status", "list", "monitor"].map(|what| {
+        let command = command(what, &path);
+        (what, thread::spawn(|| run(command)))
+    });
+    for (what, asked) in asked {
+        let output = asked.join().expect("no panic");
+        assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{what}: {output:?}");
+        assert!(output.stderr[0].contains("has not answered for 10 s: it is stopped"), "{what}: {output:?}");
+    }
+    drop(ended);
+    daemon.join().expect("no panic");
 }
 
 #[test]

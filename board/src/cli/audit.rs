@@ -11,6 +11,7 @@ use sureplug_core::uevent::Escaped;
 
 use super::options::Options;
 use super::{Command, Exit, Failure, Prepared, prepare, print};
+use crate::cause::{Advice, Cause};
 use crate::diag::audit::{Audit, Audited, Owner, Rates, Source, key, limits};
 use crate::doorbell::poll_in;
 use crate::report::object::{self, Object};
@@ -48,7 +49,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     let mut rates = Rates::default();
     loop {
         let audit = Audit::take(Path::new("/proc"), None, limits)
-            .map_err(|error| format!("the uevent sockets cannot be listed: {error}"))?;
+            .map_err(|error| format!("the uevent sockets cannot be listed: {}", Cause(&error)))?;
         rates.update(&audit);
         let view = View { audit: &audit, rates: options.watch.then_some(&rates) };
         let mut text = String::new();
@@ -175,9 +176,10 @@ impl View<'_> {
         if let Source::Proc { because } = &self.audit.source {
             writeln!(
                 out,
-                "no buffer sizes: they come from NETLINK_SOCK_DIAG, which reports: {}\n\
+                "no buffer sizes: they come from NETLINK_SOCK_DIAG, which reports: {}{}\n\
                  (CONFIG_NETLINK_DIAG, or modprobe netlink_diag)",
-                because.desc()
+                because.desc(),
+                Advice(*because)
             )?;
         }
         Ok(())

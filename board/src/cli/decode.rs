@@ -1,7 +1,7 @@
 //! `sureplug decode`: the events of a capture.
 
 use std::fmt::{self, Write};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::stream::{DeviceEvent, Origin, without_own};
@@ -10,6 +10,7 @@ use sureplug_core::uevent::{ParseError, Uevent};
 
 use super::options::Options;
 use super::{Command, Exit, Failure, complain, print};
+use crate::cause::Cause;
 use crate::diag::pcap::{Capture, Captured};
 use crate::file;
 use crate::report::object::Object;
@@ -27,7 +28,7 @@ const TEXT_BYTES: usize = 32 * 1024;
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     let path = &options.file;
-    let refused = |error| format!("cannot read {}: {error}", path.display());
+    let refused = |error: io::Error| format!("cannot read {}: {}", path.display(), Cause(&error));
     let mut capture = Capture::new(file::open_stream(path).map_err(refused)?);
     let (mut text, mut others, mut is_damaged) = (String::new(), 0_u64, false);
     let end = loop {

@@ -26,10 +26,13 @@ use sureplug_core::selection::Selection;
 use options::Options;
 use parse::Invocation;
 
+use crate::cause::Cause;
+use crate::process_policy::PolicyError;
 use crate::profile::Sizing;
+use crate::service::broker::BrokerError;
 use crate::service::log::Output;
 use crate::socket::sysctl;
-use crate::socket::{Filtering, Unbound};
+use crate::socket::{Filtering, OpenError, Unbound};
 use crate::sysfs::BoardPorts;
 
 /// All commands, as the help lists them; the first is the one that runs where none is named.
@@ -100,15 +103,50 @@ impl Failure {
         Self { exit, reason: reason.to_string() }
     }
 
-    /// Makes one from an error and the path that it is about.
-    fn at(path: &Path, error: &dyn Display) -> Self {
-        Self::from(format_args!("{}: {error}", path.display()))
+    /// Makes one from an error of the system and the path that it is about.
+    fn at(path: &Path, error: &io::Error) -> Self {
+        Self::from(format!("{}: {}", path.display(), Cause(error)))
     }
 }
 
-impl<E: Display> From<E> for Failure {
-    #[cold]
-    fn from(error: E) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Refused, &Cause(&error))
+    }
+}
+
+impl From<nix::Error> for Failure {
+    fn from(error: nix::Error) -> Self {
+        io::Error::from(error).into()
+    }
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self { exit: Exit::Refused, reason }
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(reason: &str) -> Self {
+        String::from(reason).into()
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::new(Exit::Refused, &error)
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        Self::new(Exit::Refused, &error)
+    }
+}
+
+impl From<BrokerError> for Failure {
+    fn from(error: BrokerError) -> Self {
         Self::new(Exit::Refused, &error)
     }
 }
@@ -164,7 +202,7 @@ fn print_to(output: &mut Output, text: &str) -> Result<bool, Failure> {
     match output.write_all(text.as_bytes()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(format_args!("cannot write to standard output: {error}").into()),
+        Err(error) => Err(format!("cannot write to standard output: {}", Cause(&error)).into()),
     }
 }
 

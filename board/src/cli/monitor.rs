@@ -9,7 +9,7 @@ use sureplug_core::uevent::Escaped;
 
 use super::options::Options;
 use super::{Command, Exit, Failure, complain, print_to, run};
-use crate::client::Client;
+use crate::client::{ANSWERS_WITHIN_S, Client, unanswered};
 use crate::doorbell::poll_in;
 use crate::report::{self, Notice};
 use crate::service::log::Output;
@@ -23,9 +23,6 @@ Without --subsystem it shows all that the daemon watches.
 Exit codes: 0 ended by its reader, 2 wrong usage, 3 refused, or the daemon has hung up.",
     run,
 };
-
-/// For how long a daemon may leave a request unanswered.
-const ANSWERS_WITHIN_MS: u16 = 10_000;
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     if options.direct {
@@ -60,10 +57,9 @@ pub(super) fn receive_all(client: &mut Client, mut each: impl FnMut(&BrokerPacke
 
 /// Waits for a packet of a daemon that answers, as one does that is not stopped.
 fn receive_soon(client: &mut Client) -> io::Result<Option<BrokerPacket<'_>>> {
-    let [answers] = poll_in([client.as_fd()], PollTimeout::from(ANSWERS_WITHIN_MS))?;
+    let [answers] = poll_in([client.as_fd()], PollTimeout::from(1_000 * ANSWERS_WITHIN_S))?;
     if !answers {
-        let reason = "the daemon has not answered for 10 s: it is stopped, or waits for a device (see its state in ps)";
-        return Err(io::Error::new(ErrorKind::TimedOut, reason));
+        return Err(unanswered());
     }
     client.receive()
 }

@@ -39,7 +39,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     complain(&format_args!("recorded {events} events in {written} bytes; {lost} lost"));
     match end {
         RecordingEnd::Failed(error) => {
-            return Err(format_args!("{}; the file is whole up to there", failed(error)).into());
+            return Err(format!("{}; the file is whole up to there", failed(error)).into());
         }
         RecordingEnd::Full => complain(&format_args!("ended by --max-bytes {}", options.max_bytes)),
         RecordingEnd::Signal => {}

@@ -31,7 +31,7 @@ Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start
 fn run(options: &Options) -> Result<Exit, Failure> {
     // First: a descriptor of this program's own could get the number of one that was not handed over.
     let supervisor = Supervisor::find(options.ready_fd).map_err(|error| {
-        format!("the supervisor cannot be notified: {error}; look at --ready-fd and NOTIFY_SOCKET")
+        format!("the supervisor cannot be notified: {}; look at --ready-fd and NOTIFY_SOCKET", Cause(&error))
     })?;
     watch(options, Some(supervisor))
 }
@@ -108,7 +108,11 @@ fn output(options: &Options) -> io::Result<Output> {
     let Some(path) = &options.log.path else { return Output::standard() };
     let (output, opened) = Output::to(path)?;
     if let Err(error) = opened {
-        complain(&format_args!("warning: cannot open the log {}: {error}; tried again", path.display()));
+        complain(&format_args!(
+            "warning: cannot open the log {}: {}; tried again",
+            path.display(),
+            Cause(&error)
+        ));
     }
     Ok(output)
 }
@@ -117,7 +121,10 @@ fn system_log(options: &Options, undersized: &Undersized) -> Result<Option<Syste
     let Some(kind) = options.log.system else { return Ok(None) };
     let mut log = SystemLog::open(kind).map_err(|error| format!("cannot open the log: {}", Cause(&error)))?;
     if let Err(error) = log.check_listener() {
-        complain(&format_args!("warning: nobody takes lines at /dev/log: {error}; tried again with each"));
+        complain(&format_args!(
+            "warning: nobody takes lines at /dev/log: {}; tried again with each",
+            Cause(&error)
+        ));
     }
     if undersized.is_any() {
         log.write(&Notice::Undersized(undersized));

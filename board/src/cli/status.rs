@@ -34,10 +34,10 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         })
     });
     match answer {
-        Ok(()) if text.is_empty() => Err(Failure::at(path, &"the daemon reports no state")),
+        Ok(()) if text.is_empty() => Err(format!("{}: the daemon reports no state", path.display()).into()),
         Ok(()) => print(&text).map(|_| Exit::Success),
         Err(error) if is_unserved(&error) => {
-            Err(Failure::at(path, &format_args!("{error}; no daemon serves there: start `sureplug run`")))
+            Err(format!("{}: {error}; no daemon serves there: start `sureplug run`", path.display()).into())
         }
         Err(error) => Err(Failure::at(path, &error)),
     }

@@ -17,6 +17,7 @@ use sureplug_core::uevent::Uevent;
 use super::charge::ChargeMeter;
 use super::measure::Measurement;
 use super::pcap::{Capture, Captured};
+use crate::cause::Cause;
 use crate::doorbell::poll_in;
 use crate::file;
 use crate::profile::{Profile, Sizing};
@@ -50,9 +51,9 @@ impl<'s> Session<'s> {
 
     /// Measures a capture.
     pub(crate) fn replay(&mut self, path: &Path) -> io::Result<()> {
-        let failed = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
-        let mut capture = Capture::new(file::open_stream(path).map_err(|error| failed(&error))?);
-        while let Some(message) = capture.next().map_err(|error| failed(&error))? {
+        let failed = |error: io::Error| io::Error::other(format!("{}: {}", path.display(), Cause(&error)));
+        let mut capture = Capture::new(file::open_stream(path).map_err(failed)?);
+        while let Some(message) = capture.next().map_err(failed)? {
             if let Captured { unix_us, datagram: Some(datagram), .. } = message {
                 self.take(Instant::from_nanos(unix_us.saturating_mul(1_000)), datagram);
             }

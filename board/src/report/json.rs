@@ -13,6 +13,7 @@ use super::notice::{HookRun, Notice, Resync, Start};
 use super::object::{Object, string};
 use super::text::{DeviceName, FOREIGN, HelperWarning, RESTRICTED};
 use super::totals::TABLE;
+use crate::cause::Cause;
 use crate::profile::Sizing;
 use crate::socket::Filtering;
 use crate::sysfs::Missing;
@@ -88,7 +89,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
             numbers(out, "table_full", &figures)
         }
         Notice::Unreadable { path, error } => {
-            Object::begin(out, "unreadable").bytes("path", path).display("message", &error).end()
+            Object::begin(out, "unreadable").bytes("path", path).display("message", &Cause(error)).end()
         }
         Notice::Forged(forgery) => {
             Object::begin(out, "forged").bytes("devpath", forgery.devpath).bytes("line", forgery.line).end()
@@ -167,7 +168,7 @@ fn unread<'a, 'o>(object: &'a mut Object<'o>, missing: &Missing) -> &'a mut Obje
         .numbers(&[("unreadable", missing.count)])
         .bytes("path", missing.path.as_bytes())
         .numbers(&[("errno", missing.errno as u64)])
-        .display("message", &missing.errno)
+        .display("message", &Cause(missing.errno))
 }
 
 fn counts(outcome: &ScanOutcome, took: Duration) -> [(&'static str, u64); 5] {

@@ -13,6 +13,7 @@ use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::ParseError;
 
 use super::Totals;
+use crate::cause::Advice;
 use crate::profile::{Mismatch, Sizing};
 use crate::socket::{Filtering, Shortfall};
 use crate::sysfs::{Clipped, Forgery, Missing};
@@ -248,7 +249,7 @@ impl Display for RunEnd {
             Self::TimedOut(after) => {
                 write!(f, "killed, since it took more than {} ms", micros(*after) / 1_000)
             }
-            Self::NotStarted(errno) => write!(f, "not started: {}", errno.desc()),
+            Self::NotStarted(errno) => write!(f, "not started: {}{}", errno.desc(), Advice(*errno)),
         }
     }
 }

@@ -10,6 +10,7 @@ use sureplug_core::uevent::{Escaped, EscapedWord};
 
 use super::Totals;
 use super::notice::{HookRun, Loss, Notice, Resync, Start};
+use crate::cause::Cause;
 use crate::profile::Sizing;
 use crate::socket::Filtering;
 use crate::sysfs::{Clipped, Missing};
@@ -86,8 +87,9 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
         ),
         Notice::Unreadable { path, error } => writeln!(
             out,
-            "sureplug: warning: cannot read {} in sysfs: {error}; devices there are not found by a scan",
-            EscapedWord(path)
+            "sureplug: warning: cannot read {} in sysfs: {}; devices there are not found by a scan",
+            EscapedWord(path),
+            Cause(error)
         ),
         Notice::Forged(forgery) => {
             writeln!(out, "sureplug: warning: {forgery}; reported once for each device")

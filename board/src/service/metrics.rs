@@ -14,6 +14,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, open, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat, write};
 
+use crate::cause::Advice;
 use crate::engine::{Context, Service};
 use crate::report::FixedText;
 use crate::report::totals::{Figure, FigureKind, TABLE, Totals, Unit};
@@ -111,7 +112,12 @@ impl File {
     fn complain(&mut self, errno: Errno) {
         self.text.clear();
         let path = self.path.to_str().unwrap_or_default();
-        let _ = writeln!(self.text, "sureplug: cannot write the metrics {path}: {}", errno.desc());
+        let _ = writeln!(
+            self.text,
+            "sureplug: cannot write the metrics {path}: {}{}",
+            errno.desc(),
+            Advice(errno)
+        );
         let _ = write(io::stderr(), self.text.as_bytes());
     }
 }

@@ -9,6 +9,7 @@ use sureplug_core::uevent::{Escaped, EscapedWord};
 
 use super::files::is_absence;
 use super::path::SysfsPath;
+use crate::cause::Cause;
 
 /// Places that are named at most; further ones are only counted.
 const MAX_NAMED: usize = 16;
@@ -52,7 +53,7 @@ pub struct Missing {
 /// `class/net (EMFILE: Too many open files) and 2 more`.
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", EscapedWord(self.path.as_bytes()), self.errno)?;
+        write!(f, "{} ({})", EscapedWord(self.path.as_bytes()), Cause(self.errno))?;
         match self.count {
             0 | 1 => Ok(()),
             count => write!(f, " and {} more", count - 1),
@@ -235,13 +236,37 @@ mod tests {
             troubles.missing = None;
             troubles.note(b"class/net", Errno::ENOENT);
             assert_eq!(troubles.missing, None, "scan {scan}: a device that vanished is not missing");
-            troubles.note(b"class/net", Errno::EMFILE);
-            assert_eq!(troubles.missing.unwrap().to_string(), "class/net (EMFILE: Too many open files)");
-            troubles.note(&[b'x'; 200], Errno::EIO);
+            troubles.note(b"class/net", Errno::EIO);
+            assert_eq!(troubles.missing.unwrap().to_string(), "class/net (EIO: I/O error)");
+            troubles.note(&[b'x'; 200], Errno::EINVAL);
             let missing = troubles.missing.unwrap();
-            assert_eq!(missing.to_string(), "class/net (EMFILE: Too many open files) and 1 more");
+            assert_eq!(missing.to_string(), "class/net (EIO: I/O error) and 1 more");
         }
         assert_eq!(Clipped::of(&[b'x'; 200]).as_bytes(), [b'x'; MAX_KEPT_BYTES]);
+    }
+
+    #[test]
+    fn missing_descriptor_is_shown_with_the_limit() {
+        let mut troubles = troubles();
+        troubles.note(b"class/net", Errno::EMFILE);
+        let shown = troubles.missing.unwrap().to_string();
+        let limit = crate::sys::descriptor_limit();
+        let wanted =
+            format!("class/net (EMFILE: Too many open files; RLIMIT_NOFILE allows this process {limit} ");
+        assert!(shown.starts_with(&wanted), "{shown}");
+    }
+
+    #[test]
+    fn damaged_paths_are_shown_with_their_error() {
+        let mut path = SysfsPath::new();
+        for (devpath, wanted) in [
+            (&b"/devices/a\0b"[..], "EINVAL: Invalid argument"),
+            (&[b'x'; 5_000], "ENAMETOOLONG: File name too long"),
+        ] {
+            let mut troubles = troubles();
+            troubles.note(b"devices", path.set_devpath(devpath).unwrap_err());
+            assert_eq!(troubles.missing.unwrap().to_string(), format!("devices ({wanted})"));
+        }
     }
 
     #[test]

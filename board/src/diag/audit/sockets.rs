@@ -12,6 +12,7 @@ use nix::sys::socket::{
 
 use super::answers::{Answer, answers, request};
 use super::{Socket, UEVENT_PROTOCOL, key, sort_by_key};
+use crate::cause::Cause;
 use crate::file::{self, Usable};
 use crate::sys::retry;
 
@@ -75,7 +76,7 @@ fn from_proc(proc: &Path) -> io::Result<Vec<Socket>> {
     let mut text = Vec::new();
     file::open(&path, OpenOptions::new().read(true), 0, Usable::Regular)
         .and_then(|mut file| file.read_to_end(&mut text))
-        .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+        .map_err(|error| io::Error::other(format!("{}: {}", path.display(), Cause(&error))))?;
     Ok(String::from_utf8_lossy(&text).lines().filter_map(listed).collect())
 }
 
