@@ -25,7 +25,8 @@ const CORE: &[&[&str]] = &[
 /// The same of board.
 const BOARD: &[&[&str]] = &[
     &["file", "signals", "sys", "thread", "time"],
-    &["cause", "client", "doorbell", "process_policy", "sysfs"],
+    &["cause", "client", "doorbell", "process_policy"],
+    &["sysfs"],
     &["socket"],
     &["intake", "profile"],
     &["diag", "report"],
