@@ -104,6 +104,8 @@ fn full_table_is_reported_once_and_events_pass_untracked() {
     assert!(untracked.contains("/devices/late"));
     let full: Vec<_> = of_kind(&output, "table_full").collect();
     assert_eq!(full.len(), 1, "{full:?}");
+    assert_eq!(full[0]["subsystem"], "net", "{full:?}");
+    assert!(number(&full[0], "subsystem_devices") > 0, "{full:?}");
     let totals = output.totals();
     assert!(fold.present.len() as u64 <= number(&full[0], "slots"), "{full:?}");
     assert_eq!(number(&totals, "devices"), fold.present.len() as u64, "{totals}");

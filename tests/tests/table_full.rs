@@ -247,3 +247,36 @@ fn a_look_at_a_devpath_that_none_can_have_is_no_fault() {
     script.send(&uevent("remove", "/zzz", &[]), Scope::Tracked);
     assert_eq!(script.told(), NOTHING);
 }
+
+#[test]
+fn devices_of_other_kinds_leave_room_for_those_below_usb_ports() {
+    let mut script = Script::<128, 65_536, 65_536, 1>::new();
+    for number in 0..200 {
+        script.event("add", &format!("/devices/virtual/net/br{number}"), &[("SUBSYSTEM", "net")]);
+    }
+    assert_eq!(script.stream.devices(), 96);
+    assert_eq!(script.stream.largest_subsystem(), Some((&b"net"[..], 96)));
+    script.told();
+    let stick = "/devices/pci0000:00/usb1/1-4";
+    script.event("add", stick, &[("SUBSYSTEM", "usb")]);
+    assert_eq!(script.told(), [format!("kernel add {stick}")]);
+    // One of them has room again.
+    script.event("remove", "/devices/virtual/net/br0", &[]);
+    script.event("add", "/devices/virtual/net/late", &[]);
+    let told = script.told();
+    assert_eq!(told.last().expect("a delivery"), "kernel add /devices/virtual/net/late");
+}
+
+#[test]
+fn devices_of_other_kinds_leave_bytes_for_those_below_usb_ports() {
+    let mut script = Script::<128, 8_192, 65_536, 1>::new();
+    let long = "x".repeat(200);
+    for number in 0..100 {
+        script.event("add", &format!("/devices/virtual/net/br{number}"), &[("X", &long)]);
+    }
+    script.told();
+    assert!(script.stream.is_overflowing());
+    let stick = "/devices/usb1/1-4";
+    script.event("add", stick, &[("X", &long)]);
+    assert_eq!(script.told(), [format!("kernel add {stick}")]);
+}

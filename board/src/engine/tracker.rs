@@ -13,7 +13,7 @@ use super::notices::Notices;
 use super::port_watch::PortWatch;
 use crate::intake::{Counters, Observation, Observed};
 use crate::report::{Loss, Notice, Resync, Totals};
-use crate::sysfs::{Devices, Missing, Subsystems};
+use crate::sysfs::{Clipped, Devices, Missing, Subsystems};
 use crate::time::{monotonic_now, work_time};
 
 /// What is known: it takes what the intake has noticed, and a scan of sysfs.
@@ -212,7 +212,10 @@ impl Tracker {
         self.totals.untracked = self.stream.counts().unfit;
         if self.totals.untracked > 0 && !self.has_reported_full_table {
             self.has_reported_full_table = true;
-            self.note(Notice::TableFull { at, slots: SLOTS as u64, bytes: TABLE_BYTES as u64 });
+            let (subsystem, devices) = self.stream.largest_subsystem().unwrap_or_default();
+            let (subsystem, devices) = (Clipped::of(subsystem), devices as u64);
+            let (slots, bytes) = (SLOTS as u64, TABLE_BYTES as u64);
+            self.note(Notice::TableFull { at, slots, bytes, subsystem, devices });
         }
     }
 

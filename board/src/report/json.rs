@@ -84,9 +84,10 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
         Notice::Unreported { at, outcome, took } => {
             Object::begin(out, "unreported").numbers(&[time(at)]).numbers(&counts(&outcome, took)).end()
         }
-        Notice::TableFull { at, slots, bytes } => {
-            let figures = [time(at), ("slots", slots), ("table_bytes", bytes)];
-            numbers(out, "table_full", &figures)
+        Notice::TableFull { at, slots, bytes, subsystem, devices } => {
+            let figures =
+                [time(at), ("slots", slots), ("table_bytes", bytes), ("subsystem_devices", devices)];
+            Object::begin(out, "table_full").numbers(&figures).bytes("subsystem", subsystem.as_bytes()).end()
         }
         Notice::Unreadable { path, error } => {
             Object::begin(out, "unreadable").bytes("path", path).display("message", &Cause(error)).end()

@@ -127,6 +127,10 @@ pub enum Notice<'a> {
         slots: u64,
         /// Bytes for what they say.
         bytes: u64,
+        /// The subsystem with the most devices.
+        subsystem: Clipped,
+        /// How many these are.
+        devices: u64,
     },
     /// A scan could not read something; said once for each.
     Unreadable {

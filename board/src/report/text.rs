@@ -80,10 +80,13 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
             Millis(took)
         ),
         Notice::ForeignSysfs => writeln!(out, "sureplug: warning: {FOREIGN}"),
-        Notice::TableFull { at, slots, bytes } => writeln!(
+        Notice::TableFull { at, slots, bytes, subsystem, devices } => writeln!(
             out,
-            "{at} table full: devices beyond {slots} or beyond {bytes} B are not tracked and pass with \
-             SUREPLUG_TRACKED=no; an image for more is built with more SUREPLUG_USB_PORTS"
+            "{at} table full: {devices} of its devices are of {}; devices beyond {slots} or beyond {bytes} B, and \
+             beyond three quarters if they are not below USB ports, are not tracked and pass with SUREPLUG_TRACKED=no; \
+             leave that subsystem out with --subsystem, or, if USB devices are most, build the image with more \
+             SUREPLUG_USB_PORTS",
+            EscapedWord(subsystem.as_bytes())
         ),
         Notice::Unreadable { path, error } => writeln!(
             out,

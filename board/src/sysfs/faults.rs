@@ -26,7 +26,7 @@ pub struct Clipped {
 
 impl Clipped {
     #[allow(clippy::cast_possible_truncation)]
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut kept = Self { bytes: [0; MAX_KEPT_BYTES], length: bytes.len().min(MAX_KEPT_BYTES) as u8 };
         kept.bytes.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         kept

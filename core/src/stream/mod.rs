@@ -294,6 +294,12 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
         self.table.is_overflowing()
     }
 
+    /// Returns the subsystem with the most devices in the table, and how many these are.
+    #[must_use]
+    pub fn largest_subsystem(&self) -> Option<(&[u8], usize)> {
+        self.table.largest_subsystem()
+    }
+
     /// Returns what happened.
     #[must_use]
     pub const fn counts(&self) -> StreamCounts {

@@ -85,10 +85,13 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         let present = self.slots.find(uevent.devpath(), State::Present);
         let stays = present.is_some_and(|index| self.is_same(index, uevent, inode));
         let removes = uevent.action() == Action::Remove && !uevent.is_synthetic();
+        let cost = Slots::<SLOTS, BYTES>::cost(uevent);
         removes
             || stays && uevent.action() != Action::Move
+            // No tombstone that goes would make room for it.
+            || !self.slots.is_within_share(uevent.devpath(), cost)
             || self.slots.all().iter().any(Slot::is_available)
-                && self.slots.room_bytes() >= Slots::<SLOTS, BYTES>::cost(uevent)
+                && self.slots.room_bytes() >= cost
     }
 
     /// Returns `true` if a slot still holds the device that it held at a step.
@@ -99,6 +102,19 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
 
     pub(super) fn subsystem(&self, index: Index) -> Option<&[u8]> {
         uevent::value(self.slots.properties(index), b"SUBSYSTEM")
+    }
+
+    /// Returns the subsystem with the most devices, and how many these are.
+    pub(super) fn largest_subsystem(&self) -> Option<(&[u8], usize)> {
+        let is_kept = |index: &Index| self.slots.slot(*index).is_indexed();
+        let subsystems = || Self::indices().filter(is_kept).filter_map(|index| self.subsystem(index));
+        let bucket = |name: &[u8]| {
+            name.iter().fold(0, |sum: usize, &byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 256
+        };
+        let mut counts = [0_u16; 256];
+        subsystems().for_each(|name| counts[bucket(name)] += 1);
+        let largest = subsystems().max_by_key(|name| counts[bucket(name)])?;
+        Some((largest, subsystems().filter(|name| *name == largest).count()))
     }
 
     /// Writes an event of the slot's device into a buffer.
@@ -116,7 +132,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     }
 
     fn indices() -> impl Iterator<Item = Index> {
-        (0..SLOTS).filter_map(Index::from_place)
+        Index::all::<SLOTS>()
     }
 
     /// Goes through the devices that are wanted when their turn comes, one depth after the other.

@@ -13,6 +13,25 @@ const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0
 const TOMBSTONES: usize = 64;
 
 impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
+    /// Slots that devices which are not below a USB port leave free: a quarter, unless the table is very small.
+    const RESERVED_SLOTS: usize = SLOTS / 64 * 16;
+
+    /// The same of the bytes.
+    const RESERVED_BYTES: usize = if Self::RESERVED_SLOTS == 0 { 0 } else { BYTES / 4 };
+
+    /// Returns `true` if a device at that devpath is within its share of the table: below a USB port that is all of it.
+    pub(super) fn is_within_share(&self, path: &[u8], bytes: usize) -> bool {
+        let is_near = self.linked >= SLOTS / 2 || self.arena.room() < BYTES / 2;
+        if !is_near || Self::RESERVED_SLOTS == 0 || is_below_port(path) {
+            return true;
+        }
+        let others = Index::all::<SLOTS>()
+            .filter(|&index| self.slot(index).is_indexed() && !is_below_port(self.path(index)))
+            .map(|index| self.arena.cost_of(self.slot(index).start));
+        let (slots, used) = others.fold((0, 0), |(slots, used), cost| (slots + 1, used + cost));
+        slots < SLOTS - Self::RESERVED_SLOTS && used + bytes <= BYTES - Self::RESERVED_BYTES
+    }
+
     /// Bytes for which there is room if all tombstones go that no consumer needs.
     pub(super) fn room_bytes(&self) -> usize {
         let tombstones = self.list.iter().filter(|slot| slot.state == State::Gone && slot.is_available());
@@ -94,5 +113,29 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     fn compact(&mut self) {
         let Self { list, arena, .. } = self;
         arena.compact(|owner, start| list[owner.place()].start = start);
+    }
+}
+
+/// Returns `true` if a devpath leads through a root hub, which the kernel names `usb` and a number
+/// (`usb_alloc_dev` in `drivers/usb/core/usb.c`).
+fn is_below_port(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').any(|name| {
+        name.strip_prefix(b"usb")
+            .is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below_port;
+
+    #[test]
+    fn devices_below_ports_are_known_by_their_root_hub() {
+        for path in [&b"/devices/pci0000:00/usb1/1-2/1-2:1.0"[..], b"/devices/usb12"] {
+            assert!(is_below_port(path));
+        }
+        for path in [&b"/devices/virtual/net/usb"[..], b"/devices/virtual/net/usb0x", b"/devices/x-usb1/a"] {
+            assert!(!is_below_port(path));
+        }
     }
 }

@@ -21,6 +21,11 @@ impl Index {
         self.0.get() as usize - 1
     }
 
+    /// All of a table.
+    pub(super) fn all<const SLOTS: usize>() -> impl Iterator<Item = Self> {
+        (0..SLOTS).filter_map(Self::from_place)
+    }
+
     /// As it is stored in a byte sequence.
     pub(in crate::stream) const fn to_bits(this: Option<Self>) -> u16 {
         match this {

@@ -79,6 +79,9 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         let part = Part::alone(uevent);
         let description = Description::of_part(uevent, part);
         let path = uevent.devpath();
+        if !self.is_within_share(path, Arena::<BYTES>::cost(path.len() + description.length)) {
+            return None;
+        }
         let index = self.take_slot(path.len(), description.length)?;
         let at = self.arena.put(self.slot(index).start as usize, path);
         self.write(at, uevent, part);
