@@ -179,22 +179,22 @@ fn a_record_may_stand_across_the_end_of_the_ring() {
 #[test]
 fn the_slowest_gets_there() {
     let mut script = Script::<600, 65_536, 400, 2>::new();
-    let found: Vec<String> = (0..512).map(|number| format!("/hub{}/{number}", number % 7)).collect();
+    let found: Vec<String> = (0..512).map(|number| format!("/usb1/hub{}/{number}", number % 7)).collect();
     let found: Vec<_> = found.iter().map(|path| (path.as_str(), &[][..], 1)).collect();
     script.scan(ScanKind::Start, &found);
     let slow = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
     let mut told = Vec::new();
     for round in 0..2_000 {
         let action = if round % 2 == 0 { "add" } else { "remove" };
-        script.event(action, "/flap/a", &[]);
-        script.event(action, "/flap/b", &[("X", "something long, so that the ring is soon full of it")]);
+        script.event(action, "/usb1/flap/a", &[]);
+        script.event(action, "/usb1/flap/b", &[("X", "something long, so that the ring is soon full of it")]);
         told.extend(script.next(slow));
-        let adds = told.iter().filter(|line| line.starts_with("scan add /hub")).count();
+        let adds = told.iter().filter(|line| line.starts_with("scan add /usb1/hub")).count();
         if adds == 512 {
             break;
         }
     }
-    let adds = told.iter().filter(|line| line.starts_with("scan add /hub")).count();
+    let adds = told.iter().filter(|line| line.starts_with("scan add /usb1/hub")).count();
     assert_eq!(adds, 512, "after {} steps", told.len());
     script.told_to(slow);
     assert_eq!(script.told_to(slow), NOTHING);

@@ -36,10 +36,12 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         let head = self.heads[hash as usize % SLOTS].replace(index);
         let slot = self.slot_mut(index);
         (slot.hash, slot.depth, slot.state, slot.next) = (hash, depth, state, head);
+        self.count_in(index);
     }
 
     pub(super) fn unlink(&mut self, index: Index) {
         self.linked -= 1;
+        self.count_out(index);
         let (hash, _) = self.count_above(index, u32::MAX);
         let next = self.slot(index).next;
         let place = hash as usize % SLOTS;

@@ -12,6 +12,17 @@ const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0
 /// came and went.
 const TOMBSTONES: usize = 64;
 
+/// What devices take of a table that are not below a USB port.
+#[derive(Clone, Copy)]
+pub(super) struct Others {
+    slots: usize,
+    bytes: usize,
+}
+
+impl Others {
+    pub(super) const NONE: Self = Self { slots: 0, bytes: 0 };
+}
+
 impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     /// Slots that devices which are not below a USB port leave free: a quarter, unless the table is very small.
     const RESERVED_SLOTS: usize = SLOTS / 64 * 16;
@@ -21,15 +32,28 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
 
     /// Returns `true` if a device at that devpath is within its share of the table: below a USB port that is all of it.
     pub(super) fn is_within_share(&self, path: &[u8], bytes: usize) -> bool {
-        let is_near = self.linked >= SLOTS / 2 || self.arena.room() < BYTES / 2;
-        if !is_near || Self::RESERVED_SLOTS == 0 || is_below_port(path) {
-            return true;
-        }
-        let others = Index::all::<SLOTS>()
-            .filter(|&index| self.slot(index).is_indexed() && !is_below_port(self.path(index)))
-            .map(|index| self.arena.cost_of(self.slot(index).start));
-        let (slots, used) = others.fold((0, 0), |(slots, used), cost| (slots + 1, used + cost));
+        let Others { slots, bytes: used } = self.others;
         slots < SLOTS - Self::RESERVED_SLOTS && used + bytes <= BYTES - Self::RESERVED_BYTES
+            || Self::RESERVED_SLOTS == 0
+            || is_below_port(path)
+    }
+
+    /// Counts a device that is linked now.
+    pub(super) fn count_in(&mut self, index: Index) {
+        let is_other = Self::RESERVED_SLOTS > 0 && !is_below_port(self.path(index));
+        self.slot_mut(index).is_other = is_other;
+        if is_other {
+            self.others.slots += 1;
+            self.others.bytes += self.arena.cost_of(self.slot(index).start);
+        }
+    }
+
+    /// Counts a device no more.
+    pub(super) fn count_out(&mut self, index: Index) {
+        if core::mem::take(&mut self.slot_mut(index).is_other) {
+            self.others.slots -= 1;
+            self.others.bytes -= self.arena.cost_of(self.slot(index).start);
+        }
     }
 
     /// Bytes for which there is room if all tombstones go that no consumer needs.
@@ -81,6 +105,10 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         let old = self.slot(index).start;
         let used = usize::from(slot.path_length) + usize::from(slot.properties_length).min(length);
         self.arena.copy(old as usize, used, start as usize);
+        if self.slot(index).is_other {
+            self.others.bytes += self.arena.cost_of(start);
+            self.others.bytes -= self.arena.cost_of(old);
+        }
         self.arena.free(old);
         self.slot_mut(index).start = start;
         true

@@ -126,6 +126,8 @@ pub(super) struct Slot {
     /// Slashes of the devpath: a device below another one has more.
     pub(super) depth: u16,
     pub(super) state: State,
+    /// Found or present, and not below a USB port.
+    pub(super) is_other: bool,
     pub(super) marks: Marks,
 }
 
@@ -144,6 +146,7 @@ impl Slot {
         steps: 0,
         depth: 0,
         state: State::Free,
+        is_other: false,
         marks: Marks { verdict: Verdict::Unseen, moving: false, change_due: false },
     };
 

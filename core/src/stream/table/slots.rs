@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::properties::{self, DISKSEQ, Description, Part};
+use super::room::Others;
 use super::slot::{Index, Marks, Slot, State};
 use super::step::Device;
 use crate::uevent::{self, Property, Uevent};
@@ -18,6 +19,7 @@ pub(super) struct Slots<const SLOTS: usize, const BYTES: usize> {
     pub(super) used: usize,
     /// Devices that are found or present.
     pub(super) linked: usize,
+    pub(super) others: Others,
     /// Where the search for a slot begins, so that the tombstone that has been there for longest goes first.
     pub(super) hand: usize,
 }
@@ -32,6 +34,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
             arena: Arena::EMPTY,
             used: 0,
             linked: 0,
+            others: Others::NONE,
             hand: 0,
         }
     };
