@@ -43,6 +43,9 @@ COMMON = """
 sureplug          -rw-r--r-- root root /etc/default/sureplug
 sureplug          -rwxr-xr-x root root /usr/bin/sureplug
 sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/CHANGELOG.md
+sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/FOOTPRINT.md
+sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/JSON.md
+sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/MANUAL.md
 sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/PROTOCOL.md
 sureplug-doc      -rw-r--r-- root root /usr/share/doc/sureplug/README.md
 sureplug-mdev     -rw-r--r-- root root /etc/default/sureplug-mdev

@@ -31,6 +31,6 @@ fn a_missing_socket_is_one_clear_sentence_that_the_manual_lists() {
             assert_eq!(*found[0], format!("sureplug: warning: no socket for applications: {SENTENCE}"));
         }
     }
-    let manual = std::fs::read_to_string(root().join("board/README.md")).expect("the manual");
+    let manual = std::fs::read_to_string(root().join("board/MANUAL.md")).expect("the manual");
     assert!(manual.contains("| `warning: no socket for applications: "), "the manual lists it");
 }

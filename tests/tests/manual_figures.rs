@@ -11,7 +11,7 @@ fn text(file: &str) -> String {
 }
 
 fn manual() -> String {
-    text("board/README.md")
+    text("board/MANUAL.md")
 }
 
 /// The board of the samples: four ports with storage.
@@ -69,7 +69,7 @@ fn texts_name_every_device_class_and_each_range() {
     let ranges =
         [USB_PORTS, MAX_STALL_MS, DEVPATH_MAX_BYTES].map(|r| format!("{} to {}", r.start(), r.end()));
     for file in [
-        "board/README.md",
+        "board/MANUAL.md",
         "board/src/cli/options.rs",
         "board/src/profile.rs",
         "core/src/rcvbuf/error.rs",

@@ -111,7 +111,7 @@ mod tests {
         }
         made.push('\n');
         assert_made(
-            "README.md",
+            "MANUAL.md",
             ["<!-- tables of commands and options -->\n", "<!-- end of the tables -->"],
             &made,
         );

@@ -1,5 +1,5 @@
-//! Lines for programs: one JSON object each, its `kind` first. The fields are documented in the
-//! README of this crate.
+//! Lines for programs: one JSON object each, its `kind` first. The fields are documented in
+//! `board/JSON.md`.
 
 use std::fmt::{self, Display, Write};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the daemon costs a board, from the guest's own `/proc`: the table in `board/README.md`.
+//! What the daemon costs a board, from the guest's own `/proc`: the table in `board/FOOTPRINT.md`.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -34,7 +34,7 @@ pub use usb::Usb;
 mod tests {
     #[test]
     fn the_manual_has_the_script_that_the_boards_run() {
-        let manual = include_str!("../../../board/README.md");
-        assert!(manual.contains(include_str!("../guest/S30sureplug")), "board/README.md has another script");
+        let manual = include_str!("../../../board/MANUAL.md");
+        assert!(manual.contains(include_str!("../guest/S30sureplug")), "board/MANUAL.md has another script");
     }
 }
