@@ -1,6 +1,6 @@
 //! Who gets a slot and bytes, and which tombstones go for that.
 
-use super::slot::{Index, State};
+use super::slot::{Index, Others, State};
 use super::slots::{Slots, to_u16};
 use crate::limits::MAX_PROPERTY_BYTES;
 
@@ -11,17 +11,6 @@ const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0
 /// Tombstones that are kept although no consumer needs them, so that one that is a little late still gets devices that
 /// came and went.
 const TOMBSTONES: usize = 64;
-
-/// What devices take of a table that are not below a USB port.
-#[derive(Clone, Copy)]
-pub(super) struct Others {
-    slots: usize,
-    bytes: usize,
-}
-
-impl Others {
-    pub(super) const NONE: Self = Self { slots: 0, bytes: 0 };
-}
 
 impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     /// Slots that devices which are not below a USB port leave free: a quarter, unless the table is very small.

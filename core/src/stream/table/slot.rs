@@ -163,3 +163,14 @@ impl Slot {
         matches!(self.state, State::Found | State::Present)
     }
 }
+
+/// What devices take of a table that are not below a USB port.
+#[derive(Clone, Copy)]
+pub(super) struct Others {
+    pub(super) slots: usize,
+    pub(super) bytes: usize,
+}
+
+impl Others {
+    pub(super) const NONE: Self = Self { slots: 0, bytes: 0 };
+}

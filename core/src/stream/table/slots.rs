@@ -2,8 +2,7 @@
 
 use super::arena::Arena;
 use super::properties::{self, DISKSEQ, Description, Part};
-use super::room::Others;
-use super::slot::{Index, Marks, Slot, State};
+use super::slot::{Index, Marks, Others, Slot, State};
 use super::step::Device;
 use crate::uevent::{self, Property, Uevent};
 
