@@ -142,7 +142,7 @@ options! {
         "the longest devpath of a device in a port, 16 to 1000 (the image's, else 96)",
         |value, _| value.number(&DEVPATH_MAX_BYTES).map(Some);
     subsystem: Option<Named> = None, "--subsystem NAME", ALL,
-        "a subsystem to watch, or `all`; up to 16, an option each (the image's, else what USB devices make: usb, \
+        "a subsystem to watch, or `all`; up to 16, an option each (the image's, else those of USB devices: usb, \
          block, net, tty, input, sound and others)",
         |value, before| Named::and(before.subsystem.as_ref(), value);
     sysfs: PathBuf = PathBuf::from("/sys"), "--sysfs DIR", ALL,
@@ -167,7 +167,7 @@ options! {
         "the group that may connect, by its name in /etc/group or its number (the group of the process)",
         |value, _| value.group().map(Some);
     allow_undersized: bool = false, "--allow-undersized", &["run"],
-        "start even if the buffer or the stated ports are too few, and repeat the warning",
+        "start even with a buffer that is too small or fewer ports stated than sysfs shows, and repeat the warning",
         |_, _| Ok(true);
     hook: Option<PathBuf> = None, "--hook PATH", &["run"],
         "a program to run for each event, one run at a time, with the subsystem as its argument and the properties \
@@ -189,7 +189,7 @@ options! {
         "the same on a GPIO line, such as /dev/gpiochip0:17; needs a build with the cargo feature gpio",
         |value, _| if cfg!(feature = "gpio") { value.gpio_line().map(Some) } else { Err(value.unknown()) };
     ready_fd: Option<i32> = None, "--ready-fd N", &["run"],
-        "a descriptor, 3 to 65535, that gets a line and is closed when all devices are known",
+        "a descriptor, 3 to 65535, to write a line to and close when all devices are known",
         |value, _| value.number(&READY_FDS).map(|fd| i32::try_from(fd).ok());
     metrics: Option<PathBuf> = None, "--metrics FILE", &["run"],
         "metrics for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it",
@@ -208,8 +208,8 @@ options! {
         "SCHED_FIFO priority of the thread that reads the socket, 1 to 99 (none); needs CAP_SYS_NICE or RLIMIT_RTPRIO",
         |value, _| value.number(&INTAKE_PRIORITY).map(Some);
     oom_score_adj: Option<i32> = None, "--oom-score-adj N", &["run"],
-        "what the kernel kills when memory runs out, -1000 (never this) to 1000 (as started); a lower score needs \
-         CAP_SYS_RESOURCE, and hooks inherit it",
+        "how readily the kernel kills the daemon when memory runs out, -1000 (never) to 1000 (as started); a lower \
+         score needs CAP_SYS_RESOURCE, and hooks inherit it",
         |value, _| value.integer(&OOM_SCORE_ADJ).map(Some);
     direct: bool = false, "--direct", &["monitor"],
         "open a socket of its own, as `sureplug run` does, even if a daemon runs",
