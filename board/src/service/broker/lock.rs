@@ -89,6 +89,10 @@ fn make_directory(path: &Path) -> Result<bool, BrokerError> {
         Ok(()) => Ok(true),
         // Not by the kind of the error: a file system that cannot be written to hides that the directory is there.
         Err(_) if directory.is_dir() => Ok(false),
+        // A daemon that ended has removed it since: the next try makes it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && identity(directory).is_none() => {
+            Ok(false)
+        }
         Err(error) => Err(BrokerError::failed("make the directory", directory, error)),
     }
 }
