@@ -1,4 +1,4 @@
-//! A program for each event, one at a time, and in nobody's way.
+//! A program for each event, one at a time, that delays nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;

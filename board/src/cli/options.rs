@@ -170,8 +170,8 @@ options! {
         "start even with a buffer that is too small or fewer ports stated than sysfs shows, and repeat the warning",
         |_, _| Ok(true);
     hook: Option<PathBuf> = None, "--hook PATH", &["run"],
-        "a program to run for each event, one run at a time, with the subsystem as its argument and the properties \
-         as its environment",
+        "a program to run for each event, one run at a time except for firmware, with the subsystem as its argument and \
+         the properties as its environment",
         |value, _| value.path().map(Some);
     hook_subsystem: Option<Named> = None, "--hook-subsystem NAME", &["run"],
         "a subsystem to run the hook for, or `all`; up to 16, an option each (all)",

@@ -46,8 +46,8 @@ pub(crate) const CONNECTIONS: usize = MAX_CLIENTS + 2;
 /// 212,992, would be 3.4 MB for all of them.
 pub const CLIENT_SEND_BYTES: u32 = 64 * 1024;
 
-/// Services that are a consumer each: the console and the hook.
-const CONSUMING_SERVICES: usize = 2;
+/// Consumers that services are: the console, and two of the hook.
+const CONSUMING_SERVICES: usize = 3;
 
 /// Consumers of the journal at the same time.
 pub const CONSUMERS: usize = CONNECTIONS + CONSUMING_SERVICES;

@@ -1,0 +1,188 @@
+//! A run of the program: how it is started, what it writes, and how it ends.
+
+use std::ffi::{CStr, CString};
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, pipe2, read};
+use sureplug_core::limits::MAX_SUBSYSTEM_BYTES;
+use sureplug_core::stream::DeviceEvent;
+use sureplug_core::time::Instant;
+
+use super::environment::{MAX_ENVIRONMENT_BYTES, environment};
+use crate::engine::Context;
+use crate::report::{HookRun, RunEnd};
+use crate::sys::{self, STACK_BYTES, retry};
+use crate::time::monotonic_now;
+
+/// Bytes of one read of a run's output.
+const READ_BYTES: usize = 1_024;
+
+/// Bytes that a pipe holds (pipe(7)).
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// Reads of a run's output before the engine goes on with something else.
+const READS_A_TURN: usize = 16;
+
+/// The program, and what all of its runs share.
+#[derive(Debug)]
+pub(super) struct Program {
+    path: CString,
+    timeout: Duration,
+    /// Polls the children's end, and what the runs write.
+    pub(super) epoll: Epoll,
+    null: OwnedFd,
+    /// What is needed while a run is started.
+    environment: Box<[u8; MAX_ENVIRONMENT_BYTES]>,
+    stack: Box<[u8; STACK_BYTES]>,
+    /// Runs that ended and are not reported.
+    unreported: u64,
+}
+
+/// Room for a run, one at a time.
+#[derive(Debug)]
+pub(super) struct Slot {
+    run: Option<Run>,
+    /// The report of the run that goes on, or of the next one.
+    report: HookRun,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+struct Run {
+    pid: Pid,
+    /// What it writes. A pipe of its own: what it leaves behind cannot write any more when it has ended.
+    output: OwnedFd,
+    until: Instant,
+    has_timed_out: bool,
+    /// How it ended, as far as that is known.
+    status: Option<ExitStatus>,
+}
+
+impl Program {
+    pub(super) fn new(path: CString, timeout: Duration) -> nix::Result<Self> {
+        Ok(Self {
+            path,
+            timeout,
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            null: open(c"/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?,
+            environment: Box::new([0; MAX_ENVIRONMENT_BYTES]),
+            stack: Box::new([0; STACK_BYTES]),
+            unreported: 0,
+        })
+    }
+
+    /// Returns a pipe whose reading end is polled, and does not block.
+    fn output_pipe(&self) -> nix::Result<(OwnedFd, OwnedFd)> {
+        let (output, writer) = pipe2(OFlag::O_CLOEXEC)?;
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        self.epoll.add(&output, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        Ok((output, writer))
+    }
+}
+
+impl Slot {
+    pub(super) fn new() -> Self {
+        Self { run: None, report: HookRun::new() }
+    }
+
+    pub(super) const fn is_free(&self) -> bool {
+        self.run.is_none()
+    }
+
+    /// Returns when its run has taken too long.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.run.as_ref().filter(|run| !run.has_timed_out).map(|run| run.until)
+    }
+
+    /// Runs the program for an event: the run of that number, after so many events that were missed.
+    pub(super) fn start(
+        &mut self,
+        program: &mut Program,
+        entry: &DeviceEvent<'_>,
+        number: u64,
+        missed: u64,
+    ) -> nix::Result<()> {
+        self.report.begin(entry.uevent.datagram());
+        let mut argument = [0; MAX_SUBSYSTEM_BYTES + 1];
+        let name = entry.uevent.subsystem().unwrap_or_default();
+        let length = name.len().min(MAX_SUBSYSTEM_BYTES);
+        argument[..length].copy_from_slice(&name[..length]);
+        let argument = CStr::from_bytes_until_nul(&argument).unwrap_or_default();
+        let (output, writer) = program.output_pipe()?;
+        let Program { path, null, environment: buffer, stack, .. } = program;
+        let variables = environment(buffer, entry, number, missed);
+        let pid = sys::spawn(path, argument, variables, null, &writer, stack)?;
+        let until = monotonic_now().after(program.timeout);
+        self.run = Some(Run { pid, output, until, has_timed_out: false, status: None });
+        Ok(())
+    }
+
+    /// Takes a status if it is that of its run.
+    pub(super) fn note_end(&mut self, pid: Pid, status: ExitStatus) {
+        if let Some(run) = self.run.as_mut().filter(|run| run.pid == pid) {
+            run.status = Some(status);
+        }
+    }
+
+    /// Takes what its run writes, notes its end, and ends one that takes too long.
+    pub(super) fn check(&mut self, program: &mut Program, context: &mut Context<'_>) {
+        self.take_output(&program.epoll);
+        let Some(run) = &mut self.run else { return };
+        let end = match run.status.or_else(|| sys::ended(run.pid)) {
+            Some(_) if run.has_timed_out => RunEnd::TimedOut(program.timeout),
+            Some(status) => RunEnd::Ended(status),
+            None => {
+                if run.until <= context.now && !run.has_timed_out {
+                    run.has_timed_out = true;
+                    // Its own group, of which it is the first: what it has started goes with it. It may have left that.
+                    let _ = killpg(run.pid, Signal::SIGKILL);
+                    let _ = kill(run.pid, Signal::SIGKILL);
+                }
+                return;
+            }
+        };
+        // As much as a pipe holds; what is written from here on is lost.
+        (0..PIPE_BYTES / (READS_A_TURN * READ_BYTES)).for_each(|_| self.take_output(&program.epoll));
+        self.run = None;
+        self.report(end, program, context);
+    }
+
+    /// Reports how a run ended, unless it ended well and wrote nothing.
+    pub(super) fn report(&mut self, end: RunEnd, program: &mut Program, context: &mut Context<'_>) {
+        if end == RunEnd::Ended(ExitStatus::default()) && self.report.output.is_empty() {
+            return;
+        }
+        if context.notices.run.is_some() {
+            program.unreported += 1;
+            return;
+        }
+        let mut report = mem::replace(&mut self.report, HookRun::new());
+        (report.at, report.end) = (context.now, end);
+        report.dropped_reports = mem::take(&mut program.unreported);
+        context.notices.run = Some(report);
+    }
+
+    /// Takes some of what the program has written, so that it does not wait for that.
+    fn take_output(&mut self, epoll: &Epoll) {
+        let Some(run) = &self.run else { return };
+        let mut buffer = [0; READ_BYTES];
+        for _ in 0..READS_A_TURN {
+            match retry(|| read(&run.output, &mut buffer)) {
+                Ok(0) => {
+                    // All have closed it: that would be something to read for ever.
+                    let _ = epoll.delete(&run.output);
+                    return;
+                }
+                Ok(length) => self.report.write(&buffer[..length]),
+                Err(_) => return,
+            }
+        }
+    }
+}
