@@ -1,7 +1,7 @@
-//! The command `sureplug`: see [`sureplug_board::cli`].
+//! The program `sureplug`: `board/MANUAL.md` describes it.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    sureplug_board::cli::main(std::env::args_os().skip(1))
+    sureplug_board::main(std::env::args_os().skip(1))
 }

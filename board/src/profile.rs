@@ -10,7 +10,7 @@ use sureplug_core::rcvbuf::{
 };
 use sureplug_core::selection::Selection;
 
-use crate::sysfs::BoardPorts;
+pub use crate::sysfs::BoardPorts;
 
 /// The stall that is allowed where nothing else is said, in milliseconds.
 pub const DEFAULT_MAX_STALL_MS: u32 = 1_000;

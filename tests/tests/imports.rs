@@ -31,7 +31,7 @@ const BOARD: &[&[&str]] = &[
     &["intake", "profile"],
     &["diag", "report"],
     &["engine"],
-    &["service", "daemon"],
+    &["service", "daemon", "watcher"],
     &["cli"],
 ];
 

@@ -28,12 +28,10 @@ use parse::Invocation;
 
 use crate::cause::Cause;
 use crate::process_policy::PolicyError;
-use crate::profile::Sizing;
 use crate::service::broker::BrokerError;
 use crate::service::log::Output;
-use crate::socket::sysctl;
-use crate::socket::{Filtering, OpenError, Unbound};
-use crate::sysfs::BoardPorts;
+use crate::socket::OpenError;
+use crate::watcher::{self, Prepared, WatchError};
 
 /// All commands, as the help lists them; the first is the one that runs where none is named.
 static COMMANDS: &[Command] = &[
@@ -170,26 +168,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// A socket that is not bound yet, and what it is to be.
-struct Prepared {
-    socket: Unbound,
-    filtering: Filtering,
-    board: BoardPorts,
-    sizing: Sizing,
-}
-
-/// Opens a socket with its filter, counts the board's ports, and sizes the buffer for them.
+/// Prepares what a command asks for.
 fn prepare(options: &Options, selection: &Selection) -> Result<Prepared, Failure> {
-    let socket = Unbound::open()?;
-    let filtering = socket.filter(selection);
-    let board = BoardPorts::count(&options.sysfs);
-    let others = filtering.others(selection);
-    let sizing = Sizing::for_board(&options.profile(), &board, sysctl::rmem_default(), others);
-    Ok(Prepared {
-        socket,
-        filtering,
-        board,
-        sizing: sizing.map_err(|error| Failure::new(Exit::Usage, &error))?,
+    watcher::prepare(&options.profile(), &options.sysfs, selection).map_err(|error| {
+        let exit = if matches!(error, WatchError::Sizing(_)) { Exit::Usage } else { Exit::Refused };
+        Failure::new(exit, &error)
     })
 }
 

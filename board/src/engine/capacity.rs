@@ -1,8 +1,5 @@
 //! How much the daemon remembers: fixed when the image is built, from the board's profile.
 
-use std::io;
-use std::sync::{Mutex, MutexGuard};
-
 use sureplug_core::stream::Stream;
 
 use crate::profile::Profile;
@@ -54,16 +51,3 @@ pub const CONSUMERS: usize = CONNECTIONS + CONSUMING_SERVICES;
 
 /// The stream as the daemon has it.
 pub type BoardStream = Stream<SLOTS, TABLE_BYTES, JOURNAL_BYTES, CONSUMERS>;
-
-/// The only one: in memory that the program begins with, so that nothing of it is copied or paid for before it
-/// is used.
-static STREAM: Mutex<BoardStream> = Mutex::new(BoardStream::new());
-
-/// Takes the stream, for the rest of the process's life.
-///
-/// # Errors
-///
-/// Somebody has taken it.
-pub(crate) fn take_stream() -> io::Result<MutexGuard<'static, BoardStream>> {
-    STREAM.try_lock().map_err(|_| io::ErrorKind::ResourceBusy.into())
-}

@@ -25,7 +25,7 @@ const PARTIAL_WITHIN: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Brings the table in line with sysfs, as far as that can be read. Without sysfs the scan is put off.
-    pub(super) fn scan(&mut self, kind: ScanKind) -> io::Result<()> {
+    pub(super) fn scan(&mut self, kind: ScanKind, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         if !self.devices.reopen() {
             self.tracker.put_off_scan();
             return Ok(());
@@ -34,17 +34,16 @@ impl Engine {
             self.devices.compare_namespace(self.intake.socket());
             self.look_at_namespace();
             if let Some(helper) = self.devices.uevent_helper() {
-                let has_hook = self.services.iter().any(|service| service.runs_programs());
-                self.tracker.note(Notice::UeventHelper { helper, has_hook });
+                self.tracker.note(Notice::UeventHelper { helper, has_hook: self.runs_programs });
             }
         }
         let scan = self.tracker.begin_scan(kind);
-        self.look_at_all()?;
+        self.look_at_all(deliver)?;
         if self.devices.is_undecided() {
-            self.wait_for_events(PARTIAL_WITHIN)?;
-            self.look_at_all()?;
+            self.wait_for_events(PARTIAL_WITHIN, deliver)?;
+            self.look_at_all(deliver)?;
         }
-        self.look_at_unseen()?;
+        self.look_at_unseen(deliver)?;
         self.look_at_namespace();
         if self.devices.is_undecided() {
             self.tracker.schedule.event(monotonic_now());
@@ -55,7 +54,7 @@ impl Engine {
     }
 
     /// Looks at each device that sysfs lists.
-    fn look_at_all(&mut self) -> io::Result<()> {
+    fn look_at_all(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         self.devices.rewind();
         while let Some(devpath) = self.devices.advance() {
             self.tracker.stream.look_at(devpath);
@@ -65,28 +64,28 @@ impl Engine {
                     break;
                 }
             }
-            self.deliver();
+            deliver(self);
         }
         Ok(())
     }
 
     /// Looks at each device that is known and was not listed.
-    fn look_at_unseen(&mut self) -> io::Result<()> {
+    fn look_at_unseen(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         loop {
             let Self { intake, tracker, devices, .. } = self;
             let Some((devpath, subsystem)) = tracker.stream.look_at_unseen() else { return Ok(()) };
             let reading = devices.read_unseen(devpath, subsystem, intake.socket());
             look(intake, tracker, reading)?;
-            self.deliver();
+            deliver(self);
         }
     }
 
     /// Goes on with events for a while, within a scan.
-    fn wait_for_events(&mut self, span: Duration) -> io::Result<()> {
+    fn wait_for_events(&mut self, span: Duration, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         let end = monotonic_now().after(span);
         while monotonic_now() < end {
-            self.drain();
-            self.deliver();
+            self.drain(RECORDS_A_TURN);
+            deliver(self);
             self.intake.wait_or(None, PollTimeout::from(10u8))?;
         }
         Ok(())

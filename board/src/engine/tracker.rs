@@ -1,5 +1,3 @@
-use std::io;
-use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -8,40 +6,41 @@ use sureplug_core::stream::{Directory, ScanKind, Schedule, Scope};
 use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::Uevent;
 
-use super::capacity::{BoardStream, SLOTS, TABLE_BYTES, take_stream};
+use super::capacity::{BoardStream, SLOTS, TABLE_BYTES};
 use super::notices::Notices;
 use super::port_watch::PortWatch;
 use crate::intake::{Counters, Observation, Observed};
 use crate::report::{Loss, Notice, Resync, Totals};
+use crate::sys;
 use crate::sysfs::{Clipped, Devices, Missing, Subsystems};
 use crate::time::{monotonic_now, work_time};
 
 /// What is known: it takes what the intake has noticed, and a scan of sysfs.
-pub(super) struct Tracker {
-    pub(super) stream: MutexGuard<'static, BoardStream>,
-    pub(super) schedule: Schedule,
-    pub(super) totals: Totals,
+pub(crate) struct Tracker {
+    pub(crate) stream: Box<BoardStream>,
+    pub(crate) schedule: Schedule,
+    pub(crate) totals: Totals,
     subsystems: Subsystems,
     selection: Selection,
     /// What was lost and awaits its resync, and when the first of it was noticed.
     loss: Option<(Instant, Loss)>,
     /// What the last scan could not read.
-    pub(super) missing: Option<Missing>,
+    pub(crate) missing: Option<Missing>,
     /// Whether a loss waits for a scan that can read everything.
     resync_pending: bool,
     has_reported_no_sysfs: bool,
     has_reported_full_table: bool,
     /// Events that were lost when the operator last acknowledged that.
     acknowledged: u64,
-    pub(super) notices: Notices,
+    pub(crate) notices: Notices,
     /// What happens at each port.
-    pub(super) ports: PortWatch,
+    pub(crate) ports: PortWatch,
 }
 
 impl Tracker {
-    pub(super) fn new(subsystems: Subsystems, totals: Totals, selection: Selection) -> io::Result<Self> {
-        Ok(Self {
-            stream: take_stream()?,
+    pub(super) fn new(subsystems: Subsystems, totals: Totals, selection: Selection) -> Self {
+        Self {
+            stream: sys::new_stream(),
             schedule: Schedule::default(),
             totals,
             subsystems,
@@ -54,7 +53,7 @@ impl Tracker {
             acknowledged: 0,
             notices: Notices::new(),
             ports: PortWatch::default(),
-        })
+        }
     }
 
     /// Takes what the intake has noticed.
@@ -219,17 +218,17 @@ impl Tracker {
         }
     }
 
-    pub(super) fn note(&mut self, notice: Notice<'static>) {
+    pub(crate) fn note(&mut self, notice: Notice<'static>) {
         self.notices.add(self.stream.steps(), notice);
     }
 
     /// Notes that the operator knows what was lost.
-    pub(super) const fn acknowledge(&mut self) {
+    pub(crate) const fn acknowledge(&mut self) {
         self.acknowledged = self.totals.damaged_or_lost();
     }
 
     /// Brings the figures up to date that the tracker does not count.
-    pub(super) fn count(&mut self, intake: &Counters, devices: &Devices) {
+    pub(crate) fn count(&mut self, intake: &Counters, devices: &Devices) {
         let stream = &self.stream;
         self.totals = Totals {
             foreign: intake.foreign.load(Relaxed),

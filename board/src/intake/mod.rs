@@ -170,3 +170,18 @@ impl Intake {
         }
     }
 }
+
+/// Ends the thread and discards what it read.
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.request_stop();
+        while self.thread.is_some() && !self.has_ended() {
+            self.take(usize::MAX, |_| {});
+            if self.wait_or(None, PollTimeout::NONE).is_err() {
+                return;
+            }
+        }
+        // The socket's error has no reader any more.
+        let _ = self.join();
+    }
+}

@@ -4,6 +4,9 @@ mod batch;
 mod error;
 mod filtering;
 pub(crate) mod reach;
+#[cfg(not(feature = "internals"))]
+pub(crate) mod sysctl;
+#[cfg(feature = "internals")]
 pub mod sysctl;
 mod unbound;
 
@@ -17,10 +20,12 @@ use sureplug_core::rcvbuf::{Effective, RcvBuf};
 pub use batch::{BATCH_MESSAGES, Batch, Datagram, Received};
 pub use error::{OpenError, Shortfall};
 pub use filtering::{FilterRefusal, Filtering};
-pub use sysctl::kernel_uids;
+pub(crate) use sysctl::kernel_uids;
 pub use unbound::Unbound;
 
-use crate::sys::{self, MemInfo};
+pub use crate::sys::MemInfo;
+
+use crate::sys;
 use unbound::effective;
 
 /// A socket that is bound to the kernel's uevents.
@@ -77,7 +82,7 @@ impl UeventSocket {
     ///
     /// # Errors
     ///
-    /// See [`sys::mem_info`].
+    /// What `getsockopt(SO_MEMINFO)` says: `ENOPROTOOPT` from a kernel before 4.12.
     pub fn mem_info(&self) -> io::Result<MemInfo> {
         sys::mem_info(&self.fd)
     }

@@ -6,6 +6,7 @@ mod ioctl;
 mod process;
 mod socket;
 mod spawn;
+mod stream;
 #[cfg(any(test, all(feature = "small", panic = "abort", not(debug_assertions))))]
 mod unwinding;
 
@@ -22,6 +23,7 @@ pub use process::{
 };
 pub use socket::{MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs};
 pub use spawn::{STACK_BYTES, spawn};
+pub use stream::new_stream;
 
 /// Repeats a system call that a signal interrupted.
 pub(crate) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {

@@ -91,7 +91,8 @@ impl Devices {
     /// out from here on.
     pub fn compare_namespace(&mut self, socket: BorrowedFd<'_>) {
         let is_wanted = namespace::CLASSES.iter().any(|class| self.selection.admits(Some(class)));
-        self.is_foreign |= is_wanted && namespace::is_of_another(self.root.as_fd(), socket);
+        let Self { root, links, found, .. } = self;
+        self.is_foreign |= is_wanted && namespace::is_of_another(root.as_fd(), socket, links, found);
     }
 
     /// Returns `true` if sysfs shows the network devices of another namespace than the socket's.

@@ -41,13 +41,17 @@ pub(super) fn is_namespaced(devpath: &[u8]) -> bool {
 
 /// Whether sysfs shows other network devices than the socket's namespace has. Where both have the same ones, such as only
 /// `lo`, and these are up in both or in none, that cannot be known.
-pub(super) fn is_of_another(root: BorrowedFd<'_>, socket: BorrowedFd<'_>) -> bool {
+pub(super) fn is_of_another(
+    root: BorrowedFd<'_>,
+    socket: BorrowedFd<'_>,
+    listing: &mut Listing,
+    path: &mut SysfsPath,
+) -> bool {
     if !fstatfs(root).is_ok_and(|figures| figures.filesystem_type() == SYSFS_MAGIC) {
         return false;
     }
-    let (mut listing, mut path) = (Listing::new(), SysfsPath::new());
     for _ in 0..LOOKS {
-        if !differs(root, socket, &mut listing, &mut path) {
+        if !differs(root, socket, listing, path) {
             return false;
         }
         thread::sleep(PAUSE);

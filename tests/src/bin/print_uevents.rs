@@ -5,7 +5,8 @@ use std::io::{Write, stdout};
 
 use sureplug_board::intake::{Intake, Observed};
 use sureplug_board::profile::{Profile, Sizing};
-use sureplug_board::socket::{UeventSocket, kernel_uids};
+use sureplug_board::socket::UeventSocket;
+use sureplug_board::socket::sysctl::kernel_uids;
 use sureplug_board::sysfs::BoardPorts;
 use sureplug_core::rcvbuf::Others;
 use sureplug_core::uevent::Uevent;

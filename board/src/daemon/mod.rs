@@ -1,5 +1,7 @@
 //! Puts the daemon together: what reads the socket, and its services.
 
+mod running;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,7 @@ use crate::profile::Sizing;
 use crate::report::Totals;
 use crate::signals;
 use crate::socket::UeventSocket;
+pub use running::Running;
 
 /// A daemon that does not run yet.
 pub struct Daemon {
@@ -65,10 +68,11 @@ impl Daemon {
     /// # Errors
     ///
     /// The system's error, when sysfs cannot be opened, the priority is refused, or no thread is left.
-    pub fn build(self) -> io::Result<Engine> {
+    pub fn build(self) -> io::Result<Running> {
         let totals = self.totals();
         let Self { signals, socket, sysfs, selection, sizing, policy, services } = self;
         let intake = policy.with_priority(|| Intake::start(socket)).map_err(io::Error::other)??;
-        Engine::new(intake, &sysfs, selection, signals, sizing.as_ref(), totals, services.into_boxed_slice())
+        let engine = Engine::new(intake, &sysfs, selection, totals)?;
+        Running::new(engine, signals, sizing, services.into_boxed_slice())
     }
 }
