@@ -73,6 +73,6 @@ impl Daemon {
         let Self { signals, socket, sysfs, selection, sizing, policy, services } = self;
         let intake = policy.with_priority(|| Intake::start(socket)).map_err(io::Error::other)??;
         let engine = Engine::new(intake, &sysfs, selection, totals)?;
-        Running::new(engine, signals, sizing, services.into_boxed_slice())
+        Running::new(engine, signals, sizing.as_ref(), services.into_boxed_slice())
     }
 }

@@ -46,7 +46,7 @@ impl Running {
     pub(super) fn new(
         mut engine: Engine,
         signals: SignalFd,
-        sizing: Option<Sizing>,
+        sizing: Option<&Sizing>,
         mut all: Box<[Box<dyn Service>]>,
     ) -> io::Result<Self> {
         let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -61,7 +61,7 @@ impl Running {
         let (packet, started) = (Box::new(DeliveryBuffer::new()), monotonic_now());
         Ok(Self {
             engine,
-            services: Services { all, packet, sizing, signals, started, ended_by: None },
+            services: Services { all, packet, sizing: sizing.copied(), signals, started, ended_by: None },
             poll,
         })
     }

@@ -4,7 +4,7 @@ mod open;
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use nix::poll::PollTimeout;
@@ -60,10 +60,12 @@ const MAX_SCAN_DELAY: Duration = Duration::from_secs(1);
 /// ```
 ///
 /// and for event loops that report edges. With mio, register
-/// `SourceFd(&watcher.as_fd().as_raw_fd())` for `Interest::READABLE`; with tokio, wrap the watcher in an `AsyncFd`:
+/// `SourceFd(&watcher.as_raw_fd())` for `Interest::READABLE`; with tokio, wrap the watcher in an `AsyncFd`:
 ///
 /// ```ignore
-/// let mut watcher = AsyncFd::with_interest(watcher, Interest::READABLE)?;
+/// // `AsyncFd::with_interest` before tokio 1.54.
+/// // SAFETY: a watcher has the same descriptor, and keeps it open, as long as it lives.
+/// let mut watcher = unsafe { AsyncFd::register_with_interest(watcher, Interest::READABLE) }?;
 /// loop {
 ///     let mut guard = watcher.readable_mut().await?;
 ///     while let Some(item) = guard.get_inner_mut().try_next()? {
@@ -331,6 +333,13 @@ impl Watcher {
 impl AsFd for Watcher {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.poll.0.as_fd()
+    }
+}
+
+/// For event loops that take no [`AsFd`], such as tokio's `AsyncFd`.
+impl AsRawFd for Watcher {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

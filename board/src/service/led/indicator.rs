@@ -32,26 +32,6 @@ pub enum Condition {
 }
 
 /// Drives a pin from its caller's deadlines: no thread, no timer. The time comes from the caller.
-///
-/// ```
-/// # use std::convert::Infallible;
-/// # use embedded_hal::digital::{ErrorType, OutputPin};
-/// # struct Pin(bool);
-/// # impl ErrorType for Pin { type Error = Infallible; }
-/// # impl OutputPin for Pin {
-/// #     fn set_high(&mut self) -> Result<(), Infallible> { self.0 = true; Ok(()) }
-/// #     fn set_low(&mut self) -> Result<(), Infallible> { self.0 = false; Ok(()) }
-/// # }
-/// use sureplug_board::service::led::indicator::{Condition, Indicator};
-/// use sureplug_core::time::Instant;
-///
-/// let mut indicator = Indicator::new(Pin(false));
-/// indicator.show(Condition::Steady, Instant::from_nanos(7_000_000_000))?;
-/// assert_eq!(indicator.wake_at(), None);
-/// indicator.show(Condition::Lossy, Instant::from_nanos(8_000_000_000))?;
-/// assert_eq!(indicator.wake_at(), Some(Instant::from_nanos(8_500_000_000)));
-/// # Ok::<(), Infallible>(())
-/// ```
 #[derive(Debug)]
 pub struct Indicator<P> {
     pin: P,
