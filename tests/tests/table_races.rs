@@ -1,11 +1,12 @@
 //! Events and looks at the same device, in the orders in which they were mistaken once.
 
-use sureplug_core::stream::{Look, ScanKind};
+use sureplug_core::selection::Selection;
+use sureplug_core::stream::{Lag, Look, ScanKind};
 use sureplug_core::time::Instant;
 use sureplug_core::uevent::Uevent;
 use sureplug_tests::model::{Script, uevent};
 
-type Roomy = Script<24, 4_096, 8_192, 1>;
+type Roomy = Script<24, 4_096, 8_192, 2>;
 
 const NOTHING: [&str; 0] = [];
 
@@ -46,7 +47,10 @@ fn descendants_of_a_replaced_device_are_scanned() {
     }
     assert_eq!(unseen, [b"/a/x"]);
     script.stream.end_scan(Instant::BOOT);
-    assert_eq!(script.told(), ["repair remove /a/x", "repair remove /a", "kernel add /a (change)"]);
+    assert_eq!(
+        script.told(),
+        ["repair remove /a/x", "repair remove /a", "repair add /a", "kernel change /a"]
+    );
 }
 
 #[test]
@@ -183,7 +187,7 @@ fn unseen_parent_is_not_announced() {
     script.event("add", "/a/x/u", &[]);
     script.saw(("/a/x", &[("NEW", "1")], 4));
     script.finish();
-    assert_eq!(script.told()[3..], ["kernel add /a/x/u", "repair add /a/x"]);
+    assert_eq!(script.told()[4..], ["kernel add /a/x/u", "repair add /a/x"]);
 }
 
 /// It could not be read: it is told as replaced with what is above it, and its inode is not the old one.
@@ -326,4 +330,35 @@ fn i4_a_directory_is_wanted_for_an_event_that_adds_another_device() {
     assert!(!wants("change", "1"));
     assert!(wants("change", "2"));
     assert!(!wants("remove", "2"));
+}
+
+/// The event of a changed medium has the `DISKSEQ` of the one before, and user space asks for another event then.
+#[test]
+fn i3_a_disk_triggered_after_its_medium_was_changed_keeps_what_is_below_it() {
+    let mut script = Roomy::new();
+    script.event_at("add", "/a", &[("DISKSEQ", "1")], 0);
+    script.event_at("add", "/a/x", &[], 0);
+    script.event("change", "/a", &[("DISK_MEDIA_CHANGE", "1"), ("DISKSEQ", "1")]);
+    script.told();
+    script.event_at("add", "/a", &[("SYNTH_UUID", "0"), ("DISKSEQ", "2")], 0);
+    assert_eq!(script.told(), ["kernel change /a (add)"]);
+}
+
+/// A driver's own property stands first in the event that is the first of a device that a scan has found.
+#[test]
+fn i3_a_change_of_a_device_that_a_scan_has_found_leaves_no_property_behind() {
+    let mut script = Roomy::new();
+    script.stream.begin_scan(ScanKind::Start);
+    script.saw(("/a", &[("PRODUCT", "1/1/1"), ("STATE", "old")], 1));
+    script.event("change", "/a", &[("EXTRA", "1"), ("PRODUCT", "1/1/1"), ("STATE", "new")]);
+    script.event("change", "/a", &[("PRODUCT", "1/1/1")]);
+    script.finish();
+    script.told();
+    let late = script.stream.join(Selection::ALL, Lag::Hold).expect("a place");
+    let mut states = Vec::new();
+    while script
+        .next_with(late, &mut |entry| states.push(entry.uevent.property(b"STATE").is_some()))
+        .is_some()
+    {}
+    assert_eq!(states, [false]);
 }

@@ -58,8 +58,11 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     pub(super) looked_at: BTreeSet<(String, u64)>,
     /// Devices that said something of themselves while they stayed.
     spoken: BTreeSet<u64>,
-    /// Devices in whose place another one was by the time at which an event of theirs was applied.
-    mistaken: BTreeSet<(String, u64)>,
+    /// Devices in whose place another one was by the time at which an event of theirs was applied. A device that
+    /// moves takes along the inode that was stored for it then.
+    mistaken: BTreeSet<u64>,
+    /// Devices whose last event was that of a new medium, with the number of the one before.
+    stale: BTreeSet<u64>,
     socket: VecDeque<Sent>,
     heard: BTreeMap<u64, Heard>,
     /// Whether the first consumer was told of all devices when they came.
@@ -71,7 +74,12 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
 
 /// The device that says something of itself.
 fn spoken_of(uevent: &Uevent<'_>) -> Option<u64> {
-    let speaks = !matches!(uevent.action(), Action::Add | Action::Remove | Action::Move);
+    // A synthetic `remove` removes nothing: it is delivered as `change`.
+    let speaks = match uevent.action() {
+        Action::Add | Action::Move => false,
+        Action::Remove => uevent.property(b"SYNTH_UUID").is_some(),
+        _ => true,
+    };
     incarnation_of(uevent).filter(|_| speaks)
 }
 
@@ -105,6 +113,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             looked_at: BTreeSet::new(),
             spoken: BTreeSet::new(),
             mistaken: BTreeSet::new(),
+            stale: BTreeSet::new(),
             socket: VecDeque::new(),
             heard: BTreeMap::new(),
             is_first_told_all: true,
@@ -172,7 +181,10 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
             let known = self.known_of_moved(&uevent);
             self.spoken.extend(spoken_of(&uevent));
             let path = String::from_utf8_lossy(uevent.devpath()).into_owned();
-            let device = incarnation_of(&uevent).map(|incarnation| (path.clone(), incarnation));
+            let incarnation = incarnation_of(&uevent);
+            self.stale.retain(|stale| incarnation != Some(*stale));
+            self.stale.extend(incarnation.filter(|_| uevent.property(b"DISK_MEDIA_CHANGE").is_some()));
+            let device = incarnation.map(|incarnation| (path.clone(), incarnation));
             let was_believed = device.as_ref().is_some_and(|device| self.is_believed(device));
             let wants = self.stream.wants_directory(&uevent);
             let directory = if wants { self.kernel.directory(&path) } else { Directory::Unknown };
@@ -190,7 +202,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
     /// What was at a device's devpath when an event of it was applied.
     fn stood(&mut self, device: (String, u64), directory: Directory, was_believed: bool) {
         if matches!(directory, Directory::Inode(_)) && directory != Directory::of(inode(device.1)) {
-            self.mistaken.insert(device.clone());
+            self.mistaken.insert(device.1);
         }
         if !self.is_believed(&device) {
             return;
@@ -316,7 +328,8 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
                     let is_alike = !identity.tells_from(device.identity)
                         || identity == Identity::Disk
                             && (self.spoken.contains(&device.incarnation)
-                                || self.mistaken.contains(&(path.clone(), incarnation)));
+                                || self.mistaken.contains(&incarnation)
+                                || self.stale.contains(&incarnation));
                     let is_excused = is_alike && !self.looked_at.contains(&(path.clone(), incarnation));
                     assert!(is_excused, "{path} is {}, and not {incarnation}", device.incarnation);
                 }

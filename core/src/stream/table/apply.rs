@@ -42,11 +42,11 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
             (Action::Remove, _) if removes => self.remove(present, uevent, out),
             (Action::Remove, None) if directory == Directory::Absent => self.remove_unknown(uevent, out),
             (Action::Add, Some(index)) => self.readd(index, uevent, inode, out),
-            (Action::Move, _) => self.relocate(uevent, inode, out),
-            (_, Some(index)) => self.update(index, uevent, inode, out),
-            (_, None) => {
+            (Action::Add, None) => {
                 self.add(uevent, inode, out);
             }
+            (Action::Move, _) => self.relocate(uevent, inode, out),
+            _ => self.update(uevent, inode, out),
         }
     }
 
@@ -98,9 +98,10 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         inode: Option<NonZeroU64>,
         out: Out<'_>,
     ) -> Option<Index> {
-        self.announce_parents(uevent.devpath(), out);
+        let path = uevent.devpath();
+        self.announce_found(&path[..path.iter().rposition(|&byte| byte == b'/').unwrap_or(0)], out);
         // What a scan has found may have been there before this one.
-        let found = self.take_found(uevent.devpath());
+        let found = self.take_found(path);
         let index = self.slots.insert(uevent, State::Present);
         if let Some(index) = index {
             let slot = self.slots.slot_mut(index);
@@ -124,24 +125,24 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         inode
     }
 
-    /// Announces what a running scan has found above a devpath.
-    fn announce_parents(&mut self, path: &[u8], out: Out<'_>) {
-        let Some(scan) = self.scan.as_ref() else { return };
-        let origin = scan.origin();
-        for end in (1..path.len()).filter(|&end| path[end] == b'/') {
-            let above = &path[..end];
-            // Without one that it replaces: such a pair is delivered together when the scan ends.
-            if self.slots.find(above, State::Present).is_none() {
-                let found = self.slots.find(above, State::Found);
-                // What is only thought to be there is looked at first.
-                let seen = found.filter(|&index| self.slots.slot(index).marks.verdict != Verdict::Unseen);
-                if let Some(index) = seen {
-                    self.slots.slot_mut(index).state = State::Present;
-                    if let Some(scan) = self.scan.as_mut() {
-                        scan.outcome.added += 1;
-                    }
-                    self.emit_made(index, Effect::Add, origin, out);
-                }
+    /// Announces what a running scan has found at a devpath and above.
+    fn announce_found(&mut self, path: &[u8], out: Out<'_>) {
+        if self.scan.as_ref().is_none() {
+            return;
+        }
+        for end in (1..=path.len()).filter(|&end| path.get(end).is_none_or(|&byte| byte == b'/')) {
+            let path = &path[..end];
+            // Without one that it replaces: such a pair is delivered together when the scan ends. And what is only
+            // thought to be there is looked at first.
+            let is_alone = self.slots.find(path, State::Present).is_none();
+            let found = self.slots.find(path, State::Found);
+            let seen =
+                found.filter(|&index| is_alone && self.slots.slot(index).marks.verdict != Verdict::Unseen);
+            if let (Some(index), Some(scan)) = (seen, self.scan.as_mut()) {
+                let origin = scan.origin();
+                scan.outcome.added += 1;
+                self.slots.slot_mut(index).state = State::Present;
+                self.emit_made(index, Effect::Add, origin, out);
             }
         }
     }
@@ -159,17 +160,21 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     }
 
     /// An event that leaves the device where it is, unless it is about another one.
-    fn update(&mut self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>, out: Out<'_>) {
-        let is_replaced = self.slots.slot(index).marks.verdict == Verdict::Doomed
-            && self.slots.find(uevent.devpath(), State::Found).is_some();
+    fn update(&mut self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>, out: Out<'_>) {
+        let path = uevent.devpath();
         let now = Description::of(uevent);
-        if is_replaced || !self.slots.agrees(index, uevent, &now) {
+        loop {
+            self.announce_found(path, out);
+            let Some(index) = self.slots.find(path, State::Present) else { break };
+            let is_replaced = self.slots.slot(index).marks.verdict == Verdict::Doomed
+                && self.slots.find(path, State::Found).is_some();
+            if !is_replaced && self.slots.agrees(index, uevent, &now) {
+                self.slots.update(index, uevent, &now);
+                return self.emit(index, Effect::Keep, uevent, out);
+            }
             self.replace(index, out);
-            self.add(uevent, inode, out);
-        } else {
-            self.slots.update(index, uevent, &now);
-            self.emit(index, Effect::Keep, uevent, out);
         }
+        self.add(uevent, inode, out);
     }
 
     /// Returns `true` if an event, with a directory of that inode at its devpath, is about the device that is present.

@@ -184,12 +184,11 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
 
     /// Whether what was read at the devpath of a present device is that device.
     pub(super) fn is_same(&self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
-        let properties = self.slots.properties(index);
-        match (self.slots.slot(index).inode, inode) {
-            (Some(before), Some(now)) => {
-                before == now && properties::agrees_but_for_medium(properties, uevent)
-            }
-            _ => properties::agrees(properties, uevent),
+        let (slot, properties) = (self.slots.slot(index), self.slots.properties(index));
+        match slot.inode.zip(inode) {
+            Some((before, now)) if before != now => false,
+            None if !slot.is_medium_stale => properties::agrees(properties, uevent),
+            _ => properties::agrees_but_for_medium(properties, uevent),
         }
     }
 

@@ -126,6 +126,8 @@ pub(super) struct Slot {
     /// Slashes of the devpath: a device below another one has more.
     pub(super) depth: u16,
     pub(super) state: State,
+    /// Whether the stored `DISKSEQ` may be that of the medium before.
+    pub(super) is_medium_stale: bool,
     /// Found or present, and not below a USB port.
     pub(super) is_other: bool,
     pub(super) marks: Marks,
@@ -146,6 +148,7 @@ impl Slot {
         steps: 0,
         depth: 0,
         state: State::Free,
+        is_medium_stale: false,
         is_other: false,
         marks: Marks { verdict: Verdict::Unseen, moving: false, change_due: false },
     };

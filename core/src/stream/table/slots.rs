@@ -106,7 +106,8 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         let at = self.arena.put(self.slot(index).start as usize, new);
         self.arena.copy(source, rest, at);
         let copy = self.slot_mut(index);
-        (copy.inode, copy.fingerprint) = (slot.inode, slot.fingerprint);
+        (copy.inode, copy.fingerprint, copy.is_medium_stale) =
+            (slot.inode, slot.fingerprint, slot.is_medium_stale);
         self.link(index, state);
         Some(index)
     }
@@ -119,6 +120,8 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     /// Stores that part of an event of the slot's device, if it says something else than is stored. Without
     /// room for it the old stays.
     pub(super) fn refresh(&mut self, index: Index, uevent: &Uevent<'_>, part: Part) {
+        // `disk_force_media_change` (`block/disk-events.c`) sends the event before it changes `DISKSEQ`.
+        self.slot_mut(index).is_medium_stale = uevent.property(b"DISK_MEDIA_CHANGE").is_some();
         let old = self.properties(index);
         if part.properties(uevent).eq(uevent::split(old)) {
             return;
