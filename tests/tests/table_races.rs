@@ -318,6 +318,20 @@ fn a_device_whose_add_comes_during_a_resync_gets_no_change() {
     assert_eq!(script.told(), ["kernel add /b", "repair change /a"]);
 }
 
+/// Its `add` was lost, and what its first event has of a driver is stored with it until the scan has read it.
+#[test]
+fn i3_a_device_whose_first_event_in_a_resync_is_a_change_gets_another_one() {
+    let mut script = Roomy::new();
+    script.stream.begin_scan(ScanKind::Resync);
+    script.saw(("/a", &[], 1));
+    script.event("change", "/b", &[("EXTRA", "1"), ("STATE", "old")]);
+    script.event("change", "/b", &[("OTHER", "1")]);
+    script.saw(("/b", &[], 2));
+    script.finish();
+    let told = ["kernel add /b (change)", "kernel change /b", "repair add /a", "repair change /b"];
+    assert_eq!(script.told(), told);
+}
+
 /// The `remove` of the one before was lost, and so was the `add`.
 #[test]
 fn i4_a_directory_is_wanted_for_an_event_that_adds_another_device() {

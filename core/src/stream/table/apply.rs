@@ -4,7 +4,6 @@ use core::num::NonZeroU64;
 
 use super::DeviceTable;
 use super::properties::{Description, Part};
-use super::scan::Scan;
 use super::slot::{Index, Marks, State, Verdict};
 use super::step::{Directory, Effect, Origin, Out, Scope, Step};
 use crate::uevent::{Action, Uevent};
@@ -106,7 +105,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         if let Some(index) = index {
             let slot = self.slots.slot_mut(index);
             slot.inode = inode.or(found);
-            slot.marks = self.scan.as_ref().map_or_else(Marks::default, Scan::marks_of_added);
+            slot.marks = self.scan.as_ref().map_or_else(Marks::default, |scan| scan.marks_of_added(uevent));
             self.emit(index, Effect::Add, uevent, out);
         } else {
             self.count_unfit();

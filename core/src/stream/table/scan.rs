@@ -7,7 +7,7 @@ use super::slot::{Index, Marks, State, Verdict};
 use super::step::{Effect, Origin, Out};
 use super::{DeviceTable, Order};
 use crate::stream::zeroable::Zeroable;
-use crate::uevent::Uevent;
+use crate::uevent::{Action, Uevent};
 
 /// Why sysfs is scanned, and with it what is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,10 +81,12 @@ impl Scan {
         }
     }
 
-    /// Marks for a device that an event adds. An event from before the scan may be older than what was lost.
-    pub(super) fn marks_of_added(&self) -> Marks {
+    /// Marks for a device that an event adds. An event from before the scan may be older than what was lost, and one
+    /// that is no `add` may be stored with more than describes the device.
+    pub(super) fn marks_of_added(&self, uevent: &Uevent<'_>) -> Marks {
         let verdict = if self.caught_up { Verdict::Reported } else { Verdict::Unseen };
-        let change_due = self.kind == ScanKind::Resync && !self.caught_up;
+        let is_vague = !self.caught_up || uevent.action() != Action::Add;
+        let change_due = self.kind == ScanKind::Resync && is_vague;
         Marks { verdict, change_due, ..Marks::default() }
     }
 }
