@@ -57,6 +57,21 @@ fn budget_of_the_audit() {
     assert_eq!(row.split_whitespace().nth(5), Some(&*wanted.to_string()), "{row}");
 }
 
+#[test]
+fn boards_of_up_to_eight_storage_ports_need_the_size_that_the_front_pages_name() {
+    let first = wanted(&run(sureplug("size --json --ports 1")).object());
+    for ports in 2..=9 {
+        let size = run(sureplug(&format!("size --json --ports {ports}"))).object();
+        assert_eq!(wanted(&size) == first, ports <= 8, "{ports} ports: {size}");
+    }
+    let figure = format!("{},{:03}", first / 1_000, first % 1_000);
+    for file in ["board/README.md", "board/MANUAL.md"] {
+        let text = text(file);
+        let sentence = text.find("up to 8 storage ports needs a receive buffer of ").map(|at| &text[at..]);
+        assert!(sentence.is_some_and(|rest| rest[..80].contains(&figure)), "{file} does not name {figure}");
+    }
+}
+
 /// A text as it is read: its lines joined, and neither backquotes nor commas within numbers.
 fn joined(file: &str) -> String {
     let lines: Vec<_> = text(file).lines().map(|line| line.trim_start().replace('`', "")).collect();
