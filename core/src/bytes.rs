@@ -1,6 +1,7 @@
-//! What `core` has no `const` function for, and what is done with bytes in several places.
+//! Functions on byte slices: those that are not yet `const` in the standard library, and those that
+//! several modules share.
 
-/// Returns `true` if two texts are the same: `==` of slices is not const.
+/// Returns `true` if two slices are equal: `==` is not const.
 #[must_use]
 pub const fn equal(mut a: &[u8], mut b: &[u8]) -> bool {
     while let ([x, rest_a @ ..], [y, rest_b @ ..]) = (a, b) {
@@ -12,7 +13,8 @@ pub const fn equal(mut a: &[u8], mut b: &[u8]) -> bool {
     a.is_empty() && b.is_empty()
 }
 
-/// Reads the digits of that radix from `start` on: the number, unless it has none or exceeds 64 bits, and where they end.
+/// Reads digits of the given radix from `start` on. Returns the number, `None` without digits or
+/// beyond 64 bits, and the offset at which the digits end.
 #[must_use]
 pub const fn digits(text: &[u8], start: usize, radix: u32) -> (Option<u64>, usize) {
     let mut number = if start < text.len() { Some(0_u64) } else { None };
@@ -31,30 +33,32 @@ pub const fn digits(text: &[u8], start: usize, radix: u32) -> (Option<u64>, usiz
     (if at == start { None } else { number }, at)
 }
 
-/// Returns the number that a text of decimal digits alone stands for, if it fits: no sign, no blank.
+/// Returns the value of a text that consists of decimal digits alone; `None` if it does not fit
+/// into `N`.
 #[must_use]
 pub fn decimal<N: TryFrom<u64>>(text: &[u8]) -> Option<N> {
     number(text, 10)
 }
 
-/// The same for any radix.
+/// Returns the value of a text that consists of digits of the given radix alone; `None` if it does
+/// not fit into `N`.
 pub(crate) fn number<N: TryFrom<u64>>(text: &[u8], radix: u32) -> Option<N> {
     let (number, end) = digits(text, 0, radix);
     N::try_from(number.filter(|_| end == text.len())?).ok()
 }
 
-/// Copies bytes of known number out of a slice, for `from_ne_bytes` and the like.
+/// Copies the first `N` bytes of a slice into an array, for `from_ne_bytes` and the like.
 ///
 /// # Panics
 ///
-/// If the slice has fewer.
+/// Panics if the slice is shorter.
 #[must_use]
 pub fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     core::array::from_fn(|at| bytes[at])
 }
 
-/// Copies parts to `at`, one behind the other, and moves that behind them. Returns `false` if they do not fit: nothing has
-/// changed then.
+/// Copies parts to the buffer at `at`, one after the other, and advances `at`. Returns `false` if
+/// they do not fit; nothing has changed then.
 pub fn append(buffer: &mut [u8], at: &mut usize, parts: &[&[u8]]) -> bool {
     let fits = parts.iter().map(|part| part.len()).sum::<usize>() <= buffer.len() - *at;
     for part in parts.iter().filter(|_| fits) {

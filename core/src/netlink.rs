@@ -1,32 +1,35 @@
-//! The kernel's end of a netlink socket: whether a message comes from it, and how many it dropped.
+//! The kernel's end of a netlink socket: sender verification and the drop counter.
 //!
-//! A process that has `CAP_NET_ADMIN` can multicast to the group of the uevents and send to a socket's
-//! port. The kernel stamps each message with what cannot be forged: the sender's port,
-//! the group, and the sender's credentials (`netlink(7)`, `SCM_CREDENTIALS` in `unix(7)`).
+//! A process with `CAP_NET_ADMIN` can multicast to the group of the uevents and send to a socket's
+//! port. It cannot forge what the kernel stamps on each message: the sender's port, the group, and
+//! the sender's credentials (`netlink(7)`, `SCM_CREDENTIALS` in `unix(7)`).
 //!
-//! `SEQNUM` has no part in counting: events come out of order, and gaps in it are no loss.
+//! `SEQNUM` is not used to count losses: events come out of order, and gaps are normal.
 
 /// The group bit of the kernel's own uevents in `nl_groups`; bit 2 is udevd's.
 pub const KERNEL_GROUP_BIT: u32 = 1;
 
-/// What the kernel says about the sender of one message.
+/// What the kernel reports about the sender of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sender {
-    /// `nl_pid`: 0 is the kernel's end.
+    /// `nl_pid`: 0 for the kernel.
     pub port: u32,
-    /// `nl_groups`: the bit of the group that it was multicast to, 0 if sent to the socket alone.
+    /// `nl_groups`: the bit of the group that the message was multicast to; 0 for a message to this
+    /// socket alone.
     pub groups: u32,
-    /// The sender's user as this user namespace sees it; `None` if the message came without.
+    /// The sender's uid as seen in this user namespace; `None` if the message carries no
+    /// credentials.
     pub uid: Option<u32>,
 }
 
-/// The users that the kernel's messages come from, as this user namespace sees them.
+/// The uids that the kernel's messages carry, as seen in this user namespace.
 ///
-/// There are two, and in the initial user namespace both are 0. Events of all devices carry the
-/// kernel's own root (`GLOBAL_ROOT_UID`); those of a network namespace's devices carry the root of the
-/// user namespace that owns it (`uevent_net_broadcast_tagged` in `lib/kobject_uevent.c`). A user that
-/// is not mapped into a namespace shows as the overflow uid, 65534.
+/// There are two; in the initial user namespace both are 0. An event of a device that belongs to no
+/// network namespace carries the kernel's own root (`GLOBAL_ROOT_UID`). An event of a network
+/// namespace's device carries the root of the user namespace that owns it
+/// (`uevent_net_broadcast_tagged` in `lib/kobject_uevent.c`). A uid that is not mapped into this
+/// namespace appears as the overflow uid, 65534.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct KernelUids {
@@ -37,10 +40,11 @@ pub struct KernelUids {
 }
 
 impl KernelUids {
-    /// As it is in the initial user namespace.
+    /// The uids in the initial user namespace.
     pub const INITIAL: Self = Self { kernel: 0, net_owner: 0 };
 
-    /// Whether the kernel itself multicast a message of this sender. The pid is never looked at.
+    /// Returns `true` if the kernel itself multicast a message with this sender. The pid is
+    /// ignored.
     ///
     /// ```
     /// use sureplug_core::netlink::{KernelUids, Sender};
@@ -60,7 +64,7 @@ impl KernelUids {
 }
 
 /// Follows the drop counter of one socket: the ninth word of `SO_MEMINFO` (`sk_get_meminfo` in
-/// `net/core/sock.c`), 32 bits wide, which wraps around.
+/// `net/core/sock.c`). It has 32 bits and wraps around.
 ///
 /// ```
 /// use sureplug_core::netlink::DropCounter;
@@ -75,13 +79,13 @@ pub struct DropCounter {
 }
 
 impl DropCounter {
-    /// Begins with the counter's present value.
+    /// Starts at the counter's present value.
     #[must_use]
     pub const fn starting_at(drops: u32) -> Self {
         Self { last: drops }
     }
 
-    /// Takes the counter's new value, and returns the events dropped since the one before.
+    /// Takes the counter's new value and returns the number of events dropped since the last one.
     pub const fn observe(&mut self, drops: u32) -> u32 {
         drops.wrapping_sub(core::mem::replace(&mut self.last, drops))
     }

@@ -1,4 +1,4 @@
-//! Which subsystems somebody wants to hear of.
+//! A selection of subsystems.
 
 use core::fmt;
 
@@ -6,10 +6,10 @@ use crate::bytes::{equal, tri};
 use crate::limits::MAX_SUBSYSTEM_BYTES;
 use crate::uevent::Escaped;
 
-/// Subsystems of one selection at most.
+/// The most subsystems in one selection.
 pub const MAX_SUBSYSTEMS: usize = 16;
 
-/// The text that stands for every subsystem.
+/// The word that selects every subsystem.
 const ALL: &[u8] = b"all";
 
 /// A set of subsystems, or all of them.
@@ -27,15 +27,15 @@ const ALL: &[u8] = b"all";
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// None of them stands for all.
+    /// An empty list selects everything.
     names: [Name; MAX_SUBSYSTEMS],
     count: u8,
 }
 
-/// A name, and NULs behind it.
+/// A name, padded with NULs.
 type Name = [u8; MAX_SUBSYSTEM_BYTES];
 
-/// Returns a name without the NULs.
+/// Returns a name without its padding.
 const fn trimmed(name: &Name) -> &[u8] {
     let mut bytes: &[u8] = name;
     while let [rest @ .., 0] = bytes {
@@ -45,11 +45,13 @@ const fn trimmed(name: &Name) -> &[u8] {
 }
 
 impl Selection {
-    /// Every subsystem, and what has none.
+    /// All subsystems, and devices without one.
     pub const ALL: Self = Self { names: [[0; MAX_SUBSYSTEM_BYTES]; MAX_SUBSYSTEMS], count: 0 };
 
-    /// What USB devices make that an application has a use for: the subsystems of the captured events but for `leds`,
-    /// `wakeup`, `bdi`, `workqueue`, `queues` and `bsg`, and `usbmisc` and `video4linux` besides.
+    /// The subsystems that applications use of USB devices.
+    ///
+    /// These are the subsystems of the captured events except `leds`, `wakeup`, `bdi`, `workqueue`,
+    /// `queues` and `bsg`; plus `usbmisc` and `video4linux`.
     pub const USB: Self = match Self::parse(
         "usb usbmisc usb-serial block scsi scsi_host scsi_device scsi_disk scsi_generic net tty input hid hidraw sound \
          video4linux",
@@ -58,15 +60,16 @@ impl Selection {
         Err(error) => panic!("{}", error.message()),
     };
 
-    /// Only these. A name that comes twice counts once.
+    /// Selects the given subsystems. A repeated name counts once.
     ///
     /// # Errors
     ///
-    /// [`SelectionError`] if there is none, if there are too many, or if one is not a subsystem's name.
+    /// Returns a [`SelectionError`] if there is no name, if there are too many, or if one is not a
+    /// valid name of a subsystem.
     pub const fn of(mut names: &[&[u8]]) -> Result<Self, SelectionError> {
         let mut selection = Self::ALL;
         let mut index = 0;
-        // A `for` is not const.
+        // `for` is not const.
         while let [name, rest @ ..] = names {
             tri!(selection.insert(name, index));
             names = rest;
@@ -75,11 +78,12 @@ impl Selection {
         if selection.count == 0 { Err(SelectionError::Empty) } else { Ok(selection) }
     }
 
-    /// Names that are separated by blanks, or the word `all`.
+    /// Parses names separated by blanks, or the word `all`.
     ///
     /// # Errors
     ///
-    /// See [`of`](Self::of); [`SelectionError::AllBesideOthers`] if `all` is not alone.
+    /// Returns the errors of [`of`](Self::of), and [`SelectionError::AllBesideOthers`] if `all` is
+    /// not alone.
     pub const fn parse(text: &str) -> Result<Self, SelectionError> {
         let mut selection = Self::ALL;
         let mut all = false;
@@ -117,7 +121,8 @@ impl Selection {
         let mut bytes = [0; MAX_SUBSYSTEM_BYTES];
         let mut at = 0;
         while at < name.len() {
-            // A class and a bus are directories of sysfs; the rest keeps lists of names unambiguous.
+            // Buses and classes are directories in sysfs. The other excluded bytes separate names
+            // in lists.
             if matches!(name[at], 0..=b' ' | b',' | b'/' | b';' | 0x7f) {
                 return Err(SelectionError::BadByte { index, offset: at });
             }
@@ -135,29 +140,29 @@ impl Selection {
         Ok(())
     }
 
-    /// Whether it is every subsystem.
+    /// Returns `true` if every subsystem is selected.
     #[must_use]
     pub const fn is_all(&self) -> bool {
         self.count == 0
     }
 
-    /// The names; none if it is all.
+    /// Returns the names; empty if all subsystems are selected.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.names.iter().take(self.count as usize).map(trimmed)
     }
 
-    /// How many names there are; 0 stands for all.
+    /// Returns the number of names; 0 if all subsystems are selected.
     pub(crate) const fn count(&self) -> usize {
         self.count as usize
     }
 
-    /// The name at this place, from 0.
+    /// Returns the name with this index.
     pub(crate) const fn name(&self, index: usize) -> &[u8] {
-        assert!(index < self.count as usize, "there are not so many names");
+        assert!(index < self.count as usize, "the index is out of range");
         trimmed(&self.names[index])
     }
 
-    /// Whether events of this subsystem are wanted.
+    /// Returns `true` if events of this subsystem are selected.
     #[must_use]
     pub const fn admits(&self, subsystem: Option<&[u8]>) -> bool {
         match subsystem {
@@ -179,7 +184,7 @@ impl Selection {
     }
 }
 
-/// The names with blanks between them, as [`Selection::parse`] takes them.
+/// Writes the names separated by blanks, as [`Selection::parse`] reads them.
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_all() {
@@ -206,51 +211,51 @@ impl defmt::Format for Selection {
     }
 }
 
-/// Why a set of subsystems is none.
+/// Error parsing a selection of subsystems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// No name at all, which would select nothing.
+    /// There is no name, so nothing would be selected.
     Empty,
-    /// A name without a byte.
+    /// A name has no byte.
     EmptyName {
-        /// Which, from 0.
+        /// The index of the name.
         index: usize,
     },
-    /// A name that is too long.
+    /// A name is too long.
     NameTooLong {
-        /// Which, from 0.
+        /// The index of the name.
         index: usize,
-        /// Bytes that it has.
+        /// Its length in bytes.
         length: usize,
     },
-    /// A blank, a slash or a control character, which no subsystem has in its name.
+    /// A name contains a blank, a comma, a semicolon, a slash or a control character.
     BadByte {
-        /// Which name, from 0.
+        /// The index of the name.
         index: usize,
-        /// The byte's place in it, from 0.
+        /// The offset of the byte in the name.
         offset: usize,
     },
-    /// More than [`MAX_SUBSYSTEMS`] names.
+    /// There are more than [`MAX_SUBSYSTEMS`] names.
     TooMany,
-    /// `all`, and names besides.
+    /// `all` stands beside other names.
     AllBesideOthers,
 }
 
 impl SelectionError {
-    /// What is wrong and what to do, without figures: for a `const` panic, which can show no more.
+    /// Returns the message without figures, for a `const` panic, which cannot format.
     #[must_use]
     pub const fn message(&self) -> &'static str {
         match self {
-            Self::Empty => "no subsystem is named: name one at least, such as `usb`, or write `all`",
+            Self::Empty => "no subsystem is named: name at least one, such as `usb`, or write `all`",
             Self::EmptyName { .. } => "a name is empty: write a subsystem such as `usb`",
-            Self::NameTooLong { .. } => "a name is too long: a subsystem has 32 bytes at most",
+            Self::NameTooLong { .. } => "a name is too long: a subsystem has at most 32 bytes",
             Self::BadByte { .. } => {
                 "a subsystem has no blank, comma, slash or control character in its name: write `usb block`"
             }
             Self::TooMany => "more than 16 subsystems: name fewer, or write `all`",
-            Self::AllBesideOthers => "`all` stands alone: leave out the other names, or leave out `all`",
+            Self::AllBesideOthers => "`all` stands beside names: leave out either",
         }
     }
 }

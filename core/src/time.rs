@@ -3,10 +3,10 @@
 use core::fmt;
 use core::time::Duration;
 
-/// A point in time: nanoseconds since boot by `CLOCK_MONOTONIC`, which stands still in suspend.
+/// A point in time: nanoseconds since boot on `CLOCK_MONOTONIC`, which stops during suspend.
 ///
-/// The stamps of the kernel's log come from `local_clock`, which begins with it and may be some milliseconds apart later.
-/// 64 bits last for 584 years; beyond them it stands still.
+/// The kernel log is stamped by `local_clock`, which starts together with this clock and may drift
+/// from it by some milliseconds. 64 bits last 584 years; later times saturate.
 ///
 /// ```
 /// use core::time::Duration;
@@ -30,7 +30,7 @@ impl Instant {
     /// The start of the clock.
     pub const BOOT: Self = Self { nanos: 0 };
 
-    /// Returns the point in time so many nanoseconds after boot.
+    /// Returns the point in time that many nanoseconds after boot.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self { nanos }
@@ -54,7 +54,7 @@ impl Instant {
         Self { nanos: self.nanos.saturating_add(nanos(later)) }
     }
 
-    /// Returns the time from `earlier` to this one; zero if it is the other way round.
+    /// Returns the time from `earlier` to this point; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.nanos.saturating_sub(earlier.nanos))
@@ -62,20 +62,21 @@ impl Instant {
 }
 
 impl fmt::Display for Instant {
-    /// Writes it as `printk` does: `[   18.618473]` (`print_time` in `kernel/printk/printk.c`).
+    /// Writes the time as `printk` does: `[   18.618473]` (`print_time` in
+    /// `kernel/printk/printk.c`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.as_micros();
         write!(f, "[{:5}.{:06}]", micros / 1_000_000, micros % 1_000_000)
     }
 }
 
-/// Returns the microseconds of a span; `Duration::as_micros` has 128 bits.
+/// Returns the microseconds of a span as 64 bits, unlike `Duration::as_micros`.
 #[must_use]
 pub const fn micros(span: Duration) -> u64 {
     nanos(span) / 1_000
 }
 
-/// `Duration::as_nanos` has 128 bits, which 32-bit boards need not compute with.
+/// Avoids the 128-bit arithmetic of `Duration::as_nanos`, which is slow on 32-bit boards.
 const fn nanos(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64)
 }

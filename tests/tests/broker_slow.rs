@@ -237,7 +237,7 @@ fn unread_answer_occupies_a_place_for_a_minute_at_most() {
     };
     let refused = status();
     assert_eq!(refused.code, Some(3));
-    assert!(refused.stderr[0].contains("16 clients are served already: end one of them"), "{refused:?}");
+    assert!(refused.stderr[0].contains("16 clients are connected, the limit: close one"), "{refused:?}");
     while status().code != Some(0) {
         assert!(begun.elapsed() < Duration::from_secs(90), "they keep their places");
         thread::sleep(Duration::from_secs(1));

@@ -96,7 +96,7 @@ fn markers_say_what_they_mean() {
     let PacketKind::Error { reason, message } = BrokerPacket::parse(packet).expect("a message").kind() else {
         panic!()
     };
-    assert_eq!((reason, message), (&b"busy"[..], &b"16 clients are served already: end one of them"[..]));
+    assert_eq!((reason, message), (&b"busy"[..], &b"16 clients are connected, the limit: close one"[..]));
     let packet = protocol::status(&mut buffer, b"/sureplug/x", &[("A", &1), ("B", &"one\0two")], 6);
     let message = BrokerPacket::parse(packet).expect("a message");
     assert!(matches!(message.kind(), PacketKind::Status));

@@ -116,14 +116,14 @@ fn a_buffer_that_is_just_large_enough_is_filled_and_one_byte_less_is_too_small()
 #[test]
 fn every_error_states_what_is_wrong() {
     let rows = [
-        (EncodeError::BadAction, "an action must have a byte at least, and neither `@` nor NUL"),
-        (EncodeError::BadDevpath, "a devpath must begin with `/` and hold no NUL"),
-        (EncodeError::BadKey, "a key must have a byte at least, and neither `=` nor NUL"),
-        (EncodeError::NulInValue, "a value must hold no NUL"),
-        (EncodeError::Disagrees, "the first ACTION and DEVPATH must be the header's"),
-        (EncodeError::TooLong { length: 2_049 }, "2049 bytes, the kernel's limit is 2048"),
+        (EncodeError::BadAction, "an action must not be empty or contain `@` or NUL"),
+        (EncodeError::BadDevpath, "a devpath must begin with `/` and contain no NUL"),
+        (EncodeError::BadKey, "a key must not be empty or contain `=` or NUL"),
+        (EncodeError::NulInValue, "a value must contain no NUL"),
+        (EncodeError::Disagrees, "the first ACTION and DEVPATH must equal the header's"),
+        (EncodeError::TooLong { length: 2_049 }, "2049 bytes exceed the kernel's limit of 2048"),
         (EncodeError::TooManyProperties, "more than the kernel's 64 properties"),
-        (EncodeError::BufferFull { wanted: 22, capacity: 21 }, "22 bytes wanted, the buffer has 21"),
+        (EncodeError::BufferFull { wanted: 22, capacity: 21 }, "22 bytes do not fit into a buffer of 21"),
     ];
     for (error, text) in rows {
         assert_eq!(error.to_string(), text);

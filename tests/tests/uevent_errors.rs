@@ -155,11 +155,11 @@ fn every_error_states_what_is_wrong_and_where() {
         ),
         (
             ParseError { offset: 3, fault: ParseFault::NoAt },
-            "byte 3: the header ends without `@`; wanted `action@devpath`",
+            "byte 3: the header has no `@`: expected `action@devpath`",
         ),
         (
             ParseError { offset: 0, fault: ParseFault::EmptyAction },
-            "byte 0: no action before `@`; wanted `action@devpath`",
+            "byte 0: no action before `@`: expected `action@devpath`",
         ),
         (
             ParseError { offset: 4, fault: ParseFault::DevpathNotAbsolute },
@@ -171,19 +171,19 @@ fn every_error_states_what_is_wrong_and_where() {
         ),
         (
             ParseError { offset: 7, fault: ParseFault::NoEquals },
-            "byte 7: a property without `=`; wanted `KEY=value`",
+            "byte 7: a property has no `=`: expected `KEY=value`",
         ),
         (
             ParseError { offset: 7, fault: ParseFault::EmptyKey },
-            "byte 7: a property without a key before `=`",
+            "byte 7: a property has no key before `=`",
         ),
         (
             ParseError { offset: 7, fault: ParseFault::ActionDisagrees },
-            "byte 7: ACTION is not the header's action",
+            "byte 7: ACTION differs from the header's action",
         ),
         (
             ParseError { offset: 7, fault: ParseFault::DevpathDisagrees },
-            "byte 7: DEVPATH is not the header's devpath",
+            "byte 7: DEVPATH differs from the header's devpath",
         ),
         (
             ParseError { offset: 9, fault: ParseFault::NoSeqnum },

@@ -218,7 +218,7 @@ mod tests {
             ("help run junk", "the arguments cannot be understood"),
             ("help --json", "the arguments cannot be understood"),
             ("--subsystem usb --subsystem a/b", "--subsystem a/b: name 1, byte 2: a subsystem has no"),
-            ("--subsystem usb --subsystem all", "--subsystem all: `all` stands alone"),
+            ("--subsystem usb --subsystem all", "--subsystem all: `all` stands beside names"),
             ("size --subsystem=", "--subsystem : no subsystem is named"),
             ("size --allow-undersized", "`--allow-undersized` is an option of `run`"),
             ("-v size", "`--verbose` is an option of `run`, `monitor` and `decode`"),

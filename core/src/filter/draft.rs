@@ -2,31 +2,33 @@ use super::MAX_INSTRUCTIONS;
 use super::charge::expanded;
 use super::instruction::{ACCEPT, Instruction, REJECT, opcode as op};
 
-/// A program that is being written. All jumps lead forward, so some are written before their target is known.
+/// A program under construction. All jumps lead forward, so some are written before their target is
+/// known.
 #[derive(Clone, Copy)]
 pub(super) struct Draft {
     code: [Instruction; MAX_INSTRUCTIONS],
-    /// Instructions written, also those for which there was no place.
+    /// Instructions written, including those beyond the capacity.
     pub(super) len: usize,
-    /// What the kernel makes of them; jumps that are not set yet count as they will be.
+    /// The kernel instructions that they become. A jump counts the same before and after its target
+    /// is set.
     pub(super) expanded: u32,
 }
 
-/// Where a jump leads that is written before its target.
+/// The target of a jump that is written before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Label {
-    /// The search within a word that holds a NUL.
+    /// The search in a word that contains a NUL.
     Word,
-    /// What loads the subsystem's first word again, behind the comparison with a name.
+    /// The load of the subsystem's first word, repeated after the comparison with a name.
     Reload,
     /// The comparison with the next name.
     Next,
-    /// The end that accepts.
+    /// The end of the program that accepts.
     Accept,
 }
 
 impl Label {
-    /// The distance that stands for it: no program is so long.
+    /// Returns a placeholder distance, longer than any program.
     const fn mark(self) -> u32 {
         u32::MAX - self as u32
     }
@@ -45,7 +47,7 @@ impl Draft {
         self.code.split_at(if self.len < MAX_INSTRUCTIONS { self.len } else { MAX_INSTRUCTIONS }).0
     }
 
-    /// What does not load, jump or return.
+    /// Appends an instruction other than a conditional jump.
     pub(super) const fn push(&mut self, code: u16, k: u32) {
         self.skip_if(code, k, 0);
     }
@@ -58,7 +60,7 @@ impl Draft {
         self.push(op::RET, REJECT);
     }
 
-    /// A condition that, if it holds, skips `distance` instructions.
+    /// Appends a condition that skips `distance` instructions if it holds.
     pub(super) const fn skip_if(&mut self, code: u16, k: u32, distance: u8) {
         let instruction = Instruction { code, jt: distance, jf: 0, k };
         if self.len < MAX_INSTRUCTIONS {
@@ -68,7 +70,7 @@ impl Draft {
         self.expanded += expanded(instruction);
     }
 
-    /// A jump of a known distance.
+    /// Appends a jump of a known distance.
     pub(super) const fn skip(&mut self, distance: u32) {
         self.push(op::JA, distance);
     }
@@ -77,13 +79,13 @@ impl Draft {
         self.push(op::JA, label.mark());
     }
 
-    /// A jump unless the condition holds.
+    /// Appends a jump that is taken unless the condition holds.
     pub(super) const fn jump_unless(&mut self, label: Label, code: u16, k: u32) {
         self.skip_if(code, k, 1);
         self.jump(label);
     }
 
-    /// Sets all jumps to this label, from here on back, to the next instruction.
+    /// Makes all jumps to this label, which lie before this point, lead to the next instruction.
     pub(super) const fn place(&mut self, label: Label) {
         let mut at = 0;
         while at < self.len && at < MAX_INSTRUCTIONS {

@@ -1,46 +1,47 @@
-//! The part of a program that finds the end of `action@devpath` and, with it, the subsystem.
+//! The part of a program that finds the end of `action@devpath`, and thereby the subsystem.
 
 use super::draft::{Draft, Label};
 use super::instruction::opcode as op;
 
-/// Bytes that one load takes.
+/// Bytes of one load.
 pub(super) const WORD: u32 = 4;
 
-/// Each byte one.
+/// Every byte is 1.
 const ONES: u32 = 0x0101_0101;
 
-/// The highest bit of each byte.
+/// The highest bit of every byte.
 const HIGHS: u32 = 0x8080_8080;
 
-/// With a header of `L` bytes, its NUL not counted, the subsystem's value begins `2 L` and this many bytes behind
-/// the datagram's begin: `action@devpath␀ACTION=action␀DEVPATH=devpath␀SUBSYSTEM=` (`kobject_uevent_env` in
+/// The offset of the subsystem's value is `2 L` plus this, for a header of `L` bytes without its
+/// NUL: `action@devpath␀ACTION=action␀DEVPATH=devpath␀SUBSYSTEM=` (`kobject_uevent_env` in
 /// `lib/kobject_uevent.c`).
 pub(super) const VALUE: u32 = 27;
 
-/// Bytes that the kernel writes behind the subsystem's `=` at least: one of a name, and `␀SEQNUM=1␀`.
+/// The fewest bytes that the kernel writes after `SUBSYSTEM=`: a name of one byte, and
+/// `␀SEQNUM=1␀`.
 #[expect(clippy::cast_possible_truncation)]
 const LEAST_VALUE: u32 = "x\0SEQNUM=1\0".len() as u32;
 
-/// What a datagram of the kernel has at least behind twice its header's length.
+/// The fewest bytes of a kernel's datagram beyond twice its header's length.
 pub(super) const LEAST: u32 = VALUE + LEAST_VALUE;
 
-/// Where in `M` the length of what is behind twice the header is kept.
+/// The word of `M` that holds the number of bytes beyond twice the header's length.
 pub(super) const REST: u32 = 0;
 
-/// Looks for the first NUL in so many words, one after the other. Goes to [`Label::Word`] with its word's place in `X`; accepts what is too
-/// short for its header, or has none within these words.
+/// Searches the first `words` words for a NUL. Jumps to [`Label::Word`] with the offset of the word
+/// in `X`. Accepts a datagram that is too short for its header or has no NUL in these words.
 pub(super) const fn scan(draft: &mut Draft, words: u32) {
     let mut present = 0;
     let mut word = 0;
     while word < words {
         let at = word * WORD;
         if at + WORD > present {
-            // No header ends before `at`, so a datagram of the kernel has at least so many bytes.
+            // No header ended before `at`, so a kernel's datagram has at least this many bytes.
             present = 2 * at + LEAST;
             draft.push(op::LD_LEN, 0);
             draft.jump_unless(Label::Accept, op::JGE, present);
         }
-        // Not by `LD_ABS`: the kernel makes 14 of its instructions of that, and 9 of these two.
+        // The kernel makes 14 instructions of `LD_ABS`, and 9 of these two.
         draft.push(op::LDX_IMM, at);
         draft.push(op::LD_IND, 0);
         look(draft, at);
@@ -49,7 +50,7 @@ pub(super) const fn scan(draft: &mut Draft, words: u32) {
     draft.accept();
 }
 
-/// Goes on unless the word in `A`, which was loaded from `at`, holds a NUL: (A - ones) & !A & highs.
+/// Continues unless the word in `A`, loaded from `at`, contains a NUL: (A - ones) & !A & highs.
 const fn look(draft: &mut Draft, at: u32) {
     draft.push(op::TAX, 0);
     draft.push(op::SUB, ONES);
@@ -62,7 +63,8 @@ const fn look(draft: &mut Draft, at: u32) {
     draft.jump(Label::Word);
 }
 
-/// Goes from a word with a NUL to the subsystem: `X` becomes `2 L`. Accepts what is not of the kernel's shape.
+/// Goes from a word with a NUL to the subsystem: `X` becomes `2 L`. Accepts datagrams that do not
+/// have the kernel's shape.
 pub(super) const fn locate(draft: &mut Draft) {
     draft.place(Label::Word);
     first_nul(draft);
@@ -83,7 +85,7 @@ pub(super) const fn locate(draft: &mut Draft) {
     expect(draft, VALUE - 4, *b"TEM=");
 }
 
-/// With a word's place in `X` that holds a NUL, `A` becomes the place of the first, which is `L`.
+/// Sets `A` to the offset of the first NUL in the word at `X`, which is `L`.
 const fn first_nul(draft: &mut Draft) {
     draft.push(op::LD_IND, 0);
     draft.skip_if(op::JGE, 0x0100_0000, 2);
@@ -99,7 +101,7 @@ const fn first_nul(draft: &mut Draft) {
     draft.push(op::ADD_X, 0);
 }
 
-/// Accepts unless these bytes stand `offset` bytes behind `X`.
+/// Accepts unless these bytes are at `X` + `offset`.
 const fn expect(draft: &mut Draft, offset: u32, bytes: [u8; 4]) {
     draft.push(op::LD_IND, offset);
     draft.jump_unless(Label::Accept, op::JEQ, u32::from_be_bytes(bytes));

@@ -3,25 +3,25 @@
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
 pub struct Instruction {
-    /// What it does.
+    /// The operation.
     pub code: u16,
     /// Instructions to skip if a condition holds.
     pub jt: u8,
-    /// Instructions to skip if it does not.
+    /// Instructions to skip if the condition does not hold.
     pub jf: u8,
-    /// Its number: an offset, a constant, a distance.
+    /// The operand: an offset, a constant or a distance.
     pub k: u32,
 }
 
-/// What a program returns for a datagram that is to be queued, whole. Any other number but 0 would cut it,
-/// for other listeners too (`sk_filter_trim_cap` in `net/core/filter.c`).
+/// The return value that queues a datagram whole. Any other value but 0 would truncate it, for
+/// other listeners too (`sk_filter_trim_cap` in `net/core/filter.c`).
 pub const ACCEPT: u32 = u32::MAX;
 
-/// What it returns for one that is to be refused, before the socket is charged for it.
+/// The return value that refuses a datagram before the socket is charged for it.
 pub const REJECT: u32 = 0;
 
-/// The codes that are used here (`include/uapi/linux/bpf_common.h`), named as `bpf_asm` names them. `A` is the
-/// accumulator, `X` the index register, and `M` sixteen words of memory.
+/// The opcodes in use (`include/uapi/linux/bpf_common.h`), named as in `bpf_asm`. `A` is the
+/// accumulator, `X` the index register, and `M` a memory of sixteen words.
 pub mod opcode {
     /// `A` = the word in network byte order at `X` + `k`.
     pub const LD_IND: u16 = 0x40;
@@ -55,7 +55,7 @@ pub mod opcode {
     pub const JGE: u16 = 0x35;
     /// Is `A` ≥ `X`?
     pub const JGE_X: u16 = 0x3d;
-    /// Have `A` and `k` a bit in common?
+    /// Do `A` and `k` have a bit in common?
     pub const JSET: u16 = 0x45;
     /// Return `k`.
     pub const RET: u16 = 0x06;

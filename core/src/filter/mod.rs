@@ -1,14 +1,16 @@
-//! A program that refuses other subsystems' events inside the kernel, before the socket is charged for them.
+//! A socket filter that refuses events of other subsystems in the kernel, before the socket is
+//! charged for them.
 //!
-//! A socket filter runs for each datagram before it is queued (`sk_filter` in `do_one_broadcast`,
-//! `net/netlink/af_netlink.c`): what it refuses takes no room, wakes nobody and is not counted as dropped. Classic
-//! BPF needs no privilege and no loader, but knows no loops. So the program looks at the header word by word,
-//! as far as its size allows; where the first NUL stands says where the subsystem stands. What has another shape, is
-//! cut, or has a longer header is let through, and is decided by whoever reads the socket.
+//! The kernel runs a socket filter on each datagram before it queues it (`sk_filter` in
+//! `do_one_broadcast`, `net/netlink/af_netlink.c`): a refused datagram takes no room, wakes no
+//! process and does not count as dropped. Classic BPF needs neither a privilege nor a loader, but
+//! has no loops. The program therefore examines the header word by word, as far as its size allows;
+//! the position of the first NUL gives that of the subsystem. A datagram that has another shape, is
+//! truncated, or has a longer header passes, and the reader of the socket decides.
 //!
-//! The size is limited by `net.core.optmem_max`, against which the kernel charges the program after it has
-//! translated it into its own instructions. Loads are by far the largest of them, so all are at an index, which takes
-//! half the room of a load at a fixed place.
+//! `net.core.optmem_max` limits the size: the kernel charges the program against it after
+//! translating it into its own instructions. Loads are by far the largest of these, so all are
+//! indexed loads, which take half the room of absolute ones.
 
 mod charge;
 mod draft;
@@ -24,20 +26,21 @@ use crate::selection::Selection;
 use draft::Draft;
 use header::WORD;
 
-/// Instructions of a program at most, of 4,096 that the kernel takes (`BPF_MAXINSNS`).
+/// The most instructions of a program, of the 4,096 that the kernel accepts (`BPF_MAXINSNS`).
 pub const MAX_INSTRUCTIONS: usize = 1_408;
 
-/// Bytes of a header, its NUL included, that a program is made for if there is room: action, `@`, and the devpath of a
-/// disk's partition behind three hubs on a board with long names. The longest that was captured has 165.
+/// Bytes of the longest header, its NUL included, that a program decides if there is room: action,
+/// `@`, and the devpath of a disk's partition behind three hubs on a board with long names. The
+/// longest one captured has 165.
 pub const WANTED_REACH_BYTES: u32 = 256;
 
-/// Bytes of a header that a program reaches at least, so that it is worth having: the devices in a port of the board.
+/// Bytes of header that a program must decide to be of use: the devices in a port of the board.
 pub const MIN_REACH_BYTES: u32 = 96;
 
-/// The smallest `net.core.optmem_max` that a kernel has by itself: 32 bit, before 6.8 (`net/core/sock.c`).
+/// The smallest default of `net.core.optmem_max`: 32-bit kernels before 6.8 (`net/core/sock.c`).
 pub const SMALLEST_OPTMEM_MAX: u32 = 10_240;
 
-/// A program for a set of subsystems and a limit.
+/// A socket filter for a selection and a size limit.
 ///
 /// ```
 /// use sureplug_core::filter::{Filter, SMALLEST_OPTMEM_MAX};
@@ -56,13 +59,13 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A program that accepts events of these subsystems and refuses those of others, made for a kernel with this
-    /// `net.core.optmem_max`.
+    /// Compiles a program that accepts events of the selection and refuses all others, for a kernel
+    /// with this `net.core.optmem_max`.
     ///
     /// # Errors
     ///
-    /// [`FilterError::AcceptsAll`] for all subsystems, and [`FilterError::DoesNotFit`] if not even headers of
-    /// [`MIN_REACH_BYTES`] could be decided.
+    /// Returns [`FilterError::AcceptsAll`] for a selection of all subsystems, and
+    /// [`FilterError::DoesNotFit`] if there is no room to decide headers of [`MIN_REACH_BYTES`].
     pub const fn new(selection: &Selection, optmem_max: u32) -> Result<Self, FilterError> {
         if selection.is_all() {
             return Err(FilterError::AcceptsAll);
@@ -81,19 +84,19 @@ impl Filter {
         Ok(Self { draft, words })
     }
 
-    /// Bytes of the longest header, its NUL included, that it decides whatever the header holds.
+    /// Returns the bytes of the longest header, its NUL included, that the program always decides.
     #[must_use]
     pub const fn reach_bytes(&self) -> u32 {
         self.words * WORD
     }
 
-    /// Bytes that a kernel charges for it against `net.core.optmem_max`, at most.
+    /// Returns the most bytes that a kernel charges for the program against `net.core.optmem_max`.
     #[must_use]
     pub const fn charge_bytes(&self) -> u32 {
         charge::charge_bytes(self.draft.expanded)
     }
 
-    /// The program.
+    /// Returns the program.
     #[must_use]
     pub const fn program(&self) -> &[Instruction] {
         self.draft.code()
@@ -113,23 +116,23 @@ const fn write(selection: &Selection, words: u32) -> Draft {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FilterError {
-    /// The set holds every subsystem: nothing is to be refused.
+    /// The selection holds every subsystem: nothing would be refused.
     AcceptsAll,
     /// The names leave too little room for the header.
     DoesNotFit {
-        /// The `net.core.optmem_max` in bytes that would do.
+        /// The `net.core.optmem_max` that would suffice, in bytes.
         needed_bytes: u32,
-        /// What it is.
+        /// The `net.core.optmem_max` that was given.
         optmem_max: u32,
     },
 }
 
 impl FilterError {
-    /// What is wrong, without figures: for a `const` panic, which can show no more.
+    /// Returns the message without figures, for a `const` panic, which cannot format.
     #[must_use]
     pub const fn message(&self) -> &'static str {
         match self {
-            Self::AcceptsAll => "a filter for all subsystems would refuse nothing",
+            Self::AcceptsAll => "a filter for all subsystems would refuse nothing: name some instead",
             Self::DoesNotFit { .. } => {
                 "the filter for these subsystems is larger than net.core.optmem_max allows: name fewer, or shorter ones"
             }

@@ -1,4 +1,4 @@
-//! The part of a program that compares the subsystem with the names of a set.
+//! The part of a program that compares the subsystem with the names of a selection.
 
 use super::draft::{Draft, Label};
 use super::header::{LEAST, REST, VALUE, WORD};
@@ -6,10 +6,10 @@ use super::instruction::opcode as op;
 use crate::limits::MAX_SUBSYSTEM_BYTES;
 use crate::selection::Selection;
 
-/// A name with the NUL behind it, and NULs behind that.
+/// A name with its NUL, padded with NULs.
 type Terminated = [u8; MAX_SUBSYSTEM_BYTES + WORD as usize];
 
-/// With `2 L` in `X`, ends by accepting or refusing: the whole value is compared, its NUL included.
+/// Accepts or refuses, with `2 L` in `X`: compares the whole value, its NUL included.
 pub(super) const fn compare(draft: &mut Draft, selection: &Selection) {
     draft.push(op::LD_IND, VALUE);
     let mut index = 0;
@@ -22,11 +22,12 @@ pub(super) const fn compare(draft: &mut Draft, selection: &Selection) {
     draft.accept();
 }
 
-/// With the value's first word in `A`, accepts if it is this name; goes on behind itself, with the same in `A`, if not.
+/// Accepts if the value is this name. Expects the value's first word in `A`, and continues with the
+/// same in `A` otherwise.
 const fn name(draft: &mut Draft, selection: &Selection, index: usize) {
     let terminated = terminated_len(selection, index);
     if terminated < WORD {
-        // What is behind the NUL has no part in it.
+        // The bytes after the NUL do not belong to the name.
         draft.push(op::AND, u32::MAX << (8 * (WORD - terminated)));
     }
     let another = if terminated < WORD { Label::Reload } else { Label::Next };
@@ -34,7 +35,7 @@ const fn name(draft: &mut Draft, selection: &Selection, index: usize) {
     let mut at = WORD;
     while at < terminated {
         if at == 2 * WORD && VALUE + terminated > LEAST {
-            // Whoever cut the datagram must not make the program refuse it, as a load behind its end does.
+            // A load beyond the end refuses the datagram: a truncated one must be accepted.
             draft.push(op::LD_MEM, REST);
             draft.jump_unless(Label::Accept, op::JGE, VALUE + terminated);
         }
@@ -57,7 +58,7 @@ const fn terminated_len(selection: &Selection, index: usize) -> u32 {
     selection.name(index).len() as u32 + 1
 }
 
-/// The word at this place of a name, NULs behind its end.
+/// Returns the word at this offset of a name that is padded with NULs.
 const fn word(selection: &Selection, index: usize, at: usize) -> u32 {
     let name = selection.name(index);
     let mut bytes: Terminated = [0; MAX_SUBSYSTEM_BYTES + WORD as usize];

@@ -1,8 +1,9 @@
-//! What the broker of applications and its clients say to each other: see `PROTOCOL.md` of `sureplug-board`.
+//! The protocol between the broker and its clients: see `PROTOCOL.md` of `sureplug-board`.
 //!
-//! A packet is one uevent in the kernel's wire format. What the broker adds stands behind the kernel's properties, with
-//! keys that begin with `SUREPLUG_`; no kernel's property with such a key is passed on, so that none of them can be
-//! forged. What the broker says on its own behalf is an event of the subsystem `sureplug`, without `SUREPLUG_ORIGIN`.
+//! A packet is one uevent in the kernel's wire format. The broker appends properties whose keys
+//! begin with `SUREPLUG_` to those of the kernel. It passes on no property of the kernel with such
+//! a key, so these keys cannot be forged. The broker's own messages are events of the subsystem
+//! `sureplug` without `SUREPLUG_ORIGIN`.
 
 mod packet;
 mod request;
@@ -12,17 +13,18 @@ pub use packet::{BrokerPacket, PacketError, PacketKind};
 pub use request::{MAX_REQUEST_BYTES, Request, RequestError};
 pub use write::{Refusal, begin, end, error, event, missed, reset, status};
 
-/// The protocol's version, as `begin` says it. It is raised when a client of the last one could go wrong.
+/// The protocol's version, as sent in `begin`. It increases when a client of the last version could
+/// go wrong.
 pub const VERSION: u32 = 1;
 
-/// Bytes of one packet at most.
+/// The most bytes in a packet.
 pub const MAX_PACKET_BYTES: usize = 4_096;
 
-/// The key in `end` that says that the devices are known to be out of date.
+/// The key in `end` that marks the announced devices as out of date.
 const OUT_OF_DATE: &[u8] = b"SUREPLUG_OUT_OF_DATE";
 
-/// The subsystem of what the broker says on its own behalf.
+/// The subsystem of the broker's own messages.
 pub const SUBSYSTEM: &[u8] = b"sureplug";
 
-/// The devpath of what the broker says on its own behalf.
+/// The devpath of the broker's own messages.
 pub const DEVPATH: &[u8] = b"/sureplug";

@@ -6,7 +6,7 @@ use crate::stream::{DeviceEvent, OWN_PREFIX, Origin};
 use crate::time::Instant;
 use crate::uevent::{self, Action, ParseError, Property, Uevent};
 
-/// A packet as a client reads it.
+/// A packet as a client receives it.
 ///
 /// ```
 /// use sureplug_core::protocol::{PacketKind, BrokerPacket};
@@ -25,49 +25,50 @@ pub struct BrokerPacket<'p> {
     added: &'p [u8],
 }
 
-/// What a packet says.
+/// The content of a packet.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum PacketKind<'p> {
-    /// All devices must be forgotten: those present follow, up to [`End`](Self::End).
+    /// The client must forget all devices. Those present follow, up to [`End`](Self::End).
     Begin {
         /// The protocol's version.
         protocol: u64,
-        /// Whether this answers the client's request, and not the lack of one.
+        /// `true` if this answers the client's request, `false` if it sent none in time.
         requested: bool,
     },
-    /// All present devices have been announced: what follows is live.
+    /// All present devices have been announced, and live events follow.
     End,
-    /// An event. Its stamp is nanoseconds since boot, known to the microsecond.
+    /// An event. Its stamp has the resolution of a microsecond.
     Event(DeviceEvent<'p>),
-    /// The client lagged: so many events are gone. The delta follows, up to [`End`](Self::End).
+    /// The client lagged and missed this many events. The delta follows, up to [`End`](Self::End).
     Missed {
-        /// How many.
+        /// The number of events.
         events: u64,
     },
-    /// All devices must be forgotten: those present follow, up to [`End`](Self::End).
+    /// The client must forget all devices. Those present follow, up to [`End`](Self::End).
     Reset,
-    /// Figures of a part of the daemon: the properties of [`BrokerPacket::uevent`] behind `SUBSYSTEM`.
+    /// Figures of a part of the daemon: the properties of [`BrokerPacket::uevent`] after
+    /// `SUBSYSTEM`.
     Status,
-    /// The client is not served, and the broker hangs up.
+    /// The client is refused, and the broker closes the connection.
     Error {
-        /// A word: see [`Refusal`](super::Refusal).
+        /// The reason as one word: see [`Refusal`](super::Refusal).
         reason: &'p [u8],
-        /// A sentence.
+        /// The reason as a sentence.
         message: &'p [u8],
     },
-    /// Something that a later version may say, and that can be ignored.
+    /// A message of a later version, which can be ignored.
     Other,
 }
 
 impl<'p> BrokerPacket<'p> {
-    /// Reads a packet.
+    /// Parses a packet.
     ///
     /// # Errors
     ///
-    /// [`PacketError`] for what no broker sends.
+    /// Returns a [`PacketError`] if the packet is not one that a broker sends.
     pub fn parse(packet: &'p [u8]) -> Result<Self, PacketError> {
-        // The kernel's properties, which the header is before, and then the broker's.
+        // The header and the kernel's properties, and then the broker's.
         let starts_added =
             |at: &usize| packet[..*at].ends_with(b"\0") && packet[*at..].starts_with(OWN_PREFIX);
         let end = (0..packet.len()).find(starts_added).unwrap_or(packet.len());
@@ -81,31 +82,32 @@ impl<'p> BrokerPacket<'p> {
         }
     }
 
-    /// The kernel's event without what the broker adds, or the broker's own.
+    /// Returns the kernel's event without the properties that the broker added, or the broker's own
+    /// message.
     #[must_use]
     pub const fn uevent(&self) -> Uevent<'p> {
         self.uevent
     }
 
-    /// What the broker adds.
+    /// Returns the properties that the broker added.
     pub fn added(&self) -> impl Iterator<Item = Property<'p>> + use<'p> {
         uevent::split(self.added).filter_map(Property::of)
     }
 
-    /// The packet's number: each is one more than that of the packet before.
+    /// Returns the packet's number, one more than that of the previous packet.
     #[must_use]
     pub fn seq(&self) -> Option<u64> {
         self.number(b"SUREPLUG_SEQ")
     }
 
-    /// Returns `true` if this is an `end` that stands behind devices which are known to be out of date. Another one
-    /// follows when they no longer are.
+    /// Returns `true` if this is an `end` after devices that are known to be out of date. Another
+    /// `end` follows when they are up to date again.
     #[must_use]
     pub fn is_out_of_date(&self) -> bool {
         matches!(self.kind(), PacketKind::End) && self.value(OUT_OF_DATE) == Some(b"yes")
     }
 
-    /// What it says.
+    /// Returns the packet's content.
     #[must_use]
     pub fn kind(&self) -> PacketKind<'p> {
         let value = |key| self.value(key).unwrap_or_default();
@@ -146,14 +148,14 @@ impl<'p> BrokerPacket<'p> {
     }
 }
 
-/// Why a packet is none of a broker's.
+/// Error parsing a broker's packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PacketError {
-    /// It is no uevent.
+    /// The packet is not a uevent.
     Uevent(ParseError),
-    /// What the broker adds is no property, or does not stand at the end.
+    /// The broker's properties are malformed or not at the end.
     BadProperty,
 }
 
@@ -161,7 +163,7 @@ impl fmt::Display for PacketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uevent(error) => error.fmt(f),
-            Self::BadProperty => f.write_str("behind the uevent stands what is no property of the broker"),
+            Self::BadProperty => f.write_str("the data after the uevent is not a property of the broker"),
         }
     }
 }

@@ -4,10 +4,11 @@ use heapless::Vec;
 
 use crate::selection::{MAX_SUBSYSTEMS, Selection, SelectionError};
 
-/// Bytes of a request at most.
+/// The most bytes in a request.
 pub const MAX_REQUEST_BYTES: usize = 1_024;
 
-/// What a client asks for, in its one packet: lines that end with a line feed, of which the last may lack it.
+/// A client's one request: a packet of lines, each ended by a line feed, which the last line may
+/// omit.
 ///
 /// ```
 /// use sureplug_core::protocol::Request;
@@ -21,31 +22,31 @@ pub const MAX_REQUEST_BYTES: usize = 1_024;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Events, until one of the two goes.
+    /// Requests events, until either side closes the connection.
     Stream {
-        /// Of which subsystems.
+        /// The subsystems of the events.
         selection: Selection,
-        /// Whether what is present is told first.
+        /// Whether present devices are sent first.
         snapshot: bool,
     },
-    /// What is present, and the end.
+    /// Requests the present devices; then the connection closes.
     List {
-        /// Of which subsystems.
+        /// The subsystems of the devices.
         selection: Selection,
     },
-    /// How the daemon is, and the end.
+    /// Requests the daemon's figures; then the connection closes.
     Status,
 }
 
 impl Request {
-    /// What a client gets that asks for nothing.
+    /// The request that is assumed of a client that sends none.
     pub const ALL: Self = Self::Stream { selection: Selection::ALL, snapshot: true };
 
-    /// Reads a packet.
+    /// Parses a request.
     ///
     /// # Errors
     ///
-    /// [`RequestError`], with the number of the line from 1.
+    /// Returns a [`RequestError`], with the line number from 1 where it concerns a line.
     pub fn parse(packet: &[u8]) -> Result<Self, RequestError> {
         if packet.len() > MAX_REQUEST_BYTES {
             return Err(RequestError::TooLong { length: packet.len() });
@@ -87,19 +88,19 @@ impl Request {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RequestError {
-    /// More bytes than a request may have.
+    /// The request has more than [`MAX_REQUEST_BYTES`].
     TooLong {
-        /// Bytes that it has.
+        /// Its length in bytes.
         length: usize,
     },
-    /// A line that says nothing known.
+    /// A line is unknown.
     UnknownLine {
-        /// Which, from 1.
+        /// The line number, from 1.
         line: usize,
     },
-    /// Lines that cannot stand together.
+    /// Lines contradict each other.
     Contradiction,
-    /// The subsystems are no selection.
+    /// The subsystems are not a valid selection.
     Selection(SelectionError),
 }
 
@@ -107,14 +108,14 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { length } => {
-                write!(f, "a request of {length} bytes: it has {MAX_REQUEST_BYTES} at most")
+                write!(f, "the request has {length} bytes: send at most {MAX_REQUEST_BYTES}")
             }
             Self::UnknownLine { line } => {
                 write!(f, "line {line}: write SUBSYSTEM=name, SNAPSHOT=no, LIST or STATUS")
             }
             Self::Contradiction => {
                 f.write_str(
-                    "STATUS stands alone, LIST beside SUBSYSTEM lines only, and SNAPSHOT is yes or no: send one of them",
+                    "contradictory lines: send STATUS alone, LIST with SUBSYSTEM lines only, and one value of SNAPSHOT",
                 )
             }
             Self::Selection(SelectionError::TooMany) => {

@@ -5,32 +5,33 @@ use crate::bytes::append;
 use crate::stream::{DeviceEvent, OWN_PREFIX};
 use crate::uevent::Property;
 
-/// Says that the kernel's properties did not all fit.
+/// Marks a packet that does not hold all of the kernel's properties.
 const TRUNCATED: &[u8] = b"SUREPLUG_TRUNCATED=yes\0";
 
 /// Bytes of the longest number, with its NUL.
 const NUMBER_BYTES: usize = 21;
 
-/// Why a client is not served: a word for the property `SUREPLUG_ERROR`, and as text the sentence for `SUREPLUG_MESSAGE`.
+/// Why a client is refused: a word for `SUREPLUG_ERROR`, and as text the sentence for
+/// `SUREPLUG_MESSAGE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {
-    /// As many are served as can be.
+    /// All places are taken.
     Busy {
-        /// How many.
+        /// The number of clients.
         clients: usize,
     },
-    /// What it sent is no request.
+    /// The client's packet is not a valid request.
     BadRequest(RequestError),
-    /// It sent more than one packet.
+    /// The client sent a second packet.
     SecondRequest,
-    /// The daemon ends.
+    /// The daemon is ending.
     Ending,
 }
 
 impl Refusal {
-    /// The word.
+    /// Returns the word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,15 +46,15 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy { clients } => write!(f, "{clients} clients are served already: end one of them"),
+            Self::Busy { clients } => write!(f, "{clients} clients are connected, the limit: close one"),
             Self::BadRequest(error) => error.fmt(f),
-            Self::SecondRequest => f.write_str("one request is all: connect again for another"),
+            Self::SecondRequest => f.write_str("a connection takes one request: connect again for another"),
             Self::Ending => f.write_str("the daemon ends"),
         }
     }
 }
 
-/// Writes an event; `seq` is the packet's number for that client.
+/// Writes an event; `seq` is the number of the packet for this client.
 pub fn event<'b>(buffer: &'b mut [u8; MAX_PACKET_BYTES], event: &DeviceEvent<'_>, seq: u64) -> &'b [u8] {
     let numbers = [(&b"SUREPLUG_MONOTONIC_US"[..], event.stamp.as_micros()), (b"SUREPLUG_SEQ", seq)];
     let own: usize = event.added_properties().map(|p| p.key.len() + p.value.len() + 2).sum();
@@ -82,7 +83,7 @@ pub fn event<'b>(buffer: &'b mut [u8; MAX_PACKET_BYTES], event: &DeviceEvent<'_>
     packet.finish()
 }
 
-/// Writes what stands before all else: the protocol's version, and whether the client's own request is answered.
+/// Writes `begin`: the protocol's version, and whether it answers the client's own request.
 pub fn begin(buffer: &mut [u8; MAX_PACKET_BYTES], requested: bool, seq: u64) -> &[u8] {
     let mut packet = PacketWriter::marker(buffer, b"begin", DEVPATH);
     packet.display(b"SUREPLUG_PROTOCOL", &VERSION);
@@ -90,8 +91,8 @@ pub fn begin(buffer: &mut [u8; MAX_PACKET_BYTES], requested: bool, seq: u64) -> 
     packet.end(seq)
 }
 
-/// Writes that all known devices have been announced, and whether these are out of date: events were lost, or sysfs could
-/// not be read.
+/// Writes `end`: all known devices have been announced. They are out of date if events were lost or
+/// sysfs could not be read.
 pub fn end(buffer: &mut [u8; MAX_PACKET_BYTES], is_out_of_date: bool, seq: u64) -> &[u8] {
     let mut packet = PacketWriter::marker(buffer, b"end", DEVPATH);
     if is_out_of_date {
@@ -100,19 +101,19 @@ pub fn end(buffer: &mut [u8; MAX_PACKET_BYTES], is_out_of_date: bool, seq: u64) 
     packet.end(seq)
 }
 
-/// Writes that so many events are gone, and that the delta follows.
+/// Writes `missed`: the client missed this many events, and the delta follows.
 pub fn missed(buffer: &mut [u8; MAX_PACKET_BYTES], events: u64, seq: u64) -> &[u8] {
     let mut packet = PacketWriter::marker(buffer, b"missed", DEVPATH);
     packet.display(b"SUREPLUG_MISSED", &events);
     packet.end(seq)
 }
 
-/// Writes that all devices must be forgotten.
+/// Writes `reset`: the client must forget all devices.
 pub fn reset(buffer: &mut [u8; MAX_PACKET_BYTES], seq: u64) -> &[u8] {
     PacketWriter::marker(buffer, b"reset", DEVPATH).end(seq)
 }
 
-/// Writes why the client is not served.
+/// Writes `error`: the client is refused.
 pub fn error(buffer: &mut [u8; MAX_PACKET_BYTES], refusal: Refusal, seq: u64) -> &[u8] {
     let mut packet = PacketWriter::marker(buffer, b"error", DEVPATH);
     packet.property(b"SUREPLUG_ERROR", refusal.as_str().as_bytes());
@@ -120,8 +121,8 @@ pub fn error(buffer: &mut [u8; MAX_PACKET_BYTES], refusal: Refusal, seq: u64) ->
     packet.end(seq)
 }
 
-/// Writes figures of one part of the daemon, whose devpath is below [`DEVPATH`] or that itself. Their keys are written in
-/// capitals.
+/// Writes `status`: figures of one part of the daemon, whose devpath is [`DEVPATH`] or below it.
+/// The keys are written in upper case.
 pub fn status<'b>(
     buffer: &'b mut [u8; MAX_PACKET_BYTES],
     devpath: &[u8],
@@ -138,7 +139,7 @@ pub fn status<'b>(
     packet.end(seq)
 }
 
-/// A packet that is being written.
+/// A packet under construction.
 struct PacketWriter<'b> {
     buffer: &'b mut [u8; MAX_PACKET_BYTES],
     length: usize,
@@ -167,15 +168,15 @@ impl<'b> PacketWriter<'b> {
         self.write(&[key, b"=", value, b"\0"]);
     }
 
-    /// A value without its NULs, if it has any.
+    /// Writes a value, without its NULs.
     fn display(&mut self, key: &[u8], value: &dyn fmt::Display) {
         self.write(&[key, b"="]);
-        // It fails only if the value does.
+        // This fails only if the value's own formatting does.
         let _ = write!(self, "{value}");
         self.write(&[b"\0"]);
     }
 
-    /// What does not fit is left out: the callers write less.
+    /// Appends parts. Those that do not fit are left out; the callers stay within the limit.
     fn write(&mut self, parts: &[&[u8]]) {
         append(self.buffer, &mut self.length, parts);
     }

@@ -1,4 +1,4 @@
-//! A consumer's way through the journal.
+//! A consumer's progress through the journal.
 
 use super::delivery::{self, Delivery, DeliveryBuffer, DeviceEvent};
 use super::journal::{Cursor, Journal, Record};
@@ -7,44 +7,45 @@ use crate::selection::Selection;
 use crate::time::Instant;
 use crate::uevent::{Action, Uevent};
 
-/// What may be done to a consumer that lags, when tombstones are needed that wait for it.
+/// What happens to a lagging consumer when the table needs the tombstones that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Lag {
-    /// It is made to forget everything, and gets a snapshot.
+    /// The consumer must forget all devices, and gets a snapshot.
     Reset,
-    /// Nothing: the tombstones stay, and new devices may find no place in the table.
+    /// Nothing: the tombstones stay, and new devices may not fit into the table.
     Hold,
 }
 
-/// A cursor, a selection, and how far a delta has come.
+/// A cursor, a selection, and the progress of a delta.
 pub(super) struct Consumer {
     pub(super) id: ConsumerId,
     pub(super) selection: Selection,
     pub(super) lag: Lag,
-    /// What it reads next.
+    /// The next step to read.
     pub(super) cursor: Cursor,
     phase: Phase,
-    /// Why it gets the delta.
+    /// The origin of the events in its delta.
     origin: Origin,
-    /// Steps that it missed, and of which it did not get the number yet.
+    /// Steps that it missed and was not yet notified of.
     pub(super) missed: u64,
     /// Whether [`Delivery::Reset`] is due.
     reset_due: bool,
-    /// Whether it wants [`Delivery::SnapshotEnd`].
+    /// Whether it receives [`Delivery::SnapshotEnd`].
     pub(super) marks_snapshot_end: bool,
-    /// Whether that is due.
+    /// Whether [`Delivery::SnapshotEnd`] is due.
     snapshot_end_due: bool,
 }
 
-/// What a consumer gets next.
+/// The source of a consumer's next delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The delta between what was announced to it and the device table.
+    /// The delta between the devices announced to it and the device table.
     Delta,
-    /// The journal. Steps before that number are older than the delta: devices came and went already.
+    /// The journal. The delta already covers devices that came and went in steps before
+    /// `fresh_from`.
     Journal {
-        /// The first step that is newer.
+        /// The first step newer than the delta.
         fresh_from: u64,
     },
 }
@@ -65,7 +66,8 @@ impl Consumer {
         }
     }
 
-    /// Returns what it would get if nothing more happened, and what it missed.
+    /// Returns the steps that the consumer would get if nothing more happened, plus those that it
+    /// missed.
     pub(super) fn unread<const S: usize, const B: usize>(
         &self,
         head: Cursor,
@@ -109,7 +111,8 @@ impl Consumer {
             if let Some((index, effect)) = table.next_delta(self.id, &self.selection) {
                 return self.deliver_made(table, index, effect, now, self.origin, buffer);
             }
-            // What was put in meanwhile is read from the journal, but devices came and went already.
+            // The delta covers devices that came and went while it was delivered: the journal must
+            // not repeat them.
             self.phase = Phase::Journal { fresh_from: journal.head.step };
             self.snapshot_end_due = self.marks_snapshot_end;
             if self.missed > 0 {
@@ -134,7 +137,7 @@ impl Consumer {
                 matches!(self.phase, Phase::Journal { fresh_from } if self.cursor.step >= fresh_from);
             if let Some((device, Effect::Add)) = record.device {
                 if is_fresh && !table.is_current(device) {
-                    // Its slot was needed: for this consumer that is as if the step had been overwritten.
+                    // The slot was reused: to this consumer the step is as good as overwritten.
                     self.skip_to(journal.head, table);
                     return Some(self.fall_behind());
                 }
@@ -172,7 +175,7 @@ impl Consumer {
         None
     }
 
-    /// Delivers an event that is made from the table.
+    /// Delivers an event that is rendered from the table.
     fn deliver_made<'b, const S: usize, const B: usize>(
         &self,
         table: &mut DeviceTable<S, B>,
@@ -217,7 +220,7 @@ fn read<'b, const R: usize>(
     let uevent = Uevent::parse(kernel).ok()?;
     let effect = match record.device {
         Some((_, effect)) => Some(effect),
-        // Nothing was removed by a synthetic `remove`, of a bus or a module either.
+        // A synthetic `remove` of a bus or a module removes nothing either.
         None => (uevent.action() == Action::Remove && uevent.is_synthetic()).then_some(Effect::Keep),
     };
     let substitute = effect.and_then(|effect| delivery::substitute(uevent.action(), effect));

@@ -1,18 +1,18 @@
-//! What consumers get.
+//! What consumers receive.
 
 use super::table::{Effect, Origin};
 use crate::limits::MAX_DATAGRAM_BYTES;
 use crate::time::Instant;
 use crate::uevent::{self, Action, Property, Uevent};
 
-/// What all keys begin with that are added to an event's own properties.
+/// The prefix of all keys that are added to an event's own properties.
 pub const OWN_PREFIX: &[u8] = b"SUREPLUG_";
 
-/// Memory for one event, which each consumer lends when it reads.
+/// Memory for one event. The caller passes one to each read.
 pub struct DeliveryBuffer {
-    /// The event as it is delivered.
+    /// The event as delivered.
     pub(super) event: [u8; MAX_DATAGRAM_BYTES],
-    /// The kernel's event, if that is delivered with another action.
+    /// The kernel's event, if it is delivered with another action.
     pub(super) kernel: [u8; MAX_DATAGRAM_BYTES],
 }
 
@@ -30,41 +30,42 @@ impl Default for DeliveryBuffer {
     }
 }
 
-/// One item that a consumer gets.
+/// One item that a consumer receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery<'b> {
     /// An event.
     Event(DeviceEvent<'b>),
-    /// The consumer lagged: so many steps of the stream are gone. The delta follows.
+    /// The consumer lagged and missed this many steps. The delta follows.
     Missed {
-        /// Steps, of whatever subsystem.
+        /// Steps, of all subsystems.
         steps: u64,
     },
-    /// All present devices have been announced: what follows is live. Only consumers that
-    /// [want it](super::Stream::mark_snapshot_end) get it.
+    /// All present devices have been announced, and live events follow. Only consumers that [enable
+    /// it](super::Stream::mark_snapshot_end) receive it.
     SnapshotEnd,
-    /// What was announced does not hold any more: the consumer must forget all devices. A snapshot follows.
+    /// The consumer must forget all devices. A snapshot follows.
     Reset,
 }
 
-/// An event as consumers get it.
+/// An event as consumers receive it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceEvent<'b> {
-    /// The stamp that it was put in with.
+    /// The stamp that was passed in with the event.
     pub stamp: Instant,
     /// Where it comes from.
     pub origin: Origin,
-    /// Whether `add` and `remove` of its devpath alternate.
+    /// `true` if `add` and `remove` of the devpath alternate.
     pub tracked: bool,
-    /// The action of the kernel's event, if it is delivered with another one.
+    /// The action of the kernel's event, if the event is delivered with another one.
     pub kernel_action: Option<Action<'b>>,
-    /// The event. One that the kernel did not send has no `SEQNUM`.
+    /// The event. It has no `SEQNUM` if the kernel did not send it.
     pub uevent: Uevent<'b>,
 }
 
 impl<'b> DeviceEvent<'b> {
-    /// Returns what is added to the event's own properties: `SUREPLUG_ORIGIN`; `SUREPLUG_ACTION`, the kernel's own
-    /// action if it is delivered with another one; and `SUREPLUG_TRACKED=no` for what the table does not hold.
+    /// Returns the properties that are added to the event's own: `SUREPLUG_ORIGIN`;
+    /// `SUREPLUG_ACTION`, the kernel's action if the event is delivered with another one; and
+    /// `SUREPLUG_TRACKED=no` for a device that the table does not hold.
     pub fn added_properties(&self) -> impl Iterator<Item = Property<'b>> + use<'b> {
         let action = self.kernel_action.map(|action| action.as_bytes());
         let origin = Property { key: b"SUREPLUG_ORIGIN", value: self.origin.as_bytes() };
@@ -74,20 +75,20 @@ impl<'b> DeviceEvent<'b> {
     }
 }
 
-/// Returns `true` if an event has properties whose key is one of ours.
+/// Returns `true` if an event has a property whose key begins with [`OWN_PREFIX`].
 pub(super) fn has_own(uevent: &Uevent<'_>) -> bool {
     uevent::split(uevent.property_bytes()).any(|property| property.starts_with(OWN_PREFIX))
 }
 
-/// Returns an event without the properties whose key is one of ours.
+/// Returns an event without the properties whose key begins with [`OWN_PREFIX`].
 #[must_use]
 pub fn without_own<'b>(uevent: &Uevent<'b>, buffer: &'b mut [u8; MAX_DATAGRAM_BYTES]) -> Uevent<'b> {
     let others = uevent.properties().filter(|property| !property.key.starts_with(OWN_PREFIX));
-    // What is shorter than a datagram fits.
+    // This cannot fail: the result is no longer than the datagram.
     uevent::compose(buffer, uevent.action(), uevent.devpath(), others).unwrap_or(*uevent)
 }
 
-/// Returns the action with which an event is delivered whose own action does not have the effect that it has.
+/// Returns the action to deliver an event with, if its own action does not have the given effect.
 pub(super) const fn substitute(action: Action<'_>, effect: Effect) -> Option<Action<'static>> {
     let has_effect = match effect {
         Effect::Add => matches!(action, Action::Add),
@@ -108,6 +109,6 @@ pub(super) fn with_action<'b>(
         let is_action = key == b"ACTION" && core::mem::take(&mut first);
         Property { key, value: if is_action { action.as_bytes() } else { value } }
     });
-    // An event that is as long as the kernel can make one may lose its last property to a longer action.
+    // An event of the kernel's maximum length may lose its last property to a longer action.
     uevent::compose(buffer, action, uevent.devpath(), properties)
 }

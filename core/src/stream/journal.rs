@@ -1,4 +1,4 @@
-//! The outgoing ring: every consumer reads it with a cursor of its own.
+//! The outgoing ring, which every consumer reads with its own cursor.
 
 use core::ops::Range;
 
@@ -7,31 +7,31 @@ use crate::bytes::array;
 use crate::limits::MAX_DATAGRAM_BYTES;
 use crate::time::Instant;
 
-/// What stands in front of a record's datagram.
+/// Bytes before the datagram of a record.
 const HEADER_BYTES: usize = STAMP.end;
 const LENGTH: Range<usize> = 0..2;
-/// Says nothing without a device.
+/// Meaningless in a record without a device.
 const EFFECT: usize = 2;
 const ORIGIN: usize = 3;
 const SLOT: Range<usize> = 4..6;
 const GENERATION: Range<usize> = 6..10;
 const STAMP: Range<usize> = 10..18;
 
-/// A place in the journal: bytes and steps from the start.
+/// A place in the journal, in bytes and steps since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cursor {
     pub(super) byte: u64,
     pub(super) step: u64,
 }
 
-/// The last bytes of the stream.
+/// The newest bytes of the stream.
 pub(super) struct Journal<const BYTES: usize> {
     bytes: [u8; BYTES],
     /// The oldest record.
     pub(super) tail: Cursor,
-    /// Behind the newest record.
+    /// The end of the newest record.
     pub(super) head: Cursor,
-    /// Steps that were larger than the ring.
+    /// Steps larger than the ring.
     pub(super) oversized: u64,
 }
 
@@ -39,10 +39,10 @@ pub(super) struct Journal<const BYTES: usize> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
     pub(super) stamp: Instant,
-    /// `None` for what the table does not hold.
+    /// `None` for a device that the table does not hold.
     pub(super) device: Option<(Device, Effect)>,
     pub(super) origin: Origin,
-    /// Bytes of its datagram; 0 where it is made from the table.
+    /// Bytes of its datagram; 0 if the event is rendered from the table.
     pub(super) length: usize,
     pub(super) next: Cursor,
 }
@@ -54,8 +54,8 @@ impl<const BYTES: usize> Journal<BYTES> {
         Self { bytes: [0; BYTES], tail: start, head: start, oversized: 0 }
     };
 
-    /// Overwrites the oldest records, and returns the number of steps that were put in. One that is larger than the ring
-    /// goes by as if it had been overwritten already.
+    /// Appends a step, overwrites the oldest records, and returns the number of steps so far. A
+    /// step larger than the ring counts as already overwritten.
     pub(super) fn push(&mut self, stamp: Instant, step: &Step<'_>) -> u64 {
         let datagram = step.uevent.as_ref().map_or(&[][..], |uevent| uevent.datagram());
         let length = HEADER_BYTES + datagram.len();
@@ -85,7 +85,7 @@ impl<const BYTES: usize> Journal<BYTES> {
         self.head.step
     }
 
-    /// Returns the record at a place that is neither before the tail nor the head.
+    /// Returns the record at a cursor between the tail and the head.
     pub(super) fn record(&self, at: Cursor) -> Record {
         let mut header = [0; HEADER_BYTES];
         self.get(at.byte, &mut header);
@@ -110,7 +110,7 @@ impl<const BYTES: usize> Journal<BYTES> {
         }
     }
 
-    /// Copies the datagram of the record at that place.
+    /// Copies the datagram of the record at a cursor.
     pub(super) fn datagram(&self, at: Cursor, into: &mut [u8]) {
         self.get(at.byte + HEADER_BYTES as u64, into);
     }
@@ -133,7 +133,8 @@ impl<const BYTES: usize> Journal<BYTES> {
         behind.copy_from_slice(&self.bytes[..behind.len()]);
     }
 
-    /// Where so many bytes begin, and how many of them are before the ring's end.
+    /// Returns the index of a range's first byte, and the number of its bytes before the ring's
+    /// end.
     #[allow(clippy::cast_possible_truncation)]
     fn split(at: u64, length: usize) -> (usize, usize) {
         let start = (at % BYTES as u64) as usize;

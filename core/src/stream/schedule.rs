@@ -1,4 +1,4 @@
-//! When sysfs is scanned: at the start, after a loss, after a scan that could not read everything, and once after a
+//! When to scan sysfs: at the start, after a loss, after an incomplete scan, and once after a
 //! burst.
 
 use core::time::Duration;
@@ -6,28 +6,28 @@ use core::time::Duration;
 use super::table::ScanKind;
 use crate::time::Instant;
 
-/// How long after the last event a burst is over.
+/// A burst is over this long after its last event.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// The time between two settle scans: at least, and at most while events go on.
+/// The shortest time between two settle scans, and the longest while events continue.
 pub const SETTLE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The shortest pause between a scan and the resync of a later loss.
 pub const RESYNC_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The longest such pause, however much work the scan was.
+/// The longest pause between a scan and the resync of a later loss.
 pub const MAX_RESYNC_PAUSE: Duration = Duration::from_secs(2);
 
-/// A scan that was much work is followed by a longer pause: this many times the processor time that it took.
+/// An expensive scan lengthens that pause: it lasts this many times the scan's processor time.
 const RESYNC_SHARE: u32 = 4;
 
-/// The pause after the first scan that could not read everything. It doubles with each further one.
+/// The pause after the first incomplete scan. It doubles with each further one.
 pub const FIRST_RETRY: Duration = Duration::from_millis(250);
 
-/// The longest pause after a scan that could not read everything.
+/// The longest pause after an incomplete scan.
 pub const MAX_RETRY: Duration = Duration::from_secs(30);
 
-/// How well the device table agrees with sysfs, as far as is known.
+/// How well the device table is known to agree with sysfs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Agreement {
@@ -39,21 +39,21 @@ pub enum Agreement {
     Steady,
 }
 
-/// What the last scan that matters is doing.
+/// The state of the scan that decides [`Agreement`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
-    /// The first one has not begun.
+    /// The first scan has not begun.
     #[default]
     Unstarted,
-    /// The first one runs.
+    /// The first scan is running.
     First,
-    /// One runs that resyncs a loss.
+    /// A resync is running.
     Resync,
-    /// It has ended.
+    /// The scan has ended.
     Ended,
 }
 
-/// Decides when the next scan is due: by default at once. The time comes from the caller.
+/// Decides when the next scan is due, the first one at once. The caller supplies the time.
 ///
 /// ```
 /// use core::time::Duration;
@@ -73,19 +73,19 @@ enum Phase {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Schedule {
     phase: Phase,
-    /// Whether something was lost since the last scan began that resyncs.
+    /// Whether events were lost since the last resync began.
     lossy: bool,
-    /// The pause before the next attempt, if the last scan could not read everything.
+    /// The pause before the next attempt, if the last scan was incomplete.
     retry: Option<Duration>,
-    /// Whether an event came since the last settle scan began.
+    /// Whether an event arrived since the last settle scan began.
     unsettled: bool,
-    /// When the present burst began, or the last settle scan within it.
+    /// The start of the present burst, or of the last settle scan within it.
     burst_since: Instant,
-    /// When the present burst is over.
+    /// The end of the present burst, unless another event arrives.
     burst_until: Instant,
     resync_from: Instant,
     settle_from: Instant,
-    /// The earliest time of the first scan, or of the next attempt after one that could not read everything.
+    /// The earliest time of the first scan, or of the next attempt after an incomplete one.
     retry_from: Instant,
 }
 
@@ -99,13 +99,13 @@ impl Schedule {
         self.unsettled = true;
     }
 
-    /// Notes a loss, which counts as a burst as well.
+    /// Notes a loss. It counts as an event of a burst too.
     pub fn loss(&mut self, now: Instant) {
         self.lossy = true;
         self.event(now);
     }
 
-    /// Returns `true` if something was lost that no scan begun since covers.
+    /// Returns `true` if events were lost and no scan has begun since.
     #[must_use]
     pub const fn is_lossy(&self) -> bool {
         self.lossy
@@ -121,10 +121,11 @@ impl Schedule {
         }
     }
 
-    /// Notes that a scan begins.
+    /// Notes that a scan has begun.
     pub const fn began(&mut self, kind: ScanKind, now: Instant) {
         match kind {
-            // It finds what was lost before as well, but sends no `change` for what stayed: that is new to everyone.
+            // The first scan covers earlier losses as well. It needs no `change` for devices that
+            // stayed: all of them are new to every consumer.
             ScanKind::Start => self.phase = Phase::First,
             ScanKind::Resync => (self.lossy, self.phase) = (false, Phase::Resync),
             ScanKind::Settle => {
@@ -134,8 +135,10 @@ impl Schedule {
         }
     }
 
-    /// Notes that the scan has ended after `work`, its processor time. A scan that is not `complete` could not read
-    /// everything, and is tried again after a growing pause.
+    /// Notes that a scan has ended, and took `work` of processor time.
+    ///
+    /// A scan that is not `complete` could not read everything, and is repeated after a growing
+    /// pause.
     pub fn ended(&mut self, now: Instant, work: Duration, complete: bool) {
         self.phase = Phase::Ended;
         let pause = work.saturating_mul(RESYNC_SHARE).clamp(RESYNC_INTERVAL, MAX_RESYNC_PAUSE);
@@ -143,31 +146,31 @@ impl Schedule {
         if complete { self.retry = None } else { self.put_off(now) }
     }
 
-    /// Puts a scan off, because sysfs is not there yet or could not be read as a whole.
+    /// Postpones a scan because sysfs is not mounted yet or could not be read completely.
     pub fn put_off(&mut self, now: Instant) {
         let pause = self.retry.map_or(FIRST_RETRY, |last| last.saturating_mul(2).min(MAX_RETRY));
         self.retry = Some(pause);
         self.retry_from = now.after(pause);
     }
 
-    /// Returns the pause before the next attempt, if the last scan could not read everything.
+    /// Returns the pause before the next attempt, if the last scan was incomplete.
     #[must_use]
     pub const fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
-    /// Returns the scan that should begin now.
+    /// Returns the scan that is due, if any.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<ScanKind> {
         if self.phase == Phase::Unstarted {
             return (now >= self.retry_from).then_some(ScanKind::Start);
         }
         let is_due = self.wake_at().is_some_and(|at| now >= at);
-        // A scan that finds what was lost is the resync of that.
+        // A settle scan after a loss would do the work of a resync.
         is_due.then_some(if self.lossy { ScanKind::Resync } else { ScanKind::Settle })
     }
 
-    /// Returns when the next scan is due if nothing happens; `None` if none is.
+    /// Returns when the next scan is due if no further event arrives; `None` if no scan is due.
     #[must_use]
     pub fn wake_at(&self) -> Option<Instant> {
         if self.phase == Phase::Unstarted {

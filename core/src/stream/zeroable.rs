@@ -1,5 +1,5 @@
-/// An `Option` whose `Nothing` is made of zeros, whatever it may hold. So a whole stream begins as zeros, and as a
-/// `static` takes neither flash nor a copy.
+/// An `Option` whose `Nothing` is all zeros, whatever it holds. A whole stream is therefore zeros
+/// at first, and as a `static` needs neither flash nor a copy.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Zeroable<T> {

@@ -2,19 +2,19 @@ use core::fmt;
 
 use super::Escaped;
 
-/// Makes the actions from their rows: variant and word, as bytes and as text.
+/// Defines the actions from rows of a variant and its word, as bytes and as text.
 macro_rules! actions {
     ($($(#[$doc:meta])* $action:ident = $bytes:literal, $word:literal;)*) => {
         /// What a uevent reports: `enum kobject_action` in `include/linux/kobject.h`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Action<'a> {
             $($(#[$doc])* $action,)*
-            /// An action that is not known here, as it was sent.
+            /// Any other action, as received.
             Other(&'a [u8]),
         }
 
         impl<'a> Action<'a> {
-            /// Returns the action as it stands on the wire.
+            /// Returns the action in wire format.
             #[must_use]
             pub const fn as_bytes(&self) -> &'a [u8] {
                 match self {
@@ -48,19 +48,19 @@ macro_rules! actions {
 actions! {
     /// A device appeared.
     Add = b"add", "add";
-    /// A device is gone.
+    /// A device was removed.
     Remove = b"remove", "remove";
-    /// Something about a device changed; the properties say what.
+    /// A device changed; the properties describe the change.
     Change = b"change", "change";
-    /// A device has another devpath than before, which `DEVPATH_OLD` holds.
+    /// A device was moved or renamed; `DEVPATH_OLD` is its previous devpath.
     Move = b"move", "move";
-    /// A device that can be taken offline is back.
+    /// A device that can be taken offline is online again.
     Online = b"online", "online";
     /// A device was taken offline.
     Offline = b"offline", "offline";
-    /// A driver took the device.
+    /// A driver was bound to the device.
     Bind = b"bind", "bind";
-    /// The driver let the device go.
+    /// The driver was unbound from the device.
     Unbind = b"unbind", "unbind";
 }
 

@@ -6,7 +6,7 @@ use crate::limits::{MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 
 /// Writes a uevent in the kernel's wire format into a buffer of the caller.
 ///
-/// Whatever it finishes, [`Uevent::parse`] accepts: what that would refuse is an error here.
+/// [`Uevent::parse`] accepts everything that it writes: what would not parse is an error here.
 ///
 /// ```
 /// use sureplug_core::uevent::{Action, Encoder};
@@ -24,7 +24,7 @@ pub struct Encoder<'b> {
     length: usize,
     /// Bytes of the header, its NUL included.
     header_length: usize,
-    /// Bytes of the action within the header.
+    /// Bytes of the action in the header.
     action_length: usize,
     property_count: usize,
     action_written: bool,
@@ -32,13 +32,14 @@ pub struct Encoder<'b> {
 }
 
 impl<'b> Encoder<'b> {
-    /// Writes the header `action@devpath`. The properties `ACTION` and `DEVPATH`, which the kernel
-    /// repeats behind it, are not written by themselves.
+    /// Writes the header `action@devpath`. It does not write the properties `ACTION` and `DEVPATH`,
+    /// with which the kernel repeats the header.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if the action is empty or holds `@`, the devpath does not begin with `/`, either
-    /// holds a NUL, or the header is too long for the kernel's limit or for the buffer.
+    /// Returns an [`EncodeError`] if the action is empty or contains `@`, if the devpath does not
+    /// begin with `/`, if either contains a NUL, or if the header exceeds the kernel's limit or the
+    /// buffer.
     pub fn new(buffer: &'b mut [u8], action: Action<'_>, devpath: &[u8]) -> Result<Self, EncodeError> {
         let action = action.as_bytes();
         if action.is_empty() || action.contains(&b'@') || action.contains(&0) {
@@ -64,13 +65,13 @@ impl<'b> Encoder<'b> {
         Ok(encoder)
     }
 
-    /// Writes one property. After an error nothing of it has been written.
+    /// Writes one property. An error leaves nothing of it in the buffer.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if the key is empty or holds `=` or a NUL, the value holds a NUL, the first
-    /// `ACTION` or `DEVPATH` is not the header's, or the properties are too many or too long for the
-    /// kernel's limits or for the buffer.
+    /// Returns an [`EncodeError`] if the key is empty or contains `=` or a NUL, if the value
+    /// contains a NUL, if the first `ACTION` or `DEVPATH` differs from the header, or if the
+    /// properties exceed the kernel's limits or the buffer.
     pub fn property(&mut self, key: &[u8], value: &[u8]) -> Result<&mut Self, EncodeError> {
         if key.is_empty() || key.contains(&b'=') || key.contains(&0) {
             return Err(EncodeError::BadKey);
@@ -99,7 +100,7 @@ impl<'b> Encoder<'b> {
         Ok(self)
     }
 
-    /// The datagram that was written.
+    /// Returns the datagram.
     #[must_use]
     pub fn finish(self) -> &'b [u8] {
         &self.buffer[..self.length]
@@ -115,12 +116,12 @@ impl<'b> Encoder<'b> {
 }
 
 impl Uevent<'_> {
-    /// Writes the uevent back into wire format, part by part: the bytes are those of
+    /// Writes the uevent in wire format, part by part. The bytes equal
     /// [`datagram`](Self::datagram).
     ///
     /// # Errors
     ///
-    /// [`EncodeError::BufferFull`] if the buffer is smaller than the datagram.
+    /// Returns [`EncodeError::BufferFull`] if the buffer is smaller than the datagram.
     pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], EncodeError> {
         let mut encoder = Encoder::new(buffer, self.action(), self.devpath())?;
         for Property { key, value } in self.properties() {
@@ -130,7 +131,8 @@ impl Uevent<'_> {
     }
 }
 
-/// Writes an event with these properties, as far as the kernel's limits allow; `None` if not even the header fits.
+/// Writes an event with as many of the properties as the kernel's limits allow; `None` if even the
+/// header does not fit.
 pub(crate) fn compose<'b, 'p>(
     buffer: &'b mut [u8],
     action: Action<'_>,
@@ -144,33 +146,33 @@ pub(crate) fn compose<'b, 'p>(
     Uevent::parse(encoder.finish()).ok()
 }
 
-/// Why a uevent cannot be written.
+/// Error writing a uevent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The action is empty or holds `@` or a NUL.
+    /// The action is empty or contains `@` or a NUL.
     BadAction,
-    /// The devpath does not begin with `/` or holds a NUL.
+    /// The devpath does not begin with `/` or contains a NUL.
     BadDevpath,
-    /// The key is empty or holds `=` or a NUL.
+    /// The key is empty or contains `=` or a NUL.
     BadKey,
-    /// The value holds a NUL.
+    /// The value contains a NUL.
     NulInValue,
-    /// The first `ACTION` or `DEVPATH` is not the header's.
+    /// The first `ACTION` or `DEVPATH` differs from the header.
     Disagrees,
-    /// Header or properties are longer than the kernel can make them.
+    /// The header or the properties exceed the kernel's limit.
     TooLong {
-        /// Bytes that they would have.
+        /// Their length in bytes.
         length: usize,
     },
-    /// More properties than the kernel can make.
+    /// There are more properties than the kernel allows.
     TooManyProperties,
     /// The buffer is too small.
     BufferFull {
-        /// Bytes that are needed up to here.
+        /// Bytes needed so far.
         wanted: usize,
-        /// Bytes that the buffer has.
+        /// Bytes in the buffer.
         capacity: usize,
     },
 }
@@ -178,17 +180,17 @@ pub enum EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadAction => f.write_str("an action must have a byte at least, and neither `@` nor NUL"),
-            Self::BadDevpath => f.write_str("a devpath must begin with `/` and hold no NUL"),
-            Self::BadKey => f.write_str("a key must have a byte at least, and neither `=` nor NUL"),
-            Self::NulInValue => f.write_str("a value must hold no NUL"),
-            Self::Disagrees => f.write_str("the first ACTION and DEVPATH must be the header's"),
+            Self::BadAction => f.write_str("an action must not be empty or contain `@` or NUL"),
+            Self::BadDevpath => f.write_str("a devpath must begin with `/` and contain no NUL"),
+            Self::BadKey => f.write_str("a key must not be empty or contain `=` or NUL"),
+            Self::NulInValue => f.write_str("a value must contain no NUL"),
+            Self::Disagrees => f.write_str("the first ACTION and DEVPATH must equal the header's"),
             Self::TooLong { length } => {
-                write!(f, "{length} bytes, the kernel's limit is {MAX_PROPERTY_BYTES}")
+                write!(f, "{length} bytes exceed the kernel's limit of {MAX_PROPERTY_BYTES}")
             }
             Self::TooManyProperties => write!(f, "more than the kernel's {MAX_PROPERTIES} properties"),
             Self::BufferFull { wanted, capacity } => {
-                write!(f, "{wanted} bytes wanted, the buffer has {capacity}")
+                write!(f, "{wanted} bytes do not fit into a buffer of {capacity}")
             }
         }
     }

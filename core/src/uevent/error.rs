@@ -4,48 +4,50 @@ use crate::limits::{MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 
 const _: () = assert!(MAX_HEADER_BYTES == MAX_PROPERTY_BYTES, "as the message says");
 
-/// Error parsing a datagram: what is wrong, and where that shows.
+/// Error parsing a datagram: the fault and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ParseError {
-    /// The byte of the datagram at which the fault shows.
+    /// The offset of the byte that shows the fault.
     pub offset: usize,
     /// What is wrong.
     pub fault: ParseFault,
 }
 
-/// What is wrong with a datagram that is no uevent, and which byte shows it.
+/// A fault in a datagram. The offset of each is stated where it is not obvious.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ParseFault {
-    /// The datagram has no bytes.
+    /// The datagram is empty.
     Empty,
-    /// No uevent of the kernel but a frame that udevd sends to libudev's listeners: `libudev\0`.
+    /// The datagram is not from the kernel but a frame of udevd for libudev's listeners:
+    /// `libudev\0`.
     LibudevFrame,
-    /// The last byte is not NUL: the datagram was cut short. At its length.
+    /// The last byte is not NUL: the datagram was cut short. The offset is its length.
     NotTerminated,
-    /// Header or properties are longer than the kernel can make them ([`MAX_HEADER_BYTES`],
-    /// [`MAX_PROPERTY_BYTES`]). At the first byte that is too much.
+    /// The header or the properties exceed the kernel's limit ([`MAX_HEADER_BYTES`],
+    /// [`MAX_PROPERTY_BYTES`]). The offset is that of the first byte too many.
     TooLong,
-    /// The header has no `@` between action and devpath. At the header's end.
+    /// The header has no `@` between action and devpath. The offset is the header's end.
     NoAt,
-    /// Nothing stands before the header's `@`.
+    /// The action before the header's `@` is empty.
     EmptyAction,
-    /// The header's devpath does not begin with `/`. At the devpath.
+    /// The devpath in the header does not begin with `/`. The offset is that of the devpath.
     DevpathNotAbsolute,
-    /// More properties than the kernel can make ([`MAX_PROPERTIES`]). At the first that is too much.
+    /// There are more properties than the kernel allows ([`MAX_PROPERTIES`]). The offset is that of
+    /// the first one too many.
     TooManyProperties,
-    /// A property has no `=`. At the property.
+    /// A property has no `=`. The offset is that of the property.
     NoEquals,
     /// A property begins with `=`.
     EmptyKey,
-    /// The first `ACTION` is not the header's action. At the property.
+    /// The first `ACTION` differs from the header. The offset is that of the property.
     ActionDisagrees,
-    /// The first `DEVPATH` is not the header's devpath. At the property.
+    /// The first `DEVPATH` differs from the header. The offset is that of the property.
     DevpathDisagrees,
-    /// An event of the kernel does not end with its `SEQNUM`: it was cut short between two properties. At the
-    /// datagram's length.
+    /// An event of the kernel does not end with `SEQNUM`: it was cut short between two properties.
+    /// The offset is the datagram's length.
     NoSeqnum,
 }
 
@@ -59,16 +61,16 @@ impl fmt::Display for ParseError {
             }
             ParseFault::NotTerminated => "no NUL at the end: the datagram was cut short",
             ParseFault::TooLong => return write!(f, "longer than the kernel's {MAX_PROPERTY_BYTES} bytes"),
-            ParseFault::NoAt => "the header ends without `@`; wanted `action@devpath`",
-            ParseFault::EmptyAction => "no action before `@`; wanted `action@devpath`",
+            ParseFault::NoAt => "the header has no `@`: expected `action@devpath`",
+            ParseFault::EmptyAction => "no action before `@`: expected `action@devpath`",
             ParseFault::DevpathNotAbsolute => "the devpath does not begin with `/`",
             ParseFault::TooManyProperties => {
                 return write!(f, "more than the kernel's {MAX_PROPERTIES} properties");
             }
-            ParseFault::NoEquals => "a property without `=`; wanted `KEY=value`",
-            ParseFault::EmptyKey => "a property without a key before `=`",
-            ParseFault::ActionDisagrees => "ACTION is not the header's action",
-            ParseFault::DevpathDisagrees => "DEVPATH is not the header's devpath",
+            ParseFault::NoEquals => "a property has no `=`: expected `KEY=value`",
+            ParseFault::EmptyKey => "a property has no key before `=`",
+            ParseFault::ActionDisagrees => "ACTION differs from the header's action",
+            ParseFault::DevpathDisagrees => "DEVPATH differs from the header's devpath",
             ParseFault::NoSeqnum => "no SEQNUM at the end: the event was cut short",
         })
     }

@@ -1,8 +1,10 @@
 use core::fmt::{self, Write};
 
-/// Bytes shown as text without loss: valid UTF-8 as it is, what a terminal does not show as it stands and a byte that
-/// is no UTF-8 as `\xNN`, and the backslash itself as `\\`, so that the way back is unambiguous. `Debug` puts it between
-/// quotation marks, and writes one within it as `\"`.
+/// Shows bytes as text without loss.
+///
+/// Valid UTF-8 stays as it is. Characters that a terminal does not show as they are, and bytes that
+/// are not UTF-8, become `\xNN`. The backslash becomes `\\`, so that the text can be decoded
+/// unambiguously. `Debug` adds quotation marks and escapes those in the text as `\"`.
 ///
 /// ```
 /// use sureplug_core::uevent::Escaped;
@@ -14,7 +16,8 @@ use core::fmt::{self, Write};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Escaped<'a>(pub &'a [u8]);
 
-/// The same as one word of a line: a blank is `\x20`, so that no value looks like two.
+/// Shows bytes as one word of a line: like [`Escaped`], with a blank as `\x20`, so that no value
+/// looks like two.
 ///
 /// ```
 /// use sureplug_core::uevent::EscapedWord;
@@ -46,13 +49,13 @@ impl fmt::Display for EscapedWord<'_> {
     }
 }
 
-/// Returns `true` if a character can be sent to a terminal or a log as it is: one that is seen, in the order in which
-/// it stands.
+/// Returns `true` if a character can be sent to a terminal or a log unchanged: it is visible and
+/// keeps its place.
 ///
-/// Not so are control characters, the line and paragraph separators, blanks other than the usual one, and what Unicode
-/// has for formatting (`Cf`, `Bidi_Control`) or ignores where it is not known (`Default_Ignorable_Code_Point`): a
-/// name with U+202E in it is read from right to left. The planes from U+E0000 on have tags and private characters
-/// only.
+/// Excluded are control characters, the line and paragraph separators, blanks other than the space,
+/// and the characters that Unicode uses for formatting (`Cf`, `Bidi_Control`) or ignores if unknown
+/// (`Default_Ignorable_Code_Point`): a name with U+202E in it reads from right to left. The planes
+/// from U+E0000 on hold only tags and private characters.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     !character.is_control()
@@ -66,7 +69,7 @@ pub fn is_visible(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{10ffff}')
 }
 
-/// Returns `true` if [`Escaped`] shows a character as it is.
+/// Returns `true` if [`Escaped`] leaves a character unchanged.
 pub(super) fn is_plain(character: char) -> bool {
     character != '\\' && is_visible(character)
 }

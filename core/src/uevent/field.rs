@@ -1,4 +1,4 @@
-//! How a uevent is written to `defmt`: complete, and smaller than its text.
+//! Writes a uevent to `defmt`: completely, and in fewer bytes than its text.
 
 use defmt::{Display2Format, Format, Formatter, Str, intern, write};
 
@@ -6,7 +6,7 @@ use super::escape::is_plain;
 use super::{Escaped, Property, Uevent, UeventBuf};
 use crate::bytes;
 
-/// Writes the first of these values that there is, and returns.
+/// Writes the first value that is present, and returns.
 macro_rules! write_first {
     ($f:ident, $($value:pat = $read:expr => $format:literal, $($argument:expr),+;)+) => {{
         $(if let Some($value) = $read {
@@ -15,11 +15,11 @@ macro_rules! write_first {
     }};
 }
 
-/// One property, with a blank in front: a known key is part of the format, so that it is not sent, and a number is
-/// sent as one.
+/// One property after a blank. A known key is part of the format string and is not sent; a number
+/// is sent as one.
 ///
-/// A value is typed only if its text can be rebuilt from it. Any other is written as text, as is any other key, so
-/// that nothing is lost.
+/// A value is typed only if its text can be restored exactly. All other values and keys are sent as
+/// text, so nothing is lost.
 struct Field<'a>(Property<'a>);
 
 impl Format for Field<'_> {
@@ -44,7 +44,7 @@ impl Format for Field<'_> {
                 t = word(v) => " SYNTH_UUID={=istr}", t;
                 t = text(v) => " SYNTH_UUID={=str}", t;
             ),
-            // Of an LED.
+            // An LED.
             b"TRIGGER" => write_first!(f,
                 t = word(v) => " TRIGGER={=istr}", t;
                 t = text(v) => " TRIGGER={=str}", t;
@@ -60,7 +60,7 @@ impl Format for Field<'_> {
             b"MINOR" => write_first!(f, n = number(v, 10, 1) => " MINOR={=u32}", n;),
             b"PARTN" => write_first!(f, n = number(v, 10, 1) => " PARTN={=u32}", n;),
             b"IFINDEX" => write_first!(f, n = number(v, 10, 1) => " IFINDEX={=u32}", n;),
-            // Most fit into 32 bits.
+            // Most values fit into 32 bits.
             b"DISKSEQ" => write_first!(f,
                 n = number(v, 10, 1) => " DISKSEQ={=u32}", n;
                 n = number(v, 10, 1) => " DISKSEQ={=u64}", n;
@@ -71,7 +71,8 @@ impl Format for Field<'_> {
             ),
             b"BUSNUM" => write_first!(f, n = number(v, 10, 3) => " BUSNUM={=u16:03}", n;),
             b"DEVNUM" => write_first!(f, n = number(v, 10, 3) => " DEVNUM={=u16:03}", n;),
-            // Of a USB device or interface; of an input device, with its bus type in front.
+            // A USB device or interface has three numbers; an input device has four, the first of
+            // which is its bus type.
             b"PRODUCT" => write_first!(f,
                 [a, b, c] = numbers(v, 16) => " PRODUCT={=u16:x}/{=u16:x}/{=u16:x}", a, b, c;
                 [a, b, c, d] = numbers(v, 16) => " PRODUCT={=u16:x}/{=u16:x}/{=u16:x}/{=u16:x}", a, b, c, d;
@@ -84,12 +85,12 @@ impl Format for Field<'_> {
     }
 }
 
-/// Text that a log can show as it is: see [`Escaped`] for what cannot.
+/// Returns the value as text if [`Escaped`] would leave it unchanged.
 fn text(value: &[u8]) -> Option<&str> {
     str::from_utf8(value).ok().filter(|text| text.chars().all(is_plain))
 }
 
-/// A number padded with zeros to `width` digits, hexadecimal ones in lower case.
+/// Parses a number padded with zeros to `width` digits, with lower-case hexadecimal digits.
 fn number<N: TryFrom<u64>>(value: &[u8], radix: u32, width: usize) -> Option<N> {
     let width_fits = value.len() == width || value.len() > width && value[0] != b'0';
     if !width_fits || value.iter().any(u8::is_ascii_uppercase) {
@@ -98,7 +99,7 @@ fn number<N: TryFrom<u64>>(value: &[u8], radix: u32, width: usize) -> Option<N> 
     bytes::number(value, radix)
 }
 
-/// Numbers with `/` between them.
+/// Parses numbers separated by `/`.
 fn numbers<N: TryFrom<u64> + Default + Copy, const COUNT: usize>(
     value: &[u8],
     radix: u32,
@@ -113,7 +114,7 @@ fn numbers<N: TryFrom<u64> + Default + Copy, const COUNT: usize>(
 
 macro_rules! words {
     ($($word:literal)*) => {
-        /// The word as an index into the strings that are not on the device, if it is a frequent one.
+        /// Returns a frequent word as an index into the strings kept off the device.
         fn word(value: &[u8]) -> Option<Str> {
             match str::from_utf8(value).ok()? {
                 $($word => Some(intern!($word)),)*
@@ -130,7 +131,7 @@ words! {
     "block" "disk" "partition" "bdi" "bsg" "scsi" "scsi_device" "scsi_disk" "scsi_generic" "scsi_host" "scsi_target"
     // Drivers.
     "hub" "usbhid" "hid-generic" "usb-storage" "uas" "sd" "snd-usb-audio" "cdc_ether" "ftdi_sio"
-    // The mark of an event that user space asked for, and an LED's trigger that does nothing.
+    // The `SYNTH_UUID` of an anonymous event, and the trigger of an LED without one.
     "0" "none"
 }
 
@@ -146,11 +147,11 @@ impl Format for Property<'_> {
     }
 }
 
-/// `action@devpath KEY=value KEY=value …`, without `ACTION` and `DEVPATH` where they say what the header
-/// says.
+/// Writes `action@devpath KEY=value KEY=value …`, without `ACTION` and `DEVPATH` where they repeat
+/// the header.
 impl Format for Uevent<'_> {
     fn format(&self, f: Formatter<'_>) {
-        // All in one sequence: a nested value would cost four bytes more.
+        // A nested value would cost four bytes more.
         self.action().format(f);
         write!(f, "@{}", Display2Format(&Escaped(self.devpath())));
         for property in self.properties() {

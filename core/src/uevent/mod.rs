@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The kernel side is `kobject_uevent_env` and `alloc_uevent_skb` in `lib/kobject_uevent.c`.
-//! [`Uevent::parse`] checks the whole datagram once; no accessor of what it returns can panic or fail
-//! on the datagram's shape afterwards.
+//! [`Uevent::parse`] checks the whole datagram once; after that, no accessor panics or fails
+//! because of the datagram's shape.
 
 mod action;
 mod encode;
@@ -30,10 +30,10 @@ use crate::bytes::decimal;
 use parse::Layout;
 pub(crate) use properties::{split, value};
 
-/// One uevent, borrowed from the datagram that it came in.
+/// One uevent, borrowed from its datagram.
 ///
-/// Keys and values are bytes: a value need not be UTF-8, may be empty and may hold `=`; a key may come
-/// more than once, and then the first answers [`property`](Self::property).
+/// Keys and values are bytes. A value may be empty, contain `=`, and be invalid UTF-8. If a key is
+/// repeated, [`property`](Self::property) returns the first value.
 ///
 /// ```
 /// use sureplug_core::uevent::{Action, Uevent};
@@ -60,22 +60,22 @@ impl<'a> Uevent<'a> {
     ///
     /// # Errors
     ///
-    /// The first fault, each with the offset where it stands, in this order: an empty datagram, a
-    /// frame of libudev, a missing NUL at the end, the header, the length of all properties, then each
-    /// property from the first to the last. See [`ParseFault`].
+    /// Returns the first fault with its offset, in this order: an empty datagram, a frame of
+    /// libudev, a missing NUL at the end, the header, the length of all properties, then each
+    /// property in turn. See [`ParseFault`].
     pub fn parse(datagram: &'a [u8]) -> Result<Self, ParseError> {
         Ok(Self { datagram, layout: parse::datagram(datagram)? })
     }
 
-    /// Checks a datagram that came from the kernel itself: its last property must be `SEQNUM`.
+    /// Checks a datagram that the kernel sent: its last property must be `SEQNUM`.
     ///
-    /// The kernel appends it to every event that it sends (`kobject_uevent_env` and
-    /// `uevent_net_broadcast` in `lib/kobject_uevent.c`). Without it the datagram was cut short between
-    /// two properties, which another listener's socket filter can do to what we receive.
+    /// The kernel appends `SEQNUM` to every event (`kobject_uevent_env` and `uevent_net_broadcast`
+    /// in `lib/kobject_uevent.c`). Without it the datagram was cut short between two properties,
+    /// which the socket filter of another listener can do to every listener's datagrams.
     ///
     /// # Errors
     ///
-    /// Those of [`parse`](Self::parse), and [`ParseFault::NoSeqnum`].
+    /// Returns the errors of [`parse`](Self::parse), and [`ParseFault::NoSeqnum`].
     pub fn from_kernel(datagram: &'a [u8]) -> Result<Self, ParseError> {
         let uevent = Self::parse(datagram)?;
         if parse::ends_with_seqnum(datagram) {
@@ -85,61 +85,64 @@ impl<'a> Uevent<'a> {
         }
     }
 
-    /// The datagram itself.
+    /// Returns the datagram.
     #[must_use]
     pub const fn datagram(&self) -> &'a [u8] {
         self.datagram
     }
 
-    /// What happened: the header's part before `@`.
+    /// Returns the action: the part of the header before `@`.
     #[must_use]
     pub fn action(&self) -> Action<'a> {
         Action::from(&self.datagram[..self.layout.at.into()])
     }
 
-    /// The device's path in sysfs, without the `/sys` in front: the header's part behind `@`.
+    /// Returns the device's path in sysfs, without `/sys`: the part of the header after `@`.
     #[must_use]
     pub fn devpath(&self) -> &'a [u8] {
         &self.datagram[usize::from(self.layout.at) + 1..self.layout.header_end.into()]
     }
 
-    /// All properties in the order of the datagram, repeated keys included.
+    /// Returns all properties in the order of the datagram, repeated keys included.
     pub fn properties(&self) -> impl Iterator<Item = Property<'a>> + Clone + use<'a> {
         split(self.property_bytes()).filter_map(Property::of)
     }
 
-    /// All properties as they stand in the datagram, each with its NUL.
+    /// Returns the bytes of all properties, each with its NUL.
     pub(crate) fn property_bytes(&self) -> &'a [u8] {
         &self.datagram[usize::from(self.layout.header_end) + 1..]
     }
 
-    /// The value of the first property with this key.
+    /// Returns the value of the first property with this key.
     #[must_use]
     pub fn property(&self, key: &[u8]) -> Option<&'a [u8]> {
         self.properties().find(|p| p.key == key).map(|p| p.value)
     }
 
-    /// `SUBSYSTEM`, such as `usb` or `block`.
+    /// Returns `SUBSYSTEM`, such as `usb` or `block`.
     #[must_use]
     pub fn subsystem(&self) -> Option<&'a [u8]> {
         self.layout.subsystem.of(self.datagram)
     }
 
-    /// Returns `true` if user space asked for the event (`kobject_synth_uevent` in `lib/kobject_uevent.c`).
+    /// Returns `true` if user space requested the event (`kobject_synth_uevent` in
+    /// `lib/kobject_uevent.c`).
     pub(crate) fn is_synthetic(&self) -> bool {
         value(self.property_bytes(), b"SYNTH_UUID").is_some()
     }
 
-    /// `SEQNUM`: the kernel's running number. `None` if absent or no decimal number that fits.
+    /// Returns `SEQNUM`, the kernel's serial number of the event; `None` if absent or not a decimal
+    /// number of 64 bits.
     ///
-    /// It proves no loss: events come out of order, and those of other network namespaces make gaps.
+    /// Gaps prove no loss: events come out of order, and those of other network namespaces are
+    /// missing.
     #[must_use]
     pub fn seqnum(&self) -> Option<u64> {
         decimal(self.layout.seqnum.of(self.datagram)?)
     }
 }
 
-/// Makes a method for each of these properties: its type, its key and what reads the value.
+/// Defines one accessor per property from rows of its name, type, key and parser.
 macro_rules! properties {
     ($($(#[$doc:meta])* $name:ident: $value:ty = $key:literal, $read:expr;)*) => {
         impl<'a> Uevent<'a> {
@@ -155,35 +158,41 @@ macro_rules! properties {
 }
 
 properties! {
-    /// `DEVTYPE`, such as `usb_device`, `usb_interface`, `disk` or `partition`.
+    /// Returns `DEVTYPE`, such as `usb_device`, `usb_interface`, `disk` or `partition`.
     devtype: &'a [u8] = b"DEVTYPE", Some;
-    /// `DEVNAME`: the device node's name below `/dev`.
+    /// Returns `DEVNAME`, the device node's name below `/dev`.
     devname: &'a [u8] = b"DEVNAME", Some;
-    /// `DRIVER`: the driver that the device is bound to.
+    /// Returns `DRIVER`, the driver that the device is bound to.
     driver: &'a [u8] = b"DRIVER", Some;
-    /// `MODALIAS`: what `modprobe` takes to find the device's driver.
+    /// Returns `MODALIAS`, from which `modprobe` finds the device's driver.
     modalias: &'a [u8] = b"MODALIAS", Some;
-    /// `DEVPATH_OLD`: where a device that was moved or renamed has been.
+    /// Returns `DEVPATH_OLD`, the previous devpath of a device that was moved or renamed.
     devpath_old: &'a [u8] = b"DEVPATH_OLD", Some;
-    /// `SYNTH_UUID`: the mark of an event that user space asked for through sysfs; `0` where it named
-    /// none (`Documentation/ABI/testing/sysfs-uevent`).
+    /// Returns `SYNTH_UUID`, the mark of an event that user space requested through sysfs; `0` if
+    /// it named no UUID (`Documentation/ABI/testing/sysfs-uevent`).
     synth_uuid: &'a [u8] = b"SYNTH_UUID", Some;
-    /// `MAJOR`: the device node's major number. `None` if absent or no decimal number that fits;
-    /// [`property`](Self::property) tells which, here and for every number below.
+    /// Returns `MAJOR`, the device node's major number.
+    ///
+    /// `None` if the property is absent or not a decimal number that fits.
+    /// [`property`](Self::property) distinguishes the two, for this number and those below.
     major: u32 = b"MAJOR", decimal;
-    /// `MINOR`: the device node's minor number. `None` if absent or no decimal number that fits.
-    minor: u32 = b"MINOR", decimal;
-    /// `BUSNUM`: the number of the USB bus. `None` if absent or no decimal number that fits.
-    busnum: u16 = b"BUSNUM", decimal;
-    /// `DEVNUM`: the device's address on its USB bus. `None` if absent or no decimal number that fits.
-    devnum: u16 = b"DEVNUM", decimal;
-    /// `IFINDEX`: the network interface's index. `None` if absent or no decimal number that fits.
-    ifindex: u32 = b"IFINDEX", decimal;
-    /// `DISKSEQ`: a number that no other disk has since boot. `None` if absent or no decimal number
+    /// Returns `MINOR`, the device node's minor number. `None` if absent or not a decimal number
     /// that fits.
+    minor: u32 = b"MINOR", decimal;
+    /// Returns `BUSNUM`, the number of the USB bus. `None` if absent or not a decimal number that
+    /// fits.
+    busnum: u16 = b"BUSNUM", decimal;
+    /// Returns `DEVNUM`, the device's address on its USB bus. `None` if absent or not a decimal
+    /// number that fits.
+    devnum: u16 = b"DEVNUM", decimal;
+    /// Returns `IFINDEX`, the network interface's index. `None` if absent or not a decimal number
+    /// that fits.
+    ifindex: u32 = b"IFINDEX", decimal;
+    /// Returns `DISKSEQ`, a number unique to the disk since boot. `None` if absent or not a decimal
+    /// number that fits.
     diskseq: u64 = b"DISKSEQ", decimal;
-    /// `PRODUCT` of a USB device or interface. `None` if absent or not three hexadecimal numbers of 16
-    /// bits, as with an input device, which has four.
+    /// Returns `PRODUCT` of a USB device or interface. `None` if absent or not three 16-bit
+    /// hexadecimal numbers: an input device has four.
     product: Product = b"PRODUCT", Product::parse;
 }
 

@@ -5,10 +5,10 @@ use heapless::Vec;
 use super::parse::Layout;
 use super::{EncodeError, Uevent};
 
-/// A uevent that owns its bytes, for whoever must keep one: at most `N` of them, inline.
+/// A uevent that owns its bytes, at most `N`, stored inline.
 ///
-/// `N` is [`MAX_DATAGRAM_BYTES`](crate::limits::MAX_DATAGRAM_BYTES) if it has to hold everything that
-/// the kernel can send. Taking the event out again parses nothing.
+/// With `N` = [`MAX_DATAGRAM_BYTES`](crate::limits::MAX_DATAGRAM_BYTES) it holds every event that
+/// the kernel can send. Borrowing the event again does not parse it.
 ///
 /// ```
 /// use sureplug_core::uevent::{Uevent, UeventBuf};
@@ -31,7 +31,7 @@ impl<const N: usize> UeventBuf<N> {
     ///
     /// # Errors
     ///
-    /// [`EncodeError::BufferFull`] if its datagram has more than `N` bytes.
+    /// Returns [`EncodeError::BufferFull`] if its datagram has more than `N` bytes.
     pub fn copy_of(uevent: &Uevent<'_>) -> Result<Self, EncodeError> {
         let wanted = uevent.datagram.len();
         let bytes = Vec::from_slice(uevent.datagram);
@@ -39,7 +39,7 @@ impl<const N: usize> UeventBuf<N> {
         Ok(Self { bytes, layout: uevent.layout })
     }
 
-    /// The uevent, borrowed.
+    /// Borrows the uevent.
     #[must_use]
     pub fn as_uevent(&self) -> Uevent<'_> {
         Uevent { datagram: &self.bytes, layout: self.layout }

@@ -1,4 +1,4 @@
-//! One pass over the datagram, made of nom parsers. Values are long enough for `memchr`, keys are not.
+//! Parses the datagram in one pass with nom. Values are long enough for `memchr`, keys are not.
 
 use memchr::{memchr, memrchr};
 use nom::combinator::{all_consuming, rest};
@@ -12,11 +12,11 @@ use crate::limits::{MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 
 const NUL: u8 = 0;
 
-/// What udevd's frames begin with (`struct udev_monitor_netlink_header` in systemd's
+/// The prefix of udevd's frames (`struct udev_monitor_netlink_header` in systemd's
 /// `src/libsystemd/sd-device/device-monitor.c`).
 const LIBUDEV_PREFIX: &[u8] = b"libudev\0";
 
-/// Where the parts of a checked datagram are.
+/// The positions of the parts of a checked datagram.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     /// Index of the header's `@`.
@@ -27,7 +27,7 @@ pub(super) struct Layout {
     pub(super) seqnum: Span,
 }
 
-/// A value within the datagram. No value begins at 0, where the header is: that stands for none.
+/// A value's position in the datagram; 0 to 0 if absent, as the header is there.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Span {
     start: u16,
@@ -40,7 +40,7 @@ impl Span {
     }
 }
 
-/// A fault, and what was left of the input where it shows.
+/// A fault, and the input that was left at it.
 #[derive(Debug)]
 struct Failure<'a> {
     fault: ParseFault,
@@ -48,7 +48,7 @@ struct Failure<'a> {
 }
 
 impl<'a> NomError<&'a [u8]> for Failure<'a> {
-    /// For nom's own combinators. Those used here fail on nothing but input that should have ended.
+    /// nom's own combinators, as used here, fail only on input that should have ended.
     fn from_error_kind(rest: &'a [u8], _: ErrorKind) -> Self {
         Self { fault: ParseFault::NotTerminated, rest }
     }
@@ -59,7 +59,7 @@ impl<'a> NomError<&'a [u8]> for Failure<'a> {
 }
 
 impl Failure<'_> {
-    /// `end` is the offset at which the parsed input ends.
+    /// Returns the error with its offset; the parsed input ends at offset `end`.
     const fn at(&self, end: usize) -> ParseError {
         ParseError { offset: end - self.rest.len(), fault: self.fault }
     }
@@ -69,7 +69,7 @@ fn fault<T>(fault: ParseFault, rest: &[u8]) -> Result<T, nom::Err<Failure<'_>>> 
     Err(nom::Err::Error(Failure { fault, rest }))
 }
 
-/// Checks a whole datagram.
+/// Checks a whole datagram and returns its layout.
 pub(super) fn datagram(datagram: &[u8]) -> Result<Layout, ParseError> {
     if datagram.is_empty() {
         return Err(ParseError { offset: 0, fault: ParseFault::Empty });
@@ -98,7 +98,7 @@ pub(super) fn datagram(datagram: &[u8]) -> Result<Layout, ParseError> {
     })
 }
 
-/// Checks the block of properties, which ends where the datagram of `total` bytes does.
+/// Checks the block of properties, which is the end of a datagram of `total` bytes.
 fn properties(total: usize, block: &[u8], action: &[u8], devpath: &[u8]) -> Result<Layout, ParseError> {
     let mut found = Layout { at: 0, header_end: 0, subsystem: Span::default(), seqnum: Span::default() };
     let mut count = 0;
@@ -137,29 +137,29 @@ fn properties(total: usize, block: &[u8], action: &[u8], devpath: &[u8]) -> Resu
     Ok(found)
 }
 
-/// Whether the last property of a checked datagram is `SEQNUM`.
+/// Returns `true` if the last property of a checked datagram is `SEQNUM`.
 pub(super) fn ends_with_seqnum(datagram: &[u8]) -> bool {
     let Some((_, before)) = datagram.split_last() else { return false };
     memrchr(NUL, before).is_some_and(|nul| before[nul + 1..].starts_with(b"SEQNUM="))
 }
 
-/// The bounds of [`crate::limits`] have been checked, and they fit.
+/// Converts an offset. The bounds of [`crate::limits`] were checked, and they fit.
 #[allow(clippy::cast_possible_truncation)]
 const fn to_u16(offset: usize) -> u16 {
     debug_assert!(offset <= u16::MAX as usize);
     offset as u16
 }
 
-/// `key=value\0`.
+/// Parses `key=value\0`.
 #[inline]
 fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, Failure<'_>> {
     pair(key, terminated_by_nul).map(|(key, value)| Property { key, value }).parse(input)
 }
 
-/// What stands before the first `=`, which is consumed.
+/// Parses up to the first `=`, and consumes that.
 #[inline]
 fn key(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
-    // A loop is through before a vector search has begun.
+    // For keys this short a loop is faster than a vector search.
     match input.iter().position(|&byte| byte == b'=' || byte == NUL) {
         Some(0) if input[0] == b'=' => fault(ParseFault::EmptyKey, input),
         Some(end) if input[end] == b'=' => Ok((&input[end + 1..], &input[..end])),
@@ -167,7 +167,7 @@ fn key(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     }
 }
 
-/// What stands before the next NUL, which is consumed.
+/// Parses up to the next NUL, and consumes that.
 #[inline]
 fn terminated_by_nul(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     match memchr(NUL, input) {
@@ -176,8 +176,8 @@ fn terminated_by_nul(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     }
 }
 
-/// What stands before the header's first `@`, which is consumed. A devpath may hold another `@`, as
-/// `soc@0` does.
+/// Parses up to the header's first `@`, and consumes that. A devpath may contain another `@`, as in
+/// `soc@0`.
 fn action(header: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     match memchr(b'@', header) {
         Some(0) => fault(ParseFault::EmptyAction, header),
@@ -186,7 +186,7 @@ fn action(header: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     }
 }
 
-/// All the rest of the header.
+/// Takes the rest of the header.
 fn devpath(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
     if input.first() == Some(&b'/') { rest(input) } else { fault(ParseFault::DevpathNotAbsolute, input) }
 }

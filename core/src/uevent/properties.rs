@@ -8,16 +8,16 @@ use crate::bytes;
 /// One property of a uevent: `key=value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Property<'a> {
-    /// What stands before the first `=`; never empty.
+    /// The part before the first `=`; never empty.
     pub key: &'a [u8],
-    /// What stands behind the first `=`; may be empty, hold `=` and be no UTF-8.
+    /// The part after the first `=`; may be empty, contain `=`, and be invalid UTF-8.
     pub value: &'a [u8],
 }
 
 impl<'a> Property<'a> {
-    /// Splits `key=value`; `None` without `=`.
+    /// Splits `key=value`; `None` if there is no `=`.
     pub(crate) fn of(property: &'a [u8]) -> Option<Self> {
-        // Keys are short: a loop is through before a vector search has begun.
+        // For keys this short a loop is faster than a vector search.
         let equals = property.iter().position(|&byte| byte == b'=')?;
         Some(Self { key: &property[..equals], value: &property[equals + 1..] })
     }
@@ -29,7 +29,7 @@ impl fmt::Display for Property<'_> {
     }
 }
 
-/// Splits a block of properties, which end with a NUL each. What stands behind the last NUL is left out.
+/// Splits a block of properties that each end with a NUL. Bytes after the last NUL are left out.
 pub(crate) fn split(mut block: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     core::iter::from_fn(move || {
         let (property, rest) = block.split_at(memchr(0, block)?);
@@ -43,8 +43,8 @@ pub(crate) fn value<'a>(block: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     split(block).find_map(|property| property.strip_prefix(key)?.strip_prefix(b"="))
 }
 
-/// `PRODUCT` of a USB device or interface: three hexadecimal numbers of any width with `/` between
-/// them (`usb_dev_uevent` in `drivers/usb/core/usb.c`).
+/// `PRODUCT` of a USB device or interface: three hexadecimal numbers of any width, separated by `/`
+/// (`usb_dev_uevent` in `drivers/usb/core/usb.c`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Product {
@@ -52,7 +52,7 @@ pub struct Product {
     pub vendor: u16,
     /// `idProduct`.
     pub product: u16,
-    /// `bcdDevice`: the device's release as a binary-coded decimal.
+    /// `bcdDevice`: the device's release number in binary-coded decimal.
     pub bcd_device: u16,
 }
 
