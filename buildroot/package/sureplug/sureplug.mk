@@ -6,16 +6,16 @@
 
 SUREPLUG_VERSION = 0.1.0
 SUREPLUG_SITE = $(call qstrip,$(BR2_PACKAGE_SUREPLUG_SITE))
-# With its crates, so that its checksum does not depend on the version of
-# cargo.
+# The archive includes its crates, so that its checksum does not depend on
+# cargo's version.
 SUREPLUG_SOURCE = sureplug-$(SUREPLUG_VERSION)-vendored.tar.gz
 SUREPLUG_LICENSE = MIT or Apache-2.0
 SUREPLUG_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
-# The program's crate; the lock file is the workspace's, above it.
+# The program's crate. The workspace above it has the lock file.
 SUREPLUG_SUBDIR = board
 
-# The hash file of a release, which tests/recipes/release writes. Without
-# it, the archive of this tree is built, whatever an earlier one was.
+# tests/recipes/release writes the hash file of a release. Without it, the
+# archive of this tree is built, even if it differs from an earlier one.
 SUREPLUG_HASH = $(wildcard $(BR2_EXTERNAL_SUREPLUG_PATH)/package/sureplug/sureplug.hash)
 SUREPLUG_ARCHIVE = $(abspath $(patsubst file://%,%,$(SUREPLUG_SITE))/$(SUREPLUG_SOURCE))
 SUREPLUG_RELEASE = $(abspath $(BR2_EXTERNAL_SUREPLUG_PATH)/../tests/recipes/release)
@@ -40,8 +40,8 @@ endef
 SUREPLUG_PRE_DOWNLOAD_HOOKS += SUREPLUG_NEED_HASH
 endif
 
-# No path of the build machine is in the program. RUSTFLAGS takes the place
-# of Buildroot's own flags for the target, so the one for ARM is repeated
+# Removes the build machine's paths from the program. RUSTFLAGS replaces
+# Buildroot's own flags for the target, so the flag for ARM is repeated
 # (package/pkg-cargo.mk).
 SUREPLUG_RUSTFLAGS = --remap-path-prefix=$(@D)=sureplug
 ifeq ($(NORMALIZED_ARCH),arm)
@@ -50,10 +50,10 @@ endif
 SUREPLUG_CARGO_ENV = RUSTFLAGS="$(SUREPLUG_RUSTFLAGS)"
 
 ifeq ($(BR2_ENABLE_DEBUG),y)
-# What is stripped here is lost to gdb on the host.
+# gdb on the host needs the symbols.
 SUREPLUG_CARGO_ENV += CARGO_PROFILE_RELEASE_STRIP="none"
 else
-# The release profile of Cargo.toml; Buildroot's own has no LTO and 16
+# Restores the release profile of Cargo.toml: Buildroot's has no LTO and 16
 # codegen units.
 SUREPLUG_CARGO_ENV += \
 	CARGO_PROFILE_RELEASE_OPT_LEVEL="s" \
@@ -67,12 +67,12 @@ else
 SUREPLUG_PORT_DEVICE = $(call qstrip,$(BR2_PACKAGE_SUREPLUG_PORT_DEVICE))
 endif
 
-# The board. What is not stated must not be there at all. The build refuses
-# impossible values, with a sentence.
+# The board's profile. The build rejects impossible values, and empty ones,
+# which are therefore left out.
 SUREPLUG_CARGO_ENV += SUREPLUG_PORT_DEVICE="$(SUREPLUG_PORT_DEVICE)" \
 	$(foreach name,USB_PORTS MAX_STALL_MS DEVPATH_MAX SUBSYSTEMS,$(if $(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name))),SUREPLUG_$(name)="$(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name)))"))
 
-# Without the unwinder, which is some 200 kB.
+# Omits the unwinder, about 200 kB.
 SUREPLUG_CARGO_BUILD_OPTS = --features small
 SUREPLUG_CARGO_INSTALL_OPTS = --features small
 ifeq ($(BR2_PACKAGE_SUREPLUG_GPIO),y)
@@ -88,7 +88,7 @@ define SUREPLUG_CHECK_ARGS
 endef
 SUREPLUG_PRE_BUILD_HOOKS += SUREPLUG_CHECK_ARGS
 
-# Kconfig ignores a string's value that is not in quotes, without a word.
+# Kconfig silently ignores an unquoted value of a string.
 define SUREPLUG_CHECK_QUOTES
 	$(Q)if grep -sE '^BR2_PACKAGE_SUREPLUG_[A-Z0-9_]+=' \
 			$(BR2_CONFIG) $(call qstrip,$(BR2_DEFCONFIG)) | \
@@ -167,7 +167,7 @@ define SUREPLUG_INSTALL_INIT_SYSTEMD
 endef
 
 define SUREPLUG_USERS
-	- - sureplug -1 * - - - Who may read the events
+	- - sureplug -1 * - - - May read the events
 endef
 
 define SUREPLUG_LINUX_CONFIG_FIXUPS

@@ -1,4 +1,4 @@
-# Only where an image asks for it: the layer alone changes no kernel, and no hash of one, where a condition in SRC_URI would be.
+# Only on request: the layer alone changes neither a kernel nor its hash, which a condition in SRC_URI would do.
 SUREPLUG_KERNEL_CONFIG ?= "0"
 
 require ${@'sureplug-kernel.inc' if bb.utils.to_boolean(d.getVar('SUREPLUG_KERNEL_CONFIG')) else ''}

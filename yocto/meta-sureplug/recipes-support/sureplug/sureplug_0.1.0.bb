@@ -1,8 +1,8 @@
-# Builds the tree around this layer. A release has a recipe of the same name for its archive: tests/recipes/release.
+# Builds the tree around this layer. tests/recipes/release writes a recipe of the same name that builds a release's archive.
 require ${BPN}.inc
 
 SUREPLUG_TREE ?= "${@os.path.realpath(d.getVar('FILE_DIRNAME') + '/../../../..')}"
-# Where the fetcher looks for the files below.
+# The fetcher finds the files below in the tree.
 # nooelint: oelint.vars.bbvars.FILESPATH
 FILESPATH:prepend = "${SUREPLUG_TREE}:"
 SRC_URI = "\
@@ -21,7 +21,7 @@ require ${BPN}-crates.inc
 python () {
     tree = d.getVar("SUREPLUG_TREE")
     manifest = os.path.join(tree, "board/Cargo.toml")
-    # Parsed again, not taken from BitBake's cache, when it appears.
+    # BitBake parses the recipe again when the manifest appears.
     bb.parse.mark_dependency(d, manifest)
     if not os.path.exists(manifest):
         raise bb.parse.SkipRecipe("the sources of sureplug are not in %s: keep the layer in its tree, set SUREPLUG_TREE to the "

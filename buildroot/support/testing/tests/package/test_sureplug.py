@@ -4,10 +4,9 @@ import infra.basetest
 
 
 class TestSureplug(infra.basetest.BRTest):
-    # The tree that this file is in.
+    # The external tree that contains this file.
     br2_external = [os.environ.get("SUREPLUG_BR2_EXTERNAL", "")]
-    # A kernel of its own, since the built-in one of the emulator has no
-    # xHCI.
+    # The emulator's built-in kernel has no xHCI driver.
     config = \
         """
         BR2_aarch64=y
@@ -40,12 +39,11 @@ class TestSureplug(infra.basetest.BRTest):
         self.emulator.login()
 
         self.assertRunOk("sureplug --version")
-        # Its init script has started it.
+        # The init script has started the daemon.
         self.assertRunOk("/etc/init.d/S30sureplug status")
-        # The buffer fits, and the keyboard is known.
+        # The buffer is large enough, and the keyboard is listed.
         self.assertRunOk("sureplug size")
         self.assertRunOk("sureplug list | grep -q 0627:0001")
-        # It can be stopped and started.
         self.assertRunOk("/etc/init.d/S30sureplug restart")
         self.assertRunOk("/etc/init.d/S30sureplug stop")
         self.assertRunOk("! /etc/init.d/S30sureplug status")
