@@ -173,10 +173,7 @@ fn every_error_states_what_is_wrong_and_where() {
             ParseError { offset: 7, fault: ParseFault::NoEquals },
             "byte 7: a property has no `=`: expected `KEY=value`",
         ),
-        (
-            ParseError { offset: 7, fault: ParseFault::EmptyKey },
-            "byte 7: a property has no key before `=`",
-        ),
+        (ParseError { offset: 7, fault: ParseFault::EmptyKey }, "byte 7: a property has no key before `=`"),
         (
             ParseError { offset: 7, fault: ParseFault::ActionDisagrees },
             "byte 7: ACTION differs from the header's action",
