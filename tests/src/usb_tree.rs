@@ -44,6 +44,40 @@ impl UsbTree {
         self.hub(name, ports, "unknown")
     }
 
+    /// A root hub of one speed, of a controller of its own: `devices/platform/soc/1c1a000.usb` as an example.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[must_use]
+    pub fn root_hub_of(self, controller: &str, name: &str, ports: u32, speed: &str) -> Self {
+        let directory = Path::new(controller).join(name);
+        for number in 1..=ports {
+            make_dir(
+                &self.path().join(&directory).join(interface(name)).join(format!("{name}-port{number}")),
+            );
+        }
+        symlink(Path::new("../../..").join(&directory), self.links().join(name)).expect("a link");
+        for (attribute, text) in
+            [("maxchild", &*ports.to_string()), ("speed", speed), ("removable", "unknown")]
+        {
+            fs::write(self.path().join(&directory).join(attribute), format!("{text}\n"))
+                .expect("an attribute");
+        }
+        self
+    }
+
+    /// Sets an attribute of a port or a device, whose directory is given.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such directory.
+    #[must_use]
+    pub fn set(self, directory: &str, attribute: &str, text: &str) -> Self {
+        fs::write(self.path().join(directory).join(attribute), format!("{text}\n")).expect("an attribute");
+        self
+    }
+
     /// A hub in a port: `1-4` is in port 4 of `usb1`, `1-4.2` in port 2 of `1-4`.
     #[must_use]
     pub fn hub(self, name: &str, ports: u32, removable: &str) -> Self {

@@ -161,3 +161,81 @@ fn the_longest_devpath_is_that_of_a_device_in_the_last_port() {
     assert_eq!(longest(&hub("fixed")), root.len() + "1-2/1-2.4".len());
     assert_eq!(longest(&hub("removable")), root.len() + "1-4".len(), "a user's hub has no part in it");
 }
+
+/// Pairs of an EHCI controller and its companion, as systems on a chip have them.
+fn pairs(count: u32, ports: u32) -> UsbTree {
+    (0..count).fold(UsbTree::new(), |tree, pair| {
+        let controller =
+            |offset: u32| format!("devices/platform/soc/1c{:x}.usb", 0x1a000 + pair * 0x1000 + offset);
+        let tree = tree.root_hub_of(&controller(0), &format!("usb{}", 2 * pair + 1), ports, "480");
+        tree.root_hub_of(&controller(0x400), &format!("usb{}", 2 * pair + 2), ports, "12")
+    })
+}
+
+#[test]
+fn a_connector_with_a_companion_counts_once() {
+    assert_eq!(ports(&pairs(4, 1)), 4);
+    assert_eq!(ports(&pairs(2, 3)), 6);
+}
+
+#[test]
+fn the_functions_of_a_pci_slot_are_companions() {
+    // As in a chipset of 2006: eight ports of EHCI, which four UHCI controllers share; six and two of the next slot.
+    let function = |slot: u32, function: u32| format!("devices/pci0000:00/0000:00:{slot:x}.{function}");
+    let slots = [(0x1d_u32, 8, 4_u32), (0x1a, 6, 3)];
+    let mut tree = UsbTree::new();
+    let mut bus = 0;
+    for (slot, fast, companions) in slots {
+        bus += 1;
+        tree = tree.root_hub_of(&function(slot, 7), &format!("usb{bus}"), fast, "480");
+        for number in 0..companions {
+            bus += 1;
+            tree = tree.root_hub_of(&function(slot, number), &format!("usb{bus}"), 2, "12");
+        }
+    }
+    assert_eq!(ports(&tree), 14);
+    // One in a slot without EHCI has connectors of its own.
+    let tree = tree.root_hub_of(&function(0x13, 0), "usb99", 2, "12");
+    assert_eq!(ports(&tree), 16);
+}
+
+#[test]
+fn a_companion_with_more_ports_keeps_the_rest() {
+    let at = |name: &str| format!("devices/platform/{name}");
+    let tree = UsbTree::new().root_hub_of(&at("a.ehci"), "usb1", 1, "480");
+    assert_eq!(ports(&tree.root_hub_of(&at("b.ohci"), "usb2", 3, "12")), 3);
+}
+
+#[test]
+fn a_slow_controller_beside_another_fast_one_has_connectors_of_its_own() {
+    let fast = "devices/platform/soc/200000.usb";
+    let slow = "devices/platform/soc/225000.usb";
+    let tree = || UsbTree::new().root_hub_of(fast, "usb1", 1, "480").root_hub_of(slow, "usb2", 1, "12");
+    let named = |product: &str| tree().set(&format!("{fast}/usb1"), "product", product);
+    assert_eq!(ports(&named("MUSB HDRC host driver")), 2);
+    assert_eq!(ports(&named("EHCI Host Controller")), 1);
+    assert_eq!(ports(&tree().set(&format!("{slow}/usb2"), "product", "OHCI PCI host controller")), 1);
+    assert_eq!(ports(&tree().set(&format!("{slow}/usb2"), "product", "DWC OTG Controller")), 2);
+}
+
+#[test]
+fn ports_that_are_not_used_or_hardwired_are_no_connectors() {
+    let tree = UsbTree::new().root_hub("usb1", 4).device("1-3", "fixed").device("1-4", "removable");
+    let port = |number: u32| format!("{CONTROLLER}/usb1/1-0:1.0/usb1-port{number}");
+    let tree = tree.set(&port(1), "connect_type", "not used").set(&port(2), "connect_type", "hotplug");
+    let tree = tree.set(&port(3), "connect_type", "hardwired").set(&port(4), "connect_type", "unknown");
+    let board = BoardPorts::count(tree.path());
+    assert_eq!((board.ports, board.hardwired), (2, 1));
+    // What has a device is used, whatever the firmware says.
+    let board = BoardPorts::count(tree.set(&port(4), "connect_type", "not used").path());
+    assert_eq!((board.ports, board.hardwired), (2, 1));
+}
+
+#[test]
+fn a_hardwired_connector_has_two_sides() {
+    let tree = both_sides(2, 2);
+    let port = |bus: u32| format!("{CONTROLLER}/usb{bus}/{bus}-0:1.0/usb{bus}-port1");
+    let tree = tree.set(&port(1), "connect_type", "hardwired").set(&port(2), "connect_type", "hardwired");
+    let board = BoardPorts::count(tree.path());
+    assert_eq!((board.ports, board.hardwired), (1, 1));
+}

@@ -58,6 +58,8 @@ impl Report<'_> {
         let (plug_events, unplug_events) = (plug.plug.own_count(), plug.unplug.own_count());
         each("ports", "USB ports", ports, &format_args!("{origin}; sysfs shows {}", found.ports))?;
         each("ports_in_sysfs", "", found.ports, &"")?;
+        let own = "of the board's own devices, beside the USB ports";
+        each("hardwired_ports", "hardwired ports", found.hardwired, &own)?;
         let shown = format!("of a device in a port; sysfs shows {}", found.longest_devpath);
         each("devpath_max_bytes", "longest devpath, bytes", *devpath_max, &shown)?;
         each("devpath_in_sysfs_bytes", "", found.longest_devpath, &"")?;

@@ -8,11 +8,16 @@ use crate::file;
 /// Counted are the ports of root hubs and of hubs that are part of the board: `removable` says `fixed`,
 /// and so for every hub above. A hub that a user plugged in has no part in it, nor has one that is
 /// built into something that was plugged in. The two sides of one connector, USB 2 and USB 3, are
-/// each other's `peer` and count once; a port that feeds a hub of the board is none to plug into.
+/// each other's `peer` and count once; a port that feeds a hub of the board is none to plug into. Nor is
+/// an empty one that the firmware calls `not used` (`connect_type`), nor one that is `hardwired` to a
+/// device of the board. A port of an EHCI controller is also one of its companion, which takes over slower
+/// devices, and counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BoardPorts {
     /// Ports that a device can be plugged into.
     pub ports: u32,
+    /// Ports that a device of the board is wired to.
+    pub hardwired: u32,
     /// USB buses: root hubs.
     pub buses: u32,
     /// Bytes of the longest devpath that a device in one of the ports can have.
@@ -31,12 +36,22 @@ impl BoardPorts {
             board.buses += u32::from(is_root(&hub.name));
             board.longest_devpath = board.longest_devpath.max(hub.longest_devpath());
         }
+        let mut connectors = Vec::new();
         for port in &ports {
             let peer = port.peer.as_ref().and_then(|peer| ports.iter().find(|other| other.name == *peer));
             // Of the two sides of a connector the one whose name comes first stands for both.
             let counts = peer.is_none_or(|peer| port.name < peer.name && !feeds_a_hub(peer));
-            board.ports += u32::from(counts && !feeds_a_hub(port));
+            if !counts || feeds_a_hub(port) {
+                continue;
+            }
+            match port.wiring.max(peer.map_or(Wiring::Unused, |peer| peer.wiring)) {
+                Wiring::Unused => {}
+                Wiring::Connector => connectors.push(port),
+                Wiring::Hardwired => board.hardwired += 1,
+            }
         }
+        let count = u32::try_from(connectors.len()).unwrap_or(u32::MAX);
+        board.ports = count - companion_ports(&hubs, &ports, &connectors);
         board
     }
 }
@@ -56,6 +71,22 @@ struct Port {
     child: String,
     /// The port on the other side of the connector.
     peer: Option<String>,
+    wiring: Wiring,
+}
+
+/// What a port leads to, as the firmware describes it (`connect_type_show` in `drivers/usb/core/port.c`). Where it
+/// describes the two sides of a connector differently, the later one here is believed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wiring {
+    Unused,
+    Connector,
+    Hardwired,
+}
+
+impl Port {
+    fn is_of(&self, hub: &Hub) -> bool {
+        self.name.strip_prefix(&hub.name).is_some_and(|rest| rest.starts_with("-port"))
+    }
 }
 
 fn hubs_of_the_board(devices: &Path) -> Vec<Hub> {
@@ -93,29 +124,83 @@ impl Hub {
             Some(bus) => format!("{bus}-{number}"),
             None => format!("{}.{number}", self.name),
         };
-        let peer = self.peer(&name);
-        Port { name, child, peer }
+        let directory = self.port_directory(&name);
+        let peer = directory.as_ref().and_then(|port| fs::read_link(port.join("peer")).ok());
+        let peer = peer.and_then(|link| link.file_name()?.to_str().map(str::to_owned));
+        let connect_type = directory.map(|port| read(&port, "connect_type")).unwrap_or_default();
+        let wiring = match &connect_type[..] {
+            "hardwired" => Wiring::Hardwired,
+            // Firmware is wrong about a port that has a device.
+            "not used" if !self.directory.join(&child).exists() => Wiring::Unused,
+            _ => Wiring::Connector,
+        };
+        Port { name, child, peer, wiring }
     }
 
     /// The ports are below the hub's interface.
-    fn peer(&self, port: &str) -> Option<String> {
-        let mut inside = fs::read_dir(&self.directory).ok()?.flatten();
-        let link = inside.find_map(|entry| fs::read_link(entry.path().join(port).join("peer")).ok())?;
-        link.file_name()?.to_str().map(str::to_owned)
+    fn port_directory(&self, port: &str) -> Option<PathBuf> {
+        let inside = fs::read_dir(&self.directory).ok()?.flatten();
+        inside.map(|entry| entry.path().join(port)).find(|directory| directory.is_dir())
+    }
+
+    /// Where the hub is in sysfs, such as `devices/pci0000:00/0000:00:14.0/usb1`; empty if that is not known.
+    fn devpath(&self) -> String {
+        // A link such as `../../../devices/pci0000:00/0000:00:14.0/usb1`.
+        let link =
+            fs::read_link(&self.directory).ok().and_then(|link| link.into_os_string().into_string().ok());
+        link.unwrap_or_default().trim_start_matches("../").to_owned()
     }
 
     /// Bytes of the devpath that a device in the last port has, which is the longest there.
     fn longest_devpath(&self) -> u32 {
-        // A link such as `../../../devices/pci0000:00/0000:00:14.0/usb1`.
-        let Ok(link) = fs::read_link(&self.directory) else {
+        let hub = self.devpath();
+        if hub.is_empty() {
             return 0;
-        };
-        let mut hub = link.to_str().unwrap_or_default();
-        while let Some(below) = hub.strip_prefix("../") {
-            hub = below;
         }
         // Both the hub's devpath and the device's name in it begin with a `/`.
         u32::try_from(1 + hub.len() + 1 + self.port(self.ports).child.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Returns how many of the connectors are a second port of one that an EHCI root hub has. EHCI hands a device that is not
+/// fast enough to a companion beside it, an OHCI or UHCI controller with a root hub of its own.
+fn companion_ports(hubs: &[Hub], ports: &[Port], connectors: &[&Port]) -> u32 {
+    let roots = || hubs.iter().filter(|hub| is_root(&hub.name));
+    let companions: Vec<(String, &Hub)> =
+        roots().filter(|hub| is_driven(hub, "12", &["OHCI", "UHCI"])).map(|hub| (place(hub), hub)).collect();
+    let mut fast: Vec<(String, u32)> = Vec::new();
+    // The ports of xHCI have peers.
+    let has_peers = |hub: &Hub| ports.iter().any(|port| port.peer.is_some() && port.is_of(hub));
+    for hub in roots().filter(|hub| is_driven(hub, "480", &["EHCI"]) && !has_peers(hub)) {
+        let place = place(hub);
+        match fast.iter_mut().find(|(other, _)| *other == place) {
+            Some((_, ports)) => *ports += hub.ports,
+            None => fast.push((place, hub.ports)),
+        }
+    }
+    let slow = |place: &str| {
+        let beside = |port: &&&Port| companions.iter().any(|(other, hub)| other == place && port.is_of(hub));
+        u32::try_from(connectors.iter().filter(beside).count()).unwrap_or(u32::MAX)
+    };
+    fast.iter().map(|(place, ports)| slow(place).min(*ports)).sum()
+}
+
+/// Whether a root hub has that speed in Mbit/s, and is one of these controllers as far as its name says.
+fn is_driven(hub: &Hub, speed: &str, controllers: &[&str]) -> bool {
+    let product = read(&hub.directory, "product");
+    read(&hub.directory, "speed") == speed
+        && (product.is_empty() || controllers.iter().any(|name| product.contains(name)))
+}
+
+/// What companions have in common: functions of a PCI device its slot (`for_each_companion` in
+/// `drivers/usb/core/hcd-pci.c`), others the device that they are part of.
+fn place(hub: &Hub) -> String {
+    let devpath = hub.devpath();
+    let controller = devpath.rsplit_once('/').map_or("", |(controller, _)| controller);
+    let parent = controller.rsplit_once('/').map_or("", |(parent, _)| parent);
+    match controller.rsplit_once('.') {
+        Some((slot, function)) if function.len() == 1 && slot.contains(':') => slot.to_owned(),
+        _ => parent.to_owned(),
     }
 }
 
