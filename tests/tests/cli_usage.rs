@@ -142,15 +142,18 @@ fn missing_and_extra_arguments_are_reported() {
 
 #[test]
 fn figures_that_are_impossible_together_are_wrong_usage() {
+    let tree = UsbTree::new();
     for command in ["run", "size"] {
-        let tree = UsbTree::new();
-        let line = format!("{command} --sysfs {} --ports 15 --port-device hub8", tree.path().display());
-        let Output { code, stderr, .. } = run(sureplug(&line));
+        let line = format!("{command} --sysfs {} --port-device hub8 --ports", tree.path().display());
+        let Output { code, stderr, .. } = run(sureplug(&format!("{line} 15")));
         assert_eq!(code, Some(2));
-        let wanted = "sureplug: 15 ports with 9 devices each, but 127 addresses (127 a USB bus): declare fewer ports, \
-                      a device class with fewer devices, or more buses";
+        let wanted = "sureplug: 15 ports with 9 devices each, but 127 addresses (127 a USB bus): declare at most \
+                      14 ports, or a device class with fewer devices";
         assert_eq!(stderr, [wanted]);
     }
+    // What it advises works.
+    let advised = format!("size --sysfs {} --port-device hub8 --ports 14", tree.path().display());
+    assert_eq!(run(sureplug(&advised)).code, Some(0));
 }
 
 #[test]

@@ -61,8 +61,8 @@ impl SizingError {
             Self::NoPorts => "no USB port: declare at least 1",
             Self::NoBuses => "no USB bus: declare at least 1",
             Self::TooManyDevices { .. } => {
-                "more devices than addresses (127 a USB bus): declare fewer ports, a device class with fewer \
-                 devices, or more buses"
+                "more devices than addresses (127 a USB bus): declare fewer ports, or a device class with fewer \
+                 devices"
             }
             Self::EmptyProfile => "a plug profile needs at least 1 event, 1 device and a cycle of 1 ms",
             Self::BudgetTooLarge { .. } => {
@@ -95,8 +95,9 @@ impl fmt::Display for SizingError {
             Self::TooManyDevices { ports, per_port, limit } => {
                 return write!(
                     f,
-                    "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): declare \
-                     fewer ports, a device class with fewer devices, or more buses"
+                    "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): declare at \
+                     most {} ports, or a device class with fewer devices",
+                    limit / u32::from(per_port).max(1)
                 );
             }
             Self::BudgetTooLarge { bytes } => {
