@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use sureplug_board::socket::sysctl;
 use sureplug_core::rcvbuf::{Requested, SkbAbi};
 use sureplug_tests::daemon::{Output, number, run, sureplug, unprivileged};
-use sureplug_tests::usb_tree::UsbTree;
+use sureplug_tests::usb_tree::{CONTROLLER, UsbTree};
 
 /// Small and large boards, long and short stalls, and each kind of device.
 const PROFILES: [&str; 9] = [
     "",
     "--ports 1",
     "--ports 1 --port-device mouse --max-stall-ms 1",
-    "--ports 4 --port-device storage --max-stall-ms 2799",
-    "--ports 4 --port-device storage --max-stall-ms 2800",
+    "--ports 4 --port-device storage --max-stall-ms 2399",
+    "--ports 4 --port-device storage --max-stall-ms 2400",
     "--ports 14 --port-device hub8",
     "--ports 127 --max-stall-ms 60000 --port-device keyboard",
     "--ports 7 --devpath-max 300 --port-device uas",
@@ -88,6 +88,15 @@ fn without_a_stated_number_the_ports_are_those_of_sysfs_and_at_least_four() {
 }
 
 #[test]
+fn hardwired_ports_are_shown_beside_the_ports() {
+    let tree = UsbTree::new().root_hub("usb1", 6);
+    let port = format!("{CONTROLLER}/usb1/1-0:1.0/usb1-port2");
+    let tree = tree.set(&port, "connect_type", "hardwired");
+    let size = run(sureplug(&format!("size --json --sysfs {}", tree.path().display()))).object();
+    assert_eq!((number(&size, "ports"), number(&size, "hardwired_ports")), (5, 1));
+}
+
+#[test]
 fn the_table_shows_the_same_figures() {
     for profile in PROFILES {
         let size = run(sureplug(&format!("size --json {profile}"))).object();
@@ -95,6 +104,7 @@ fn the_table_shows_the_same_figures() {
         let mut shown = rows(&table);
         for (row, keys) in [
             ("USB ports", &["ports"][..]),
+            ("hardwired ports", &["hardwired_ports"]),
             ("longest devpath, bytes", &["devpath_max_bytes"]),
             ("longest stall, ms", &["max_stall_ms"]),
             ("shortest cycle, ms", &["shortest_cycle_ms"]),
