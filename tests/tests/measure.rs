@@ -84,7 +84,7 @@ fn a_capture_gives_events_charges_cycle_and_a_profile_that_a_build_takes() {
             [charged(&phases[0]), charged(&phases[1])]
         );
         assert_eq!(found["is_charge_measured"], Value::Bool(true));
-        assert_eq!(number(&found, "shortest_cycle_ms"), 100 + events[0] + events[1] - 2);
+        assert_eq!(number(&found, "shortest_cycle_ms"), 210 + events[0] + events[1] - 2);
         let devpath = number(&found, "devpath_max_bytes");
         assert_eq!(found["devpath"].as_str().map(str::len), usize::try_from(devpath).ok());
         assert_eq!(output.objects("charged").len() as u64, events[0] + events[1]);

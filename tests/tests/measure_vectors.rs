@@ -48,8 +48,53 @@ fn events_and_charges_are_those_that_the_kernels_were_measured_with() {
         assert_eq!([plug.events, unplug.events], events, "{folder} {scenario}");
         assert_eq!([plug.charged, unplug.charged], charges, "{folder} {scenario}");
         let [plug_ms, unplug_ms] = events.map(|events| u64::from(events) - 1);
-        assert_eq!(measurement.shortest_cycle_ms(), 100 + plug_ms + unplug_ms);
+        assert_eq!(measurement.shortest_cycle_ms(), 210 + plug_ms + unplug_ms);
         assert_eq!(measurement.others, 0);
+    }
+}
+
+#[test]
+fn a_cycle_is_not_longer_than_what_passed_and_not_much_shorter() {
+    let mut captures = 0;
+    for kernel in &KERNELS {
+        for scenario in ["hub", "mouse", "kbd", "storage_ss_mbr4", "uas_mbr4", "serial", "audio", "net"] {
+            let mut measurement = Measurement::default();
+            let mut command_ms = 0_u32;
+            let mut passed_ms = 0;
+            for phase in ["plug", "unplug"] {
+                let name = format!("{scenario}_{phase}");
+                let (Some(datagrams), Some(header)) = (kernel.datagrams(&name), kernel.header(&name)) else {
+                    continue;
+                };
+                let last = u32::try_from(datagrams.len()).expect("a number") - 1;
+                for (index, datagram) in (0_u32..).zip(&datagrams) {
+                    let at_ms = command_ms + header.first_ms + header.span_ms * index / last;
+                    let uevent = Uevent::parse(datagram).expect("a uevent");
+                    measurement.event(Instant::from_nanos(u64::from(at_ms) * 1_000_000), &uevent, 1);
+                }
+                passed_ms += u64::from(header.first_ms + header.span_ms);
+                command_ms += 10_000;
+            }
+            if measurement.is_complete {
+                let cycle_ms = measurement.shortest_cycle_ms();
+                let is_near = passed_ms * 2 / 5 <= cycle_ms && cycle_ms <= passed_ms;
+                assert!(is_near, "{}/{scenario}: {cycle_ms} of {passed_ms} ms", kernel.folder);
+                captures += 1;
+            }
+        }
+    }
+    assert_eq!(captures, 22);
+}
+
+#[test]
+fn the_kernel_resets_faster_behind_a_hub() {
+    for (devpath, waited_ms) in
+        [("/devices/usb1/1-1", 210), ("/devices/usb1/1-1/1-1.4", 170), ("/devices/a/usb2/2-3/2-3.1/2-3.1.1", 170)]
+    {
+        let mut measurement = Measurement::default();
+        let text = format!("add@{devpath}\0DEVTYPE=usb_device\0SEQNUM=7\0");
+        measurement.event(Instant::BOOT, &Uevent::parse(text.as_bytes()).expect("a uevent"), 1);
+        assert_eq!(measurement.shortest_cycle_ms(), waited_ms, "{devpath}");
     }
 }
 

@@ -11,9 +11,15 @@ use sureplug_core::stream::SETTLED_AFTER;
 use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::{Action, Uevent};
 
-/// For how long a port's state must not change before a device in it is looked at: `HUB_DEBOUNCE_STABLE` in
-/// `drivers/usb/core/hub.c`. So no plug follows an unplug any faster.
+/// What the kernel waits in milliseconds from a plug to its first event, at least (`drivers/usb/core/hub.c`): the port's
+/// state must not change for `HUB_DEBOUNCE_STABLE`; the reset takes `HUB_SHORT_RESET_TIME`, or `HUB_ROOT_RESET_TIME` in a
+/// port of a root hub (50, later 60); `hub_port_reset` then gives the device 50 to recover, and `hub_set_address` 10. A USB 2
+/// device is reset twice, which no event tells.
 const DEBOUNCE_MS: u64 = 100;
+const RESET_MS: u64 = 10;
+const ROOT_RESET_MS: u64 = 50;
+const RECOVERY_MS: u64 = 50;
+const ADDRESS_MS: u64 = 10;
 
 /// The events of one half of a cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,11 +158,15 @@ impl Measurement {
         &self.devpath
     }
 
-    /// The shortest time in milliseconds in which the device comes, is used by its drivers and goes: as long as its
-    /// events took, and what the kernel waits before each plug.
+    /// Returns the shortest time in milliseconds in which the device comes, is used by its drivers and goes: as long as
+    /// its events took, and what the kernel waits before the first of them.
     #[must_use]
     pub fn shortest_cycle_ms(&self) -> u64 {
-        DEBOUNCE_MS + micros(self.plug.took + self.unplug.took) / 1_000
+        let parent = self.devpath.split(|&byte| byte == b'/').rev().nth(1);
+        let is_in_root_hub = parent.is_some_and(|name| name.starts_with(b"usb"));
+        let reset_ms = if is_in_root_hub { ROOT_RESET_MS } else { RESET_MS };
+        let waited_ms = DEBOUNCE_MS + reset_ms + RECOVERY_MS + ADDRESS_MS;
+        waited_ms + micros(self.plug.took + self.unplug.took) / 1_000
     }
 
     /// What an image's profile says of such a device: the text that
