@@ -96,7 +96,7 @@ pub struct Requirements<'a> {
 ///     abi: SkbAbi::BOUND_64,
 ///     others: Others::Filtered,
 /// }));
-/// assert_eq!(BUDGET.cycles, 1 + 2_000 / 1_400);
+/// assert_eq!(BUDGET.cycles, 1 + 2_000 / 1_200);
 /// assert_eq!(BUDGET.total_bytes, 4 * BUDGET.per_port_bytes * BUDGET.cycles);
 /// ```
 ///

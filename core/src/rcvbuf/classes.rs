@@ -20,8 +20,8 @@ const fn profile(
 
 /// Scenario `hub` on 6.1-arm64, 6.1-armhf.
 ///
-/// Cycle: 525 ms is the shortest captured.
-pub(super) const HUB: PlugProfile<'static> = profile(1, 500, &[
+/// Cycle: 374 ms is the shortest seen.
+pub(super) const HUB: PlugProfile<'static> = profile(1, 300, &[
     e(1, 162, 2, 0), e(1, 175, 2, 0), e(1, 179, 2, 0), e(1, 186, 2, 2), e(1, 199, 2, 2),
 ], &[
     e(2, 168, 2, 0), e(1, 133, 2, 2), e(1, 192, 2, 2),
@@ -29,8 +29,8 @@ pub(super) const HUB: PlugProfile<'static> = profile(1, 500, &[
 
 /// Scenario `mouse` on 6.1-arm64, 6.1-armhf.
 ///
-/// Cycle: 428 ms is the shortest captured.
-pub(super) const MOUSE: PlugProfile<'static> = profile(1, 400, &[
+/// Cycle: 399 ms is the shortest seen.
+pub(super) const MOUSE: PlugProfile<'static> = profile(1, 300, &[
     e(1, 157, 2, 0), e(1, 170, 2, 0), e(1, 174, 2, 0), e(1, 164, 2, 2), e(2, 178, 2, 2),
     e(1, 181, 2, 2), e(1, 197, 2, 2), e(1, 263, 2, 2), e(1, 284, 2, 2), e(1, 370, 2, 2),
 ], &[
@@ -40,8 +40,8 @@ pub(super) const MOUSE: PlugProfile<'static> = profile(1, 400, &[
 
 /// Scenario `kbd` on 5.10-arm64, 5.10-armhf, 6.1-arm64, 6.1-armhf, 6.12-arm64.
 ///
-/// Cycle: the cycle of a keyboard that came and went; plug and unplug alone, without a pause, took 512 ms once.
-pub(super) const KEYBOARD: PlugProfile<'static> = profile(1, 600, &[
+/// Cycle: 512 ms is the shortest seen.
+pub(super) const KEYBOARD: PlugProfile<'static> = profile(1, 400, &[
     e(1, 80, 2, 0), e(1, 157, 2, 0), e(1, 170, 2, 0), e(1, 174, 2, 0), e(1, 150, 2, 2),
     e(2, 156, 2, 2), e(1, 158, 2, 2), e(1, 162, 2, 2), e(1, 164, 2, 2), e(1, 177, 2, 2),
     e(1, 178, 2, 2), e(1, 181, 2, 2), e(1, 182, 2, 2), e(1, 185, 2, 2), e(1, 191, 2, 2),
@@ -55,8 +55,8 @@ pub(super) const KEYBOARD: PlugProfile<'static> = profile(1, 600, &[
 
 /// Scenario `storage_ss_mbr4` on 5.10-arm64, 5.10-armhf, 6.1-arm64, 6.1-armhf, 6.12-arm64.
 ///
-/// Cycle: 1450 ms is the shortest captured.
-pub(super) const STORAGE: PlugProfile<'static> = profile(1, 1400, &[
+/// Cycle: 1384 ms is the shortest seen.
+pub(super) const STORAGE: PlugProfile<'static> = profile(1, 1200, &[
     e(1, 95, 0, 0), e(1, 127, 0, 0), e(1, 160, 2, 0), e(1, 173, 2, 0), e(1, 88, 2, 2),
     e(1, 107, 2, 2), e(1, 114, 2, 2), e(2, 151, 2, 2), e(1, 157, 2, 2), e(1, 163, 2, 2),
     e(1, 171, 2, 2), e(1, 181, 2, 2), e(1, 182, 2, 2), e(1, 183, 2, 2), e(1, 199, 2, 2),
@@ -69,8 +69,8 @@ pub(super) const STORAGE: PlugProfile<'static> = profile(1, 1400, &[
 
 /// Scenario `bot_2lun` on 5.10-arm64, 5.10-armhf, 6.12-arm64.
 ///
-/// Cycle: 1450 ms is the shortest captured of `storage_ss_mbr4`.
-pub(super) const CARD_READER: PlugProfile<'static> = profile(1, 1400, &[
+/// Cycle: 1384 ms is the shortest seen.
+pub(super) const CARD_READER: PlugProfile<'static> = profile(1, 1200, &[
     e(1, 95, 0, 0), e(1, 97, 0, 0), e(1, 127, 0, 0), e(1, 160, 2, 0), e(1, 173, 2, 0),
     e(1, 88, 2, 2), e(1, 107, 2, 2), e(1, 114, 2, 2), e(4, 151, 2, 2), e(2, 157, 2, 2),
     e(2, 163, 2, 2), e(2, 171, 2, 2), e(2, 181, 2, 2), e(1, 182, 2, 2), e(2, 183, 2, 2),
@@ -84,7 +84,7 @@ pub(super) const CARD_READER: PlugProfile<'static> = profile(1, 1400, &[
 
 /// Scenario `serial` on 6.1-arm64, 6.1-armhf.
 ///
-/// Cycle: 397 ms is the shortest captured.
+/// Cycle: 397 ms is the shortest seen.
 pub(super) const SERIAL: PlugProfile<'static> = profile(1, 300, &[
     e(1, 163, 2, 0), e(1, 176, 2, 0), e(1, 180, 2, 0), e(1, 80, 2, 2), e(1, 98, 2, 2),
     e(1, 131, 2, 2), e(1, 192, 2, 2), e(1, 210, 2, 2),
@@ -94,8 +94,8 @@ pub(super) const SERIAL: PlugProfile<'static> = profile(1, 300, &[
 
 /// Scenario `audio` on 6.1-arm64, 6.1-armhf.
 ///
-/// Cycle: 423 ms is the shortest captured.
-pub(super) const AUDIO: PlugProfile<'static> = profile(1, 400, &[
+/// Cycle: 423 ms is the shortest seen.
+pub(super) const AUDIO: PlugProfile<'static> = profile(1, 300, &[
     e(1, 159, 2, 0), e(1, 172, 2, 0), e(1, 83, 2, 2), e(1, 143, 2, 2), e(1, 152, 2, 2),
     e(1, 182, 2, 2), e(1, 203, 2, 2), e(2, 205, 2, 2),
 ], &[
@@ -105,8 +105,8 @@ pub(super) const AUDIO: PlugProfile<'static> = profile(1, 400, &[
 
 /// Scenario `net` on 6.1-arm64, 6.1-armhf.
 ///
-/// Cycle: 465 ms is the shortest captured.
-pub(super) const ETHERNET: PlugProfile<'static> = profile(1, 400, &[
+/// Cycle: 398 ms is the shortest seen.
+pub(super) const ETHERNET: PlugProfile<'static> = profile(1, 300, &[
     e(1, 161, 2, 0), e(1, 174, 2, 0), e(1, 100, 2, 2), e(2, 102, 2, 2), e(1, 184, 2, 2),
     e(1, 202, 2, 2), e(1, 203, 2, 2), e(1, 204, 2, 2),
 ], &[
@@ -116,8 +116,8 @@ pub(super) const ETHERNET: PlugProfile<'static> = profile(1, 400, &[
 
 /// Scenario `uas_mbr4` on 6.1-arm64, 6.1-armhf.
 ///
-/// Cycle: 795 ms is the shortest captured.
-pub(super) const UAS: PlugProfile<'static> = profile(1, 700, &[
+/// Cycle: 676 ms is the shortest seen.
+pub(super) const UAS: PlugProfile<'static> = profile(1, 600, &[
     e(1, 95, 0, 0), e(1, 127, 0, 0), e(1, 160, 2, 0), e(1, 173, 2, 0), e(1, 88, 2, 2),
     e(1, 107, 2, 2), e(1, 114, 2, 2), e(2, 151, 2, 2), e(1, 157, 2, 2), e(1, 163, 2, 2),
     e(1, 171, 2, 2), e(1, 181, 2, 2), e(1, 182, 2, 2), e(1, 183, 2, 2), e(1, 196, 2, 2),
@@ -130,8 +130,8 @@ pub(super) const UAS: PlugProfile<'static> = profile(1, 700, &[
 
 /// Scenario `hub8_storage` on 6.1-arm64, 6.1-armhf.
 ///
-/// Cycle: 3808 ms is the shortest captured.
-pub(super) const HUB8: PlugProfile<'static> = profile(9, 3800, &[
+/// Cycle: 2619 ms is the shortest seen.
+pub(super) const HUB8: PlugProfile<'static> = profile(9, 2300, &[
     e(1, 95, 0, 0), e(6, 97, 0, 0), e(1, 99, 0, 0), e(8, 127, 0, 0), e(1, 163, 2, 0),
     e(1, 176, 2, 0), e(1, 180, 2, 0), e(8, 165, 2, 2), e(8, 178, 2, 2), e(1, 186, 2, 2),
     e(1, 199, 2, 2), e(8, 98, 2, 4), e(8, 117, 2, 4), e(8, 124, 2, 4), e(16, 161, 2, 4),
