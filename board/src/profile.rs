@@ -4,9 +4,9 @@ use std::fmt;
 
 use sureplug_core::filter::Filter;
 use sureplug_core::rcvbuf::{
-    Budget, DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, DeviceClass, MAX_BUDGET_BYTES, MAX_DEVICES_PER_BUS,
-    MAX_STALL_MS, Others, PortDevice, RcvBuf, Requirements, SizingError, SkbAbi, USB_PORTS, UsbTopology,
-    parse_u32,
+    Budget, DEFAULT_DEVPATH_MAX_BYTES, DEVICES_PER_PORT, DEVPATH_MAX_BYTES, DeviceClass, MAX_BUDGET_BYTES,
+    MAX_DEVICES_PER_BUS, MAX_STALL_MS, Others, PlugProfile, PortDevice, RcvBuf, Requirements, SizingError,
+    SkbAbi, USB_PORTS, UsbTopology, parse_u32,
 };
 use sureplug_core::selection::Selection;
 
@@ -28,6 +28,8 @@ pub struct Profile {
     pub ports: Option<u32>,
     /// The worst device that is plugged into each port.
     pub port_device: PortDevice,
+    /// How many of them are in each port at once, behind hubs.
+    pub devices_per_port: u32,
     /// For how long nobody may read the socket, in milliseconds.
     pub max_stall_ms: u32,
     /// Bytes of the longest devpath of a device in one of the ports; `None` where nothing is stated.
@@ -80,6 +82,10 @@ const BUILD_PORT_DEVICE: Option<PortDevice> = from_environment!(
      custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
     |text| PortDevice::parse(text)
 );
+const BUILD_DEVICES_PER_PORT: Option<u32> =
+    from_environment!("SUREPLUG_DEVICES_PER_PORT", "a whole number from 1 to 127, such as 8", |text| {
+        parse_u32(text, &DEVICES_PER_PORT)
+    });
 const BUILD_MAX_STALL_MS: Option<u32> = from_environment!(
     "SUREPLUG_MAX_STALL_MS",
     "a whole number of milliseconds from 1 to 600000, such as 1000",
@@ -93,12 +99,16 @@ const BUILD_DEVPATH_MAX: Option<u32> = from_environment!(
 
 impl Profile {
     /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
-    /// `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the environment of the build.
+    /// `SUREPLUG_DEVICES_PER_PORT`, `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the environment of the build.
     pub const BUILD: Self = Self {
         ports: BUILD_PORTS,
         port_device: match BUILD_PORT_DEVICE {
             Some(device) => device,
             None => PortDevice::Class(DeviceClass::Storage),
+        },
+        devices_per_port: match BUILD_DEVICES_PER_PORT {
+            Some(devices) => devices,
+            None => 1,
         },
         max_stall_ms: match BUILD_MAX_STALL_MS {
             Some(ms) => ms,
@@ -106,6 +116,12 @@ impl Profile {
         },
         devpath_max: BUILD_DEVPATH_MAX,
     };
+
+    /// Returns what one port raises.
+    #[must_use]
+    pub const fn plug(&self) -> PlugProfile<'_> {
+        self.port_device.profile().times(self.devices_per_port)
+    }
 
     /// Whether somebody has stated how many ports the board has: then a start with less than the budget
     /// is refused.
@@ -131,7 +147,7 @@ const _: () = {
                 match error {
                     SizingError::TooManyDevices { .. } =>
                         "SUREPLUG_USB_PORTS times the devices of SUREPLUG_PORT_DEVICE exceeds the 127 of a USB \
-                         bus: lower one of them",
+                         bus: lower one of them, or SUREPLUG_DEVICES_PER_PORT",
                     SizingError::BudgetTooLarge { .. } =>
                         "SUREPLUG_USB_PORTS, SUREPLUG_PORT_DEVICE, SUREPLUG_MAX_STALL_MS and \
                          SUREPLUG_DEVPATH_MAX together need a larger buffer than a socket can have: lower one \
@@ -182,7 +198,8 @@ impl Sizing {
         others: Others,
     ) -> Result<Self, SizingError> {
         let ports = profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS));
-        let devices = ports.saturating_mul(profile.port_device.profile().devices.into());
+        let plug = profile.plug();
+        let devices = ports.saturating_mul(u32::from(plug.devices).saturating_mul(plug.copies));
         // Whether that many can be at all is a question to whoever stated them.
         let buses = if profile.is_fixed() { 1 } else { devices.div_ceil(MAX_DEVICES_PER_BUS) };
         let topology = UsbTopology { buses: board.buses.max(buses), ports };
@@ -205,7 +222,7 @@ impl Sizing {
     ) -> Result<Self, SizingError> {
         let requirements = Requirements {
             topology,
-            profile: profile.port_device.profile(),
+            profile: profile.plug(),
             max_stall_ms: profile.max_stall_ms,
             devpath_max,
             // A 32-bit program may run on a 64-bit kernel, which charges more.

@@ -146,8 +146,8 @@ class Options(unittest.TestCase):
     def test_defaults_are_the_programs(self):
         options = configuration()
         defaults = {name: self.symbol(options, name).str_value
-                    for name in ("USB_PORTS", "PORT_DEVICE", "MAX_STALL_MS", "DEVPATH_MAX", "SUBSYSTEMS", "ARGS", "GPIO")}
-        self.assertEqual(defaults, {"USB_PORTS": "", "PORT_DEVICE": "storage", "MAX_STALL_MS": "1000",
+                    for name in ("USB_PORTS", "PORT_DEVICE", "DEVICES_PER_PORT", "MAX_STALL_MS", "DEVPATH_MAX", "SUBSYSTEMS", "ARGS", "GPIO")}
+        self.assertEqual(defaults, {"USB_PORTS": "", "PORT_DEVICE": "storage", "DEVICES_PER_PORT": "", "MAX_STALL_MS": "1000",
                                     "DEVPATH_MAX": "96", "SUBSYSTEMS": "", "ARGS": "", "GPIO": "n"})
         size = json.loads(run(program(), "size", "--json").stdout)
         self.assertEqual((size["port_device"], size["max_stall_ms"]), ("storage", 1000))
@@ -156,7 +156,7 @@ class Options(unittest.TestCase):
         """It would do so without a word; `Build.test_values` sees the build refuse them."""
         for symbol in configuration().unique_defined_syms:
             self.assertNotIn(symbol.orig_type, (kconfiglib.INT, kconfiglib.HEX), symbol.name)
-        for name in "USB_PORTS", "MAX_STALL_MS", "DEVPATH_MAX":
+        for name in "USB_PORTS", "DEVICES_PER_PORT", "MAX_STALL_MS", "DEVPATH_MAX":
             for value in "-1", "0", "128", "600001", "four", "04", "1 000", "0x4":
                 self.assertEqual(cargo_environment(**{name: value}).get(f"SUREPLUG_{name}"), value)
             self.assertNotIn(f"SUREPLUG_{name}", cargo_environment(**{name: ""}))
@@ -302,10 +302,10 @@ class Build(unittest.TestCase):
         self.assertIn(f"--remap-path-prefix={ROOT}=sureplug", output)
 
     def test_the_board(self):
-        environment = cargo_environment(USB_PORTS="7", PORT_DEVICE_CUSTOM="y", PORT_DEVICE_FIGURES="9x400@700",
+        environment = cargo_environment(USB_PORTS="7", PORT_DEVICE_CUSTOM="y", PORT_DEVICE_FIGURES="9x400@700", DEVICES_PER_PORT="3",
                                         MAX_STALL_MS="2500", DEVPATH_MAX="120", SUBSYSTEMS="usb block")
         board = {name: value for name, value in environment.items() if name.startswith("SUREPLUG_")}
-        self.assertEqual(board, {"SUREPLUG_USB_PORTS": "7", "SUREPLUG_PORT_DEVICE": "custom:9x400@700",
+        self.assertEqual(board, {"SUREPLUG_USB_PORTS": "7", "SUREPLUG_PORT_DEVICE": "custom:9x400@700", "SUREPLUG_DEVICES_PER_PORT": "3",
                                  "SUREPLUG_MAX_STALL_MS": "2500", "SUREPLUG_DEVPATH_MAX": "120", "SUREPLUG_SUBSYSTEMS": "usb block"})
 
     def test_values(self):

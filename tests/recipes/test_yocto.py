@@ -32,6 +32,7 @@ OELINT = {
 BAD_VALUES = [
     ("USB_PORTS", ["none", "0", "128", "-1", "4 ports"], "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
     ("PORT_DEVICE", ["floppy", "Storage", "custom:0x180@900"], "SUREPLUG_PORT_DEVICE must be hub, mouse"),
+    ("DEVICES_PER_PORT", ["none", "0", "128", "21 devices"], "SUREPLUG_DEVICES_PER_PORT must be a whole number from 1 to 127"),
     ("MAX_STALL_MS", ["0", "600001", "1s"], "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
     ("DEVPATH_MAX", ["9999", "15"], "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
     ("SUBSYSTEMS", ["usb all", "usb a/b", "a-name-of-more-than-thirty-two-bytes", "a b c d e f g h i j k l m n o p q"],

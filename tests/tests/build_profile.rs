@@ -61,6 +61,7 @@ fn bad_values_end_the_build_each_with_its_name_and_range() {
             &["0", "128", "", "four", " 4", "4294967297"][..],
             "a whole number from 1 to 127, such as 4",
         ),
+        ("SUREPLUG_DEVICES_PER_PORT", &["0", "128", "two"], "a whole number from 1 to 127, such as 8"),
         (
             "SUREPLUG_MAX_STALL_MS",
             &["0", "600001", "1s"],
@@ -105,6 +106,7 @@ fn more_devices_than_a_bus_has_addresses_end_the_build() {
     let sentence =
         "SUREPLUG_USB_PORTS times the devices of SUREPLUG_PORT_DEVICE exceeds the 127 of a USB bus";
     assert_no_build(&[("SUREPLUG_USB_PORTS", "15"), ("SUREPLUG_PORT_DEVICE", "hub8")], &[sentence]);
+    assert_no_build(&[("SUREPLUG_USB_PORTS", "7"), ("SUREPLUG_DEVICES_PER_PORT", "21")], &[sentence]);
 }
 
 #[test]

@@ -9,13 +9,14 @@ use sureplug_tests::daemon::{Output, number, run, sureplug, unprivileged};
 use sureplug_tests::usb_tree::{CONTROLLER, UsbTree};
 
 /// Small and large boards, long and short stalls, and each kind of device.
-const PROFILES: [&str; 9] = [
+const PROFILES: [&str; 10] = [
     "",
     "--ports 1",
     "--ports 1 --port-device mouse --max-stall-ms 1",
     "--ports 4 --port-device storage --max-stall-ms 2399",
     "--ports 4 --port-device storage --max-stall-ms 2400",
     "--ports 14 --port-device hub8",
+    "--ports 2 --devices-per-port 21",
     "--ports 127 --max-stall-ms 60000 --port-device keyboard",
     "--ports 7 --devpath-max 300 --port-device uas",
     "--ports 3 --port-device custom:12x180+4x420@900 --max-stall-ms 3000",
@@ -105,6 +106,7 @@ fn the_table_shows_the_same_figures() {
         for (row, keys) in [
             ("USB ports", &["ports"][..]),
             ("hardwired ports", &["hardwired_ports"]),
+            ("devices per port", &["devices_per_port"]),
             ("longest devpath, bytes", &["devpath_max_bytes"]),
             ("longest stall, ms", &["max_stall_ms"]),
             ("shortest cycle, ms", &["shortest_cycle_ms"]),

@@ -148,7 +148,7 @@ fn figures_that_are_impossible_together_are_wrong_usage() {
         let Output { code, stderr, .. } = run(sureplug(&format!("{line} 15")));
         assert_eq!(code, Some(2));
         let wanted = "sureplug: 15 ports with 9 devices each, but 127 addresses (127 a USB bus): declare at most \
-                      14 ports, or a device class with fewer devices";
+                      14 ports, or fewer devices in each";
         assert_eq!(stderr, [wanted]);
     }
     // What it advises works.

@@ -88,9 +88,11 @@ fn a_cycle_is_not_longer_than_what_passed_and_not_much_shorter() {
 
 #[test]
 fn the_kernel_resets_faster_behind_a_hub() {
-    for (devpath, waited_ms) in
-        [("/devices/usb1/1-1", 210), ("/devices/usb1/1-1/1-1.4", 170), ("/devices/a/usb2/2-3/2-3.1/2-3.1.1", 170)]
-    {
+    for (devpath, waited_ms) in [
+        ("/devices/usb1/1-1", 210),
+        ("/devices/usb1/1-1/1-1.4", 170),
+        ("/devices/a/usb2/2-3/2-3.1/2-3.1.1", 170),
+    ] {
         let mut measurement = Measurement::default();
         let text = format!("add@{devpath}\0DEVTYPE=usb_device\0SEQNUM=7\0");
         measurement.event(Instant::BOOT, &Uevent::parse(text.as_bytes()).expect("a uevent"), 1);

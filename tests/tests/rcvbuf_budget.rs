@@ -46,6 +46,36 @@ fn a_budget_is_the_sum_of_its_parts() {
 }
 
 #[test]
+fn a_tree_of_hubs_in_a_port_counts_each_device() {
+    let at_one_port = |class: DeviceClass, copies| {
+        let topology = UsbTopology { buses: 1, ports: 1 };
+        let profile = class.profile().times(copies);
+        Budget::new(&Requirements { topology, profile, max_stall_ms: 1_000, ..FOUR_PORTS })
+    };
+    // Three tiers of hubs with 21 devices were charged with that on one port.
+    let tree = at_one_port(DeviceClass::Storage, 21).expect("possible");
+    assert!(tree.total_bytes >= 589_824, "{tree:?}");
+    assert!(tree.total_bytes >= 21 * at_one_port(DeviceClass::Storage, 1).expect("possible").total_bytes);
+    // What hubs of eight devices raised is within nine such devices.
+    for kernel in &KERNELS {
+        for scenario in ["hub8_storage", "hub8_mixed"] {
+            let rows = kernel.charges();
+            let phases = ["plug", "unplug"].map(|phase| format!("{scenario}_{phase}"));
+            let measured: u32 =
+                rows.iter().filter(|row| phases.contains(&row.scenario)).map(|row| row.truesize).sum();
+            let budget = at_one_port(DeviceClass::Storage, 9).expect("possible");
+            assert!(measured > 0 && budget.per_port_bytes >= measured, "{}/{scenario}", kernel.folder);
+        }
+    }
+
+    let error = |copies| at_one_port(DeviceClass::Hub8, copies).expect_err("too many");
+    assert_eq!(error(15), SizingError::TooManyDevices { ports: 1, per_port: 135, limit: 127 });
+    assert!(error(15).to_string().ends_with("declare fewer devices in each"));
+    assert!(matches!(error(u32::MAX), SizingError::TooManyDevices { .. }));
+    assert_eq!(error(0), SizingError::EmptyProfile);
+}
+
+#[test]
 fn the_share_of_other_subsystems_has_room_for_a_coldplug_on_any_kernel() {
     // All of /sys was measured with 6.1; the datagrams of its devices tell how much more others charge.
     for (folder, bound, measured) in

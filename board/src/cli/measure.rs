@@ -90,10 +90,11 @@ fn lines(out: &mut String, measurement: &Measurement, is_measured: bool, sizing:
     }
     writeln!(
         out,
-        "\nfor the image's build:\nSUREPLUG_USB_PORTS={}\nSUREPLUG_PORT_DEVICE={}\nSUREPLUG_MAX_STALL_MS={}\n\
-         SUREPLUG_DEVPATH_MAX={}\n\nreceive buffer that follows: {} B",
+        "\nfor the image's build:\nSUREPLUG_USB_PORTS={}\nSUREPLUG_PORT_DEVICE={}\nSUREPLUG_DEVICES_PER_PORT={}\n\
+         SUREPLUG_MAX_STALL_MS={}\nSUREPLUG_DEVPATH_MAX={}\n\nreceive buffer that follows: {} B",
         sizing.topology.ports,
         DeviceName(&sizing.profile.port_device),
+        sizing.profile.devices_per_port,
         sizing.profile.max_stall_ms,
         sizing.devpath_max,
         sizing.rcvbuf.effective().0
@@ -114,6 +115,7 @@ fn json(out: &mut String, measurement: &Measurement, is_measured: bool, sizing: 
             ("longest_devpath_bytes", measurement.longest_devpath as u64),
             ("other_events", measurement.others.into()),
             ("ports", sizing.topology.ports.into()),
+            ("devices_per_port", sizing.profile.devices_per_port.into()),
             ("max_stall_ms", sizing.profile.max_stall_ms.into()),
             ("devpath_max_bytes", sizing.devpath_max.into()),
             ("wanted_bytes", sizing.rcvbuf.effective().0.into()),

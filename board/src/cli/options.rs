@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sureplug_core::rcvbuf::{DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, USB_PORTS};
+use sureplug_core::rcvbuf::{DEVICES_PER_PORT, DEVPATH_MAX_BYTES, MAX_STALL_MS, PortDevice, USB_PORTS};
 use sureplug_core::selection::Selection;
 
 use super::value::{UsageError, Value};
@@ -135,6 +135,9 @@ options! {
         "the worst device in each port: hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, \
          hub8 (a hub with 8 sticks), or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)",
         |value, _| value.sizing(PortDevice::parse);
+    devices_per_port: u32 = Profile::BUILD.devices_per_port, "--devices-per-port N", ALL,
+        "how many of them are in each port at once, behind hubs that count too, 1 to 127 (the image's, else 1)",
+        |value, _| value.number(&DEVICES_PER_PORT);
     max_stall_ms: u32 = Profile::BUILD.max_stall_ms, "--max-stall-ms MS", ALL,
         "the longest time for which the socket may go unread, 1 to 600000 (the image's, else 1000)",
         |value, _| value.number(&MAX_STALL_MS);
@@ -266,8 +269,8 @@ impl Logs {
 impl Options {
     /// Returns the image's profile, overridden by options.
     pub(super) const fn profile(&self) -> Profile {
-        let Self { ports, port_device, max_stall_ms, devpath_max, .. } = *self;
-        Profile { ports, port_device, max_stall_ms, devpath_max }
+        let Self { ports, port_device, devices_per_port, max_stall_ms, devpath_max, .. } = *self;
+        Profile { ports, port_device, devices_per_port, max_stall_ms, devpath_max }
     }
 
     /// Returns the subsystems to watch: the image's if none is named.

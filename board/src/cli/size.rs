@@ -46,7 +46,7 @@ impl Report<'_> {
     /// alone, without a key in the table.
     fn figures(&self, each: &mut dyn FnMut(&str, &str, u32, &dyn Display) -> fmt::Result) -> fmt::Result {
         let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
-        let plug = profile.port_device.profile();
+        let plug = profile.plug();
         let origin = if profile.is_fixed() { "as stated" } else { "as counted, at least 4" };
         let found = &self.board;
         let others = match self.filtering.others(self.options.selection()) {
@@ -55,18 +55,22 @@ impl Report<'_> {
             Others::Unfiltered => "what drivers make elsewhere, and one coldplug of all of /sys",
         };
         let (ports, device) = (topology.ports, DeviceName(&profile.port_device));
-        let (plug_events, unplug_events) = (plug.plug.own_count(), plug.unplug.own_count());
+        let (plug_events, unplug_events) =
+            (plug.plug.own_count() * plug.copies, plug.unplug.own_count() * plug.copies);
         each("ports", "USB ports", ports, &format_args!("{origin}; sysfs shows {}", found.ports))?;
         each("ports_in_sysfs", "", found.ports, &"")?;
         let own = "of the board's own devices, beside the USB ports";
         each("hardwired_ports", "hardwired ports", found.hardwired, &own)?;
+        let behind = "at once, behind hubs that count too";
+        each("devices_per_port", "devices per port", profile.devices_per_port, &behind)?;
         let shown = format!("of a device in a port; sysfs shows {}", found.longest_devpath);
         each("devpath_max_bytes", "longest devpath, bytes", *devpath_max, &shown)?;
         each("devpath_in_sysfs_bytes", "", found.longest_devpath, &"")?;
         let (stall, cycle) = (profile.max_stall_ms, plug.shortest_cycle_ms);
         each("max_stall_ms", "longest stall, ms", stall, &"for which the socket may go unread")?;
         each("shortest_cycle_ms", "shortest cycle, ms", cycle, &"from one plug to the next")?;
-        let events = format!("{plug_events} events, {device}");
+        let events =
+            format!("{plug_events} events, {device}; `sureplug measure` shows those of another device");
         each("plug_bytes", "one plug, bytes", budget.plug_bytes, &events)?;
         each("plug_events", "", plug_events, &"")?;
         let events = format!("{unplug_events} events");

@@ -129,6 +129,7 @@ impl<'s> Session<'s> {
         let profile = Profile {
             ports: Some(ports.max(1)),
             port_device: PortDevice::parse(&self.measurement.custom())?,
+            devices_per_port: stated.devices_per_port,
             max_stall_ms: stated.max_stall_ms,
             devpath_max: Some(longest.clamp(*DEVPATH_MAX_BYTES.start(), *DEVPATH_MAX_BYTES.end())),
         };

@@ -22,7 +22,8 @@ pub const SLOTS: usize = {
         None => crate::profile::MIN_COUNTED_PORTS,
     };
     // Each device that appears is an event.
-    let events = ports as usize * Profile::BUILD.port_device.profile().plug.count() as usize;
+    let plug = Profile::BUILD.plug();
+    let events = ports as usize * plug.copies as usize * plug.plug.count() as usize;
     let slots = (BASE_SLOTS + 2 * events).next_multiple_of(64);
     if slots < MAX_SLOTS { slots } else { MAX_SLOTS }
 };

@@ -128,6 +128,7 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
     let Sizing { profile, topology, devpath_max, budget, rcvbuf, .. } = how.sizing;
     let figures = [
         ("ports", topology.ports),
+        ("devices_per_port", profile.devices_per_port),
         ("max_stall_ms", profile.max_stall_ms),
         ("devpath_max_bytes", *devpath_max),
         ("per_port_bytes", budget.per_port_bytes),

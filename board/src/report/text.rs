@@ -179,10 +179,13 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
     let ports = topology.ports;
     let origin = if profile.is_fixed() { "stated" } else { "counted, at least 4" };
     let device = DeviceName(&profile.port_device);
+    write!(out, "sureplug: profile: {ports} USB ports ({origin}), ")?;
+    if profile.devices_per_port > 1 {
+        write!(out, "{} x ", profile.devices_per_port)?;
+    }
     writeln!(
         out,
-        "sureplug: profile: {ports} USB ports ({origin}), {device} in each, stall up to {} ms, devpath up to \
-         {devpath_max} B",
+        "{device} in each, stall up to {} ms, devpath up to {devpath_max} B",
         profile.max_stall_ms
     )?;
     writeln!(

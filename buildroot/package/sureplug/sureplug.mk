@@ -70,7 +70,7 @@ endif
 # The board's profile. The build rejects impossible values, and empty ones,
 # which are therefore left out.
 SUREPLUG_CARGO_ENV += SUREPLUG_PORT_DEVICE="$(SUREPLUG_PORT_DEVICE)" \
-	$(foreach name,USB_PORTS MAX_STALL_MS DEVPATH_MAX SUBSYSTEMS,$(if $(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name))),SUREPLUG_$(name)="$(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name)))"))
+	$(foreach name,USB_PORTS DEVICES_PER_PORT MAX_STALL_MS DEVPATH_MAX SUBSYSTEMS,$(if $(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name))),SUREPLUG_$(name)="$(call qstrip,$(BR2_PACKAGE_SUREPLUG_$(name)))"))
 
 # Omits the unwinder, about 200 kB.
 SUREPLUG_CARGO_BUILD_OPTS = --features small

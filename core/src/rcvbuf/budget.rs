@@ -24,7 +24,7 @@ pub struct UsbTopology {
 
 impl UsbTopology {
     /// Checks that the buses have addresses for that many devices at every port.
-    const fn check(self, per_port: u8) -> Result<(), SizingError> {
+    const fn check(self, per_port: u32) -> Result<(), SizingError> {
         if self.buses == 0 {
             return Err(SizingError::NoBuses);
         }
@@ -32,7 +32,7 @@ impl UsbTopology {
             return Err(SizingError::NoPorts);
         }
         let limit = self.buses.saturating_mul(MAX_DEVICES_PER_BUS);
-        match self.ports.checked_mul(per_port as u32) {
+        match self.ports.checked_mul(per_port) {
             Some(devices) if devices <= limit => Ok(()),
             _ => Err(SizingError::TooManyDevices { ports: self.ports, per_port, limit }),
         }
@@ -174,11 +174,11 @@ impl Budget {
     /// or a devpath outside its range; and [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
     pub const fn new(wanted: &Requirements<'_>) -> Result<Self, SizingError> {
         let &Requirements { topology, profile, max_stall_ms, devpath_max, abi, others } = wanted;
-        let PlugProfile { plug, unplug, devices, shortest_cycle_ms } = profile;
-        tri!(topology.check(devices));
+        let PlugProfile { plug, unplug, devices, copies, shortest_cycle_ms } = profile;
+        tri!(topology.check((devices as u32).saturating_mul(copies)));
         tri!(in_range(max_stall_ms, &MAX_STALL_MS));
         tri!(in_range(devpath_max, &DEVPATH_MAX_BYTES));
-        if plug.count() == 0 && unplug.count() == 0 || devices == 0 || shortest_cycle_ms == 0 {
+        if plug.count() == 0 && unplug.count() == 0 || devices == 0 || copies == 0 || shortest_cycle_ms == 0 {
             return Err(SizingError::EmptyProfile);
         }
         // Lossless: `DEVPATH_MAX_BYTES` ends far below.
@@ -186,13 +186,17 @@ impl Budget {
         let at = LengthBasis::budget(devpath_max as u16);
         let cycles = max_stall_ms / shortest_cycle_ms + 1;
 
-        let (plug_bytes, unplug_bytes) = (plug.own_charge(at, abi), unplug.own_charge(at, abi));
+        let port = if copies == 1 { at } else { at.behind_hubs() };
+        let plug_bytes = plug.own_charge(port, abi).saturating_mul(copies as u64);
+        let unplug_bytes = unplug.own_charge(port, abi).saturating_mul(copies as u64);
         let per_port = plug_bytes.saturating_add(unplug_bytes);
         let times = (topology.ports as u64).saturating_mul(cycles as u64);
         let ports_bytes = per_port.saturating_mul(times);
         let of_virtual = match others {
             Others::Filtered => 0,
-            Others::Virtual | Others::Unfiltered => profile.virtual_charge(at, abi).saturating_mul(times),
+            Others::Virtual | Others::Unfiltered => {
+                profile.virtual_charge(port, abi).saturating_mul(copies as u64).saturating_mul(times)
+            }
         };
         let others_bytes = of_virtual.saturating_add(others.bytes(abi) as u64);
         let hub8 = DeviceClass::Hub8.profile();

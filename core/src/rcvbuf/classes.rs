@@ -15,7 +15,7 @@ const fn profile(
     plug: &'static [EventShape],
     unplug: &'static [EventShape],
 ) -> PlugProfile<'static> {
-    PlugProfile { plug: EventShapes(plug), unplug: EventShapes(unplug), devices, shortest_cycle_ms }
+    PlugProfile { plug: EventShapes(plug), unplug: EventShapes(unplug), devices, copies: 1, shortest_cycle_ms }
 }
 
 /// Scenario `hub` on 6.1-arm64, 6.1-armhf.

@@ -93,6 +93,7 @@ impl CustomDevice {
             plug: EventShapes(self.groups()),
             unplug: EventShapes(&[]),
             devices: 1,
+            copies: 1,
             shortest_cycle_ms: self.shortest_cycle_ms,
         }
     }

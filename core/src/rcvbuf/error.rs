@@ -14,7 +14,7 @@ pub enum SizingError {
         /// The ports.
         ports: u32,
         /// The devices behind each.
-        per_port: u8,
+        per_port: u32,
         /// The addresses of all buses.
         limit: u32,
     },
@@ -61,8 +61,8 @@ impl SizingError {
             Self::NoPorts => "no USB port: declare at least 1",
             Self::NoBuses => "no USB bus: declare at least 1",
             Self::TooManyDevices { .. } => {
-                "more devices than addresses (127 a USB bus): declare fewer ports, or a device class with fewer \
-                 devices"
+                "more devices than addresses (127 a USB bus): declare fewer ports, or fewer devices in \
+                 each"
             }
             Self::EmptyProfile => "a plug profile needs at least 1 event, 1 device and a cycle of 1 ms",
             Self::BudgetTooLarge { .. } => {
@@ -93,12 +93,14 @@ impl fmt::Display for SizingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::TooManyDevices { ports, per_port, limit } => {
-                return write!(
+                write!(
                     f,
-                    "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): declare at \
-                     most {} ports, or a device class with fewer devices",
-                    limit / u32::from(per_port).max(1)
-                );
+                    "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): "
+                )?;
+                return match limit / per_port.max(1) {
+                    0 => f.write_str("declare fewer devices in each"),
+                    most => write!(f, "declare at most {most} ports, or fewer devices in each"),
+                };
             }
             Self::BudgetTooLarge { bytes } => {
                 return write!(

@@ -19,7 +19,9 @@ pub use budget::{Budget, MAX_BUDGET_BYTES, MAX_DEVICES_PER_BUS, Others, Requirem
 pub use custom::{CustomDevice, MAX_CUSTOM_GROUPS};
 pub use device::{DeviceClass, PortDevice};
 pub use error::{SizingError, or_panic};
-pub use parse::{DEFAULT_DEVPATH_MAX_BYTES, DEVPATH_MAX_BYTES, MAX_STALL_MS, USB_PORTS, parse_u32};
+pub use parse::{
+    DEFAULT_DEVPATH_MAX_BYTES, DEVICES_PER_PORT, DEVPATH_MAX_BYTES, MAX_STALL_MS, USB_PORTS, parse_u32,
+};
 pub use profile::{
     BUDGET_COUNTER_GROWTH, BUDGET_PORT_NAME_LEN, BUDGET_SEQNUM_DIGITS, EventShape, EventShapes, LengthBasis,
     PlugProfile, VIRTUAL_SUBSYSTEMS,

@@ -8,6 +8,9 @@ use crate::bytes;
 /// Ports that an image may declare.
 pub const USB_PORTS: RangeInclusive<u32> = 1..=127;
 
+/// Devices that an image may declare in one port at once.
+pub const DEVICES_PER_PORT: RangeInclusive<u32> = 1..=127;
+
 /// For how long in milliseconds a reader may not read.
 pub const MAX_STALL_MS: RangeInclusive<u32> = 1..=600_000;
 

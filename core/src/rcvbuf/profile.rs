@@ -7,6 +7,10 @@ pub const BUDGET_SEQNUM_DIGITS: u8 = 10;
 /// (`MAX_TOPO_LEVEL` in `drivers/usb/core/hub.c`).
 pub const BUDGET_PORT_NAME_LEN: u8 = 13;
 
+/// Bytes that the devpath of a device behind as many hubs as USB allows has beyond that of a device in the port:
+/// `/1-1.2/1-1.2.3/1-1.2.3.4/1-1.2.3.4.5/1-1.2.3.4.5.6`.
+const HUBS_DEVPATH_LEN: u16 = 50;
+
 /// Bytes that a budget adds to each event for numbers that grow with uptime or with other devices, and stand
 /// in an event several times: `input12`, `host10`, `DISKSEQ`, `IFINDEX`, `MINOR`.
 pub const BUDGET_COUNTER_GROWTH: u8 = 16;
@@ -45,6 +49,11 @@ impl LengthBasis {
             seqnum_digits: BUDGET_SEQNUM_DIGITS,
             counter_growth: BUDGET_COUNTER_GROWTH,
         }
+    }
+
+    /// The lengths of a device that is behind as many hubs as USB allows.
+    pub(super) const fn behind_hubs(self) -> Self {
+        Self { devpath_len: self.devpath_len + HUBS_DEVPATH_LEN, ..self }
     }
 }
 
@@ -152,14 +161,22 @@ pub struct PlugProfile<'a> {
     pub plug: EventShapes<'a>,
     /// The events of one unplug.
     pub unplug: EventShapes<'a>,
-    /// USB devices behind one port, the plugged one included.
+    /// USB devices that come and go together, the plugged one included.
     pub devices: u8,
+    /// How many of the whole are in one port at once, behind hubs. The hubs count too: each raises less than any class.
+    pub copies: u32,
     /// The shortest time in milliseconds in which the device comes and goes.
     pub shortest_cycle_ms: u32,
 }
 
 impl PlugProfile<'_> {
-    /// Returns the bytes charged in one plug and unplug for events of virtual devices that drivers make.
+    /// Returns the profile of so many in one port at once, behind hubs.
+    #[must_use]
+    pub const fn times(self, copies: u32) -> Self {
+        Self { copies, ..self }
+    }
+
+    /// Returns the bytes charged in one plug and unplug of one of them for events of virtual devices that drivers make.
     #[must_use]
     pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
         self.plug.virtual_charge(at, abi).saturating_add(self.unplug.virtual_charge(at, abi))

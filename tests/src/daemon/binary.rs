@@ -15,9 +15,10 @@ use serde_json::Value;
 const NOBODY: u32 = 65_534;
 
 /// The environment of a build that fixes the board's profile.
-pub const PROFILE_VARIABLES: [&str; 5] = [
+pub const PROFILE_VARIABLES: [&str; 6] = [
     "SUREPLUG_USB_PORTS",
     "SUREPLUG_PORT_DEVICE",
+    "SUREPLUG_DEVICES_PER_PORT",
     "SUREPLUG_MAX_STALL_MS",
     "SUREPLUG_DEVPATH_MAX",
     "SUREPLUG_SUBSYSTEMS",

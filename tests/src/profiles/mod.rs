@@ -58,7 +58,7 @@ pub fn classes_rs() -> String {
          const fn profile(\n    \
          devices: u8,\n    shortest_cycle_ms: u32,\n    plug: &'static [EventShape],\n    \
          unplug: &'static [EventShape],\n) -> PlugProfile<'static> {\n    \
-         PlugProfile { plug: EventShapes(plug), unplug: EventShapes(unplug), devices, shortest_cycle_ms }\n\
+         PlugProfile { plug: EventShapes(plug), unplug: EventShapes(unplug), devices, copies: 1, shortest_cycle_ms }\n\
          }\n",
     );
     for source in &SOURCES {
