@@ -207,6 +207,16 @@ fn a_companion_with_more_ports_keeps_the_rest() {
 }
 
 #[test]
+fn unequal_pairs_count_the_larger_side_of_each() {
+    // The buses are numbered by kind of controller, as their drivers start.
+    let at = |address: &str| format!("devices/platform/soc/{address}.usb");
+    let tree = UsbTree::new().root_hub_of(&at("1c1b000"), "usb1", 3, "480");
+    let tree = tree.root_hub_of(&at("1c1a000"), "usb2", 1, "480");
+    let tree = tree.root_hub_of(&at("1c1b400"), "usb3", 1, "12").root_hub_of(&at("1c1a400"), "usb4", 3, "12");
+    assert_eq!(ports(&tree), 3 + 3);
+}
+
+#[test]
 fn a_slow_controller_beside_another_fast_one_has_connectors_of_its_own() {
     let fast = "devices/platform/soc/200000.usb";
     let slow = "devices/platform/soc/225000.usb";

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -165,24 +166,39 @@ impl Hub {
 /// Returns how many of the connectors are a second port of one that an EHCI root hub has. EHCI hands a device that is not
 /// fast enough to a companion beside it, an OHCI or UHCI controller with a root hub of its own.
 fn companion_ports(hubs: &[Hub], ports: &[Port], connectors: &[&Port]) -> u32 {
-    let roots = || hubs.iter().filter(|hub| is_root(&hub.name));
-    let companions: Vec<(String, &Hub)> =
-        roots().filter(|hub| is_driven(hub, "12", &["OHCI", "UHCI"])).map(|hub| (place(hub), hub)).collect();
-    let mut fast: Vec<(String, u32)> = Vec::new();
     // The ports of xHCI have peers.
     let has_peers = |hub: &Hub| ports.iter().any(|port| port.peer.is_some() && port.is_of(hub));
-    for hub in roots().filter(|hub| is_driven(hub, "480", &["EHCI"]) && !has_peers(hub)) {
-        let place = place(hub);
-        match fast.iter_mut().find(|(other, _)| *other == place) {
-            Some((_, ports)) => *ports += hub.ports,
-            None => fast.push((place, hub.ports)),
+    let fast = root_hubs_by_place(hubs, |hub| is_driven(hub, "480", &["EHCI"]) && !has_peers(hub));
+    let slow = root_hubs_by_place(hubs, |hub| is_driven(hub, "12", &["OHCI", "UHCI"]));
+    let connectors_of = |hub: &Hub| connectors.iter().map(|port| u32::from(port.is_of(hub))).sum::<u32>();
+    let ports_of_pairs = |(place, fast): (&String, &Vec<&Hub>)| {
+        let Some(slow) = slow.get(place) else { return 0 };
+        if fast.len() == slow.len() {
+            // As their addresses are in order, the first belongs to the first.
+            return fast.iter().zip(slow).map(|(fast, slow)| connectors_of(slow).min(fast.ports)).sum();
         }
-    }
-    let slow = |place: &str| {
-        let beside = |port: &&&Port| companions.iter().any(|(other, hub)| other == place && port.is_of(hub));
-        u32::try_from(connectors.iter().filter(beside).count()).unwrap_or(u32::MAX)
+        // Several companions share the ports of one.
+        let slow: u32 = slow.iter().map(|hub| connectors_of(hub)).sum();
+        slow.min(fast.iter().map(|hub| hub.ports).sum())
     };
-    fast.iter().map(|(place, ports)| slow(place).min(*ports)).sum()
+    fast.iter().map(ports_of_pairs).sum()
+}
+
+/// Returns the root hubs that are wanted, by what companions have in common, in the order of their controllers.
+fn root_hubs_by_place(hubs: &[Hub], is_wanted: impl Fn(&Hub) -> bool) -> BTreeMap<String, Vec<&Hub>> {
+    let mut found: BTreeMap<String, Vec<&Hub>> = BTreeMap::new();
+    for hub in hubs.iter().filter(|hub| is_root(&hub.name) && is_wanted(hub)) {
+        found.entry(place(hub)).or_default().push(hub);
+    }
+    for beside in found.values_mut() {
+        // A shorter address is a smaller one.
+        beside.sort_by_key(|hub| {
+            let devpath = hub.devpath();
+            let controller = devpath.rsplit_once('/').map_or("", |(controller, _)| controller).to_owned();
+            (controller.len(), controller)
+        });
+    }
+    found
 }
 
 /// Whether a root hub has that speed in Mbit/s, and is one of these controllers as far as its name says.
