@@ -10,8 +10,8 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 
-/// Bytes of a text at most: a page of sysfs and of most of procfs, or a large `/etc/group`.
-const MAX_TEXT_BYTES: u64 = 1024 * 1024;
+/// Bytes of a file that is read at once, at most: a page of sysfs and of most of procfs, or a large `/etc/group`.
+const MAX_READ_BYTES: u64 = 1024 * 1024;
 
 /// Files that a caller can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,18 +72,27 @@ pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads the text of a regular file.
+/// Reads a regular file.
 ///
 /// # Errors
 ///
 /// As [`open`]; what `read(2)` says, and `EFBIG` for more than a MiB.
-pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = open(path, OpenOptions::new().read(true), 0, Usable::Regular)?;
-    let mut text = String::new();
-    match file.take(MAX_TEXT_BYTES).read_to_string(&mut text)? as u64 {
-        MAX_TEXT_BYTES => Err(Errno::EFBIG.into()),
-        _ => Ok(text),
+    let mut bytes = Vec::new();
+    match file.take(MAX_READ_BYTES).read_to_end(&mut bytes)? as u64 {
+        MAX_READ_BYTES => Err(Errno::EFBIG.into()),
+        _ => Ok(bytes),
     }
+}
+
+/// Reads the text of a regular file.
+///
+/// # Errors
+///
+/// As [`read`], and if it is not UTF-8.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(io::Error::other)
 }
 
 /// Writes a text to a regular file that is there, such as an attribute of sysfs.

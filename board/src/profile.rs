@@ -120,7 +120,7 @@ impl Profile {
     /// Returns what one port raises.
     #[must_use]
     pub const fn plug(&self) -> PlugProfile<'_> {
-        self.port_device.profile().times(self.devices_per_port)
+        PlugProfile { copies: self.devices_per_port, ..self.port_device.profile() }
     }
 
     /// Whether somebody has stated how many ports the board has: then a start with less than the budget

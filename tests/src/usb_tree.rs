@@ -67,6 +67,23 @@ impl UsbTree {
         self
     }
 
+    /// Describes a controller in the device tree, with these properties.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such controller.
+    #[must_use]
+    pub fn of_node(self, controller: &str, properties: &[(&str, &[u8])]) -> Self {
+        let node = Path::new("firmware/devicetree/base").join(controller);
+        make_dir(&self.path().join(&node));
+        for (property, value) in properties {
+            fs::write(self.path().join(&node).join(property), value).expect("a property");
+        }
+        let up: PathBuf = Path::new(controller).components().map(|_| "..").collect();
+        symlink(up.join(node), self.path().join(controller).join("of_node")).expect("a link");
+        self
+    }
+
     /// Sets an attribute of a port or a device, whose directory is given.
     ///
     /// # Panics

@@ -216,6 +216,88 @@ fn unequal_pairs_count_the_larger_side_of_each() {
     assert_eq!(ports(&tree), 3 + 3);
 }
 
+/// An EHCI and an OHCI controller, each with a port.
+const EHCI: &str = "devices/platform/soc/ee080100.usb";
+const OHCI: &str = "devices/platform/soc/ee080000.usb";
+
+fn ehci_and_ohci() -> UsbTree {
+    UsbTree::new().root_hub_of(EHCI, "usb1", 1, "480").root_hub_of(OHCI, "usb2", 1, "12")
+}
+
+/// The value of a property.
+fn cells(cells: &[u32]) -> Vec<u8> {
+    cells.iter().flat_map(|cell| cell.to_be_bytes()).collect()
+}
+
+#[test]
+fn controllers_with_other_phys_are_no_companions() {
+    let tree = |fast: &[u32], slow: &[u32]| {
+        let tree = ehci_and_ohci().of_node(EHCI, &[("phys", &cells(fast))]);
+        tree.of_node(OHCI, &[("phys", &cells(slow))])
+    };
+    assert_eq!(ports(&tree(&[0x89], &[0x8a])), 2);
+    assert_eq!(ports(&tree(&[0x89, 1], &[0x89, 2])), 2, "another PHY of one provider");
+    assert_eq!(ports(&tree(&[0x89], &[0x89])), 1);
+    assert_eq!(ports(&tree(&[0x89, 1, 0x89, 2], &[0x89, 1])), 1, "the first of two");
+    // Where one of them says nothing, it may be either.
+    assert_eq!(ports(&tree(&[0x89], &[])), 1);
+}
+
+#[test]
+fn companions_with_one_phy_need_not_be_beside_each_other() {
+    let (ehci, ohci) = ("devices/platform/ahb/a.usb", "devices/platform/apb/b.usb");
+    let tree = || UsbTree::new().root_hub_of(ehci, "usb1", 2, "480").root_hub_of(ohci, "usb2", 2, "12");
+    assert_eq!(ports(&tree()), 4);
+    let phys = cells(&[0xffff_fff1]);
+    assert_eq!(ports(&tree().of_node(ehci, &[("phys", &phys)]).of_node(ohci, &[("phys", &phys)])), 2);
+}
+
+#[test]
+fn the_companion_that_the_device_tree_names_is_the_one() {
+    let other = "devices/platform/soc/ee0a0000.usb";
+    for (property, named, expected) in
+        [("companion", 0x91, 2), ("companions", 0x91, 2), ("companion", 0x92, 2), ("companion", 0x93, 3)]
+    {
+        // The PHYs are a provider's, whose second cell is the kind of the controller.
+        let properties: [(&str, &[u8]); 2] = [(property, &cells(&[named])), ("phys", &cells(&[0x89, 2]))];
+        let tree = ehci_and_ohci().of_node(EHCI, &properties);
+        let tree = tree.of_node(OHCI, &[("phandle", &cells(&[0x91])), ("phys", &cells(&[0x89, 1]))]);
+        let tree = tree.root_hub_of(other, "usb3", 1, "12").of_node(other, &[("phandle", &cells(&[0x92]))]);
+        assert_eq!(ports(&tree), expected, "{property} {named:#x}");
+    }
+}
+
+#[test]
+fn without_a_device_tree_pairs_are_only_where_each_has_its_companion() {
+    // One of three belongs to none, and which that is shows nowhere.
+    let other = "devices/platform/soc/ee0a0100.usb";
+    assert_eq!(ports(&ehci_and_ohci().root_hub_of(other, "usb3", 1, "480")), 3);
+    assert_eq!(ports(&ehci_and_ohci().root_hub_of(other, "usb3", 1, "12")), 3);
+    let at = |name: &str| format!("devices/ssb0:0/{name}");
+    let tree = UsbTree::new().root_hub_of(&at("ehci-platform.0"), "usb1", 2, "480");
+    assert_eq!(ports(&tree.root_hub_of(&at("ohci-platform.0"), "usb2", 2, "12")), 2);
+}
+
+#[test]
+fn a_hub_of_the_board_on_one_side_takes_the_connector_of_both_companions() {
+    let beside = "devices/pci0000:00/0000:00:14.1";
+    for (speed, other) in [("12", "480"), ("480", "12")] {
+        let tree =
+            UsbTree::new().root_hub("usb1", 1).attribute("usb1", "speed", speed).hub("1-1", 4, "fixed");
+        assert_eq!(ports(&tree.root_hub_of(beside, "usb2", 1, other)), 4, "{speed}");
+    }
+}
+
+#[test]
+fn companions_have_a_hardwired_connector_once() {
+    let tree = ["usb1", "usb2"].into_iter().zip([EHCI, OHCI]).fold(ehci_and_ohci(), |tree, (hub, at)| {
+        let port = format!("{at}/{hub}/{}-0:1.0/{hub}-port1", &hub[3..]);
+        tree.set(&port, "connect_type", "hardwired")
+    });
+    let board = BoardPorts::count(tree.path());
+    assert_eq!((board.ports, board.hardwired), (0, 1));
+}
+
 #[test]
 fn a_slow_controller_beside_another_fast_one_has_connectors_of_its_own() {
     let fast = "devices/platform/soc/200000.usb";

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sureplug_core::rcvbuf::{
     Budget, CustomDevice, DEFAULT_DEVPATH_MAX_BYTES, DeviceClass, Effective, LengthBasis, MAX_BUDGET_BYTES,
-    Others, RcvBuf, Requested, Requirements, SizingError, SkbAbi, UsbTopology,
+    Others, PlugProfile, RcvBuf, Requested, Requirements, SizingError, SkbAbi, UsbTopology,
 };
 use sureplug_tests::vectors::KERNELS;
 
@@ -49,7 +49,7 @@ fn a_budget_is_the_sum_of_its_parts() {
 fn a_tree_of_hubs_in_a_port_counts_each_device() {
     let at_one_port = |class: DeviceClass, copies| {
         let topology = UsbTopology { buses: 1, ports: 1 };
-        let profile = class.profile().times(copies);
+        let profile = PlugProfile { copies, ..class.profile() };
         Budget::new(&Requirements { topology, profile, max_stall_ms: 1_000, ..FOUR_PORTS })
     };
     // Three tiers of hubs with 21 devices were charged with that on one port.

@@ -12,14 +12,12 @@ use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::{Action, Uevent};
 
 /// What the kernel waits in milliseconds from a plug to its first event, at least (`drivers/usb/core/hub.c`): the port's
-/// state must not change for `HUB_DEBOUNCE_STABLE`; the reset takes `HUB_SHORT_RESET_TIME`, or `HUB_ROOT_RESET_TIME` in a
-/// port of a root hub (50, later 60); `hub_port_reset` then gives the device 50 to recover, and `hub_set_address` 10. A USB 2
-/// device is reset twice, which no event tells.
-const DEBOUNCE_MS: u64 = 100;
-const RESET_MS: u64 = 10;
-const ROOT_RESET_MS: u64 = 50;
-const RECOVERY_MS: u64 = 50;
-const ADDRESS_MS: u64 = 10;
+/// state must not change for 100 (`HUB_DEBOUNCE_STABLE`); the reset takes 10 (`HUB_SHORT_RESET_TIME`); `hub_port_reset` then
+/// gives the device 50 to recover, and `hub_set_address` 10. A USB 2 device is reset twice, which no event tells.
+const WAIT_MS: u64 = 100 + 10 + 50 + 10;
+
+/// The same in a port of a root hub, where the reset takes `HUB_ROOT_RESET_TIME`: 50, later 60.
+const ROOT_WAIT_MS: u64 = 100 + 50 + 50 + 10;
 
 /// The events of one half of a cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,8 +162,7 @@ impl Measurement {
     pub fn shortest_cycle_ms(&self) -> u64 {
         let parent = self.devpath.split(|&byte| byte == b'/').rev().nth(1);
         let is_in_root_hub = parent.is_some_and(|name| name.starts_with(b"usb"));
-        let reset_ms = if is_in_root_hub { ROOT_RESET_MS } else { RESET_MS };
-        let waited_ms = DEBOUNCE_MS + reset_ms + RECOVERY_MS + ADDRESS_MS;
+        let waited_ms = if is_in_root_hub { ROOT_WAIT_MS } else { WAIT_MS };
         waited_ms + micros(self.plug.took + self.unplug.took) / 1_000
     }
 

@@ -11,8 +11,8 @@ use crate::file;
 /// built into something that was plugged in. The two sides of one connector, USB 2 and USB 3, are
 /// each other's `peer` and count once; a port that feeds a hub of the board is none to plug into. Nor is
 /// an empty one that the firmware calls `not used` (`connect_type`), nor one that is `hardwired` to a
-/// device of the board. A port of an EHCI controller is also one of its companion, which takes over slower
-/// devices, and counts once.
+/// device of the board. A port of an EHCI controller is also one of its companion, an OHCI or UHCI controller
+/// that takes over slower devices, and counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BoardPorts {
     /// Ports that a device can be plugged into.
@@ -29,30 +29,29 @@ impl BoardPorts {
     /// Counts them below `sysfs`, which is `/sys` on a board. Without USB there, all is zero.
     #[must_use]
     pub fn count(sysfs: &Path) -> Self {
-        let hubs = hubs_of_the_board(&sysfs.join("bus/usb/devices"));
-        let ports: Vec<Port> = hubs.iter().flat_map(|hub| (1..=hub.ports).map(|n| hub.port(n))).collect();
-        let feeds_a_hub = |port: &Port| hubs.iter().any(|hub| hub.name == port.child);
+        let root_hubs = root_hubs(&sysfs.join("bus/usb/devices"));
+        let companions = companion_ports(&root_hubs);
         let mut board = Self::default();
-        for hub in &hubs {
-            board.buses += u32::from(is_root(&hub.name));
-            board.longest_devpath = board.longest_devpath.max(hub.longest_devpath());
+        let mut ports = Vec::new();
+        for hub in &root_hubs {
+            board.buses += 1;
+            hub.add_ports(&mut ports);
         }
-        let mut connectors = Vec::new();
         for port in &ports {
-            let peer = port.peer.as_ref().and_then(|peer| ports.iter().find(|other| other.name == *peer));
+            let devpath_len = u32::try_from(port.devpath.len()).unwrap_or(u32::MAX);
+            board.longest_devpath = board.longest_devpath.max(devpath_len);
+            let peer = port.peer.as_ref().or_else(|| companions.get(&port.name));
+            let peer = peer.and_then(|peer| ports.iter().find(|other| other.name == *peer));
             // Of the two sides of a connector the one whose name comes first stands for both.
-            let counts = peer.is_none_or(|peer| port.name < peer.name && !feeds_a_hub(peer));
-            if !counts || feeds_a_hub(port) {
+            if peer.is_some_and(|peer| peer.name < port.name) {
                 continue;
             }
-            match port.wiring.max(peer.map_or(Wiring::Unused, |peer| peer.wiring)) {
-                Wiring::Unused => {}
-                Wiring::Connector => connectors.push(port),
-                Wiring::Hardwired => board.hardwired += 1,
+            match port.leads_to.max(peer.map_or(LeadsTo::Nothing, |peer| peer.leads_to)) {
+                LeadsTo::Connector => board.ports += 1,
+                LeadsTo::Device => board.hardwired += 1,
+                LeadsTo::Nothing | LeadsTo::Hub => {}
             }
         }
-        let count = u32::try_from(connectors.len()).unwrap_or(u32::MAX);
-        board.ports = count - companion_ports(&hubs, &ports, &connectors);
         board
     }
 }
@@ -62,62 +61,55 @@ impl BoardPorts {
 struct Hub {
     name: String,
     directory: PathBuf,
-    ports: u32,
+    /// Where it is in sysfs, such as `/devices/pci0000:00/0000:00:14.0/usb1`.
+    devpath: String,
+    ports: u8,
 }
 
 /// A port of such a hub.
 struct Port {
     name: String,
-    /// The name of a device in it.
-    child: String,
+    /// That of a device in it.
+    devpath: String,
     /// The port on the other side of the connector.
     peer: Option<String>,
-    wiring: Wiring,
+    leads_to: LeadsTo,
+    hub: Option<Hub>,
 }
 
-/// What a port leads to, as the firmware describes it (`connect_type_show` in `drivers/usb/core/port.c`). Where it
+/// What is at the end of a port, as the firmware describes it (`connect_type_show` in `drivers/usb/core/port.c`). Where it
 /// describes the two sides of a connector differently, the later one here is believed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wiring {
-    Unused,
+enum LeadsTo {
+    Nothing,
     Connector,
-    Hardwired,
-}
-
-impl Port {
-    fn is_of(&self, hub: &Hub) -> bool {
-        self.name.strip_prefix(&hub.name).is_some_and(|rest| rest.starts_with("-port"))
-    }
-}
-
-fn hubs_of_the_board(devices: &Path) -> Vec<Hub> {
-    let mut candidates = Vec::new();
-    for entry in fs::read_dir(devices).into_iter().flatten().flatten() {
-        let directory = entry.path();
-        // One byte in the hub's descriptor.
-        let ports: u8 = read(&directory, "maxchild").parse().unwrap_or(0);
-        if let (1.., Ok(name)) = (ports, entry.file_name().into_string()) {
-            // In a port that the firmware calls unused everything is `fixed`, what a user plugged in too
-            // (`set_usb_port_removable` in `drivers/usb/core/hub.c`).
-            let fixed = read(&directory, "removable") == "fixed"
-                && read(&directory, "port/connect_type") != "not used";
-            if is_root(&name) || fixed {
-                candidates.push(Hub { name, directory, ports: ports.into() });
-            }
-        }
-    }
-    // A fixed hub is part of the board only if the one above it is.
-    let mut hubs: Vec<Hub> = Vec::new();
-    while let Some(next) = candidates.iter().position(|hub| {
-        is_root(&hub.name) || hubs.iter().any(|above| parent(&hub.name).as_ref() == Some(&above.name))
-    }) {
-        hubs.push(candidates.swap_remove(next));
-    }
-    hubs
+    /// A device of the board.
+    Device,
+    /// A hub of the board, whose ports count instead.
+    Hub,
 }
 
 impl Hub {
-    fn port(&self, number: u32) -> Port {
+    fn open(directory: PathBuf, devpath: String) -> Option<Self> {
+        let name = directory.file_name()?.to_str()?.to_owned();
+        // One byte in the hub's descriptor.
+        let ports = read(&directory, "maxchild").parse().ok().filter(|&ports| ports > 0)?;
+        Some(Self { name, directory, devpath, ports })
+    }
+
+    fn ports(&self) -> impl Iterator<Item = Port> {
+        (1..=self.ports).map(|number| self.port(number))
+    }
+
+    /// Adds its ports and those of the board's hubs in them.
+    fn add_ports(&self, all: &mut Vec<Port>) {
+        for port in self.ports() {
+            port.hub.iter().for_each(|hub| hub.add_ports(all));
+            all.push(port);
+        }
+    }
+
+    fn port(&self, number: u8) -> Port {
         // As the kernel names a port (`usb_hub_create_port_device` in `drivers/usb/core/port.c`) and a
         // device (`usb_alloc_dev` in `drivers/usb/core/usb.c`).
         let name = format!("{}-port{number}", self.name);
@@ -125,109 +117,109 @@ impl Hub {
             Some(bus) => format!("{bus}-{number}"),
             None => format!("{}.{number}", self.name),
         };
-        let directory = self.port_directory(&name);
+        let devpath = format!("{}/{child}", self.devpath);
+        let device = self.directory.with_file_name(child);
+        // The ports are below the hub's interface.
+        let inside = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let directory = inside.map(|entry| entry.path().join(&name)).find(|port| port.is_dir());
         let peer = directory.as_ref().and_then(|port| fs::read_link(port.join("peer")).ok());
         let peer = peer.and_then(|link| link.file_name()?.to_str().map(str::to_owned));
         let connect_type = directory.map(|port| read(&port, "connect_type")).unwrap_or_default();
-        let wiring = match &connect_type[..] {
-            "hardwired" => Wiring::Hardwired,
+        // In a port that the firmware calls unused everything is `fixed`, what a user plugged in too
+        // (`set_usb_port_removable` in `drivers/usb/core/hub.c`).
+        let is_fixed = connect_type != "not used" && read(&device, "removable") == "fixed";
+        let hub = Self::open(device.clone(), devpath.clone()).filter(|_| is_fixed);
+        let leads_to = match &connect_type[..] {
+            _ if hub.is_some() => LeadsTo::Hub,
+            "hardwired" => LeadsTo::Device,
             // Firmware is wrong about a port that has a device.
-            "not used" if !self.directory.join(&child).exists() => Wiring::Unused,
-            _ => Wiring::Connector,
+            "not used" if !device.exists() => LeadsTo::Nothing,
+            _ => LeadsTo::Connector,
         };
-        Port { name, child, peer, wiring }
+        Port { name, devpath, peer, leads_to, hub }
     }
 
-    /// The ports are below the hub's interface.
-    fn port_directory(&self, port: &str) -> Option<PathBuf> {
-        let inside = fs::read_dir(&self.directory).ok()?.flatten();
-        inside.map(|entry| entry.path().join(port)).find(|directory| directory.is_dir())
+    /// The directory that the controller is in, and its name there.
+    fn controller(&self) -> (&str, &str) {
+        let (controller, _) = self.devpath.rsplit_once('/').unwrap_or_default();
+        controller.rsplit_once('/').unwrap_or_default()
     }
 
-    /// Where the hub is in sysfs, such as `devices/pci0000:00/0000:00:14.0/usb1`; empty if that is not known.
-    fn devpath(&self) -> String {
+    /// A property that the device tree has of the controller.
+    fn property(&self, name: &str) -> Option<Vec<u8>> {
+        file::read(&self.directory.join("../of_node").join(name)).ok().filter(|value| !value.is_empty())
+    }
+}
+
+/// Returns the root hubs in the order of their controllers.
+fn root_hubs(devices: &Path) -> Vec<Hub> {
+    let directories = fs::read_dir(devices).into_iter().flatten().flatten().map(|entry| entry.path());
+    let hubs = directories.filter_map(|directory| {
         // A link such as `../../../devices/pci0000:00/0000:00:14.0/usb1`.
         let link =
-            fs::read_link(&self.directory).ok().and_then(|link| link.into_os_string().into_string().ok());
-        link.unwrap_or_default().trim_start_matches("../").to_owned()
-    }
-
-    /// Bytes of the devpath that a device in the last port has, which is the longest there.
-    fn longest_devpath(&self) -> u32 {
-        let hub = self.devpath();
-        if hub.is_empty() {
-            return 0;
-        }
-        // Both the hub's devpath and the device's name in it begin with a `/`.
-        u32::try_from(1 + hub.len() + 1 + self.port(self.ports).child.len()).unwrap_or(u32::MAX)
-    }
+            fs::read_link(&directory).unwrap_or_else(|_| directory.file_name().unwrap_or_default().into());
+        let devpath = format!("/{}", link.to_str()?.trim_start_matches("../"));
+        Hub::open(directory, devpath)
+    });
+    let mut hubs: Vec<Hub> = hubs.filter(|hub| hub.name.starts_with("usb")).collect();
+    // A shorter address is a smaller one.
+    hubs.sort_by_key(|hub| (hub.controller().1.len(), hub.controller().1.to_owned(), hub.name.clone()));
+    hubs
 }
 
-/// Returns how many of the connectors are a second port of one that an EHCI root hub has. EHCI hands a device that is not
-/// fast enough to a companion beside it, an OHCI or UHCI controller with a root hub of its own.
-fn companion_ports(hubs: &[Hub], ports: &[Port], connectors: &[&Port]) -> u32 {
-    // The ports of xHCI have peers.
-    let has_peers = |hub: &Hub| ports.iter().any(|port| port.peer.is_some() && port.is_of(hub));
-    let fast = root_hubs_by_place(hubs, |hub| is_driven(hub, "480", &["EHCI"]) && !has_peers(hub));
-    let slow = root_hubs_by_place(hubs, |hub| is_driven(hub, "12", &["OHCI", "UHCI"]));
-    let connectors_of = |hub: &Hub| connectors.iter().map(|port| u32::from(port.is_of(hub))).sum::<u32>();
-    let ports_of_pairs = |(place, fast): (&String, &Vec<&Hub>)| {
-        let Some(slow) = slow.get(place) else { return 0 };
-        if fast.len() == slow.len() {
-            // As their addresses are in order, the first belongs to the first.
-            return fast.iter().zip(slow).map(|(fast, slow)| connectors_of(slow).min(fast.ports)).sum();
-        }
-        // Several companions share the ports of one.
-        let slow: u32 = slow.iter().map(|hub| connectors_of(hub)).sum();
-        slow.min(fast.iter().map(|hub| hub.ports).sum())
+/// Returns for each port of an EHCI root hub the one of a companion that shares its connector, and the reverse. EHCI hands
+/// a device that is not fast enough to a companion beside it, which has a root hub of its own.
+fn companion_ports(hubs: &[Hub]) -> BTreeMap<String, String> {
+    let driven_by = |speed, controllers: &[&str]| -> Vec<&Hub> {
+        let is_driven = |hub: &&Hub| {
+            let product = read(&hub.directory, "product");
+            read(&hub.directory, "speed") == speed
+                && (product.is_empty() || controllers.iter().any(|name| product.contains(name)))
+                // Those of xHCI have peers.
+                && hub.ports().all(|port| port.peer.is_none())
+        };
+        hubs.iter().filter(is_driven).collect()
     };
-    fast.iter().map(ports_of_pairs).sum()
-}
-
-/// Returns the root hubs that are wanted, by what companions have in common, in the order of their controllers.
-fn root_hubs_by_place(hubs: &[Hub], is_wanted: impl Fn(&Hub) -> bool) -> BTreeMap<String, Vec<&Hub>> {
-    let mut found: BTreeMap<String, Vec<&Hub>> = BTreeMap::new();
-    for hub in hubs.iter().filter(|hub| is_root(&hub.name) && is_wanted(hub)) {
-        found.entry(place(hub)).or_default().push(hub);
+    let (fast, slow) = (driven_by("480", &["EHCI"]), driven_by("12", &["OHCI", "UHCI"]));
+    let mut sides = BTreeMap::new();
+    for hub in &fast {
+        let is_companion = |other: &&&Hub| {
+            device_tree_pairs(hub, other).unwrap_or_else(|| place(hub, &fast) == place(other, &slow))
+        };
+        // Several companions have the ports of one in turn (EHCI specification, `HCSPARAMS`).
+        let others = slow.iter().filter(is_companion).flat_map(|other| other.ports()).map(|port| port.name);
+        let others: Vec<String> = others.filter(|name| !sides.contains_key(name)).collect();
+        for (port, other) in hub.ports().zip(others) {
+            sides.insert(port.name.clone(), other.clone());
+            sides.insert(other, port.name);
+        }
     }
-    for beside in found.values_mut() {
-        // A shorter address is a smaller one.
-        beside.sort_by_key(|hub| {
-            let devpath = hub.devpath();
-            let controller = devpath.rsplit_once('/').map_or("", |(controller, _)| controller).to_owned();
-            (controller.len(), controller)
-        });
+    sides
+}
+
+/// Whether the device tree describes a root hub as the companion of a fast one, if it says so: the latter refers to it, or
+/// they are connected to the same PHYs.
+fn device_tree_pairs(fast: &Hub, slow: &Hub) -> Option<bool> {
+    if let Some(companions) = fast.property("companion").or_else(|| fast.property("companions")) {
+        let phandle = slow.property("phandle");
+        return Some(companions.chunks(4).any(|one| phandle.as_deref() == Some(one)));
     }
-    found
+    let (fast, slow) = (fast.property("phys")?, slow.property("phys")?);
+    Some(fast.starts_with(&slow) || slow.starts_with(&fast))
 }
 
-/// Whether a root hub has that speed in Mbit/s, and is one of these controllers as far as its name says.
-fn is_driven(hub: &Hub, speed: &str, controllers: &[&str]) -> bool {
-    let product = read(&hub.directory, "product");
-    read(&hub.directory, "speed") == speed
-        && (product.is_empty() || controllers.iter().any(|name| product.contains(name)))
-}
-
-/// What companions have in common: functions of a PCI device its slot (`for_each_companion` in
-/// `drivers/usb/core/hcd-pci.c`), others the device that they are part of.
-fn place(hub: &Hub) -> String {
-    let devpath = hub.devpath();
-    let controller = devpath.rsplit_once('/').map_or("", |(controller, _)| controller);
-    let parent = controller.rsplit_once('/').map_or("", |(parent, _)| parent);
-    match controller.rsplit_once('.') {
-        Some((slot, function)) if function.len() == 1 && slot.contains(':') => slot.to_owned(),
-        _ => parent.to_owned(),
-    }
-}
-
-fn is_root(name: &str) -> bool {
-    name.starts_with("usb")
-}
-
-fn parent(name: &str) -> Option<String> {
-    match name.rsplit_once('.') {
-        Some((above, _)) => Some(above.to_owned()),
-        None => name.split_once('-').map(|(bus, _)| format!("usb{bus}")),
+/// What companions have in common. Functions of a PCI device have its slot (`for_each_companion` in
+/// `drivers/usb/core/hcd-pci.c`). Others have the device that they are part of: if as many are there `of_a_kind`, the first
+/// belongs to the first.
+fn place<'h>(hub: &'h Hub, of_a_kind: &[&Hub]) -> (&'h str, &'h str, usize, Option<usize>) {
+    let (parent, address) = hub.controller();
+    match address.split_once('.') {
+        Some((slot, _)) if slot.matches(':').count() == 2 => (parent, slot, 0, None),
+        _ => {
+            let beside = of_a_kind.iter().filter(|other| other.controller().0 == parent);
+            let before = beside.clone().position(|other| other.name == hub.name);
+            (parent, "", beside.count(), before)
+        }
     }
 }
 

@@ -187,15 +187,16 @@ impl Budget {
         let cycles = max_stall_ms / shortest_cycle_ms + 1;
 
         let port = if copies == 1 { at } else { at.behind_hubs() };
-        let plug_bytes = plug.own_charge(port, abi).saturating_mul(copies as u64);
-        let unplug_bytes = unplug.own_charge(port, abi).saturating_mul(copies as u64);
+        let copies = copies as u64;
+        let plug_bytes = plug.own_charge(port, abi).saturating_mul(copies);
+        let unplug_bytes = unplug.own_charge(port, abi).saturating_mul(copies);
         let per_port = plug_bytes.saturating_add(unplug_bytes);
         let times = (topology.ports as u64).saturating_mul(cycles as u64);
         let ports_bytes = per_port.saturating_mul(times);
         let of_virtual = match others {
             Others::Filtered => 0,
             Others::Virtual | Others::Unfiltered => {
-                profile.virtual_charge(port, abi).saturating_mul(copies as u64).saturating_mul(times)
+                profile.virtual_charge(port, abi).saturating_mul(copies).saturating_mul(times)
             }
         };
         let others_bytes = of_virtual.saturating_add(others.bytes(abi) as u64);

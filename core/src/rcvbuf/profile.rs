@@ -170,12 +170,6 @@ pub struct PlugProfile<'a> {
 }
 
 impl PlugProfile<'_> {
-    /// Returns the profile of so many in one port at once, behind hubs.
-    #[must_use]
-    pub const fn times(self, copies: u32) -> Self {
-        Self { copies, ..self }
-    }
-
     /// Returns the bytes charged in one plug and unplug of one of them for events of virtual devices that drivers make.
     #[must_use]
     pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
