@@ -41,6 +41,9 @@ config BR2_PACKAGE_KMOD_TOOLS
 	bool "kmod utilities"
 	depends on BR2_PACKAGE_KMOD
 
+config BR2_INIT_SYSTEMD
+	bool "systemd"
+
 config BR2_ENABLE_DEBUG
 	bool "debug"
 
@@ -227,6 +230,12 @@ class Image(unittest.TestCase):
         self.assertEqual(installed(image="mdev", init="SYSTEMD", HOOK_MDEV="y"),
                          listed(SYSTEMD + "-rw-r--r-- /etc/default/sureplug-mdev\n-rwxr-xr-x /usr/lib/sureplug/mdev\n"
                                 "-rw-r--r-- /usr/lib/systemd/system/sureplug.service.d/mdev.conf"))
+
+    def test_mounts(self):
+        self.assertEqual(installed(image="mount", init="SYSTEMD", MOUNT="y", BR2_INIT_SYSTEMD="y"),
+                         listed(SYSTEMD + "-rwxr-xr-x /usr/lib/sureplug/mount\n"
+                                "-rw-r--r-- /usr/lib/systemd/system/sureplug-mount@.service"))
+        self.assertEqual(configuration(MOUNT="y").syms[f"{PREFIX}_MOUNT"].str_value, "n")
 
     def test_hooks_get_what_they_run_from_busybox(self):
         def fixups(**values):

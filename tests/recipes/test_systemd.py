@@ -4,6 +4,9 @@ import fcntl
 import json
 import os
 import re
+import socket
+import struct
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -53,12 +56,15 @@ class Analyzed(unittest.TestCase):
         text = UNIT.read_text().replace("/usr/bin/sureplug", "/bin/true")
         (folder / "sureplug.service").write_text(text)
         # It succeeds whatever it finds: what it prints counts.
-        self.assertEqual(self.verify(folder), "")
+        self.assertEqual(self.verify(folder / "sureplug.service"), "")
         (folder / "sureplug.service").write_text(text.replace("WatchdogSec=", "WatchdogSecs="))
-        self.assertIn("WatchdogSecs", self.verify(folder))
+        self.assertIn("WatchdogSecs", self.verify(folder / "sureplug.service"))
+        mount = folder / "sureplug-mount@x.service"
+        mount.write_text((DIST / "sureplug-mount@.service").read_text())
+        self.assertEqual(self.verify(mount), "")
 
-    def verify(self, folder):
-        output = run("systemd-analyze", "verify", "--man=no", folder / "sureplug.service").stdout
+    def verify(self, unit):
+        output = run("systemd-analyze", "verify", "--man=no", unit).stdout
         return "\n".join(line for line in output.splitlines() if "sureplug" in line)
 
     def exposure(self, *drop_ins):
@@ -246,6 +252,13 @@ def install(folder, path, text):
     (folder / path).chmod(0o755)
 
 
+def drop_in(name):
+    """The drop-in of that name that the layer's README has."""
+    readme = (ROOT / LAYER / "README.md").read_text()
+    begin = f"^```ini\n# /etc/systemd/system/sureplug.service.d/{name}.conf.*?\n"
+    return re.search(begin + r"(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[1]
+
+
 class Hook(Systemd):
     """A hook of the image's own, with the drop-in that the layer's README has for it."""
 
@@ -265,9 +278,7 @@ class Hook(Systemd):
         self.assertEqual(self.outcomes(), STOPPED | {"state=Read-only file system"})
 
     def test_drop_in_of_the_readme(self):
-        readme = (ROOT / LAYER / "README.md").read_text()
-        drop_in = re.search(r"^```ini\n# /etc/systemd/system/sureplug.service.d/hook.conf.*?\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-        self.configure(drop_in[1], "--subsystem mem")
+        self.configure(drop_in("hook"), "--subsystem mem")
         self.assertEqual(self.outcomes(), STOPPED | {"state=done"})
         self.assertEqual(self.board.sh("ls /var/lib/board/written"), "/var/lib/board/written")
 
@@ -302,6 +313,103 @@ class Mdev(PackagedHook):
         self.board.wait_for(lambda: "mdev:" in self.journal_of_this_start(), "what mdev says")
         self.assertRegex(self.journal_of_this_start(), r"mdev: .*(Read-only file system|Operation not permitted|Permission denied)")
         self.assertNotIn("hooked", self.board.sh("ls /dev"))
+
+
+def event(text):
+    """Has the kernel raise an event, as `uevent_net_rcv_skb` in `lib/kobject_uevent.c` takes it."""
+    # The tests that raise uevents take turns by this lock.
+    with open("/sys/class/mem/null/uevent") as turn, socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15) as kernel:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        text = text.encode()
+        kernel.sendto(struct.pack("=IHHII", 16 + len(text), 16, 1, 0, 0) + text, (0, 0))
+
+
+class Mounting(Systemd):
+    """What a hook mounts is visible outside of the mount namespace of its unit. A loop device stands in for a partition."""
+
+    def disk(self):
+        """A loop device with a file system that has a file `hello`."""
+        folder = Path(tempfile.mkdtemp(dir=scratch()))
+        (folder / "files").mkdir()
+        (folder / "files/hello").write_text("from the disk")
+        expect("truncate", "--size=8M", folder / "disk")
+        expect("mkfs.ext4", "-q", "-d", folder / "files", folder / "disk")
+        device = expect("losetup", "--find", "--show", folder / "disk").strip()
+        self.addCleanup(run, "losetup", "--detach", device)
+        return Path(device).name, Path(f"/sys/class/block/{Path(device).name}/dev").read_text().strip()
+
+    def hello(self, name):
+        """What the first process, and so the rest of the system, reads on the disk."""
+        return self.board.sh(f"cat /run/media/{name}/hello 2>/dev/null")
+
+    def assert_mounted(self, name):
+        self.board.wait_for(lambda: self.hello(name) == "from the disk",
+                            f"the mount; {self.journal()}{self.board.sh(f'systemctl status sureplug-mount@{name}')}")
+        self.assertRegex(self.board.sh(f"grep /run/media/{name} /proc/1/mounts"), r" rw,nosuid,nodev,")
+        # It is in the namespace of the unit as well, where it was not made.
+        self.assertNotEqual(*(self.board.sh(f"readlink /proc/{pid}/ns/mnt") for pid in (1, self.show("MainPID"))))
+
+    def assert_gone(self, name):
+        self.board.wait_for(lambda: self.board.sh(f"systemctl is-active sureplug-mount@{name}; ls /run/media") == "inactive",
+                            f"the end of the mount; {self.board.sh(f'systemctl status sureplug-mount@{name}; ls /run/media')}")
+
+
+class MountHook(Mounting):
+    packages = "sureplug", "sureplug-mount"
+
+    @classmethod
+    def prepare(cls, folder):
+        install(folder, "usr/lib/board/hook", "#!/bin/sh\nmkdir -p /run/sureplug/own && mount -t tmpfs tmpfs /run/sureplug/own\n")
+
+    def test_what_a_hook_mounts_itself_is_visible_to_the_unit_alone(self):
+        self.configure("[Service]\nCapabilityBoundingSet=CAP_SYS_ADMIN\nSystemCallFilter=@mount\n", "--subsystem mem --hook /usr/lib/board/hook")
+        self.start()
+        mounts = lambda pid: self.board.sh(f"grep -c ' /run/sureplug/own ' /proc/{pid}/mounts")
+        self.board.wait_for(lambda: mounts(self.show("MainPID")) != "0", f"the mount; {self.journal()}")
+        self.assertEqual(mounts(1), "0")
+
+    def test_a_disk_is_mounted_and_unmounted(self):
+        name, number = self.disk()
+        # The kernel's sysfs shows the loop device where no hook looks for disks.
+        path = f"/devices/platform/usb1/1-1/1-1:1.0/host0/block/{name}"
+        major, minor = number.split(":")
+        text = f"MAJOR={major}\nMINOR={minor}\nDEVNAME={name}\nDEVTYPE=disk\n"
+        self.board.sh(f"mknod /dev/{name} b {major} {minor}; mkdir -p /run/sys{path} /run/sys/class/block; "
+                      f"printf '{text}' >/run/sys{path}/uevent; echo {number} >/run/sys{path}/dev; "
+                      f"ln -s ../..{path} /run/sys/class/block/{name}")
+        self.configure(drop_in("mount"), "--sysfs /run/sys")
+        self.board.sh("systemctl restart sureplug")
+        self.assert_mounted(name)
+        remove = f"remove@{path}\0ACTION=remove\0DEVPATH={path}\0SUBSYSTEM=block\0" + text.replace("\n", "\0")
+        # As it is when a user takes a disk out while it is in use.
+        with subprocess.Popen(["nsenter", "-t", self.board.pid, "--mount", "--root", "sh", "-c", f"exec tail -f /run/media/{name}/hello"],
+                              stdout=subprocess.DEVNULL) as user:
+            self.board.sh(f"rm -r /run/sys{path} /run/sys/class/block/{name}")
+            event(remove)
+            self.assert_gone(name)
+            user.kill()
+
+
+class MountCommand(Mounting):
+    packages = "sureplug", "sureplug-mdev", "sureplug-mount"
+
+    @classmethod
+    def prepare(cls, folder):
+        readme = (ROOT / LAYER / "README.md").read_text()
+        line = re.search(r"^sd\S+ (.* \*/usr/lib/sureplug/mount)$", readme, re.MULTILINE)[1].replace("root:disk", "root:root")
+        (folder / "etc/mdev.conf").write_text(f"loop[0-9]+ {line}\n.* root:root 0600 !\n")
+
+    def test_a_line_of_mdev_conf_mounts_a_disk(self):
+        name, _ = self.disk()
+        self.start()
+        self.assert_mounted(name)
+        # A `remove` of a device that stays: the settle scan adds it again.
+        started = self.board.sh(f"systemctl show --value --property=InvocationID sureplug-mount@{name}")
+        path = f"/devices/virtual/block/{name}"
+        event(f"remove@{path}\0ACTION=remove\0DEVPATH={path}\0SUBSYSTEM=block\0DEVNAME={name}\0")
+        self.board.wait_for(lambda: started != self.board.sh(f"systemctl show --value --property=InvocationID sureplug-mount@{name}"),
+                            "the end of the mount")
+        self.assert_mounted(name)
 
 
 class Modprobe(PackagedHook):

@@ -59,6 +59,8 @@ SYSTEMD = COMMON + """
 sureplug          -rw-r--r-- root root /usr/lib/systemd/system/sureplug.service
 sureplug          -rw-r--r-- root root /usr/lib/tmpfiles.d/sureplug.conf
 sureplug-mdev     -rw-r--r-- root root /usr/lib/systemd/system/sureplug.service.d/mdev.conf
+sureplug-mount    -rw-r--r-- root root /usr/lib/systemd/system/sureplug-mount@.service
+sureplug-mount    -rwxr-xr-x root root /usr/lib/sureplug/mount
 sureplug-modprobe -rw-r--r-- root root /usr/lib/systemd/system/sureplug.service.d/modprobe.conf
 """
 SYSVINIT = COMMON + """

@@ -145,6 +145,16 @@ define SUREPLUG_BUSYBOX_CONFIG_FIXUPS
 endef
 endif
 
+ifeq ($(BR2_PACKAGE_SUREPLUG_MOUNT),y)
+define SUREPLUG_INSTALL_MOUNT
+	$(INSTALL) -D -m 0755 $(@D)/board/hooks/mount \
+		$(TARGET_DIR)/usr/lib/sureplug/mount
+	$(INSTALL) -D -m 0644 $(SUREPLUG_DIST)/sureplug-mount@.service \
+		$(TARGET_DIR)/usr/lib/systemd/system/sureplug-mount@.service
+endef
+SUREPLUG_POST_INSTALL_TARGET_HOOKS += SUREPLUG_INSTALL_MOUNT
+endif
+
 ifeq ($(BR2_PACKAGE_SUREPLUG_SYSCTL),y)
 define SUREPLUG_INSTALL_SYSCTL
 	$(INSTALL) -D -m 0644 $(SUREPLUG_DIST)/sureplug.sysctl \
