@@ -1,93 +1,65 @@
-//! I6: once it has started, the daemon allocates nothing, through whatever storm, overrun and resync. Its
-//! allocator is counted in this process, and its calls of `brk` and `mmap` in another.
+//! I6: once it has started, the daemon allocates nothing, through whatever storm, overrun and resync. It is the program
+//! itself, with all of its services: calls of the allocator are counted in it, and strace sees `brk` and `mmap`.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write, pipe, stderr};
-use std::os::fd::OwnedFd;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, pipe};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::{Pid, dup2_stdout};
-use sureplug_board::daemon::Daemon;
-use sureplug_board::report::{Style, Totals};
-use sureplug_board::service::broker::Broker;
-use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook, Wants};
-use sureplug_board::service::led::StatusLed;
-use sureplug_board::service::log::{Console, LogKind, SystemLog};
-use sureplug_board::service::metrics::Metrics;
-use sureplug_board::socket::UeventSocket;
-use sureplug_core::selection::Selection;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
 use sureplug_tests::application::{Application, Told};
+use sureplug_tests::daemon::{Daemon, json, number};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
-use sureplug_tests::kernel::{Injector, Listener, own_sysfs};
+use sureplug_tests::kernel::{Injector, own_sysfs};
 
-thread_local! {
-    /// Whether this thread is the test's and not the daemon's.
-    static IS_OURS: Cell<bool> = const { Cell::new(false) };
-}
+/// The program with its allocations counted.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_counted");
 
-static COUNTING: AtomicBool = AtomicBool::new(false);
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+/// What the program is run with: whatever it can do that outlives its start.
+const OPTIONS: &str = "run --json --verbose --ports 1 --port-device mouse --subsystem all --hook /bin/true \
+    --hook-timeout-ms 5000 --led status --log syslog --metrics-interval-s 1 --socket-group 0 --lock-memory \
+    --intake-priority 1 --oom-score-adj 500";
 
-/// Counts what the daemon's threads allocate or give back.
-struct Counting;
-
-fn count() {
-    if COUNTING.load(Ordering::Relaxed) && !IS_OURS.get() {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-// SAFETY: all is the system's allocator's; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promises are handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count();
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// A program under strace. Both end with the test, whatever happens.
-struct Traced(Child);
-
-impl Drop for Traced {
-    fn drop(&mut self) {
-        // strace leaves alone what it traced.
-        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", self.0.id()));
-        for child in children.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()) {
-            let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
+/// Puts a directory in the place of another in this mount namespace, with all that the other has, and room for more.
+fn make_writable(path: &Path) {
+    let nothing = None::<&str>;
+    // Nowhere in a directory that is removed with its content when a test ends.
+    let held = File::open(path).expect("a directory");
+    mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), nothing).expect("an empty one");
+    let other = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
+    for entry in fs::read_dir(&other).expect("a directory").flatten() {
+        let (from, to) = (other.join(entry.file_name()), path.join(entry.file_name()));
+        if let Ok(target) = fs::read_link(&from) {
+            symlink(target, to).expect("a link");
+            continue;
         }
-        let _ = self.0.wait();
+        if from.is_dir() { fs::create_dir(&to) } else { File::create(&to).map(drop) }.expect("its place");
+        mount(Some(&from), &to, nothing, MsFlags::MS_BIND | MsFlags::MS_REC, nothing).expect("what it has");
     }
 }
 
-/// Real devices come and go, and many more events at a rate that two of them overrun the buffer.
-fn storm() {
+/// An LED of files in place of the kernel's.
+fn make_led() {
+    let led = Path::new("/sys/class/leds/status");
+    fs::create_dir_all(led).expect("a directory");
+    for (file, text) in [("brightness", "0"), ("max_brightness", "255"), ("trigger", "none")] {
+        fs::write(led.join(file), text).expect("a file");
+    }
+}
+
+/// Real devices come and go, with many more events than the buffer holds.
+fn storm(rounds: usize) {
     let injector = Injector::new();
-    for round in 0..50 {
+    for round in 0..rounds {
         let names: Vec<String> = (0..20).map(|number| format!("memory{number}")).collect();
         let taps: Vec<_> = names.iter().map(|name| NetDevice::tap(name).expect("a tap")).collect();
         for tap in taps {
@@ -105,9 +77,9 @@ fn storm() {
     }
 }
 
-/// Applications come and go meanwhile: some read all, some nothing, some ask how it is, and some for what is wrong.
+/// Applications come and go meanwhile: some read all, one is slow, some ask how it is, and some for what is wrong.
 fn come_and_go(path: &Path, until: &AtomicBool) -> u64 {
-    let deaf = Application::connect(path, "SNAPSHOT=yes").expect("somebody listens");
+    let mut slow = Application::connect(path, "SUBSYSTEM=net").expect("somebody listens");
     let mut answers = 0;
     while !until.load(Ordering::Relaxed) {
         for request in ["SUBSYSTEM=net", "STATUS", "LIST\nSUBSYSTEM=mem", "NONSENSE", "SNAPSHOT=no"] {
@@ -116,186 +88,131 @@ fn come_and_go(path: &Path, until: &AtomicBool) -> u64 {
             while application.receive().is_some_and(|told| !is_last(&told)) {}
             answers += 1;
         }
+        let _ = slow.receive();
         thread::sleep(Duration::from_millis(5));
     }
-    drop(deaf);
     answers
 }
 
-/// What the stream has shown so far.
-#[derive(Default)]
-struct Seen {
-    scanned: AtomicBool,
-    overruns: AtomicU64,
-    unreported: AtomicBool,
-}
-
-impl Seen {
-    fn read(&self, output: File) {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            let is = |kind: &str| line.starts_with(&format!("{{\"kind\":\"{kind}\","));
-            self.scanned.fetch_or(is("scanned"), Ordering::Relaxed);
-            self.overruns.fetch_add(is("overrun").into(), Ordering::Relaxed);
-            self.unreported.fetch_or(is("unreported"), Ordering::Relaxed);
+/// Takes datagrams until that is so, and returns how many.
+fn take(socket: &UnixDatagram, until: impl Fn(&[u8]) -> bool) -> u64 {
+    let mut datagram = [0; 4_096];
+    for number in 1.. {
+        let length = socket.recv(&mut datagram).expect("a datagram");
+        if until(&datagram[..length]) {
+            return number;
         }
     }
+    unreachable!("there are always more")
 }
 
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..2_000 {
-        if holds() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("waited in vain until {what}");
+fn bind(path: &Path) -> UnixDatagram {
+    let socket = UnixDatagram::bind(path).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    socket
 }
 
-/// An LED of files in place of the kernel's.
-fn led(sysfs: &Path) -> StatusLed {
-    let led = sysfs.join("class/leds/status");
-    fs::create_dir_all(&led).expect("a directory");
-    fs::write(led.join("brightness"), "0").expect("a file");
-    StatusLed::of_sysfs(sysfs, "status").expect("an LED")
+/// The lines of a trace with calls that map memory, behind a process id each.
+fn mappings(trace: &str) -> impl Iterator<Item = &str> {
+    trace.lines().filter(|line| ["brk(", "mmap(", "mremap("].iter().any(|call| line.contains(call)))
 }
 
-fn nothing_is_allocated_through_storm_overrun_and_resync() {
-    // In all threads: else one of ours would take the hook's ends.
-    SigSet::from_iter([Signal::SIGCHLD]).thread_block().expect("a signal that can be blocked");
-    let signals = Daemon::take_signals().expect("a signalfd");
-    let listener = Listener::with_rcvbuf(1_024, 1);
-    let socket = UeventSocket::adopt(listener.into_fd()).expect("a uevent socket");
-    let (reader, writer) = pipe().expect("a pipe");
-    dup2_stdout(&writer).expect("the daemon's output");
-    drop(writer);
-
-    let seen = Arc::new(Seen::default());
-    let reading = {
-        let seen = Arc::clone(&seen);
-        thread::spawn(move || {
-            IS_OURS.set(true);
-            seen.read(File::from(OwnedFd::from(reader)));
-        })
-    };
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("events");
-    let broker = Broker::open(&path, None).expect("a broker");
-    let hook = Hook::open(Path::new("/bin/true"), DEFAULT_TIMEOUT_MS, Wants::EVERYTHING).expect("a program");
-    let feeding = thread::spawn(move || {
-        IS_OURS.set(true);
-        wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));
-        let is_over = AtomicBool::new(false);
-        let (ready, is_ready) = mpsc::channel();
-        let answers = thread::scope(|scope| {
-            let clients = scope.spawn(|| {
-                IS_OURS.set(true);
-                // To start a thread takes memory of ours.
-                ready.send(()).expect("somebody waits");
-                come_and_go(&path, &is_over)
-            });
-            is_ready.recv().expect("it started");
-            COUNTING.store(true, Ordering::Relaxed);
-            storm();
-            wait_until("it has resynced", || seen.overruns.load(Ordering::Relaxed) > 0);
-            // The scan behind the burst as well.
-            thread::sleep(Duration::from_millis(2_500));
-            COUNTING.store(false, Ordering::Relaxed);
-            is_over.store(true, Ordering::Relaxed);
-            clients.join().expect("they were served")
-        });
-        kill(Pid::this(), Signal::SIGTERM).expect("it ends");
-        (seen.overruns.load(Ordering::Relaxed), answers)
-    });
-    // As the program itself does it, in its first thread.
-    let console = Console::start(Style::Json).expect("a thread");
-    let mut daemon = Daemon::new(signals, socket, Path::new("/sys"), Selection::ALL);
-    daemon.attach(Some(console));
-    daemon.attach(Some(SystemLog::open(LogKind::Syslog).expect("a socket")));
-    daemon.attach(Some(hook));
-    daemon.attach(Some(broker));
-    let begun = std::time::SystemTime::now();
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("sureplug.prom");
-    let metrics = Metrics::start(&file, Duration::from_secs(1), 0, daemon.totals()).expect("a thread");
-    daemon.attach(Some(metrics));
-    daemon.attach(Some(led(directory.path())));
-    let totals = daemon.build().expect("an engine").run().expect("an end by the signal");
-    let (overruns, answers) = feeding.join().expect("it was fed");
-    dup2_stdout(stderr()).expect("an output");
-    reading.join().expect("it was read");
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed);
-    let written = fs::metadata(&file).expect("the metrics").modified().expect("a time");
-    assert!(begun + Duration::from_secs(1) < written, "the metrics were not written again");
-    let Totals { received, lost, resyncs, .. } = totals;
-    println!(
-        "{received} events, {lost} lost, {overruns} overruns, {resyncs} resyncs, {answers} clients: {allocations} \
-         allocations"
-    );
-    assert!(answers > 50, "few clients came");
-    assert!(received > 100 && lost > 100 && resyncs > 0, "nothing to speak of happened");
-    assert_eq!(allocations, 0);
-}
-
-fn nothing_is_mapped_through_storm_overrun_and_resync() {
-    let trace = tempfile::NamedTempFile::new().expect("a file");
-    let mut command = Command::new("strace");
-    command
-        .args(["-f", "-e", "trace=brk,mmap,mremap,write,exit_group,execve", "-s", "5000", "-o"])
-        .arg(trace.path());
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("events");
-    command.args([
-        env!("CARGO_BIN_EXE_small_buffer"),
-        "1024",
-        "--hook",
-        "/bin/true",
-        "--log",
-        "syslog",
-        "--socket",
-    ]);
-    command.arg(&path).arg("--metrics").arg(directory.path().join("sureplug.prom"));
-    command.stdout(Stdio::piped());
-    let mut child = command.spawn().expect("strace, of the package of that name");
-    let output = File::from(OwnedFd::from(child.stdout.take().expect("it was piped")));
-    let child = Traced(child);
-    let seen = Seen::default();
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let child = child;
-        scope.spawn(|| seen.read(output));
-        wait_until("it has started", || seen.scanned.load(Ordering::Relaxed));
-        let clients = scope.spawn(|| come_and_go(&path, &is_over));
-        storm();
-        wait_until("it has resynced", || seen.overruns.load(Ordering::Relaxed) > 0);
-        is_over.store(true, Ordering::Relaxed);
-        assert!(clients.join().expect("they were served") > 10);
-        drop(child);
-    });
-    let trace = fs::read_to_string(trace.path()).expect("what strace saw");
-    let is_call = |line: &&str| ["brk(", "mmap(", "mremap("].iter().any(|call| line.contains(call));
-    let start = trace.find("\\\"scanned\\\"").expect("the first scan");
-    let (before, behind) = trace.split_at(start);
-    let count = |text: &str| text.lines().filter(is_call).count();
-    // What a hook's program does is its own.
+/// What a hook's program does is its own.
+fn assert_nothing_mapped(trace: &str) {
+    let (before, behind) = trace.split_once("READY=1").expect("the report of the start");
+    // At the end memory is given back.
+    let (behind, _) = behind.split_once("STOPPING=1").expect("the report of the end");
     let pid = |line: &str| line.split_whitespace().next().map(str::to_owned);
     let hooks: HashSet<_> =
         trace.lines().skip(1).filter(|line| line.contains("execve(")).filter_map(pid).collect();
     assert!(hooks.len() > 10, "no program was run");
     let is_daemons = |line: &&str| pid(line).is_some_and(|pid| !hooks.contains(&pid));
-    let calls: Vec<_> = behind.lines().filter(is_call).filter(is_daemons).collect();
-    let overruns = seen.overruns.load(Ordering::Relaxed);
-    println!("{} calls at the start, {} behind it, {overruns} overruns", count(before), calls.len());
-    assert!(count(before) > 10, "strace saw nothing");
+    let calls: Vec<_> = mappings(behind).filter(is_daemons).collect();
+    println!("{} calls of brk and mmap at the start, {} behind it", mappings(before).count(), calls.len());
+    assert!(mappings(before).count() > 10, "strace saw nothing");
     assert!(calls.is_empty(), "{calls:#?}");
 }
 
 fn main() {
-    IS_OURS.set(true);
     let Some(_turn) = own_sysfs("the daemon's memory in a storm") else { return };
-    nothing_is_mapped_through_storm_overrun_and_resync();
-    println!("nothing_is_mapped_through_storm_overrun_and_resync ... ok");
-    let _ = std::io::stdout().flush();
-    IS_OURS.set(false);
-    nothing_is_allocated_through_storm_overrun_and_resync();
-    eprintln!("nothing_is_allocated_through_storm_overrun_and_resync ... ok");
+    let directory = tempfile::tempdir().expect("a directory");
+    let within = |name: &str| directory.path().join(name);
+    make_writable("/sys/class".as_ref());
+    make_writable("/dev".as_ref());
+    make_led();
+    fs::write(within("number"), [0; 8]).expect("a file");
+    let allocations =
+        || u64::from_ne_bytes(fs::read(within("number")).expect("a file")[..8].try_into().expect("8"));
+    let control = Command::new(PROGRAM).arg(within("number")).arg("control").status().expect("a program");
+    assert_eq!(control.code(), Some(1), "what the C library allocates is not counted");
+
+    let (log, supervisor) = (bind("/dev/log".as_ref()), bind(&within("notify")));
+    let (ready, writer) = pipe().expect("a pipe");
+    fcntl(&writer, FcntlArg::F_SETFD(FdFlag::empty())).expect("it is inherited");
+    let mut command = Command::new("strace");
+    command
+        .args(["-D", "-f", "-qq", "-e", "trace=brk,mmap,mremap,write,sendto,sendmsg,execve", "-o"])
+        .arg(within("trace"));
+    command.arg(PROGRAM).arg(within("number")).args(OPTIONS.split_whitespace());
+    command.arg("--ready-fd").arg(writer.as_raw_fd().to_string());
+    command.arg("--socket").arg(within("events")).arg("--metrics").arg(within("sureplug.prom"));
+    command.env("NOTIFY_SOCKET", within("notify")).env("WATCHDOG_USEC", "200000");
+    let daemon = Daemon::start(command);
+    drop(writer);
+    take(&supervisor, |report| report == b"READY=1");
+    let (at_start, begun) = (allocations(), SystemTime::now());
+    let mut line = String::new();
+    // Not to its end: strace has the descriptor as well.
+    BufReader::new(ready).read_line(&mut line).expect("a line");
+    daemon.wait_until_scanned();
+
+    let (is_over, beats, logged) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let (answers, behind) = thread::scope(|scope| {
+        let clients = scope.spawn(|| come_and_go(&within("events"), &is_over));
+        scope
+            .spawn(|| beats.store(take(&supervisor, |_| is_over.load(Ordering::Relaxed)), Ordering::Relaxed));
+        scope.spawn(|| logged.store(take(&log, |_| is_over.load(Ordering::Relaxed)), Ordering::Relaxed));
+        storm(5);
+        daemon.stop();
+        storm(5);
+        daemon.signal(Signal::SIGCONT);
+        daemon.wait_for_line(|line| json(line)["kind"] == "overrun");
+        daemon.signal(Signal::SIGUSR1);
+        storm(5);
+        // The scan behind the burst as well.
+        thread::sleep(Duration::from_millis(3_500));
+        let behind = allocations();
+        is_over.store(true, Ordering::Relaxed);
+        let answers = clients.join().expect("they were served");
+        // The last datagrams: that of the end, and a loss that it does not report.
+        let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"over", "/dev/log"));
+        let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"over", within("notify")));
+        (answers, behind)
+    });
+    let written =
+        fs::metadata(within("sureplug.prom")).and_then(|file| file.modified()).expect("the metrics");
+    let output = daemon.finish();
+    output.assert_fine();
+    let totals = output.totals();
+    let [lost, resyncs, runs, missed] =
+        ["lost", "repairs", "hook_runs", "clients_missed_events"].map(|key| number(&totals, key));
+    let (beats, logged) = (beats.into_inner(), logged.into_inner());
+    println!(
+        "{at_start} calls of the allocator at the start, {} behind it: {lost} lost, {resyncs} resyncs, {answers} clients, \
+         {missed} missed, {runs} runs of the hook, {beats} reports, {logged} lines",
+        behind - at_start
+    );
+    assert_eq!(line, "\n");
+    assert!(at_start > 100, "the start was not counted");
+    assert!(lost > 100 && resyncs > 0 && missed > 0, "nothing to speak of happened: {totals}");
+    assert!(answers > 20 && runs > 10 && beats > 10 && logged > 2, "not everything was served");
+    assert!(begun + Duration::from_secs(1) < written, "the metrics were not written again");
+    assert_ne!(
+        fs::read("/sys/class/leds/status/brightness").expect("the LED"),
+        b"0",
+        "the LED was not switched"
+    );
+    assert_eq!(behind - at_start, 0, "calls of the allocator");
+    assert_nothing_mapped(&fs::read_to_string(within("trace")).expect("what strace saw"));
+    println!("i6_nothing_is_allocated_or_mapped_after_the_start ... ok");
 }

@@ -1,19 +1,16 @@
 //! The daemon with a receive buffer that no board of ours would start with:
-//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR] [--led NAME] [--socket PATH] [--hook PATH] [--log syslog]
-//! [--metrics PATH]`. It asks for BYTES with `SO_RCVBUF` and writes JSON. With `--hide`, no event of a virtual net device whose name begins with that letter reaches the socket, and no
-//! counter says so.
+//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR] [--led NAME] [--socket PATH]`. It asks for BYTES with `SO_RCVBUF` and
+//! writes JSON. With `--hide`, no event of a virtual net device whose name begins with that letter reaches the socket, and
+//! no counter says so.
 
 use std::path::PathBuf;
-use std::time::Duration;
 use std::{env, io};
 
 use sureplug_board::daemon::Daemon;
 use sureplug_board::report::Style;
 use sureplug_board::service::broker::Broker;
-use sureplug_board::service::hook::{DEFAULT_TIMEOUT_MS, Hook, Wants};
 use sureplug_board::service::led::StatusLed;
-use sureplug_board::service::log::{Console, LogKind, SystemLog};
-use sureplug_board::service::metrics::Metrics;
+use sureplug_board::service::log::Console;
 use sureplug_board::socket::UeventSocket;
 use sureplug_core::selection::Selection;
 use sureplug_tests::kernel::Listener;
@@ -23,16 +20,13 @@ fn main() -> io::Result<()> {
     let bytes = arguments.next().and_then(|bytes| bytes.parse().ok()).expect("BYTES");
     let listener = Listener::unbound();
     let mut sysfs = PathBuf::from("/sys");
-    let (mut led, mut broker, mut hook, mut log, mut metrics) = (None, None, None, None, None);
+    let (mut led, mut broker) = (None, None);
     while let (Some(option), Some(value)) = (arguments.next(), arguments.next()) {
         match option.as_str() {
             "--hide" => listener.hide_net_devices(value.as_bytes()[0]),
             "--sysfs" => sysfs = PathBuf::from(value),
             "--led" => led = Some(value),
             "--socket" => broker = Some(Broker::open(value.as_ref(), None).expect("a broker")),
-            "--hook" => hook = Some(Hook::open(value.as_ref(), DEFAULT_TIMEOUT_MS, Wants::EVERYTHING)?),
-            "--log" => log = Some(LogKind::Syslog).filter(|_| value == "syslog"),
-            "--metrics" => metrics = Some(PathBuf::from(value)),
             other => panic!("{other}"),
         }
     }
@@ -43,11 +37,7 @@ fn main() -> io::Result<()> {
     let mut daemon = Daemon::new(signals, socket, &sysfs, Selection::ALL);
     // In the order of the program itself.
     daemon.attach(Some(Console::start(Style::Json)?));
-    daemon.attach(log.map(SystemLog::open).transpose()?);
-    daemon.attach(hook);
     daemon.attach(broker);
-    let totals = daemon.totals();
-    daemon.attach(metrics.map(|path| Metrics::start(&path, Duration::from_secs(1), 0, totals)).transpose()?);
     daemon.attach(led.map(|name| StatusLed::of_sysfs(&sysfs, &name)).transpose()?);
     daemon.build()?.run()?;
     Ok(())

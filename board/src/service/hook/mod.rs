@@ -56,9 +56,6 @@ pub struct Wants {
 }
 
 impl Wants {
-    /// All of them.
-    pub const EVERYTHING: Self = Self { selection: Selection::ALL, property: None };
-
     fn admit(&self, uevent: &Uevent<'_>) -> bool {
         self.property.as_deref().is_none_or(|key| uevent.property(key).is_some())
     }
