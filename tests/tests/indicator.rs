@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind as IoErrorKind;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use sureplug_board::service::led::indicator::{Condition, Indicator};
 use sureplug_board::service::led::{LedError, SysfsLed};
 use sureplug_core::time;
 use sureplug_tests::daemon::{Daemon, json, run, sureplug};
-use sureplug_tests::kernel::{mark, own_sysfs, raise};
+use sureplug_tests::kernel::{Injector, mark, own_sysfs, raise};
 use tempfile::TempDir;
 
 const fn ms(ms: u64) -> Duration {
@@ -149,7 +150,7 @@ fn an_led_of_sysfs_gives_up_its_trigger_and_gets_its_full_brightness() {
 /// A sysfs with an LED, and a daemon that overruns at the first storm.
 fn blinking(sysfs: &TempDir, name: &str) -> Daemon {
     fs::create_dir_all(sysfs.path().join("class/net")).expect("a class");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_small_buffer"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_small_buffer"));
     command.args(["1024", "--led", name, "--sysfs"]).arg(sysfs.path());
     let daemon = Daemon::start(command);
     daemon.wait_until_scanned();
@@ -224,6 +225,31 @@ fn an_led_that_fails_is_reported_once_and_ends_nothing() {
     let output = daemon.finish();
     output.assert_fine();
     assert_eq!(output.objects("led_failed").len(), 1, "{:?}", output.objects("led_failed"));
+}
+
+#[test]
+fn an_led_without_a_descriptor_states_the_limit() {
+    let Some(_turn) = own_sysfs("an LED without a descriptor") else { return };
+    let sysfs = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(sysfs.path().join("class/net")).expect("a class");
+    led(sysfs.path(), "lost");
+    for style in ["", "--json"] {
+        let mut command = sureplug(&format!("run --ports 1 {style} --led lost"));
+        command.arg("--sysfs").arg(sysfs.path()).arg("--socket").arg(sysfs.path().join("events"));
+        let daemon = Daemon::start(command);
+        daemon.wait_until_scanned();
+        // The open file cannot be written any more, so that it is opened again.
+        let limits = ["--fsize=0", "--nofile=3:4096", "--pid", &daemon.pid().to_string()];
+        assert!(Command::new("prlimit").args(limits).status().expect("prlimit, of util-linux").success());
+        // An event that is damaged: the LED blinks.
+        Injector::new().send(b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0=broken\0");
+        let line =
+            daemon.wait_for_line(|line| line.contains("the status LED") || line.contains("led_failed"));
+        assert!(
+            line.contains("Too many open files; RLIMIT_NOFILE allows this process 3 descriptors: raise it"),
+            "{line}"
+        );
+    }
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn led(options: &Options) -> Result<Option<StatusLed>, String> {
     if let Some((chip, line)) = &options.led_gpio {
         return StatusLed::of_gpio(chip, *line).map(Some).map_err(|error| {
             let chip = chip.display();
-            format!("--led-gpio {chip}:{line}: {error}; gpioinfo(1) shows the free lines")
+            format!("--led-gpio {chip}:{line}: {}; gpioinfo(1) shows the free lines", Cause(&error))
         });
     }
     let Some(name) = &options.led else { return Ok(None) };

@@ -71,6 +71,10 @@ impl StatusLed {
     /// What the system says, in a sentence.
     #[cfg(feature = "gpio")]
     pub fn of_gpio(chip: &Path, line: u32) -> io::Result<Self> {
+        // The library's errors have no errno, these have one; it opens as many descriptors, for the chip and the line.
+        use crate::file::{self, Usable};
+        let open = || file::open(chip, std::fs::OpenOptions::new().read(true), 0, Usable::Stream);
+        drop([open()?, open()?]);
         let pin = gpiocdev_embedded_hal::OutputPin::new(chip, line, PinState::Low);
         pin.map(Pin::Gpio).map(Self::new).map_err(|error| io::Error::other(error.to_string()))
     }
