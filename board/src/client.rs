@@ -1,4 +1,4 @@
-//! An application's end: reads what a running daemon's broker tells.
+//! The application's end of the broker's socket: reads the stream of a running daemon.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -29,13 +29,13 @@ use sureplug_core::selection::Selection;
 
 use crate::sys::retry;
 
-/// Where the daemon's socket is if nobody says otherwise.
+/// The default path of the daemon's socket.
 pub const DEFAULT_PATH: &str = "/run/sureplug/events";
 
-/// For how many seconds a daemon may leave a connection or a request unanswered.
+/// The number of seconds for which a daemon may leave a connection or a request unanswered.
 pub(crate) const ANSWERS_WITHIN_S: u16 = 10;
 
-/// Returns the error of a daemon that does not answer, as one does that is not stopped.
+/// Returns the error for a daemon that does not answer, such as a stopped one.
 pub(crate) fn unanswered() -> io::Error {
     let reason = format!(
         "the daemon has not answered for {ANSWERS_WITHIN_S} s: it is stopped, or waits for a device (see its state in ps)"
@@ -43,13 +43,13 @@ pub(crate) fn unanswered() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, reason)
 }
 
-/// Bytes of a status at most: a packet for the daemon, and one for each client and port.
+/// The most bytes of a status: a packet for the daemon, and one for each client and port.
 const MAX_STATUS_BYTES: usize = 1024 * 1024;
 
-/// Bytes of a list at most: twice the devices of the largest table.
+/// The most bytes of a list: twice the devices of the largest table.
 const MAX_LIST_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes that a packet counts as at least, so that both limit the packets too.
+/// The fewest bytes that a packet counts as, so that these limits bound the number of packets too.
 const MIN_COUNTED_BYTES: usize = 512;
 
 /// A connection to the broker.
@@ -57,41 +57,43 @@ const MIN_COUNTED_BYTES: usize = 512;
 pub struct Client {
     socket: OwnedFd,
     buffer: Box<[u8; MAX_PACKET_BYTES]>,
-    /// Bytes that may still come, if the request has an answer that ends.
+    /// The bytes that may still arrive, if the answer to the request is finite.
     left: Option<usize>,
 }
 
 impl Client {
-    /// Asks for the events of these subsystems, or of all if none is named, and with `snapshot` for what is present
-    /// before.
+    /// Requests the events of these subsystems, or of all if none is given, after the present
+    /// devices if `snapshot` is set.
     ///
     /// # Errors
     ///
-    /// What `connect(2)` or `send(2)` says: nobody listens there, or it is not for this user. `TimedOut` if the daemon
-    /// has not accepted a connection for ten seconds.
+    /// Returns the error of `connect(2)` or `send(2)`: no daemon listens there, or this user may
+    /// not connect. Returns `TimedOut` if the daemon has not accepted the connection for ten
+    /// seconds.
     pub fn stream(path: &Path, subsystems: &[&str], snapshot: bool) -> io::Result<Self> {
         Self::connect(path, if snapshot { "SNAPSHOT=yes" } else { "SNAPSHOT=no" }, subsystems)
     }
 
-    /// Asks for what is present of these subsystems, or of all if none is named; then the broker hangs up.
+    /// Requests the present devices of these subsystems, or of all if none is given. The broker
+    /// then closes the connection.
     ///
     /// # Errors
     ///
-    /// As [`stream`](Self::stream).
+    /// Returns the errors of [`stream`](Self::stream).
     pub fn list(path: &Path, subsystems: &[&str]) -> io::Result<Self> {
         Self::connect(path, "LIST", subsystems)
     }
 
-    /// Asks how the daemon is; then the broker hangs up.
+    /// Requests the daemon's figures. The broker then closes the connection.
     ///
     /// # Errors
     ///
-    /// As [`stream`](Self::stream).
+    /// Returns the errors of [`stream`](Self::stream).
     pub fn status(path: &Path) -> io::Result<Self> {
         Self::connect(path, "STATUS", &[])
     }
 
-    /// The same for a selection, as the commands have it.
+    /// Sends a request for a selection.
     pub(crate) fn select(path: &Path, what: &str, selection: &Selection) -> io::Result<Self> {
         let names: Vec<_> = selection.names().map(String::from_utf8_lossy).collect();
         let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
@@ -105,14 +107,15 @@ impl Client {
             request.push_str(name);
         }
         let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
-        // A daemon that accepts no connections has a backlog that fills; connect(2) then waits for room.
+        // The backlog of a daemon that accepts no connection fills up; connect(2) then waits for
+        // room.
         setsockopt(&socket, SendTimeout, &TimeVal::seconds(ANSWERS_WITHIN_S.into()))?;
         match connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {
             Err(Errno::EAGAIN) => return Err(unanswered()),
             connected => connected?,
         }
         match send(socket.as_raw_fd(), request.as_bytes(), MsgFlags::MSG_NOSIGNAL) {
-            // It has hung up already, and has said why.
+            // The daemon has already closed the connection; its reason can still be received.
             Ok(_) | Err(Errno::EPIPE) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -124,20 +127,22 @@ impl Client {
         Ok(Self { socket, buffer: Box::new([0; MAX_PACKET_BYTES]), left })
     }
 
-    /// Waits for the next packet; `None` when the broker has hung up.
+    /// Waits for the next packet; `None` when the broker has closed the connection.
     ///
     /// # Errors
     ///
-    /// What `recv(2)` says, and `InvalidData` for a packet that no broker sends or a list or status that does not end.
+    /// Returns the error of `recv(2)`, and `InvalidData` for a packet that no broker sends, or for
+    /// a list or status that does not end.
     pub fn receive(&mut self) -> io::Result<Option<BrokerPacket<'_>>> {
         self.read(MsgFlags::empty())
     }
 
-    /// Takes the next packet, if one is there; `None` when the broker has hung up.
+    /// Returns the next packet if there is one; `None` when the broker has closed the connection.
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive), and `WouldBlock` if there is none: [poll](AsFd::as_fd) for the next.
+    /// Returns the errors of [`receive`](Self::receive), and `WouldBlock` if there is no packet:
+    /// [poll](AsFd::as_fd) for the next.
     pub fn try_receive(&mut self) -> io::Result<Option<BrokerPacket<'_>>> {
         self.read(MsgFlags::MSG_DONTWAIT)
     }
@@ -145,7 +150,8 @@ impl Client {
     fn read(&mut self, flags: MsgFlags) -> io::Result<Option<BrokerPacket<'_>>> {
         let mut receive = || retry(|| recv(self.socket.as_raw_fd(), &mut self.buffer[..], flags));
         let length = match receive() {
-            // It did not take all that was sent to it. What it has said comes all the same.
+            // The daemon did not read everything that was sent to it. Its packets can still be
+            // received.
             Err(Errno::ECONNRESET) => receive(),
             result => result,
         }?;

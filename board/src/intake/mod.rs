@@ -1,7 +1,8 @@
-//! A thread that does nothing but move datagrams from the socket into a ring.
+//! A thread that only moves datagrams from the socket into a ring.
 //!
-//! It never reads a file, writes to a terminal or takes a lock, so nothing that other parts of the daemon wait for can delay
-//! it. If the ring is full it stops reading, and the kernel's buffer, which is sized for such a stall, takes over.
+//! It never reads a file, writes to a terminal or takes a lock, so no other part of the daemon can
+//! delay it. If the ring is full it stops reading, and the kernel's buffer, which is sized for such
+//! a stall, holds the events.
 
 mod ring;
 mod stall;
@@ -25,33 +26,34 @@ use crate::doorbell::{Doorbell, poll_in};
 use crate::socket::{BATCH_MESSAGES, UeventSocket};
 use ring::Reader;
 
-/// Records that an engine takes before it looks at its signals again.
+/// Records that an engine takes before it checks its signals again.
 pub const RECORDS_A_TURN: usize = 256;
 
-/// What the intake counts; each number only grows.
+/// Counters of the intake. They only grow.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Messages that were not the kernel's.
+    /// Messages that the kernel did not send.
     pub foreign: AtomicU64,
-    /// Bytes that were queued in the socket at most.
+    /// The most bytes seen queued in the socket.
     pub peak_queued: AtomicU64,
-    /// The longest time in microseconds for which the socket went unread although the intake did not wait for it.
+    /// The longest time in microseconds for which the socket went unread while the intake was not
+    /// waiting for it.
     pub longest_stall_us: AtomicU64,
 }
 
-/// What the two threads share beside the ring.
+/// State that the two threads share beside the ring.
 #[derive(Debug)]
 struct Shared {
     counters: Counters,
-    /// Rung by the intake: there are records.
+    /// Rung by the intake when there are records.
     records: Doorbell,
-    /// Rung by the engine: there is room again.
+    /// Rung by the engine when there is room again.
     room: Doorbell,
-    /// Rung by the engine: the intake shall end.
+    /// Rung by the engine to end the intake.
     ending: Doorbell,
     stop: AtomicBool,
     ended: AtomicBool,
-    /// Whether all that was read is in the ring, losses included, and the thread is about to sleep.
+    /// Whether everything read is in the ring, losses included, and the thread is about to sleep.
     at_rest: AtomicBool,
     socket: UeventSocket,
 }
@@ -69,7 +71,7 @@ impl Intake {
     ///
     /// # Errors
     ///
-    /// No thread or descriptor is left.
+    /// Returns an error if no thread or descriptor is left.
     pub fn start(socket: UeventSocket) -> io::Result<Self> {
         let (writer, reader) = ring::ring(BATCH_MESSAGES + 1);
         let shared = Arc::new(Shared {
@@ -87,18 +89,18 @@ impl Intake {
         Ok(Self { shared, reader, thread: Some(thread) })
     }
 
-    /// Returns the socket, to ask the kernel about: what is queued in it is the thread's.
+    /// Returns the socket, for queries to the kernel only: the thread reads what is queued in it.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.shared.socket.as_fd()
     }
 
-    /// The counters.
+    /// Returns the counters.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }
 
-    /// Takes records from the ring, the oldest first, up to `limit`, and returns how many there were.
+    /// Takes up to `limit` records from the ring, the oldest first, and returns their number.
     pub fn take(&mut self, limit: usize, each: impl FnMut(Observation<'_>)) -> usize {
         let taken = self.reader.take(limit, each);
         if taken > 0 {
@@ -107,12 +109,13 @@ impl Intake {
         taken
     }
 
-    /// Returns what is rung for records, to poll it together with others: see [`Doorbell`].
+    /// Returns the doorbell for records, to poll it together with others: see [`Doorbell`].
     pub(crate) fn doorbell(&self) -> &Doorbell {
         &self.shared.records
     }
 
-    /// Sleeps until there are records or `sleep` returns, unless there are some or the thread `is_idle` no more.
+    /// Sleeps until there are records or `sleep` returns, unless there already are records or the
+    /// thread no longer `is_idle`.
     pub(crate) fn wait<T>(
         &self,
         is_idle: impl FnOnce() -> bool,
@@ -121,38 +124,39 @@ impl Intake {
         self.shared.records.wait(|| is_idle() & self.is_empty() && !self.has_ended(), sleep)
     }
 
-    /// Sleeps until there are records or `other` has input, for `timeout` at most. Returns whether `other` has.
+    /// Sleeps until there are records or `other` has input, at most for `timeout`. Returns `true`
+    /// if `other` has input.
     pub(crate) fn wait_or(&self, other: Option<BorrowedFd<'_>>, timeout: PollTimeout) -> io::Result<bool> {
         self.shared.records.wait_or(other, timeout, || self.is_empty() && !self.has_ended())
     }
 
-    /// Returns `true` if the ring holds nothing.
+    /// Returns `true` if the ring is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.reader.is_empty()
     }
 
-    /// Whether everything that was sent to the socket before this call has been taken from the ring, and
-    /// every loss before it as well.
+    /// Returns `true` if everything sent to the socket before this call has been taken from the
+    /// ring, including every earlier loss.
     pub(crate) fn is_caught_up(&self) -> io::Result<bool> {
         if self.has_ended() {
             return Ok(self.is_empty());
         }
         let [readable] = poll_in([self.shared.socket.as_fd()], PollTimeout::ZERO)?;
-        // What is not queued any more was read after `at_rest` was taken back. So if it holds now, that is
-        // in the ring, at which we look last.
+        // What has left the queue was read after `at_rest` was cleared. If `at_rest` holds now,
+        // that is in the ring, which is checked last.
         fence(SeqCst);
         Ok(!readable && self.shared.at_rest.load(Acquire) && self.is_empty())
     }
 
-    /// Asks the thread to read what is still queued and to end. The records must be taken meanwhile.
+    /// Asks the thread to read the queued events and to end. The records must be taken meanwhile.
     pub fn request_stop(&self) {
         self.shared.stop.store(true, Relaxed);
         self.shared.ending.ring();
         self.shared.room.ring();
     }
 
-    /// Whether the thread has read for the last time: it was asked to end, or the socket failed. The
-    /// records that are still in the ring can be taken.
+    /// Returns `true` if the thread has ended: on request, or because the socket failed. Records
+    /// left in the ring can still be taken.
     pub(crate) fn has_ended(&self) -> bool {
         self.shared.ended.load(Acquire)
     }
@@ -161,7 +165,7 @@ impl Intake {
     ///
     /// # Errors
     ///
-    /// The socket's error, if that ended it.
+    /// Returns the socket's error, if that ended the thread.
     pub fn join(&mut self) -> io::Result<()> {
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
@@ -171,7 +175,7 @@ impl Intake {
     }
 }
 
-/// Ends the thread and discards what it read.
+/// Ends the thread and discards its records.
 impl Drop for Intake {
     fn drop(&mut self) {
         self.request_stop();
@@ -181,7 +185,7 @@ impl Drop for Intake {
                 return;
             }
         }
-        // The socket's error has no reader any more.
+        // The socket's error is of no use any more.
         let _ = self.join();
     }
 }

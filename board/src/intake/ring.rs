@@ -8,10 +8,10 @@ use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::netlink::Sender;
 use sureplug_core::time::Instant;
 
-/// Bytes of the ring: some 170 events of usual length. Behind it the kernel's buffer waits.
+/// Bytes of the ring, about 170 events of usual length. The kernel's buffer holds more.
 const RING_BYTES: usize = 64 * 1024;
 
-/// What stands in front of a record's datagram: tag, three numbers, stamp, length.
+/// Bytes before a record's datagram: tag, three numbers, stamp, length.
 const HEADER_BYTES: usize = LENGTH.end;
 const TAG: usize = 0;
 const NUMBERS: Range<usize> = 1..13;
@@ -24,35 +24,35 @@ const TRUNCATED: u8 = 2;
 const FOREIGN: u8 = 3;
 const FOREIGN_NO_UID: u8 = 4;
 
-/// Bytes that one record takes at most.
+/// The most bytes of one record.
 const MAX_RECORD_BYTES: usize = HEADER_BYTES + MAX_DATAGRAM_BYTES;
 
-/// One thing that the intake noticed, with the time at which it read the socket.
+/// One observation of the intake, with the time at which it read the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observation<'a> {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// What.
+    /// The observation.
     pub what: Observed<'a>,
 }
 
-/// What the intake noticed.
+/// The kinds of observations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observed<'a> {
-    /// The kernel sent this datagram.
+    /// A datagram of the kernel.
     Event(&'a [u8]),
-    /// The kernel did not queue events.
+    /// The kernel dropped events.
     Overrun {
-        /// How many; at least that many where the kernel has no drop counter.
+        /// Their number; a lower bound if the kernel has no drop counter.
         dropped: u32,
-        /// Bytes that were queued when it was noticed.
+        /// Bytes queued when this was noticed.
         queued: u32,
         /// The effective receive buffer in bytes.
         effective: u32,
     },
-    /// An event of the kernel did not fit into a datagram's buffer.
+    /// An event of the kernel exceeded the datagram buffer.
     Truncated,
-    /// The first message that was not the kernel's; the others are only counted.
+    /// The first message of another sender. Further ones are only counted.
     Foreign(Sender),
 }
 
@@ -60,8 +60,8 @@ pub enum Observed<'a> {
 #[derive(Debug)]
 pub(super) struct Writer {
     ring: Producer<u8>,
-    /// Records that are published together: the threads share the ring's bounds, and each change of
-    /// them costs both.
+    /// Records that are published together: the threads share the bounds of the ring, and each
+    /// change of them costs both.
     staged: Vec<u8>,
 }
 
@@ -69,11 +69,11 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Reader {
     ring: Consumer<u8>,
-    /// A record that goes around the ring's end, in one piece.
+    /// A record that wraps around the ring's end, joined.
     wrapped: Box<[u8; MAX_RECORD_BYTES]>,
 }
 
-/// Allocates a ring. `batch` is how many records are published together at most.
+/// Allocates a ring. At most `batch` records are published together.
 pub(super) fn ring(batch: usize) -> (Writer, Reader) {
     let (producer, consumer) = RingBuffer::new(RING_BYTES);
     (
@@ -83,17 +83,17 @@ pub(super) fn ring(batch: usize) -> (Writer, Reader) {
 }
 
 impl Writer {
-    /// How many records fit for certain.
+    /// Returns how many records certainly fit.
     pub(super) fn room(&self) -> usize {
         self.ring.slots() / MAX_RECORD_BYTES
     }
 
-    /// Whether the reader should be woken, so that room comes in time.
+    /// Returns `true` if the reader should be woken now so that room is available in time.
     pub(super) fn is_filling_up(&self) -> bool {
         self.ring.slots() < RING_BYTES / 4
     }
 
-    /// Stages a record; the caller has seen [`room`](Self::room) for it, and publishes it.
+    /// Stages a record. The caller must have checked [`room`](Self::room), and publishes it.
     pub(super) fn push(&mut self, record: Observation<'_>) {
         let (tag, numbers, datagram): (_, [u32; 3], &[u8]) = match record.what {
             Observed::Event(datagram) => (EVENT, [0; 3], datagram),
@@ -114,7 +114,7 @@ impl Writer {
         self.staged.extend_from_slice(datagram);
     }
 
-    /// Lets the reader see what was staged; says whether that was anything.
+    /// Publishes the staged records to the reader. Returns `true` if there were any.
     pub(super) fn publish(&mut self) -> bool {
         let published = self.ring.push_entire_slice(&self.staged);
         debug_assert!(published.is_ok(), "records were pushed without room for them");
@@ -125,7 +125,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// Takes records, the oldest first, up to `limit`, and returns how many there were.
+    /// Takes up to `limit` records, the oldest first, and returns their number.
     pub(super) fn take(&mut self, limit: usize, mut each: impl FnMut(Observation<'_>)) -> usize {
         let Ok(chunk) = self.ring.read_chunk(self.ring.slots()) else { return 0 };
         let (first, second) = chunk.as_slices();
@@ -143,13 +143,13 @@ impl Reader {
         taken
     }
 
-    /// Whether nothing is there to take.
+    /// Returns `true` if there are no records.
     pub(super) fn is_empty(&self) -> bool {
         self.ring.is_empty()
     }
 }
 
-/// The ring's contents: two slices where they go around its end.
+/// The contents of the ring: two slices if they wrap around its end.
 struct Pieces<'a> {
     first: &'a [u8],
     second: &'a [u8],
@@ -157,7 +157,7 @@ struct Pieces<'a> {
 }
 
 impl Pieces<'_> {
-    /// Bytes in one piece.
+    /// Returns bytes as one slice.
     fn get(&mut self, range: Range<usize>) -> &[u8] {
         let end = self.first.len();
         if range.end <= end {

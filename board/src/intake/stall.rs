@@ -2,21 +2,22 @@ use std::time::Duration;
 
 use sureplug_core::time::Instant;
 
-/// How long the intake looks after an event whether it is being held up.
+/// How long the intake checks for stalls after an event.
 const WATCH: Duration = Duration::from_secs(2);
 
-/// How often it looks then.
+/// The interval of these checks.
 pub(super) const WATCH_INTERVAL_MS: u16 = 100;
 
-/// Measures how long the socket went unread although the intake was not waiting for it: the ring was
-/// full, the processor was busy with others, the process was stopped.
+/// Measures how long the socket went unread while the intake was not waiting for it: the ring was
+/// full, the processor was busy, or the process was stopped.
 ///
-/// While it waits in `poll`, a thread cannot tell a stop from a quiet line. So for two seconds after an
-/// event it wakes up every 100 ms, and a longer sleep was a stall. A stop that begins later than that
+/// A thread that sleeps in `poll` cannot distinguish a stop from a quiet socket. For two seconds
+/// after an event it therefore wakes up every 100 ms, and a longer sleep was a stall. A stop that
+/// begins later is not measured, so that an idle socket costs no wake-ups.
 /// is not measured; it costs no wake-ups while nothing happens.
 #[derive(Debug)]
 pub(super) struct StallWatch {
-    /// When the socket was last read, or its `poll` came back.
+    /// The time of the last read of the socket, or of the last return of `poll`.
     touched: Instant,
     watch_until: Instant,
     longest: Duration,
@@ -27,7 +28,7 @@ impl StallWatch {
         Self { touched: now, watch_until: now, longest: Duration::ZERO }
     }
 
-    /// The socket was read at `now`.
+    /// Notes that the socket was read at `now`.
     pub(super) fn read(&mut self, now: Instant, brought_events: bool) {
         self.longest = self.longest.max(now.since(self.touched));
         self.touched = now;
@@ -41,7 +42,8 @@ impl StallWatch {
         now < self.watch_until
     }
 
-    /// Notes that a `poll` ended at `now`; `bounded` if it was to end after [`WATCH_INTERVAL_MS`].
+    /// Notes that a `poll` ended at `now`. It was `bounded` if it had to end after
+    /// [`WATCH_INTERVAL_MS`].
     pub(super) fn woke(&mut self, now: Instant, bounded: bool) {
         if bounded {
             let over =

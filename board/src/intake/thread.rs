@@ -1,4 +1,5 @@
-//! The thread: it moves datagrams and losses from the socket into the ring, and sleeps otherwise.
+//! The thread, which moves datagrams and losses from the socket into the ring, and otherwise
+//! sleeps.
 
 use std::io;
 use std::mem::take;
@@ -20,10 +21,10 @@ use crate::socket::{BATCH_MESSAGES, Batch, Datagram, Received};
 use crate::sys::MemInfo;
 use crate::time::monotonic_now;
 
-/// For how long a thread that was asked to end may go on reading what is queued.
+/// The longest time for which a thread that was asked to end continues to read queued events.
 const LAST_READS: Duration = Duration::from_secs(2);
 
-/// Says that the thread has ended, in whatever way.
+/// Marks the thread as ended, however it ends.
 struct Ended(Arc<Shared>);
 
 impl Drop for Ended {
@@ -33,7 +34,7 @@ impl Drop for Ended {
     }
 }
 
-/// Reads until the engine asks to end or the socket fails.
+/// Reads until the engine requests the end or the socket fails.
 pub(super) fn run(shared: &Arc<Shared>, writer: Writer) -> io::Result<()> {
     let _ended = Ended(Arc::clone(shared));
     let mut transfer = Transfer::new(shared, writer);
@@ -52,14 +53,14 @@ pub(super) fn run(shared: &Arc<Shared>, writer: Writer) -> io::Result<()> {
     }
 }
 
-/// What a step found.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    /// All that was queued is in the ring, losses included.
+    /// Everything queued is in the ring, losses included.
     AtRest,
-    /// It read as much as it could at once.
+    /// A full batch was read: more may be queued.
     MayHaveMore,
-    /// The ring is full: the socket was not looked at.
+    /// The ring is full: the socket was not read.
     NoRoom,
 }
 
@@ -71,7 +72,7 @@ struct Transfer {
     /// `None` from a kernel without `SO_MEMINFO`.
     drops: Option<DropCounter>,
     stall: StallWatch,
-    /// Whether something was published that the engine was not woken for.
+    /// Whether records were published without waking the engine.
     unannounced: bool,
 }
 
@@ -96,21 +97,21 @@ impl Transfer {
         }
         let received = self.read(room)?;
         if matches!(received, Received::All | Received::Nothing) {
-            // Whatever was dropped up to here shows now: a drop needs a full queue, and a queue that is not empty wakes
-            // us again.
+            // All drops so far are visible now: a drop needs a full queue, and a queue that is not
+            // empty wakes this thread again.
             self.look_at_figures();
             self.shared.at_rest.store(true, Release);
             self.announce();
             return Ok(Progress::AtRest);
         }
         if self.writer.is_filling_up() {
-            // Not with every batch: waking the engine costs more than reading one.
+            // Not after every batch: waking the engine costs more than reading one.
             self.announce();
         }
         Ok(Progress::MayHaveMore)
     }
 
-    /// Sleeps until the socket has something or the engine asks to end.
+    /// Sleeps until the socket has input or the engine requests the end.
     fn wait_for_socket(&mut self) -> io::Result<()> {
         let Shared { ending, stop, socket, .. } = &*self.shared;
         let is_bounded = self.stall.is_watching(monotonic_now());
@@ -121,14 +122,15 @@ impl Transfer {
         Ok(())
     }
 
-    /// Sleeps until the engine has taken something; for a while only if it asked to end.
+    /// Sleeps until the engine has taken records; only for a limited time once the end was
+    /// requested.
     fn wait_for_room(&self, stop: bool) -> io::Result<()> {
         let timeout = if stop { PollTimeout::from(WATCH_INTERVAL_MS) } else { PollTimeout::NONE };
         self.shared.room.wait_or(None, timeout, || self.room() == 0)?;
         Ok(())
     }
 
-    /// Records that can be pushed: one is kept for a loss.
+    /// Returns the number of records that can be pushed. One is reserved for a loss.
     fn room(&self) -> usize {
         self.writer.room().saturating_sub(1)
     }
@@ -136,7 +138,7 @@ impl Transfer {
     /// Reads one batch into the ring.
     fn read(&mut self, room: usize) -> io::Result<Received> {
         self.shared.at_rest.store(false, Relaxed);
-        // Before anything is taken from the socket.
+        // This must precede taking anything from the socket.
         fence(SeqCst);
         let queued_before = self.look_at_figures();
         let at = monotonic_now();
@@ -145,7 +147,7 @@ impl Transfer {
             let what = match message {
                 Datagram::Event(datagram) => Observed::Event(datagram),
                 Datagram::Truncated => Observed::Truncated,
-                // Only the first is told: a flood of them must not take the ring's room.
+                // Only the first is reported: a flood of them must not fill the ring.
                 Datagram::Foreign(sender) => match shared.counters.foreign.fetch_add(1, Relaxed) {
                     0 => Observed::Foreign(sender),
                     _ => return,
@@ -163,14 +165,14 @@ impl Transfer {
         Ok(received)
     }
 
-    /// Compares the socket's figures with those of the last time; returns the bytes queued.
+    /// Compares the socket's figures with the last ones, and returns the bytes queued.
     fn look_at_figures(&mut self) -> u32 {
         let (Some(drops), Ok(info)) = (&mut self.drops, self.shared.socket.mem_info()) else {
             return 0;
         };
         let MemInfo { queued, effective, drops: now } = info;
         self.shared.counters.peak_queued.fetch_max(queued.into(), Relaxed);
-        // Without room the counter is looked at again when there is some.
+        // Without room the counter is compared later.
         if self.writer.room() > 0 {
             let dropped = drops.observe(now);
             if dropped > 0 {
@@ -182,12 +184,12 @@ impl Transfer {
         queued
     }
 
-    /// Lets the engine see what was pushed, without waking it.
+    /// Publishes the pushed records without waking the engine.
     fn publish(&mut self) {
         self.unannounced |= self.writer.publish();
     }
 
-    /// Wakes the engine if it sleeps and there is something new for it.
+    /// Wakes the engine if it sleeps and there are new records.
     fn announce(&mut self) {
         if take(&mut self.unannounced) {
             self.shared.records.ring();

@@ -9,10 +9,10 @@ use nix::sys::socket::{
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::netlink::{KernelUids, Sender};
 
-/// Messages that one system call reads at most.
+/// The most messages read by one system call.
 pub const BATCH_MESSAGES: usize = 8;
 
-/// The buffers that messages are read into, allocated once.
+/// The buffers for messages, allocated once.
 pub struct Batch {
     slots: Box<[u8]>,
     slot_bytes: usize,
@@ -20,38 +20,39 @@ pub struct Batch {
     headers: MultiHeaders<NetlinkAddr>,
 }
 
-/// What one read of the socket brought.
+/// The result of one read of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// Messages, and no more were queued.
+    /// Messages were read, and no more were queued.
     All,
-    /// As many messages as were asked for: more may be queued.
+    /// As many messages as requested were read: more may be queued.
     Full,
-    /// Nothing was queued, or a signal came first.
+    /// Nothing was queued, or a signal interrupted the call.
     Nothing,
-    /// `ENOBUFS`: at least one event was not queued. Only from a kernel without `SO_MEMINFO`.
+    /// `ENOBUFS`: at least one event was dropped. Only kernels without `SO_MEMINFO` report this.
     Overrun,
 }
 
-/// One message as the socket gave it.
+/// One message of the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Datagram<'b> {
     /// A datagram that the kernel multicast.
     Event(&'b [u8]),
-    /// The kernel's as well, but longer than any uevent can be: its end is lost (`MSG_TRUNC`).
+    /// A datagram of the kernel that is longer than any uevent, and was truncated (`MSG_TRUNC`).
     Truncated,
-    /// Somebody else's.
+    /// A message of another sender.
     Foreign(Sender),
 }
 
 impl Batch {
-    /// Allocates buffers for so many messages, at most [`BATCH_MESSAGES`], that take every uevent of the kernel whole.
+    /// Allocates buffers for this many messages, at most [`BATCH_MESSAGES`], each large enough for
+    /// every uevent of the kernel.
     #[must_use]
     pub fn new(messages: usize) -> Self {
         Self::with_slot_bytes(messages, MAX_DATAGRAM_BYTES)
     }
 
-    /// Allocates buffers of so many bytes for each message; a longer one comes as
+    /// Allocates buffers of this many bytes. A longer message is returned as
     /// [`Datagram::Truncated`].
     #[must_use]
     pub fn with_slot_bytes(messages: usize, slot_bytes: usize) -> Self {
@@ -64,7 +65,7 @@ impl Batch {
         }
     }
 
-    /// Reads up to `limit` messages and hands each to `take`.
+    /// Reads up to `limit` messages and passes each to `take`.
     pub(super) fn receive(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -93,7 +94,8 @@ impl Batch {
     }
 }
 
-/// Whom a message is from decides before anything else: a forged one is no loss, however damaged.
+/// Classifies a message. The sender is verified first: a forged message is not a loss, even if
+/// damaged.
 fn judge<'m>(message: &RecvMsg<'_, 'm, NetlinkAddr>, kernel_uids: KernelUids) -> Datagram<'m> {
     let sender = sender(message);
     if !kernel_uids.believe(sender) {
@@ -101,7 +103,7 @@ fn judge<'m>(message: &RecvMsg<'_, 'm, NetlinkAddr>, kernel_uids: KernelUids) ->
     }
     match message.iovs().next() {
         Some(datagram) if !message.flags.contains(MsgFlags::MSG_TRUNC) => Datagram::Event(datagram),
-        // A message of no bytes has no slice: as an event it does not parse, and is counted as damaged.
+        // A message of no bytes has no slice. As an event it does not parse, and counts as damaged.
         None if message.bytes == 0 => Datagram::Event(&[]),
         _ => Datagram::Truncated,
     }
@@ -114,7 +116,8 @@ fn sender(message: &RecvMsg<'_, '_, NetlinkAddr>) -> Sender {
             _ => None,
         })
     });
-    // The kernel gives an address with every netlink message; none is nobody's that is believed.
+    // The kernel gives an address with every netlink message. One without an address is not
+    // believed.
     let (port, groups) = message.address.map_or((u32::MAX, 0), |address| (address.pid(), address.groups()));
     Sender { port, groups, uid }
 }

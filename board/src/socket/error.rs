@@ -5,18 +5,18 @@ use sureplug_core::rcvbuf::{Effective, RcvBuf, Requested};
 use crate::cause::Cause;
 use crate::socket::sysctl;
 
-/// The system refused to open the uevent socket.
+/// Error opening the uevent socket.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct OpenError {
     /// The step that was refused.
     pub step: &'static str,
-    /// What the kernel said.
+    /// The kernel's error.
     pub source: io::Error,
 }
 
 impl OpenError {
-    /// Returns what makes one from the system's error at a step.
+    /// Returns a function that makes this error from the system's error at a step.
     pub(super) fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self { step, source: error.into() }
     }
@@ -41,22 +41,21 @@ impl error::Error for OpenError {
     }
 }
 
-/// The kernel gave less receive buffer than the board's budget wants.
+/// The receive buffer is smaller than the board's budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortfall {
-    /// The effective buffer that the budget wants.
+    /// The effective buffer that the budget requires.
     pub wanted: Effective,
-    /// What has to be asked for to get it.
+    /// The size to request for it.
     pub requested: Requested,
-    /// The effective buffer that the kernel gave.
+    /// The effective buffer that the kernel granted.
     pub got: Effective,
     /// `net.core.rmem_max`; `None` if it cannot be read.
     pub rmem_max: Option<u32>,
 }
 
 impl Shortfall {
-    /// What the buffer that the kernel gave lacks of the one that is wanted; `None` if it is large
-    /// enough.
+    /// Compares the granted buffer with the wanted one; `None` if it is large enough.
     #[must_use]
     pub fn of(got: Effective, wanted: RcvBuf) -> Option<Self> {
         (!wanted.is_met_by(got)).then(|| Self {

@@ -4,26 +4,27 @@ use sureplug_core::filter::FilterError;
 use sureplug_core::rcvbuf::{Others, VIRTUAL_SUBSYSTEMS};
 use sureplug_core::selection::Selection;
 
-/// What becomes of events of subsystems that nobody wants.
+/// What happens to events of other subsystems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filtering {
-    /// There are none: all subsystems are wanted.
+    /// There are no others: all subsystems are selected.
     Everything,
-    /// The kernel refuses them, before the socket is charged.
+    /// The kernel refuses them before the socket is charged.
     Kernel {
-        /// Bytes of the longest header that it decides; an event with a longer one is left out by this process.
+        /// Bytes of the longest header that the filter decides. This process discards events with
+        /// longer ones.
         reach_bytes: u32,
-        /// Bytes that the kernel charges for the program, at most.
+        /// The most bytes that the kernel charges for the program.
         charge_bytes: u32,
-        /// The limit that the program was made for: `net.core.optmem_max` in bytes.
+        /// The limit for which the program was made: `net.core.optmem_max` in bytes.
         optmem_max: u32,
     },
-    /// They are queued, and this process leaves them out.
+    /// They are queued, and this process discards them.
     Process(FilterRefusal),
 }
 
 impl Filtering {
-    /// Which of them the buffer must have room for.
+    /// Returns those of them for which the buffer must have room.
     pub(crate) fn others(&self, selection: &Selection) -> Others {
         match self {
             Self::Everything | Self::Process(_) => Others::Unfiltered,
@@ -34,7 +35,7 @@ impl Filtering {
         }
     }
 
-    /// Who leaves them out: `kernel`, `process`, or nobody, `none`.
+    /// Returns the name of the part that discards them: `kernel`, `process` or `none`.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Everything => "none",
@@ -50,11 +51,12 @@ impl Filtering {
 pub enum FilterRefusal {
     /// No program for these subsystems is small enough.
     DoesNotFit(FilterError),
-    /// The kernel did not take the program.
+    /// The kernel rejected the program.
     Kernel {
-        /// What it said: `ENOMEM` if the program is too large for it, `ENOPROTOOPT` if it has no socket filters.
+        /// The kernel's error: `ENOMEM` if the program is too large, `ENOPROTOOPT` if it has no
+        /// socket filters.
         errno: i32,
-        /// Bytes that it charges for the program, at most.
+        /// The most bytes that it charges for the program.
         charge_bytes: u32,
         /// `net.core.optmem_max` in bytes.
         optmem_max: u32,

@@ -1,4 +1,4 @@
-//! The kernel's uevent socket: opened in the one order that works, read in batches.
+//! The kernel's uevent socket: opened in the only order that works, and read in batches.
 
 mod batch;
 mod error;
@@ -28,34 +28,35 @@ pub use crate::sys::MemInfo;
 use crate::sys;
 use unbound::effective;
 
-/// A socket that is bound to the kernel's uevents.
+/// A socket bound to the kernel's uevents.
 #[derive(Debug)]
 pub struct UeventSocket {
     fd: OwnedFd,
     effective: Effective,
-    /// The figures as they were before the first event; `None` from a kernel without `SO_MEMINFO`.
+    /// The memory figures before the first event; `None` from a kernel without `SO_MEMINFO`.
     initial: Option<MemInfo>,
     kernel_uids: KernelUids,
 }
 
 impl UeventSocket {
-    /// Opens a socket for the events of all subsystems whose receive buffer is what `wanted` asks for, or as near as the
-    /// kernel allows: [`Shortfall::of`] says what it lacks. See [`Unbound`] for one with a filter.
+    /// Opens a socket for the events of all subsystems, with the receive buffer that `wanted`
+    /// requests or the closest that the kernel allows: [`Shortfall::of`] compares the two. For a
+    /// socket with a filter see [`Unbound`].
     ///
     /// # Errors
     ///
-    /// [`OpenError`] names the step that the system refused.
+    /// Returns an [`OpenError`] with the step that the system refused.
     pub fn open(wanted: RcvBuf) -> Result<Self, OpenError> {
         Unbound::open()?.bind(wanted)
     }
 
-    /// Takes a uevent socket that somebody else opened and bound: one handed over by a supervisor, or a
-    /// test's own. Its buffer is left as it is.
+    /// Adopts a bound uevent socket, such as one handed over by a supervisor. Its buffer remains
+    /// unchanged.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] names the step that the system refused, as it does for a descriptor that is no
-    /// netlink socket.
+    /// Returns an [`OpenError`] with the step that the system refused, for example if the
+    /// descriptor is not a netlink socket.
     pub fn adopt(fd: OwnedFd) -> Result<Self, OpenError> {
         let effective = effective(&fd)?;
         setsockopt(&fd, sockopt::PassCred, &true).map_err(OpenError::at("setsockopt SO_PASSCRED"))?;
@@ -66,34 +67,34 @@ impl UeventSocket {
         Ok(Self { fd, effective, initial, kernel_uids: kernel_uids() })
     }
 
-    /// The effective receive buffer, as the kernel reads it back.
+    /// Returns the effective receive buffer, as read back from the kernel.
     #[must_use]
     pub const fn effective(&self) -> Effective {
         self.effective
     }
 
-    /// The socket's figures before its first event; `None` from a kernel without `SO_MEMINFO`
-    /// (before 4.12), which reports an overrun as `ENOBUFS` without a count.
+    /// Returns the socket's figures before its first event; `None` from a kernel without
+    /// `SO_MEMINFO` (before 4.12), which reports an overrun as `ENOBUFS` without a count.
     pub(crate) const fn initial(&self) -> Option<MemInfo> {
         self.initial
     }
 
-    /// The socket's memory figures now.
+    /// Reads the socket's memory figures.
     ///
     /// # Errors
     ///
-    /// What `getsockopt(SO_MEMINFO)` says: `ENOPROTOOPT` from a kernel before 4.12.
+    /// Returns the error of `getsockopt(SO_MEMINFO)`: `ENOPROTOOPT` from a kernel before 4.12.
     pub fn mem_info(&self) -> io::Result<MemInfo> {
         sys::mem_info(&self.fd)
     }
 
-    /// Reads what is queued, up to `limit` messages and the batch's own size, without waiting, and hands
-    /// each message to `take`.
+    /// Reads queued messages without waiting, up to `limit` and the batch's own size, and passes
+    /// each to `take`.
     ///
     /// # Errors
     ///
-    /// What `recvmmsg(2)` says other than that nothing is there, a signal came or the buffer overran,
-    /// which are values of [`Received`].
+    /// Returns the error of `recvmmsg(2)`. An empty queue, a signal and an overrun are values of
+    /// [`Received`] instead.
     pub fn receive(
         &self,
         batch: &mut Batch,

@@ -1,4 +1,4 @@
-//! Which of the kernel's events can arrive in this network namespace at all.
+//! Determines which of the kernel's events can arrive in this network namespace.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,21 +9,24 @@ use nix::sys::stat::fstat;
 use crate::file;
 use crate::sys;
 
-/// The inode of the user namespace that the kernel starts with (`PROC_USER_INIT_INO` in `include/linux/proc_ns.h`).
+/// The inode of the kernel's initial user namespace (`PROC_USER_INIT_INO` in
+/// `include/linux/proc_ns.h`).
 const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
-/// The first kernel that sends a network namespace of another user namespace only the events of its own net devices
-/// (`uevent_net_init` in `lib/kobject_uevent.c`). An older one sends all others to every network namespace.
+/// The first kernel that sends a network namespace of another user namespace only the events of its
+/// own network devices (`uevent_net_init` in `lib/kobject_uevent.c`). Older ones send all other
+/// events to every network namespace.
 const RESTRICTED_SINCE: [u32; 2] = [4, 18];
 
-/// Returns `true` if only events of this network namespace's net devices can arrive here.
+/// Returns `true` if only events of this network namespace's network devices can arrive.
 ///
-/// The kernel does not name an owner that is an ancestor of this process's user namespace. It may be the first one, as for
-/// a container that has the host's network namespace, or one between: [`lacks_settings`] tells.
+/// The kernel does not name an owner that is an ancestor of this process's user namespace. It may
+/// be the initial one, as for a container in the host's network namespace, or one in between:
+/// [`lacks_settings`] distinguishes the two.
 pub(crate) fn is_restricted() -> bool {
     let owner = File::open("/proc/self/ns/net").map(sys::owning_user_namespace);
     let is_other = match owner {
-        // The C library of some 32-bit targets says it in 32 bits.
+        // The field has 32 bits in the C library of some 32-bit targets.
         #[allow(clippy::useless_conversion)]
         Ok(Ok(owner)) => fstat(&owner).is_ok_and(|owner| u64::from(owner.st_ino) != FIRST_USER_NAMESPACE),
         Ok(Err(Errno::EPERM)) => lacks_settings(Path::new("/proc/sys/net/ipv6")),
@@ -33,9 +36,9 @@ pub(crate) fn is_restricted() -> bool {
         && file::read_text(Path::new("/proc/sys/kernel/osrelease")).is_ok_and(|release| restricts(&release))
 }
 
-/// Returns `true` if this network namespace lacks settings of IPv6 that the kernel shows only in one that its first user
-/// namespace owns (`ipv6_route_sysctl_table_size` in `net/ipv6/route.c`, `ipv6_route_sysctl_init` up to 6.5). Without IPv6
-/// that is not known.
+/// Returns `true` if this network namespace lacks IPv6 settings that the kernel shows only in one
+/// owned by the initial user namespace (`ipv6_route_sysctl_table_size` in `net/ipv6/route.c`,
+/// `ipv6_route_sysctl_init` up to 6.5). Without IPv6 this cannot be determined.
 fn lacks_settings(of_ipv6: &Path) -> bool {
     of_ipv6.join("conf").exists() && !of_ipv6.join("route/gc_thresh").exists()
 }

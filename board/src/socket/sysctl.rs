@@ -1,4 +1,4 @@
-//! The kernel's settings for sockets, read from `/proc/sys`, and whose they are.
+//! The kernel's settings for sockets, read from `/proc/sys`, and the owners of these files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,37 +9,39 @@ use sureplug_core::netlink::KernelUids;
 
 use crate::file;
 
-/// Reads one number below `/proc/sys`; `None` where it is not there, as in a container's network
-/// namespace, or no number.
+/// Reads a number below `/proc/sys`; `None` if the file does not exist, as in a container's network
+/// namespace, or does not hold a number.
 fn read(name: &str) -> Option<u32> {
     file::read_text(&Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
 }
 
-/// `net.core.rmem_max`: what `SO_RCVBUF` is clamped to, in bytes before the kernel doubles it.
+/// Returns `net.core.rmem_max`, at which `SO_RCVBUF` is clamped, in bytes before the kernel doubles
+/// it.
 #[must_use]
 pub fn rmem_max() -> Option<u32> {
     read("net/core/rmem_max")
 }
 
-/// `net.core.rmem_default`: the effective buffer of a socket that nobody set one for, in bytes.
+/// Returns `net.core.rmem_default`, the effective buffer of a socket without a size of its own, in
+/// bytes.
 #[must_use]
 pub fn rmem_default() -> Option<u32> {
     read("net/core/rmem_default")
 }
 
-/// `net.core.optmem_max`: what a socket's filter may take, in bytes. Where it cannot be read, the smallest that a
-/// kernel has by itself.
+/// Returns `net.core.optmem_max`, the limit of a socket's filter, in bytes. If it cannot be read,
+/// returns the smallest default of any kernel.
 #[must_use]
 pub fn optmem_max() -> u32 {
     read("net/core/optmem_max").unwrap_or(SMALLEST_OPTMEM_MAX)
 }
 
-/// Finds out as which users the kernel's messages come in this process's namespaces.
+/// Determines the uids that the kernel's messages carry in this process's namespaces.
 ///
-/// `/proc/sys` tells by the owners of its files: those of the system as a whole belong to the kernel's
-/// root (`proc_sys_make_inode` in `fs/proc/proc_sysctl.c`), those of the network namespace to the root
-/// of the user namespace that owns it (`net_ctl_set_ownership` in `net/sysctl_net.c`), and `stat(2)`
-/// shows both as this user namespace sees them. Without `/proc` both are taken to be 0.
+/// The owners of the files in `/proc/sys` show them. System-wide files belong to the kernel's root
+/// (`proc_sys_make_inode` in `fs/proc/proc_sysctl.c`), those of the network namespace to the root
+/// of the user namespace that owns it (`net_ctl_set_ownership` in `net/sysctl_net.c`), and
+/// `stat(2)` shows both as seen in this user namespace. Without `/proc` both are assumed to be 0.
 #[must_use]
 pub fn kernel_uids() -> KernelUids {
     let owner = |path: &str| fs::metadata(path).map(|m| m.uid());

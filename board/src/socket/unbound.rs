@@ -14,19 +14,20 @@ use super::sysctl;
 use super::{FilterRefusal, Filtering, OpenError, UeventSocket};
 use crate::sys;
 
-/// A uevent socket to which no event comes yet. What it takes is decided before it is bound: first the filter, as
-/// the size of the buffer follows from it, then the size.
+/// A uevent socket that does not receive events yet.
+///
+/// The filter comes first, as the size of the buffer depends on it, then the size, then the bind.
 #[derive(Debug)]
 pub struct Unbound {
     fd: OwnedFd,
 }
 
 impl Unbound {
-    /// Opens it.
+    /// Opens the socket.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] if the system has no such sockets, or none left.
+    /// Returns an [`OpenError`] if the system has no such sockets, or none left.
     pub fn open() -> Result<Self, OpenError> {
         socket(
             AddressFamily::Netlink,
@@ -38,7 +39,7 @@ impl Unbound {
         .map_err(OpenError::at("socket"))
     }
 
-    /// Has the kernel refuse what is of other subsystems, if it can.
+    /// Makes the kernel refuse events of other subsystems, if it can.
     #[must_use]
     pub fn filter(&self, selection: &Selection) -> Filtering {
         if selection.is_all() {
@@ -59,16 +60,18 @@ impl Unbound {
         }
     }
 
-    /// Asks for a buffer, and says what the kernel gave. By `SO_RCVBUFFORCE`; without `CAP_NET_ADMIN` plain
-    /// `SO_RCVBUF`, which must never follow a successful `FORCE`, since it would undo it.
+    /// Requests a buffer and returns the granted one.
+    ///
+    /// It uses `SO_RCVBUFFORCE`, and without `CAP_NET_ADMIN` plain `SO_RCVBUF`, which must never
+    /// follow a successful `FORCE`: it would undo it.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] names the step that the system refused.
+    /// Returns an [`OpenError`] with the step that the system refused.
     pub fn size(&self, wanted: RcvBuf) -> Result<Effective, OpenError> {
         let bytes = wanted.requested().0 as usize;
         match setsockopt(&self.fd, sockopt::RcvBufForce, &bytes) {
-            // What is clamped could be less than what every socket has from the start.
+            // The clamped size could be smaller than the default of every socket.
             Err(Errno::EPERM) if effective(&self.fd)? < clamped(wanted) => {
                 setsockopt(&self.fd, sockopt::RcvBuf, &bytes)
             }
@@ -79,13 +82,15 @@ impl Unbound {
         effective(&self.fd)
     }
 
-    /// Sizes it and lets events come: the size read back, then the options, and only then the bind, so that no event
-    /// comes before all of that holds. The port is left to the kernel: a pid as the port is refused when another
-    /// socket of the process has taken it.
+    /// Sizes the socket and binds it: the size is read back, then the options are set, and only
+    /// then can events arrive.
+    ///
+    /// The kernel chooses the port: a pid as the port is refused if another socket of the process
+    /// has it.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] names the step that the system refused.
+    /// Returns an [`OpenError`] with the step that the system refused.
     pub fn bind(self, wanted: RcvBuf) -> Result<UeventSocket, OpenError> {
         self.size(wanted)?;
         let socket = UeventSocket::adopt(self.fd)?;
@@ -94,12 +99,12 @@ impl Unbound {
     }
 }
 
-/// What plain `SO_RCVBUF` would make of it.
+/// Returns the effective buffer that plain `SO_RCVBUF` would yield.
 fn clamped(wanted: RcvBuf) -> Effective {
     wanted.requested().granted(sysctl::rmem_max(), SkbAbi::BOUND)
 }
 
-/// The buffer as the kernel reads it back.
+/// Reads the effective buffer back from the kernel.
 pub(super) fn effective(fd: &OwnedFd) -> Result<Effective, OpenError> {
     let bytes = getsockopt(fd, sockopt::RcvBuf).map_err(OpenError::at("getsockopt SO_RCVBUF"))?;
     Ok(Effective(u32::try_from(bytes).unwrap_or(u32::MAX)))

@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, AsRawFd};
 use nix::errno::Errno;
 use nix::libc;
 
-/// Reads records of type `linux_dirent64` (getdents(2)) from an open directory, as many as fit, and returns
-/// their bytes; 0 at the end.
+/// Reads as many records of type `linux_dirent64` (getdents(2)) from an open directory as fit, and
+/// returns their bytes; 0 at the end.
 ///
 /// # Errors
 ///
-/// What `getdents64(2)` says; `EINVAL` if not even one record fits.
+/// Returns the error of `getdents64(2)`: `EINVAL` if not even one record fits.
 pub fn read_directory(directory: impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
     // SAFETY: `buffer` is valid for writes of its length and outlives the call; any bytes are valid for it.
     let result = unsafe {
@@ -17,19 +17,19 @@ pub fn read_directory(directory: impl AsFd, buffer: &mut [u8]) -> nix::Result<us
             libc::SYS_getdents64,
             directory.as_fd().as_raw_fd(),
             buffer.as_mut_ptr(),
-            // An unsigned int for the kernel: more would be taken for less.
+            // The kernel takes an unsigned int: a larger value would wrap.
             u32::try_from(buffer.len()).unwrap_or(u32::MAX),
         )
     };
     Ok(usize::try_from(Errno::result(result)?).unwrap_or_default())
 }
 
-/// Reads where a symbolic link in a directory points to, and returns the target's bytes. A target that fills
-/// the whole buffer may have been cut.
+/// Reads the target of a symbolic link in a directory, and returns its length. A target that fills
+/// the whole buffer may have been truncated.
 ///
 /// # Errors
 ///
-/// What `readlinkat(2)` says; `EINVAL` of what is no link.
+/// Returns the error of `readlinkat(2)`: `EINVAL` if the path is not a link.
 pub fn read_link(directory: impl AsFd, path: &CStr, buffer: &mut [u8]) -> nix::Result<usize> {
     // SAFETY: `path` ends with a NUL; `buffer` is valid for writes of its length; both outlive the call; any
     // bytes are valid for `buffer`.

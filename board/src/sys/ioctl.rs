@@ -1,4 +1,4 @@
-//! Questions to the kernel by `ioctl(2)`.
+//! Queries of the kernel through `ioctl(2)`.
 
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -6,12 +6,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 
-/// Returns the index of a network device by its name, in the network namespace of a socket (netdevice(7)). A socket of
-/// any family does, since the kernel answers for all of them (`sock_do_ioctl` in `net/socket.c`).
+/// Returns the index of a network device by name, in the network namespace of a socket
+/// (netdevice(7)). The socket can be of any family: the kernel answers for all of them
+/// (`sock_do_ioctl` in `net/socket.c`).
 ///
 /// # Errors
 ///
-/// What `ioctl(2)` says: `ENODEV` if there is no device of that name, and so for a name that is too long.
+/// Returns the error of `ioctl(2)`: `ENODEV` if there is no device of this name, which includes
+/// names that are too long.
 pub fn interface_index(socket: impl AsFd, name: &[u8]) -> nix::Result<u32> {
     let answer = ask(socket.as_fd(), name, libc::SIOCGIFINDEX as _)?;
     // SAFETY: after this request the kernel has written this member, and any bits are valid for it.
@@ -22,21 +24,21 @@ pub fn interface_index(socket: impl AsFd, name: &[u8]) -> nix::Result<u32> {
 ///
 /// # Errors
 ///
-/// As those of [`interface_index`].
+/// Returns the errors of [`interface_index`].
 pub fn interface_is_up(socket: impl AsFd, name: &[u8]) -> nix::Result<bool> {
     let answer = ask(socket.as_fd(), name, libc::SIOCGIFFLAGS as _)?;
     // SAFETY: after this request the kernel has written this member, and any bits are valid for it.
     Ok(i32::from(unsafe { answer.ifr_ifru.ifru_flags }) & libc::IFF_UP != 0)
 }
 
-/// Asks for what the kernel knows of a network device.
+/// Queries one property of a network device.
 fn ask(socket: BorrowedFd<'_>, name: &[u8], what: libc::Ioctl) -> nix::Result<libc::ifreq> {
     // SAFETY: an `ifreq` consists of bytes, numbers and a pointer, all of which may be 0.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     // The last byte stays 0.
     let room = request.ifr_name.split_last_mut().map_or(&mut [][..], |(_, room)| room);
     for (to, from) in room.get_mut(..name.len()).ok_or(Errno::ENODEV)?.iter_mut().zip(name) {
-        // Signed on some targets; the bits stay.
+        // `c_char` is signed on some targets; the bits stay the same.
         *to = libc::c_char::from_ne_bytes([*from]);
     }
     // SAFETY: `request` is a valid `ifreq` with a NUL behind the name, which the kernel reads and writes, and it outlives
@@ -49,7 +51,8 @@ fn ask(socket: BorrowedFd<'_>, name: &[u8], what: libc::Ioctl) -> nix::Result<li
 ///
 /// # Errors
 ///
-/// What `ioctl(2)` says: `EPERM` if it is an ancestor of the caller's user namespace, or no relative of it.
+/// Returns the error of `ioctl(2)`: `EPERM` if it is an ancestor of the caller's user namespace, or
+/// unrelated to it.
 pub fn owning_user_namespace(namespace: impl AsFd) -> nix::Result<OwnedFd> {
     // SAFETY: the request takes no argument, and the descriptor is open for as long as the call lasts.
     let result = unsafe { libc::ioctl(namespace.as_fd().as_raw_fd(), libc::NS_GET_USERNS) };
@@ -58,12 +61,12 @@ pub fn owning_user_namespace(namespace: impl AsFd) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Bytes that are charged for what was sent by a Unix socket and not received by its peer (`SIOCOUTQ`, `unix_outq_len`
-/// in `net/unix/af_unix.c`).
+/// Returns the bytes charged for data that a Unix socket has sent and its peer has not received
+/// (`SIOCOUTQ`, `unix_outq_len` in `net/unix/af_unix.c`).
 ///
 /// # Errors
 ///
-/// What `ioctl(2)` says.
+/// Returns the error of `ioctl(2)`.
 pub fn unread_bytes(socket: impl AsFd) -> nix::Result<u32> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: the kernel writes an int to `bytes`, which outlives the call.
@@ -72,7 +75,8 @@ pub fn unread_bytes(socket: impl AsFd) -> nix::Result<u32> {
     Ok(u32::try_from(bytes).unwrap_or_default())
 }
 
-/// Reads how many rows and columns a terminal has; `None` of what is no terminal. One that does not know says 0.
+/// Returns a terminal's rows and columns; `None` if it is not a terminal. A terminal of unknown
+/// size returns 0.
 pub fn window_size(terminal: impl AsFd) -> Option<(u16, u16)> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: TIOCGWINSZ writes one `winsize` (ioctl_tty(2)), for which `size` is valid; it outlives the call.

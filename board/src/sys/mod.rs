@@ -1,5 +1,5 @@
-//! The system calls that `nix` has no safe call for, or none that does without allocating: this library's one place with
-//! `unsafe`.
+//! System calls for which `nix` has no safe function, or none that does not allocate. This is the
+//! library's only place with `unsafe`.
 
 mod directory;
 mod ioctl;
@@ -35,7 +35,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<
     }
 }
 
-/// Sends a packet on a connected socket if that takes it without waiting.
+/// Sends a packet on a connected socket, if the socket takes it without waiting.
 pub(crate) fn send_now(socket: impl AsFd, packet: &[u8]) -> nix::Result<usize> {
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
     retry(|| send(socket.as_fd().as_raw_fd(), packet, flags))

@@ -8,11 +8,12 @@ use nix::libc;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::Pid;
 
-/// Takes a descriptor that this process was started with, so that no child of it has it.
+/// Takes a descriptor that this process was started with, and closes it on `execve`, so that no
+/// child inherits it.
 ///
 /// # Errors
 ///
-/// What `fcntl(2)` says: `EBADF` if there is none of that number.
+/// Returns the error of `fcntl(2)`: `EBADF` if the descriptor is not open.
 pub fn take_descriptor(number: i32) -> io::Result<OwnedFd> {
     // SAFETY: the call takes two numbers.
     let result = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
@@ -21,12 +22,12 @@ pub fn take_descriptor(number: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Gives the calling thread a real-time priority (1 to 99, `SCHED_FIFO`), or with 0 that of usual threads.
-/// By system call, since musl's function of that name refuses everything.
+/// Gives the calling thread a real-time priority (1 to 99, `SCHED_FIFO`), or the usual priority
+/// with 0. It makes the system call itself, since musl's function of this name always fails.
 ///
 /// # Errors
 ///
-/// What `sched_setscheduler(2)` says.
+/// Returns the error of `sched_setscheduler(2)`.
 pub fn set_realtime_priority(priority: u32) -> io::Result<()> {
     let policy = if priority > 0 { libc::SCHED_FIFO } else { libc::SCHED_OTHER };
     let priority = libc::c_int::try_from(priority).unwrap_or(libc::c_int::MAX);
@@ -37,19 +38,19 @@ pub fn set_realtime_priority(priority: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns how many descriptors this process may have: the soft limit `RLIMIT_NOFILE`.
+/// Returns how many descriptors this process may have: the soft limit of `RLIMIT_NOFILE`.
 #[must_use]
 pub fn descriptor_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes one `rlimit` (getrlimit(2)), for which `limit` is valid; it outlives the call.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    // 32 bits in the C library of some 32-bit targets.
+    // The field has 32 bits in the C library of some 32-bit targets.
     #[allow(clippy::useless_conversion)]
     limit.rlim_cur.into()
 }
 
-/// Returns how a child of this process ended, once; `None` while it runs. A child that was waited for elsewhere counts as
-/// one that exited with 0, since its status is gone.
+/// Returns, once, how a child of this process ended; `None` while it runs. A child that was waited
+/// for elsewhere counts as exited with 0, since its status is lost.
 #[must_use]
 pub fn ended(child: Pid) -> Option<ExitStatus> {
     let mut status = 0;
@@ -62,8 +63,9 @@ pub fn ended(child: Pid) -> Option<ExitStatus> {
     }
 }
 
-/// Waits for one child of this process that has ended, whichever it is; `None` if there is none. PID 1 and a subreaper
-/// (`PR_SET_CHILD_SUBREAPER` of prctl(2)) have the children of processes that ended before theirs as well.
+/// Waits for any one ended child of this process; `None` if there is none. PID 1 and a subreaper
+/// (`PR_SET_CHILD_SUBREAPER` of prctl(2)) also have the children of processes that ended before
+/// them.
 #[must_use]
 pub fn reap() -> Option<(Pid, ExitStatus)> {
     let mut status = 0;
@@ -72,12 +74,12 @@ pub fn reap() -> Option<(Pid, ExitStatus)> {
     (child > 0).then(|| (Pid::from_raw(child), ExitStatus::from_raw(status)))
 }
 
-/// Has the kernel discard children when they end, and discards those that have ended: for a process that starts none,
-/// but has some as PID 1, or from before its `execve(2)`.
+/// Makes the kernel discard children when they end, and discards those that have ended. This is for
+/// a process that starts none, but has some as PID 1, or from before its `execve(2)`.
 ///
 /// # Errors
 ///
-/// What `sigaction(2)` says.
+/// Returns the error of `sigaction(2)`.
 pub fn discard_children() -> nix::Result<()> {
     // SAFETY: to ignore a signal is no function of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) }?;
@@ -85,12 +87,12 @@ pub fn discard_children() -> nix::Result<()> {
     Ok(())
 }
 
-/// Lets this process hear of its children's end, also if whoever started it ignored that, which is inherited: the
-/// kernel says nothing then (`do_notify_parent` in `kernel/signal.c`).
+/// Enables this process to wait for its children, even if its parent ignored `SIGCHLD`, which is
+/// inherited: the kernel then reports no end (`do_notify_parent` in `kernel/signal.c`).
 ///
 /// # Errors
 ///
-/// What `sigaction(2)` says.
+/// Returns the error of `sigaction(2)`.
 pub fn enable_child_signals() -> nix::Result<()> {
     // SAFETY: the default action is no function of ours.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)

@@ -14,14 +14,14 @@ const SO_PASSRIGHTS: libc::c_int = 83;
 /// Words of `SO_MEMINFO` (`include/uapi/linux/sock_diag.h`, `SK_MEMINFO_VARS`).
 const MEMINFO_WORDS: usize = 9;
 
-/// What the kernel says about a socket's memory: `SO_MEMINFO`, since Linux 4.12.
+/// A socket's memory figures: `SO_MEMINFO`, since Linux 4.12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemInfo {
-    /// Bytes that are charged for what is queued (`SK_MEMINFO_RMEM_ALLOC`).
+    /// Bytes charged for queued messages (`SK_MEMINFO_RMEM_ALLOC`).
     pub queued: u32,
     /// The effective receive buffer in bytes (`SK_MEMINFO_RCVBUF`).
     pub effective: u32,
-    /// Messages that were not queued since the socket was opened; wraps around (`SK_MEMINFO_DROPS`).
+    /// Messages dropped since the socket was opened; wraps around (`SK_MEMINFO_DROPS`).
     pub drops: u32,
 }
 
@@ -29,8 +29,8 @@ pub struct MemInfo {
 ///
 /// # Errors
 ///
-/// `ENOPROTOOPT` from a kernel without `SO_MEMINFO`; `EOPNOTSUPP` if the answer is shorter than the
-/// drop counter's place, as user-mode emulation gives it.
+/// Returns `ENOPROTOOPT` from a kernel without `SO_MEMINFO`, and `EOPNOTSUPP` if the answer does
+/// not include the drop counter, as in user-mode emulation.
 pub fn mem_info(socket: impl AsFd) -> io::Result<MemInfo> {
     let mut words = [0u32; MEMINFO_WORDS];
     let wanted = libc_len(size_of_val(&words));
@@ -57,13 +57,13 @@ pub fn mem_info(socket: impl AsFd) -> io::Result<MemInfo> {
     })
 }
 
-/// Sets a socket's filter: from then on the kernel runs the program for each message before it queues it
-/// (`socket(7)`, `SO_ATTACH_FILTER`).
+/// Sets a socket's filter: from then on the kernel runs the program for each message before it
+/// queues it (`socket(7)`, `SO_ATTACH_FILTER`).
 ///
 /// # Errors
 ///
-/// `ENOMEM` if the program is too large for `net.core.optmem_max`, `EINVAL` if it is none, `ENOPROTOOPT` from a
-/// kernel without socket filters.
+/// Returns `ENOMEM` if the program is too large for `net.core.optmem_max`, `EINVAL` if it is
+/// invalid, and `ENOPROTOOPT` from a kernel without socket filters.
 pub fn attach_filter(socket: impl AsFd, program: &[Instruction]) -> io::Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| Errno::EINVAL)?;
     // The kernel only reads it; its type has no const pointer.
@@ -83,18 +83,19 @@ const _: () = {
     assert!(offset_of!(Instruction, k) == offset_of!(libc::sock_filter, k));
 };
 
-/// Turns off the report of an overrun as `ENOBUFS`, and with it the latch that refuses everything
+/// Disables the report of an overrun as `ENOBUFS`, and with it the latch that refuses every message
 /// after the first refusal until the queue is empty (`netlink(7)`, `NETLINK_NO_ENOBUFS`). The drop
 /// counter still counts.
 ///
 /// # Errors
 ///
-/// What `setsockopt(2)` says.
+/// Returns the error of `setsockopt(2)`.
 pub fn set_no_enobufs(socket: impl AsFd) -> io::Result<()> {
     set(socket, libc::SOL_NETLINK, libc::NETLINK_NO_ENOBUFS, &1_i32)
 }
 
-/// Sets an option, whose type is what the kernel reads for it: a number, or a `sock_fprog` of valid memory.
+/// Sets an option. The type of the value is the one that the kernel reads: a number, or a
+/// `sock_fprog` of valid memory.
 fn set<T>(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
     let descriptor = socket.as_fd().as_raw_fd();
     let length = libc_len(size_of::<T>());
@@ -104,21 +105,23 @@ fn set<T>(socket: impl AsFd, level: libc::c_int, option: libc::c_int, value: &T)
     Ok(())
 }
 
-/// Refuses descriptors that peers attach to what they send (`SO_PASSRIGHTS`, since Linux 6.16), and so for each connection
-/// that is accepted: else whoever receives has to close them, and that can take as long as their sender likes.
+/// Refuses descriptors that peers attach to messages (`SO_PASSRIGHTS`, since Linux 6.16), also on
+/// each accepted connection. Otherwise the receiver must close them, and the sender decides how
+/// long that takes.
 ///
 /// # Errors
 ///
-/// `ENOPROTOOPT` from an older kernel.
+/// Returns `ENOPROTOOPT` from an older kernel.
 pub fn refuse_descriptors(socket: impl AsFd) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, SO_PASSRIGHTS, &0_i32)
 }
 
-/// Accepts a connection, which does not block and is closed by `execve`.
+/// Accepts a connection as non-blocking and close-on-exec.
 ///
 /// # Errors
 ///
-/// What `accept4(2)` says; `EAGAIN` if nobody waits and the socket does not block.
+/// Returns the error of `accept4(2)`: `EAGAIN` if no connection waits and the socket is
+/// non-blocking.
 pub fn accept(socket: impl AsFd) -> nix::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let descriptor = accept4(socket.as_fd().as_raw_fd(), flags)?;
@@ -126,7 +129,7 @@ pub fn accept(socket: impl AsFd) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// A length of a few bytes.
+/// Converts a length of a few bytes.
 #[allow(clippy::cast_possible_truncation)]
 const fn libc_len(length: usize) -> libc::socklen_t {
     length as libc::socklen_t

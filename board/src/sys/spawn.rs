@@ -1,4 +1,4 @@
-//! Starting a program without allocating: `posix_spawn(3)` maps a stack for each.
+//! Starts a program without allocating: `posix_spawn(3)` maps a stack for each child.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,14 +11,14 @@ use nix::unistd::Pid;
 
 use super::retry;
 
-/// Variables of an environment at most: those of an event, and what is added.
+/// The most variables of an environment: those of an event, and the added ones.
 const MAX_VARIABLES: usize = 80;
 
-/// Bytes of a stack on which the first steps of a child run, which are system calls.
+/// Bytes of the stack on which a child makes its first system calls.
 pub const STACK_BYTES: usize = 16 * 1024;
 
-/// What the child reads and, if it fails, writes. It is the parent's memory: that sleeps until the child is done with
-/// it.
+/// The data that the child reads and, if it fails, writes. It is in the parent's memory: the parent
+/// sleeps until the child no longer uses it.
 struct Start {
     program: *const c_char,
     arguments: [*const c_char; 3],
@@ -28,15 +28,15 @@ struct Start {
     errno: c_int,
 }
 
-/// Starts a program in a process group of its own, with one argument behind its name, and with `input` as standard
-/// input, `output` as both outputs and no other descriptor, `/` as its directory, no signal blocked and none ignored.
-/// Returns when the program runs: the kernel keeps this thread waiting until then.
+/// Starts a program in its own process group, with one argument after its name, `input` as standard
+/// input, `output` as both outputs and no other descriptor, `/` as its directory, and no signal
+/// blocked or ignored. Returns when the program runs: the kernel suspends this thread until then.
 ///
-/// `environment` holds variables with a NUL behind each; beyond the 80th they are left out.
+/// `environment` holds variables with a NUL after each; those beyond the 80th are left out.
 ///
 /// # Errors
 ///
-/// What `clone(2)` or `execve(2)` says.
+/// Returns the error of `clone(2)` or `execve(2)`.
 pub fn spawn(
     program: &CStr,
     argument: &CStr,
@@ -76,7 +76,7 @@ pub fn spawn(
     }
 }
 
-/// In the child, on memory of its parent: system calls alone, no lock and no allocation.
+/// Runs in the child, in its parent's memory: only system calls, no lock, no allocation.
 extern "C" fn run(start: *mut c_void) -> c_int {
     // SAFETY: `spawn` hands over a `Start`, and does not touch it while this runs; its pointers are to NUL-terminated
     // strings and to NULL-terminated arrays of such.
@@ -85,7 +85,7 @@ extern "C" fn run(start: *mut c_void) -> c_int {
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::setpgid(0, 0);
-        // Handlers go with `execve`; that a signal is ignored would stay. Two of them cannot be.
+        // `execve` resets handlers, but not ignored signals. Two signals cannot be ignored.
         for signal in 1..=libc::SIGSYS {
             libc::signal(signal, libc::SIG_DFL);
         }
@@ -93,7 +93,7 @@ extern "C" fn run(start: *mut c_void) -> c_int {
         libc::dup2(start.output, 1);
         libc::dup2(start.output, 2);
         libc::chdir(c"/".as_ptr());
-        // What this process was given itself; since Linux 5.9.
+        // Closes the descriptors of this process; since Linux 5.9.
         libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
         libc::execve(start.program, start.arguments.as_ptr(), start.environment.as_ptr());

@@ -2,8 +2,8 @@ use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
 use sureplug_core::stream::Stream;
 
-/// Allocates an empty stream as memory that the system has zeroed: nothing of it is copied, and only the parts that are
-/// used cost memory.
+/// Allocates an empty stream in memory that the system has zeroed: nothing is copied, and only the
+/// parts in use cost memory.
 #[must_use]
 pub fn new_stream<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS: usize>()
 -> Box<Stream<SLOTS, BYTES, RING, CONSUMERS>> {

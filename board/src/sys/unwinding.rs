@@ -1,13 +1,15 @@
-//! Leaves the unwinder out of the program: the feature `small`.
+//! Omits the unwinder from the program: the feature `small`.
 //!
-//! The standard library's panic message can walk the stack, and look each frame up in the program's debug
-//! information. An image's program is stripped and has none, and yet the code that would read it is 200 kB of flash.
-//! Only the walk calls it (`_Unwind_Backtrace`): a walk that ends at once, and that the optimizer sees to do so,
-//! leaves nothing that needs it. A panic still says where it was and what went wrong, and aborts.
+//! The standard library's panic message can walk the stack and look each frame up in the program's
+//! debug information. An image's program is stripped and has none, yet the code that reads it takes
+//! 200 kB of flash. Only the stack walk calls it (`_Unwind_Backtrace`): if the walk ends at once,
+//! and the optimiser can see this, nothing needs that code. A panic still prints its place and its
+//! message, and aborts.
 //!
-//! As panics abort, nothing calls the rest of the unwinder either (the [Itanium C++ ABI]'s exception handling, level 1).
-//! The standard library, which is built once for all, still refers to it: with the names here, no `libgcc_s.so` has to be
-//! in the image, and no unwinder in a static program. ARM has an unwinder of its own, which stays.
+//! As panics abort, nothing calls the rest of the unwinder either (the [Itanium C++ ABI]'s
+//! exception handling, level 1). The standard library, which is prebuilt, still refers to it. With
+//! these names defined, an image needs no `libgcc_s.so`, and a static program contains no unwinder.
+//! ARM has a different unwinder, which stays.
 //!
 //! [Itanium C++ ABI]: https://itanium-cxx-abi.github.io/cxx-abi/abi-eh.html
 
@@ -23,7 +25,7 @@ extern "C" fn walk(_visit: *const c_void, _argument: *mut c_void) -> c_int {
     END_OF_STACK
 }
 
-/// Functions of the unwinder that only an unwinder calls, or a function that one has called.
+/// Functions that only an unwinder, or a function called by one, calls.
 #[cfg(not(any(test, target_arch = "arm")))]
 macro_rules! never_called {
     ($($name:ident)*) => {

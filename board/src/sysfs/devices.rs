@@ -14,24 +14,28 @@ use super::path::SysfsPath;
 use super::reading::{Reader, Reading};
 use super::root::{PLACES, Place, Root, subsystem_of};
 
-/// Descriptors that a scan has open at the same time: two directories, a device, and its `uevent` file.
+/// Descriptors that a scan holds open at the same time: two directories, a device, and its `uevent`
+/// file.
 const RESERVED: usize = 4;
 
-/// Bytes of the helper's path at most (`UEVENT_HELPER_PATH_LEN` in `include/linux/kobject.h`), and a line feed.
+/// The most bytes of the helper's path (`UEVENT_HELPER_PATH_LEN` in `include/linux/kobject.h`),
+/// plus a line feed.
 const MAX_HELPER_BYTES: usize = 257;
 
-/// Enumerates the devices of classes and buses, of all or of some, and reads them, in memory that is allocated once.
+/// Enumerates and reads the devices of classes and buses, of all or of a selection, in memory
+/// allocated once.
 ///
-/// A device that exists from the beginning of an enumeration to its end comes in it, once for each place that
-/// lists it, which is one place except for aliases. What the kernel has not told of as removed yet may come,
-/// and so may what it has not told of as added yet.
+/// A device that exists during a whole enumeration is found once for each place that lists it,
+/// which is one place except for aliases. A device whose `remove` or `add` the kernel has not sent
+/// yet may be found too.
 pub struct Devices {
     root: Root,
-    /// Held between two scans, so that no client or hook takes a descriptor that the next one needs.
+    /// Held between two scans, so that no client or hook takes a descriptor that the next scan
+    /// needs.
     reserve: [Option<OwnedFd>; RESERVED],
     /// The place that is being enumerated.
     place: &'static Place,
-    /// Those behind it.
+    /// The places that follow.
     places: slice::Iter<'static, Place>,
     /// The subsystems there.
     subsystems: Listing,
@@ -39,23 +43,23 @@ pub struct Devices {
     links: Listing,
     /// Where these links are.
     directory: SysfsPath,
-    /// The device that was found last.
+    /// The last device found.
     found: SysfsPath,
-    /// The device that was read at its place last.
+    /// The last device read by devpath.
     asked: SysfsPath,
     reader: Reader,
     troubles: Troubles,
     selection: Selection,
-    /// Whether sysfs shows the network devices of another namespace than the socket's.
+    /// Whether sysfs shows the network devices of a namespace other than the socket's.
     is_foreign: bool,
 }
 
 impl Devices {
-    /// Opens `sysfs`, which is `/sys` on a board, in front of the first device of these subsystems.
+    /// Opens `sysfs`, which is `/sys` on a board, before the first device of the selection.
     ///
     /// # Errors
     ///
-    /// What `open(2)` says of the directory.
+    /// Returns the error of `open(2)`.
     pub fn open(sysfs: &Path, selection: Selection) -> io::Result<Self> {
         Ok(Self {
             root: Root::open(sysfs)?,
@@ -74,37 +78,37 @@ impl Devices {
         })
     }
 
-    /// Opens the directory again, on which sysfs may have been mounted since, and returns whether there is a sysfs to
-    /// read.
+    /// Opens the directory again, as sysfs may have been mounted since, and returns `true` if there
+    /// is a sysfs to read.
     pub fn reopen(&mut self) -> bool {
         self.reserve = [const { None }; RESERVED];
         self.root.reopen()
     }
 
-    /// Returns whether there was a sysfs to read when the directory was opened last.
+    /// Returns `true` if there was a sysfs to read when the directory was last opened.
     #[must_use]
     pub const fn is_mounted(&self) -> bool {
         self.root.is_mounted()
     }
 
-    /// Looks whether sysfs shows the network devices of the socket's namespace, if any are selected. If not, they are left
-    /// out from here on.
+    /// Checks whether sysfs shows the network devices of the socket's namespace, if any are
+    /// selected. If not, they are left out from then on.
     pub fn compare_namespace(&mut self, socket: BorrowedFd<'_>) {
         let is_wanted = namespace::CLASSES.iter().any(|class| self.selection.admits(Some(class)));
         let Self { root, links, found, .. } = self;
         self.is_foreign |= is_wanted && namespace::is_of_another(root.as_fd(), socket, links, found);
     }
 
-    /// Returns `true` if sysfs shows the network devices of another namespace than the socket's.
+    /// Returns `true` if sysfs shows the network devices of a namespace other than the socket's.
     #[must_use]
     pub const fn is_foreign(&self) -> bool {
         self.is_foreign
     }
 
-    /// Returns the program that the kernel runs for each event, if there is one. It is read again by each call.
+    /// Reads the path of the program that the kernel runs for each event; `None` if there is none.
     #[must_use]
     pub fn uevent_helper(&self) -> Option<Clipped> {
-        // The file of sysfs is there with `CONFIG_UEVENT_HELPER` alone, and so is the older sysctl.
+        // The file in sysfs and the older sysctl exist only with `CONFIG_UEVENT_HELPER`.
         let flags = OFlag::O_RDONLY;
         let file = open(self.root.as_fd(), c"kernel/uevent_helper", flags)
             .or_else(|_| open(self.root.as_fd(), c"/proc/sys/kernel/hotplug", flags));
@@ -114,14 +118,14 @@ impl Devices {
         (!helper.is_empty()).then(|| Clipped::of(helper))
     }
 
-    /// Ends a scan: keeps the descriptors that the next one needs, as far as there are any.
+    /// Ends a scan: reserves the descriptors that the next one needs, as far as they are available.
     pub fn rest(&mut self) {
         for reserved in &mut self.reserve {
             *reserved = self.root.as_fd().try_clone_to_owned().ok();
         }
     }
 
-    /// Goes back in front of the first device.
+    /// Returns to the place before the first device.
     pub fn rewind(&mut self) {
         self.troubles.missing = None;
         self.reader.suspects.rewind();
@@ -132,10 +136,10 @@ impl Devices {
         self.found.clear();
     }
 
-    /// Moves to the next device, and returns its devpath, without `/sys`; `None` at the end.
+    /// Moves to the next device and returns its devpath, without `/sys`; `None` at the end.
     ///
-    /// At that moment the kernel has not yet sent that the device was removed: `device_del` takes the link to
-    /// it away first (`device_remove_class_symlinks` and `bus_remove_device` come before
+    /// At that moment the kernel has not yet sent the device's `remove`: `device_del` removes the
+    /// link first (`device_remove_class_symlinks` and `bus_remove_device` come before
     /// `kobject_uevent(KOBJ_REMOVE)` in `drivers/base/core.c`).
     pub fn advance(&mut self) -> Option<&[u8]> {
         while !self.next_device() {
@@ -147,8 +151,8 @@ impl Devices {
         Some(self.found.as_devpath())
     }
 
-    /// Reads the device that [`advance`](Self::advance) has found. In front of the first and behind the last
-    /// one nothing is there.
+    /// Reads the device that [`advance`](Self::advance) has found. Before the first device and
+    /// after the last one the result is [`Gone`](Reading::Gone).
     pub fn read(&mut self) -> Reading<'_> {
         let subsystem = subsystem_of(self.directory.relative());
         self.reader.read(self.root.as_fd(), &self.found, subsystem).unwrap_or_else(|errno| {
@@ -157,8 +161,8 @@ impl Devices {
         })
     }
 
-    /// Reads the device at a devpath, which need not have been found. `subsystem` is what it is taken to be
-    /// of if it does not say so itself.
+    /// Reads the device at a devpath, which need not have been found. `subsystem` is assumed if the
+    /// device does not state its own.
     pub fn read_at(&mut self, devpath: &[u8], subsystem: &[u8]) -> Reading<'_> {
         let set = self.asked.set_devpath(devpath);
         let reading = set.and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem));
@@ -168,8 +172,9 @@ impl Devices {
         })
     }
 
-    /// The same for a device that should be there. A network device that the socket's namespace has and sysfs does not is
-    /// no [`Gone`](Reading::Gone): it shows that sysfs belongs to another namespace.
+    /// Reads a device that should exist. A network device that exists in the socket's namespace but
+    /// not in sysfs is not [`Gone`](Reading::Gone): it shows that sysfs belongs to another
+    /// namespace.
     pub fn read_unseen(&mut self, devpath: &[u8], subsystem: &[u8], socket: BorrowedFd<'_>) -> Reading<'_> {
         if !self.is_foreign && subsystem == b"net" {
             let root = self.root.as_fd();
@@ -181,14 +186,15 @@ impl Devices {
         self.read_at(devpath, subsystem)
     }
 
-    /// Returns what the scan since the last [`rewind`](Self::rewind) could not read; `None` if it read everything.
+    /// Returns what the scan could not read since the last [`rewind`](Self::rewind); `None` if it
+    /// read everything.
     #[must_use]
     pub const fn missing(&self) -> Option<Missing> {
         self.troubles.missing
     }
 
-    /// Takes what could not be read and has not been taken before. Of several at a time the others come when
-    /// they fail again; so many are told by name, and no more.
+    /// Returns, once, a place that could not be read. Of several at a time the others follow when
+    /// they fail again; the number of places named is limited.
     pub fn take_trouble(&mut self) -> Option<Trouble<'_>> {
         self.troubles
             .faults
@@ -196,37 +202,38 @@ impl Devices {
             .map(|(path, error)| Trouble { path: path.relative().to_bytes(), error: *error })
     }
 
-    /// Returns how many lines of `uevent` files were not accepted, because the kernel did not write them as they stand.
+    /// Returns the number of lines in `uevent` files that were ignored because the kernel did not
+    /// write them.
     #[must_use]
     pub const fn forgery_count(&self) -> u64 {
         self.reader.forgeries.count
     }
 
-    /// Returns `true` if the scan met a device that lacks files for the first time: only another scan shows whether it is
-    /// just being added or removed.
+    /// Returns `true` if the scan met a device that lacks files for the first time: only another
+    /// scan shows whether it was just being added or removed.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
         self.reader.suspects.is_undecided()
     }
 
-    /// Takes a device with such lines that has not been taken before. Of several at a time the others come with the
-    /// next enumeration; a limited number are named.
+    /// Returns, once, a device with such lines. Of several at a time the others follow in the next
+    /// enumeration; the number of devices named is limited.
     pub fn take_forgery(&mut self) -> Option<Forgery<'_>> {
         self.reader.forgeries.take().map(Forgery::of)
     }
 
-    /// Takes the same device for the system's log, which does not wait for the output.
+    /// Returns the same device, once, for the system's log, which does not wait for the output.
     pub fn take_unlogged_forgery(&mut self) -> Option<Forgery<'_>> {
         self.reader.forgeries.take_unlogged().map(Forgery::of)
     }
 
-    /// Returns `true` if a device with such lines had to wait, so that the next scan names it.
+    /// Returns `true` if a device with such lines was left for the next scan to name.
     #[must_use]
     pub const fn is_forgery_waiting(&self) -> bool {
         self.reader.forgeries.is_waiting
     }
 
-    /// Moves to the next device of the subsystem; `false` at the end.
+    /// Moves to the next device of the subsystem. Returns `false` at the end.
     fn next_device(&mut self) -> bool {
         loop {
             let is_device = match self.links.next() {
@@ -241,13 +248,13 @@ impl Devices {
                 Ok(true) if self.is_foreign && namespace::is_namespaced(self.found.as_devpath()) => {}
                 Ok(true) => return true,
                 Ok(false) => {}
-                // A link may be gone by now: no trouble.
+                // A link may have vanished: this is not a fault.
                 Err(errno) => self.troubles.note(self.directory.relative().to_bytes(), errno),
             }
         }
     }
 
-    /// Moves in front of the first device of the next subsystem; `false` at the end.
+    /// Moves before the first device of the next subsystem. Returns `false` at the end.
     fn next_subsystem(&mut self) -> bool {
         loop {
             let path = self.place.path.to_bytes();
@@ -261,7 +268,7 @@ impl Devices {
                     }
                     match self.links.open(self.root.as_fd(), self.directory.relative()) {
                         Ok(()) => return true,
-                        // What is no directory is no subsystem, such as `class/net/bonding_masters`.
+                        // A file such as `class/net/bonding_masters` is not a subsystem.
                         Err(errno) => self.troubles.note(self.directory.relative().to_bytes(), errno),
                     }
                 }

@@ -1,4 +1,4 @@
-//! What of sysfs could not be read or was not accepted: all of it counted, and the first places named.
+//! Faults of sysfs, unreadable or unaccepted: all are counted, and the first places are named.
 
 use std::fmt;
 use std::mem;
@@ -11,13 +11,13 @@ use super::files::is_absence;
 use super::path::SysfsPath;
 use crate::cause::Cause;
 
-/// Places that are named at most; further ones are only counted.
+/// The most places that are named. Further ones are only counted.
 const MAX_NAMED: usize = 16;
 
 /// Bytes of a path or a line that are kept.
 const MAX_KEPT_BYTES: usize = 128;
 
-/// Bytes in fixed memory, cut off where they are very many.
+/// Bytes in fixed memory, truncated if too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clipped {
     bytes: [u8; MAX_KEPT_BYTES],
@@ -32,21 +32,21 @@ impl Clipped {
         kept
     }
 
-    /// Returns them.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
 }
 
-/// What a scan could not read: without it the scan has not resynced.
+/// What a scan could not read. Such a scan has not resynchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
-    /// Directories and devices, each as often as it was tried.
+    /// Number of directories and devices, each counted per attempt.
     pub count: u32,
-    /// Why the first of them could not be read.
+    /// The error of the first.
     pub errno: Errno,
-    /// The path of the first below sysfs, cut off where it is very long.
+    /// The path of the first below sysfs, truncated if too long.
     pub path: Clipped,
 }
 
@@ -61,21 +61,21 @@ impl fmt::Display for Missing {
     }
 }
 
-/// A directory or a device that is there but could not be read.
+/// An existing directory or device that could not be read.
 #[derive(Debug)]
 pub struct Trouble<'t> {
-    /// Where it is below sysfs.
+    /// The path below sysfs.
     pub path: &'t [u8],
-    /// What the kernel said, or what is wrong with the answer.
+    /// The kernel's error, or the fault of the data.
     pub error: Errno,
 }
 
-/// A device whose `uevent` file has lines that are not accepted.
+/// A device whose `uevent` file has lines that are ignored.
 #[derive(Clone, Copy, Debug)]
 pub struct Forgery<'f> {
     /// Its devpath.
     pub devpath: &'f [u8],
-    /// The first such line, as far as it is kept.
+    /// The first such line, truncated if too long.
     pub line: &'f [u8],
 }
 
@@ -96,19 +96,19 @@ impl fmt::Display for Forgery<'_> {
     }
 }
 
-/// Faults of one kind: how many there were, and each of the first places by name once.
+/// Faults of one kind: their number, and the first places by name, each once.
 pub(super) struct Faults<T> {
     pub(super) count: u64,
     /// Hashes of the paths that were named.
     named: Vec<u64, MAX_NAMED>,
-    /// The path that was named last.
+    /// The place named last.
     path: SysfsPath,
-    /// What is wrong there.
+    /// The fault there.
     fault: Option<T>,
     is_pending: bool,
-    /// Whether it has not been logged yet either.
+    /// Whether that place has not been logged either.
     is_unlogged: bool,
-    /// Whether another place had to wait for its turn in this scan.
+    /// Whether another place was left to be named later in this scan.
     pub(super) is_waiting: bool,
 }
 
@@ -125,7 +125,8 @@ impl<T> Faults<T> {
         }
     }
 
-    /// Counts a fault at a path below sysfs. One that cannot be named while another is pending has to be noted again.
+    /// Counts a fault at a path below sysfs. A place that cannot be named because another is
+    /// pending must be noted again.
     pub(super) fn note(&mut self, path: &[u8], fault: T) {
         self.count += 1;
         let hash = hash(path);
@@ -140,27 +141,27 @@ impl<T> Faults<T> {
         }
     }
 
-    /// Takes the place that was named last, once.
+    /// Returns the place named last, once.
     pub(super) fn take(&mut self) -> Option<(&SysfsPath, &T)> {
         let fault = self.fault.as_ref().filter(|_| mem::take(&mut self.is_pending))?;
         Some((&self.path, fault))
     }
 
-    /// Takes it for the system's log, once.
+    /// Returns the place named last for the system's log, once.
     pub(super) fn take_unlogged(&mut self) -> Option<(&SysfsPath, &T)> {
         let fault = self.fault.as_ref().filter(|_| mem::take(&mut self.is_unlogged))?;
         Some((&self.path, fault))
     }
 }
 
-/// All that could not be read, and what the present scan lacks for that.
+/// All places that could not be read, and the gaps of the present scan.
 pub(super) struct Troubles {
     pub(super) faults: Faults<Errno>,
     pub(super) missing: Option<Missing>,
 }
 
 impl Troubles {
-    /// Notes an attempt to read what is at `path` that failed. What is not there is no trouble.
+    /// Notes a failed attempt to read a path. The absence of a file is not a fault.
     pub(super) fn note(&mut self, path: &[u8], errno: Errno) {
         if is_absence(errno) {
             return;
@@ -173,7 +174,7 @@ impl Troubles {
     }
 }
 
-/// FNV-1a. Two paths with one hash: the second is only counted.
+/// FNV-1a. Of two paths with one hash the second is only counted.
 pub(super) fn hash(path: &[u8]) -> u64 {
     path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)

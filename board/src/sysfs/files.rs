@@ -1,4 +1,5 @@
-//! Opening and reading without an allocation: paths are C strings already, which `nix` does not copy.
+//! Opens and reads files without allocating: paths are C strings already, which `nix` does not
+//! copy.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,14 +11,15 @@ use nix::unistd;
 
 use crate::sys::retry;
 
-/// Opens what is at a path below a directory. In a stand-in for sysfs that can be a pipe, which is not waited for.
+/// Opens a path below a directory. A stand-in for sysfs may have a pipe there: the call does not
+/// wait for a writer.
 pub(crate) fn open(directory: BorrowedFd<'_>, path: &CStr, flags: OFlag) -> nix::Result<OwnedFd> {
     retry(|| {
         openat(directory, path, flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
     })
 }
 
-/// Reads a file to its end, or until the buffer is full.
+/// Reads a file to its end, or until the buffer is full. Returns the number of bytes.
 pub(crate) fn read_to_end(file: impl AsFd, buffer: &mut [u8]) -> nix::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -29,9 +31,9 @@ pub(crate) fn read_to_end(file: impl AsFd, buffer: &mut [u8]) -> nix::Result<usi
     Ok(filled)
 }
 
-/// Whether an error says that there is nothing. `ENODEV` is how a file of sysfs that is still open, or just
-/// being opened, says that its device has gone (`kernfs_seq_start` and `kernfs_fop_open` in
-/// `fs/kernfs/file.c`).
+/// Returns `true` if an error means that the file does not exist. `ENODEV` is the error of a sysfs
+/// file that is open, or being opened, while its device goes (`kernfs_seq_start` and
+/// `kernfs_fop_open` in `fs/kernfs/file.c`).
 pub(super) fn is_absence(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENOTDIR | Errno::ENODEV)
 }

@@ -1,4 +1,4 @@
-//! The entries of a directory, read into a buffer of its own: libc's `opendir` allocates.
+//! Reads the entries of a directory into its own buffer: libc's `opendir` allocates.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,33 +10,33 @@ use nix::libc;
 use super::files::open;
 use crate::sys::{self, retry};
 
-/// Bytes that are read at a time: some 200 entries.
+/// Bytes read at a time, about 200 entries.
 const BUFFER_BYTES: usize = 8_192;
 
-/// Where the length of a `linux_dirent64` stands, which is a u16 (getdents(2)).
+/// The offset of the length in `linux_dirent64`, a u16 (getdents(2)).
 const LENGTH_AT: usize = 16;
 
-/// Where its kind stands.
+/// The offset of the kind.
 const KIND_AT: usize = 18;
 
-/// Where its name begins, which ends with a NUL.
+/// The offset of the name, which ends with a NUL.
 const NAME_AT: usize = 19;
 
-/// The kernel writes numbers of 64 bits into it.
+/// The kernel writes 64-bit numbers into it.
 #[repr(align(8))]
 struct Buffer([u8; BUFFER_BYTES]);
 
-/// A directory that is being read, or none.
+/// A directory being read, or none.
 pub(crate) struct Listing {
     directory: Option<OwnedFd>,
     buffer: Box<Buffer>,
-    /// Bytes of the buffer that are read.
+    /// Bytes of the buffer that were read.
     filled: usize,
-    /// Where in them the next entry begins.
+    /// The offset of the next entry in them.
     at: usize,
 }
 
-/// What stands in a directory.
+/// An entry of a directory.
 pub(crate) struct Entry<'l> {
     directory: BorrowedFd<'l>,
     name: &'l CStr,
@@ -44,24 +44,24 @@ pub(crate) struct Entry<'l> {
 }
 
 impl Listing {
-    /// Of no directory.
+    /// Creates a listing without a directory.
     pub(crate) fn new() -> Self {
         Self { directory: None, buffer: Box::new(Buffer([0; BUFFER_BYTES])), filled: 0, at: 0 }
     }
 
-    /// Begins with the first entry of a directory below `root`. After an error there is none.
+    /// Opens a directory below `root`, before its first entry. After an error no directory is open.
     pub(crate) fn open(&mut self, root: BorrowedFd<'_>, path: &CStr) -> nix::Result<()> {
         self.close();
         self.directory = Some(open(root, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)?);
         Ok(())
     }
 
-    /// Ends it.
+    /// Closes the directory.
     pub(crate) fn close(&mut self) {
         (self.directory, self.filled, self.at) = (None, 0, 0);
     }
 
-    /// Moves to the next entry; `None` at the end. After an error it is to be closed.
+    /// Returns the next entry; `None` at the end. After an error the listing must be closed.
     pub(crate) fn next(&mut self) -> nix::Result<Option<Entry<'_>>> {
         self.fill()?;
         let Some(directory) = &self.directory else { return Ok(None) };
@@ -70,7 +70,7 @@ impl Listing {
         Ok(Some(Entry { directory: directory.as_fd(), name, kind }))
     }
 
-    /// Reads on if all that was read has been taken; ends at the end.
+    /// Reads on when all entries of the buffer were returned, and closes the directory at its end.
     fn fill(&mut self) -> nix::Result<()> {
         if let (true, Some(directory)) = (self.at == self.filled, &self.directory) {
             (self.filled, self.at) = (retry(|| sys::read_directory(directory, &mut self.buffer.0))?, 0);
@@ -87,19 +87,19 @@ impl Entry<'_> {
         self.name.to_bytes()
     }
 
-    /// Whether it is the directory itself or the one above.
+    /// Returns `true` for the entries `.` and `..`.
     pub(crate) fn is_dots(&self) -> bool {
         matches!(self.name(), b"." | b"..")
     }
 
-    /// Reads where it points to; no bytes if it is no link.
+    /// Reads the link's target. Returns 0 if the entry is not a link.
     pub(crate) fn read_target(&self, buffer: &mut [u8]) -> nix::Result<usize> {
-        // Not every file system says the kind.
+        // Not every file system states the kind.
         if !matches!(self.kind, libc::DT_LNK | libc::DT_UNKNOWN) {
             return Ok(0);
         }
         match sys::read_link(self.directory, self.name, buffer) {
-            // It may have been cut.
+            // The target may have been truncated.
             Ok(length) if length == buffer.len() => Err(Errno::ENAMETOOLONG),
             Err(Errno::EINVAL) => Ok(0),
             other => other,
@@ -107,7 +107,7 @@ impl Entry<'_> {
     }
 }
 
-/// The name, the kind and the length of the record in front; `None` if it is damaged.
+/// Parses the first record: its name, kind and length; `None` if it is damaged.
 fn parse(records: &[u8]) -> Option<(&CStr, u8, usize)> {
     let length = records.get(LENGTH_AT..KIND_AT)?;
     let length = u16::from_ne_bytes(length.try_into().ok()?).into();

@@ -15,20 +15,21 @@ use super::namespace::is_namespaced;
 use super::path::SysfsPath;
 use super::root::{PLACES, Root};
 
-/// Names that are remembered.
+/// The number of names remembered.
 const MAX_KNOWN: usize = 32;
 
-/// Names of subsystems; of too many the oldest is forgotten.
+/// Names of subsystems. The oldest is dropped when there are too many.
 type Names = HistoryBuf<Vec<u8, MAX_SUBSYSTEM_BYTES>, MAX_KNOWN>;
 
-/// Says which subsystems are classes or buses, whose devices sysfs lists, and what is at a devpath.
+/// Looks up which subsystems are classes or buses, whose devices sysfs lists, and what is at a
+/// devpath.
 pub struct Subsystems {
     root: Root,
     path: SysfsPath,
     known: Names,
     /// Names that were not found.
     absent: Names,
-    /// Whether sysfs shows the network devices of another namespace than the socket's.
+    /// Whether sysfs shows the network devices of a namespace other than the socket's.
     is_foreign: bool,
 }
 
@@ -37,7 +38,7 @@ impl Subsystems {
     ///
     /// # Errors
     ///
-    /// What `open(2)` says of the directory.
+    /// Returns the error of `open(2)`.
     pub fn open(sysfs: &Path) -> io::Result<Self> {
         Ok(Self {
             root: Root::open(sysfs)?,
@@ -48,8 +49,8 @@ impl Subsystems {
         })
     }
 
-    /// Whether there is a class or a bus of that name. One that was found once may be taken to be there
-    /// still, and one that was not to be absent until [`forget_absent`](Self::forget_absent).
+    /// Returns `true` if a class or bus of this name exists. One that was found once is assumed to
+    /// exist, and one that was not found to be absent until [`forget_absent`](Self::forget_absent).
     pub fn contains(&mut self, name: &[u8]) -> bool {
         if !is_name(name) || contains(&self.absent, name) {
             return false;
@@ -64,7 +65,7 @@ impl Subsystems {
                     insert(&mut self.known, name);
                     return true;
                 }
-                // A device whose class could not be looked up stays tracked: the next scan knows.
+                // A device whose class could not be looked up stays tracked: the next scan decides.
                 Err(Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE | Errno::EIO | Errno::EACCES) => {
                     is_unknown = true;
                 }
@@ -77,26 +78,26 @@ impl Subsystems {
         is_unknown
     }
 
-    /// Opens the directory again, on which sysfs may have been mounted since.
+    /// Opens the directory again, as sysfs may have been mounted since.
     pub fn reopen(&mut self) {
         if self.root.reopen() {
             self.forget_absent();
         }
     }
 
-    /// Sysfs shows the network devices of another namespace: what is at their devpaths says nothing. Returns whether that
-    /// was not known.
+    /// Notes that sysfs shows the network devices of another namespace: their devpaths no longer
+    /// mean anything. Returns `true` if this is new.
     pub const fn find_foreign(&mut self) -> bool {
         !std::mem::replace(&mut self.is_foreign, true)
     }
 
-    /// What is at a devpath now.
+    /// Returns what is at a devpath now.
     pub fn directory(&mut self, devpath: &[u8]) -> Directory {
         if self.is_foreign && is_namespaced(devpath) || self.path.set_devpath(devpath).is_err() {
             return Directory::Unknown;
         }
         match fstatat(self.root.as_fd(), self.path.relative(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            // The C library of some 32-bit targets says it in 32 bits.
+            // The field has 32 bits in the C library of some 32-bit targets.
             #[allow(clippy::useless_conversion)]
             Ok(stat) if is_directory(&stat) => Directory::of(u64::from(stat.st_ino)),
             Err(errno) if is_absence(errno) => Directory::Absent,
@@ -104,7 +105,7 @@ impl Subsystems {
         }
     }
 
-    /// New classes or buses may be there.
+    /// Forgets absent names: new classes or buses may have been registered.
     pub fn forget_absent(&mut self) {
         self.absent.clear();
     }
@@ -123,14 +124,14 @@ fn contains(names: &Names, name: &[u8]) -> bool {
     names.as_slice().iter().any(|known| known == name)
 }
 
-/// Remembers a name; one that is too long is not remembered.
+/// Remembers a name, unless it is too long.
 fn insert(names: &mut Names, name: &[u8]) {
     if let Ok(name) = Vec::from_slice(name) {
         names.write(name);
     }
 }
 
-/// Whether a subsystem can be called so: as a file can.
+/// Returns `true` if a subsystem can have this name, as a file can.
 fn is_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/') && !name.contains(&0)
 }

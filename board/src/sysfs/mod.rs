@@ -1,4 +1,4 @@
-//! What sysfs says about the board.
+//! Reads the board's devices and ports in sysfs.
 
 mod devices;
 mod faults;

@@ -1,5 +1,6 @@
-//! Whose network devices sysfs shows: those of the network namespace in which it was mounted (`sysfs_init_fs_context` in
-//! `fs/sysfs/mount.c`), which may be another one than the socket's.
+//! Determines whose network devices sysfs shows: those of the network namespace in which it was
+//! mounted (`sysfs_init_fs_context` in `fs/sysfs/mount.c`), which may be another one than the
+//! socket's.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;
@@ -15,32 +16,34 @@ use super::listing::Listing;
 use super::path::SysfsPath;
 use crate::sys;
 
-/// Classes whose devices belong to a network namespace: those with `ns_type` in `net/core/net-sysfs.c`,
-/// `net/wireless/sysfs.c`, `drivers/infiniband/core/device.c`, `drivers/net/macvtap.c` and `drivers/net/ipvlan/ipvtap.c`.
-/// Their directories, with all below, are hidden from a sysfs of another namespace.
+/// Classes whose devices belong to a network namespace: those with `ns_type` in
+/// `net/core/net-sysfs.c`, `net/wireless/sysfs.c`, `drivers/infiniband/core/device.c`,
+/// `drivers/net/macvtap.c` and `drivers/net/ipvlan/ipvtap.c`. A sysfs of another namespace hides
+/// their directories, including everything below.
 pub(super) const CLASSES: [&[u8]; 5] = [b"net", b"ieee80211", b"infiniband", b"macvtap", b"ipvtap"];
 
-/// A device is in sysfs for a moment before the kernel finds it by its name, and after it was found last: as many looks
-/// as are needed to see more than that.
+/// For a moment a device is in sysfs before the kernel finds it by name, and after it last did.
+/// This many looks outlast that moment.
 const LOOKS: usize = 20;
 
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Whether devices of a class belong to a network namespace.
+/// Returns `true` if devices of a class belong to a network namespace.
 pub(super) fn is_namespaced_class(name: &[u8]) -> bool {
     CLASSES.contains(&name)
 }
 
-/// Whether a device belongs to a network namespace, or is below one that does.
+/// Returns `true` if a device belongs to a network namespace, or is below one that does.
 pub(super) fn is_namespaced(devpath: &[u8]) -> bool {
     let mut parts = devpath.split(|byte| *byte == b'/');
-    // A device has the name of its class above it, unless it is one of a bus.
+    // A device is below its class's name, unless it belongs to a bus.
     parts.next_back();
     parts.any(is_namespaced_class)
 }
 
-/// Whether sysfs shows other network devices than the socket's namespace has. Where both have the same ones, such as only
-/// `lo`, and these are up in both or in none, that cannot be known.
+/// Returns `true` if sysfs shows network devices that differ from those of the socket's namespace.
+/// If both have the same, such as `lo` alone, and these are up in both or in neither, the two
+/// cannot be distinguished.
 pub(super) fn is_of_another(
     root: BorrowedFd<'_>,
     socket: BorrowedFd<'_>,
@@ -59,7 +62,8 @@ pub(super) fn is_of_another(
     true
 }
 
-/// Whether the socket's namespace has a network device of that devpath's name, and sysfs has none.
+/// Returns `true` if the socket's namespace has a network device with the devpath's name, and sysfs
+/// has none.
 pub(super) fn has_elsewhere(
     root: BorrowedFd<'_>,
     socket: BorrowedFd<'_>,
@@ -72,7 +76,8 @@ pub(super) fn has_elsewhere(
     let Some(before) = index().filter(|_| is_sysfs && path.set_devpath(devpath).is_ok()) else {
         return false;
     };
-    // It was found by its name before, and is after: in between it was there all the time, or another one would be found.
+    // Found by name both before and after: it existed in between, unless another device has its
+    // name.
     let stat = fstatat(root, path.relative(), AtFlags::AT_SYMLINK_NOFOLLOW);
     stat.is_err_and(is_absence) && index() == Some(before)
 }
@@ -97,7 +102,7 @@ fn differs(
     false
 }
 
-/// Whether a device is up in sysfs alone, or in the socket's namespace alone.
+/// Returns `true` if a device is up only in sysfs, or only in the socket's namespace.
 fn differs_in_state(root: BorrowedFd<'_>, socket: BorrowedFd<'_>, name: &[u8], path: &mut SysfsPath) -> bool {
     let before = sys::interface_is_up(socket, name);
     let Some(flags) = number(root, path, name, b"/flags") else { return false };
@@ -105,7 +110,7 @@ fn differs_in_state(root: BorrowedFd<'_>, socket: BorrowedFd<'_>, name: &[u8], p
     before == Ok(!is_up) && sys::interface_is_up(socket, name) == before
 }
 
-/// The number in a file of a network device.
+/// Reads the number in a file of a network device.
 fn number(root: BorrowedFd<'_>, path: &mut SysfsPath, name: &[u8], file: &[u8]) -> Option<u32> {
     path.set(&[b"class/net/", name, file]).ok()?;
     let mut text = [0; 16];

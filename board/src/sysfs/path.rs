@@ -8,11 +8,11 @@ use nix::libc;
 
 use super::listing::Entry;
 
-/// Bytes of a path at most that the kernel takes, its NUL included: `PATH_MAX`.
+/// The most bytes of a path that the kernel accepts, its NUL included: `PATH_MAX`.
 const CAPACITY: usize = libc::PATH_MAX as usize;
 
-/// A path below the root of sysfs. It begins with `/`, as a devpath does, and is followed by a NUL, as the
-/// kernel wants it.
+/// A path below the root of sysfs. It begins with `/`, as a devpath does, and ends with a NUL for
+/// the kernel.
 pub(super) struct SysfsPath(Box<Vec<u8, CAPACITY>>);
 
 impl SysfsPath {
@@ -22,13 +22,13 @@ impl SysfsPath {
         path
     }
 
-    /// Empties it: nothing is there.
+    /// Clears the path: it names nothing.
     pub(super) fn clear(&mut self) {
         self.0.clear();
         let _ = self.0.extend_from_slice(b"/\0");
     }
 
-    /// Puts it together from parts, behind the `/`. It is empty after an error.
+    /// Joins parts behind the `/`. An error leaves the path empty.
     pub(super) fn set(&mut self, parts: &[&[u8]]) -> nix::Result<()> {
         self.0.truncate(1);
         let result = parts.iter().try_for_each(|part| match part {
@@ -39,13 +39,13 @@ impl SysfsPath {
         result.inspect_err(|_| self.clear())
     }
 
-    /// Makes it that of a devpath.
+    /// Sets the path to a devpath.
     pub(super) fn set_devpath(&mut self, devpath: &[u8]) -> nix::Result<()> {
         self.set(&[devpath.strip_prefix(b"/").unwrap_or(devpath)])
     }
 
-    /// Makes it that of the device which a link points to. `false`, and empty, if that is no device; it is
-    /// empty after an error too.
+    /// Sets the path to the device at the end of a link. Returns `false`, and clears it, if that is
+    /// not a device. An error clears it too.
     pub(super) fn follow(&mut self, link: &Entry<'_>) -> nix::Result<bool> {
         let mut target = [0; CAPACITY - 1];
         self.clear();
@@ -60,18 +60,19 @@ impl SysfsPath {
         Ok(is_device)
     }
 
-    /// With the `/` in front.
+    /// Returns the path with its leading `/`.
     pub(super) fn as_devpath(&self) -> &[u8] {
         &self.0[..self.0.len() - 1]
     }
 
-    /// Without it, to be opened below the root.
+    /// Returns the path without its leading `/`, to open it below the root.
     pub(super) fn relative(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.0[1..]).unwrap_or_default()
     }
 }
 
-/// What is behind all the `../` of a link's target: as many of them as lead to the root.
+/// Returns the part of a link's target after all `../`, of which there must be as many as lead to
+/// the root.
 fn behind_ups(target: &[u8]) -> &[u8] {
     let mut rest = target;
     while let Some(below) = rest.strip_prefix(b"../") {
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn path_refuses_names_that_the_kernel_would_refuse() {
         let mut path = SysfsPath::new();
-        // The `/` in front is not the kernel's, the NUL is.
+        // The leading `/` does not count for the kernel, the NUL does.
         let longest = [b'x'; CAPACITY - 2];
         path.set(&[&longest]).unwrap();
         assert_eq!(path.relative().to_bytes(), longest);

@@ -13,41 +13,42 @@ use super::path::SysfsPath;
 use super::uevent_file::{Facts, Part, lacks_files, read, text_files};
 use crate::sys;
 
-/// Bytes of a `uevent` file at most: `sysfs_emit_at` ends at a page (`fs/sysfs/file.c`). Where pages are
-/// larger there are no more, because the kernel collects the lines in `UEVENT_BUFFER_SIZE` first: less.
+/// The most bytes of a `uevent` file: `sysfs_emit_at` ends at a page (`fs/sysfs/file.c`). With
+/// larger pages there are no more, because the kernel first collects the lines in the smaller
+/// `UEVENT_BUFFER_SIZE`.
 const MAX_TEXT_BYTES: usize = 4_096;
 
-/// Bytes of what is read beside it: links and attributes, each of a page at most, and most of them short.
+/// Bytes for links and attributes, each of at most a page, and most of them short.
 const MAX_FACTS_BYTES: usize = 4 * 4_096;
 
-/// What became of an attempt to read a device.
+/// The result of reading a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading<'d> {
-    /// It is there.
+    /// The device exists.
     Present {
-        /// That of its directory, which is new at each creation.
+        /// The inode of its directory, which is new at each creation.
         inode: u64,
-        /// What an `add` would say of it: `ACTION`, `DEVPATH`, `SUBSYSTEM`, and then the properties of its
-        /// `uevent` file that [are the kernel's](super::uevent_file). It has no `SEQNUM`.
+        /// The event that an `add` would be: `ACTION`, `DEVPATH`, `SUBSYSTEM`, and the properties
+        /// of the `uevent` file that [are the kernel's](super::uevent_file). It has no `SEQNUM`.
         uevent: Uevent<'d>,
     },
-    /// It lacks files, as a device does while the kernel adds or removes it: an event is about to say what it is. The
-    /// next scan takes it as it is then.
+    /// The device lacks files, as it does while the kernel adds or removes it: an event is about to
+    /// follow. If not, the next scan takes it as it is.
     Partial,
-    /// Nothing is there.
+    /// The device does not exist.
     Gone,
-    /// It is there, but does not let itself be read.
+    /// The device exists but cannot be read.
     Unreadable,
 }
 
-/// The memory that a device is read into.
+/// The memory for reading a device.
 pub(super) struct Reader {
-    /// One byte more than there may be, to notice what is longer.
+    /// One byte more than the maximum, to detect longer files.
     text: Box<[u8]>,
     facts: Box<[u8]>,
     datagram: Box<[u8]>,
     pub(super) suspects: Suspects,
-    /// Lines of `uevent` files that the kernel did not write as they stand.
+    /// Lines of `uevent` files that the kernel did not write.
     pub(super) forgeries: Faults<Clipped>,
 }
 
@@ -62,8 +63,8 @@ impl Reader {
         }
     }
 
-    /// Reads the device at a devpath below `root`, and says why if it is unreadable. `subsystem` is what it
-    /// is listed under.
+    /// Reads the device at a devpath below `root`, and notes the error if it is unreadable.
+    /// `subsystem` is the one that lists it.
     pub(super) fn read(
         &mut self,
         root: BorrowedFd<'_>,
@@ -82,14 +83,14 @@ impl Reader {
         devpath: &SysfsPath,
         subsystem: &[u8],
     ) -> nix::Result<Reading<'_>> {
-        // All is read through this one directory: if another device takes its place meanwhile, nothing of
-        // that gets mixed in.
+        // Everything is read through this one directory, so that no file of a device that replaces
+        // this one gets mixed in.
         let directory = open(root, devpath.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        // The C library of some 32-bit targets says it in 32 bits.
+        // The field has 32 bits in the C library of some 32-bit targets.
         #[allow(clippy::useless_conversion)]
         let inode = u64::from(fstat(&directory)?.st_ino);
-        // Without the file it is not there yet or no longer: `device_add` makes it before it sends that the
-        // device was added, `device_del` takes it away before it sends that it was removed
+        // A device without this file is being added or removed: `device_add` creates it before it
+        // sends the `add`, and `device_del` removes it before it sends the `remove`
         // (`drivers/base/core.c`).
         let length = read_to_end(open_file(&directory, c"uevent")?, &mut self.text)?;
         if length > MAX_TEXT_BYTES {
@@ -98,7 +99,7 @@ impl Reader {
         let text = &self.text[..length];
 
         let mut scratch = Scratch(&mut self.facts);
-        // The place where it is listed can be another, an alias: `class/i2c-adapter` holds devices of the bus `i2c`
+        // The listing place may be an alias: `class/i2c-adapter` holds devices of the bus `i2c`
         // (`class_compat_create_link` in `drivers/base/class.c`).
         let subsystem = scratch.link(&directory, c"subsystem")?.unwrap_or(subsystem);
         let mut facts = Facts {
@@ -148,11 +149,11 @@ fn open_file(directory: &OwnedFd, name: &CStr) -> nix::Result<OwnedFd> {
     open(directory.as_fd(), name, OFlag::O_RDONLY | OFlag::O_NOFOLLOW)
 }
 
-/// Memory for what is read, which becomes shorter with each piece.
+/// Memory that shrinks with each piece read into it.
 struct Scratch<'b>(&'b mut [u8]);
 
 impl<'b> Scratch<'b> {
-    /// Reads an attribute; `None` if the device has none.
+    /// Reads an attribute; `None` if the device does not have it.
     fn attribute(&mut self, directory: &OwnedFd, name: &CStr) -> nix::Result<Option<&'b [u8]>> {
         match open_file(directory, name).and_then(|file| read_to_end(&file, self.0)) {
             Ok(length) => self.split_off(length).map(Some),
@@ -161,7 +162,7 @@ impl<'b> Scratch<'b> {
         }
     }
 
-    /// Reads the last part of a link's target; `None` if the device has no such link.
+    /// Reads the last part of a link's target; `None` if the device does not have the link.
     fn link(&mut self, directory: &OwnedFd, name: &CStr) -> nix::Result<Option<&'b [u8]>> {
         match sys::read_link(directory, name, self.0) {
             Ok(length) => {
@@ -173,7 +174,7 @@ impl<'b> Scratch<'b> {
         }
     }
 
-    /// Takes the front. What fills all of it may have been cut.
+    /// Returns the first bytes. A piece that fills all memory may have been truncated.
     fn split_off(&mut self, length: usize) -> nix::Result<&'b [u8]> {
         if length == self.0.len() {
             return Err(Errno::EFBIG);
@@ -193,14 +194,15 @@ fn refused(error: EncodeError) -> Errno {
     }
 }
 
-/// Far more bits than there are such devices at a time.
+/// Far more bits than such devices at a time.
 const BITS: usize = 4_096;
 
-/// A set of devices. Each has one bit, by its hash, so that none is without a place.
+/// A set of devices. The hash of each selects a bit, so the set never overflows.
 type Set = [u64; BITS / 64];
 
-/// The devices that lacked files in this scan and in the one before it. A device that lacks them in both is no longer
-/// taken for one that is being added or removed; where two devices share a bit, the second is not taken for one at all.
+/// The devices that lacked files in this scan and in the last one. A device that lacks them in both
+/// is no longer assumed to be in the middle of its addition or removal. If two devices share a bit,
+/// the second is not given that grace.
 pub(super) struct Suspects {
     now: Set,
     before: Set,
@@ -217,7 +219,7 @@ impl Suspects {
         self.now = [0; BITS / 64];
     }
 
-    /// Notes a device that lacks files, and returns `true` if it lacked them in the scan before too.
+    /// Notes a device that lacks files. Returns `true` if it lacked them in the last scan too.
     pub(super) fn has_stayed(&mut self, devpath: &[u8]) -> bool {
         #[allow(clippy::cast_possible_truncation)]
         let place = hash(devpath) as usize % BITS;
@@ -226,7 +228,8 @@ impl Suspects {
         self.before[word] & bit != 0
     }
 
-    /// Returns `true` if a device lacked files for the first time in this scan, so that another scan has to decide.
+    /// Returns `true` if a device lacked files for the first time in this scan, so that another
+    /// scan must decide.
     pub(super) fn is_undecided(&self) -> bool {
         self.now.iter().zip(&self.before).any(|(now, before)| now & !before != 0)
     }

@@ -1,5 +1,5 @@
-//! Where sysfs is, opened anew for each scan: it may be mounted after the daemon has started. And where in it devices
-//! are listed.
+//! The directory of sysfs, opened anew for each scan, since it may be mounted after the daemon has
+//! started; and the places in it that list devices.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -14,7 +14,7 @@ use nix::sys::statfs::{SYSFS_MAGIC, fstatfs};
 use super::files;
 use crate::sys::retry;
 
-/// Where sysfs is on a board. Nothing else is taken for sysfs there.
+/// The path of sysfs on a board. Only sysfs itself is accepted there.
 const USUAL: &str = "/sys";
 
 /// The directory of sysfs, or of a stand-in.
@@ -25,11 +25,11 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// Opens the directory, whether sysfs is mounted there or not.
+    /// Opens the directory, whether or not sysfs is mounted there.
     ///
     /// # Errors
     ///
-    /// What `open(2)` says.
+    /// Returns the error of `open(2)`.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes())?;
         let directory = open(&path)?;
@@ -37,8 +37,8 @@ impl Root {
         Ok(Self { path, directory, is_mounted })
     }
 
-    /// Opens it again, and returns whether there is a sysfs to read. One that was there stays in use if its path leads
-    /// to another file system now, as after `switch_root`.
+    /// Opens the directory again, and returns `true` if there is a sysfs to read. A sysfs that was
+    /// opened stays in use if its path leads to another file system now, as after `switch_root`.
     pub(super) fn reopen(&mut self) -> bool {
         if let Ok(directory) = open(&self.path) {
             if is_sysfs(&self.path, directory.as_fd()) {
@@ -48,7 +48,7 @@ impl Root {
         self.is_mounted
     }
 
-    /// Returns whether there was a sysfs to read when it was opened last.
+    /// Returns `true` if there was a sysfs to read when it was last opened.
     pub(super) const fn is_mounted(&self) -> bool {
         self.is_mounted
     }
@@ -64,7 +64,8 @@ fn open(path: &CString) -> nix::Result<OwnedFd> {
     files::open(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_DIRECTORY)
 }
 
-/// A stand-in, which only `--sysfs` can name, is known by its classes or buses.
+/// Returns `true` for sysfs, or for a stand-in with classes or buses, which only `--sysfs` can
+/// name.
 fn is_sysfs(path: &CString, directory: BorrowedFd<'_>) -> bool {
     match retry(|| fstatfs(directory)) {
         Ok(figures) if figures.filesystem_type() == SYSFS_MAGIC => true,
@@ -77,22 +78,22 @@ fn is_sysfs(path: &CString, directory: BorrowedFd<'_>) -> bool {
 pub(super) struct Place {
     /// Its path.
     pub(super) path: &'static CStr,
-    /// Where below a subsystem's directory its devices are listed.
+    /// The directory below a subsystem's in which its devices are listed.
     below: &'static [u8],
 }
 
-/// All of them.
+/// All places.
 pub(super) static PLACES: [Place; 2] =
     [Place { path: c"class", below: b"" }, Place { path: c"bus", below: b"/devices" }];
 
 impl Place {
-    /// The parts of the path where the devices of a subsystem are listed.
+    /// Returns the parts of the path that lists the devices of a subsystem.
     pub(super) fn devices<'n>(&self, subsystem: &'n [u8]) -> [&'n [u8]; 4] {
         [self.path.to_bytes(), b"/", subsystem, self.below]
     }
 }
 
-/// The subsystem whose devices are listed at a path that [`Place::devices`] makes.
+/// Returns the subsystem of a path that [`Place::devices`] made.
 pub(super) fn subsystem_of(path: &CStr) -> &[u8] {
     path.to_bytes().split(|byte| *byte == b'/').nth(1).unwrap_or_default()
 }
