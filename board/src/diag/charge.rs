@@ -1,4 +1,4 @@
-//! What the running kernel charges for a datagram.
+//! Measures what the running kernel charges for a datagram.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,11 +11,11 @@ use nix::sys::socket::{
 
 use crate::sys;
 
-/// A socket that sends to itself, and looks what that costs.
+/// A socket that sends to itself and reads the charge.
 ///
-/// Its protocol is `NETLINK_USERSOCK`, to which everybody may send. A message between programs is allocated as a
-/// uevent is: `alloc_skb` of its length (`netlink_alloc_large_skb` in `net/netlink/af_netlink.c`, `alloc_uevent_skb` in
-/// `lib/kobject_uevent.c`).
+/// Its protocol is `NETLINK_USERSOCK`, to which every user may send. The kernel allocates a message
+/// between programs as it does a uevent: `alloc_skb` of its length (`netlink_alloc_large_skb` in
+/// `net/netlink/af_netlink.c`, `alloc_uevent_skb` in `lib/kobject_uevent.c`).
 #[derive(Debug)]
 pub struct ChargeMeter {
     fd: OwnedFd,
@@ -24,11 +24,11 @@ pub struct ChargeMeter {
 }
 
 impl ChargeMeter {
-    /// For datagrams of at most so many bytes.
+    /// Creates a meter for datagrams of up to `max_bytes`.
     ///
     /// # Errors
     ///
-    /// What the system says if there is no such socket, or no `SO_MEMINFO`.
+    /// Returns the system's error if there is no such socket or no `SO_MEMINFO`.
     pub fn new(max_bytes: usize) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkUserSock)?;
@@ -38,11 +38,11 @@ impl ChargeMeter {
         Ok(Self { fd, own, message: vec![0; max_bytes].into_boxed_slice() })
     }
 
-    /// Bytes that are charged for a datagram of so many.
+    /// Returns the bytes charged for a datagram of this length.
     ///
     /// # Errors
     ///
-    /// What the system says; `EMSGSIZE` beyond what the meter was made for.
+    /// Returns the system's error: `EMSGSIZE` beyond the meter's maximum.
     pub fn charge(&mut self, bytes: usize) -> io::Result<u32> {
         let message = self.message.get(..bytes).ok_or(Errno::EMSGSIZE)?;
         sendto(self.fd.as_raw_fd(), message, &self.own, MsgFlags::empty())?;

@@ -1,4 +1,4 @@
-//! What one device raises: a plug and an unplug that were watched, and the figures for an image's profile.
+//! Measures what one device raises: a plug and an unplug, and the figures for an image's profile.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,9 +11,11 @@ use sureplug_core::stream::SETTLED_AFTER;
 use sureplug_core::time::{Instant, micros};
 use sureplug_core::uevent::{Action, Uevent};
 
-/// What the kernel waits in milliseconds from a plug to its first event, at least (`drivers/usb/core/hub.c`): the port's
-/// state must not change for 100 (`HUB_DEBOUNCE_STABLE`); the reset takes 10 (`HUB_SHORT_RESET_TIME`); `hub_port_reset` then
-/// gives the device 50 to recover, and `hub_set_address` 10. A USB 2 device is reset twice, which no event tells.
+/// The least wait of the kernel in milliseconds between a plug and its first event (`drivers/usb/core/hub.c`).
+///
+/// The port's state must be stable for 100 (`HUB_DEBOUNCE_STABLE`); the reset takes 10 (`HUB_SHORT_RESET_TIME`);
+/// `hub_port_reset` then gives the device 50 to recover, and `hub_set_address` 10. The second reset of a USB 2
+/// device is not counted, as no event shows it.
 const WAIT_MS: u64 = 100 + 10 + 50 + 10;
 
 /// The same in a port of a root hub, where the reset takes `HUB_ROOT_RESET_TIME`: 50, later 60.
@@ -22,17 +24,17 @@ const ROOT_WAIT_MS: u64 = 100 + 50 + 50 + 10;
 /// The events of one half of a cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phase {
-    /// How many.
+    /// The number of events.
     pub events: u32,
-    /// Bytes charged for them.
+    /// The bytes charged for them.
     pub charged: u64,
-    /// The time from the first to the last.
+    /// The time from the first event to the last.
     pub took: Duration,
     began: Option<Instant>,
 }
 
 impl Phase {
-    /// Another one belongs to it.
+    /// Merges another phase into this one.
     fn add(&mut self, other: Option<Self>) {
         let Some(other) = other else { return };
         self.events += other.events;
@@ -42,30 +44,32 @@ impl Phase {
     }
 }
 
-/// One device, from its plug to its unplug, in fixed memory.
+/// One device from its plug to its unplug, in fixed memory.
 ///
-/// The device is the first that is added with `DEVTYPE=usb_device`. Its events are those at and below its devpath;
-/// and what a driver adds or removes elsewhere meanwhile, as `/devices/virtual/bdi/8:0` or `/module/usb_storage`, since
-/// nothing tells whose that is. Virtual net devices are never a USB device's.
+/// The device is the first one added with `DEVTYPE=usb_device`. Its events are those at and below
+/// its devpath, and those of objects that drivers add or remove elsewhere meanwhile, such as
+/// `/devices/virtual/bdi/8:0` or `/module/usb_storage`, since nothing shows whose they are. Virtual
+/// network devices never belong to a USB device.
 #[derive(Debug)]
 pub struct Measurement {
     devpath: Vec<u8, MAX_HEADER_BYTES>,
-    /// The events of its plug.
+    /// The events of the plug.
     pub plug: Phase,
-    /// What came after the plug was over: an unplug can begin with something else than a removal, as a keyboard's
-    /// begins with a change of its LEDs.
+    /// The events after the plug was over. An unplug may begin with an action other than `remove`:
+    /// that of a keyboard begins with a change of its LEDs.
     since: Option<Phase>,
-    /// The events of its unplug.
+    /// The events of the unplug.
     pub unplug: Phase,
     last: Instant,
     is_leaving: bool,
-    /// Whether it came and went.
+    /// Whether the device came and went.
     pub is_complete: bool,
-    /// Bytes of the longest devpath of all its events.
+    /// The length of the longest devpath in its events.
     pub longest_devpath: usize,
-    /// Events of others meanwhile.
+    /// Events of other devices meanwhile.
     pub others: u32,
-    /// How many events have so many bytes, without two copies of the devpath and the digits of `SEQNUM`.
+    /// The number of events of each length, without two copies of the devpath and the digits of
+    /// `SEQNUM`.
     lengths: [u16; MAX_DATAGRAM_BYTES + 1],
 }
 
@@ -87,8 +91,8 @@ impl Default for Measurement {
 }
 
 impl Measurement {
-    /// Takes an event of the kernel that came at `at`, on any clock, and was charged with so many bytes. Returns `true` if it
-    /// is one of the device's.
+    /// Takes an event of the kernel that was read at `at`, on any clock, with its charge. Returns
+    /// `true` if it belongs to the device.
     pub fn event(&mut self, at: Instant, uevent: &Uevent<'_>, charged: u32) -> bool {
         let (action, devpath) = (uevent.action(), uevent.devpath());
         let is_first = self.devpath.is_empty();
@@ -117,7 +121,7 @@ impl Measurement {
             }
             if below == Some(b"") {
                 match action {
-                    // One that changes its mode comes once more.
+                    // A device that changes its mode is added again.
                     Action::Add => (self.is_leaving, self.is_complete) = (false, false),
                     Action::Remove => self.is_complete = true,
                     _ => {}
@@ -134,30 +138,30 @@ impl Measurement {
         phase.took = at.since(*phase.began.get_or_insert(at));
         let digits = uevent.property(b"SEQNUM").map_or(0, <[u8]>::len);
         let base = uevent.datagram().len().saturating_sub(2 * self.devpath.len() + digits);
-        // At least 1, since a profile has no shorter event.
+        // At least 1, since the events of a profile cannot be shorter.
         let count = &mut self.lengths[base.clamp(1, MAX_DATAGRAM_BYTES)];
         *count = count.saturating_add(1);
         true
     }
 
-    /// What came until now was no unplug.
+    /// Counts the events since the plug as part of it: no unplug followed.
     fn settle(&mut self) {
         if !self.is_leaving {
             let took = self.plug.took;
             self.plug.add(self.since.replace(Phase::default()));
-            // It was over long before.
+            // The plug was over long before.
             self.plug.took = took;
         }
     }
 
-    /// The device's devpath; empty before its plug.
+    /// Returns the device's devpath; empty before its plug.
     #[must_use]
     pub fn devpath(&self) -> &[u8] {
         &self.devpath
     }
 
-    /// Returns the shortest time in milliseconds in which the device comes, is used by its drivers and goes: as long as
-    /// its events took, and what the kernel waits before the first of them.
+    /// Returns the shortest time in milliseconds in which the device comes, is set up by its
+    /// drivers, and goes: the duration of its events plus the kernel's wait before the first of them.
     #[must_use]
     pub fn shortest_cycle_ms(&self) -> u64 {
         let parent = self.devpath.split(|&byte| byte == b'/').rev().nth(1);
@@ -166,11 +170,12 @@ impl Measurement {
         waited_ms + micros(self.plug.took + self.unplug.took) / 1_000
     }
 
-    /// What an image's profile says of such a device: the text that
-    /// [`CustomDevice::parse`](sureplug_core::rcvbuf::CustomDevice::parse) takes, if it is complete.
+    /// Returns the profile of such a device, as
+    /// [`CustomDevice::parse`](sureplug_core::rcvbuf::CustomDevice::parse) reads it, if the
+    /// measurement is complete.
     #[must_use]
     pub fn custom(&self) -> String {
-        // Lengths are rounded up to as few groups as a profile has.
+        // Lengths are rounded up until there are no more groups than a profile may have.
         let mut step = 1;
         while groups(&self.lengths, step).count() > MAX_CUSTOM_GROUPS {
             step *= 2;
@@ -178,7 +183,7 @@ impl Measurement {
         let mut text = String::from("custom");
         let mut sign = ':';
         for (count, length) in groups(&self.lengths, step) {
-            // A String takes whatever is written.
+            // Writing to a `String` cannot fail.
             let _ = write!(text, "{sign}{count}x{length}");
             sign = '+';
         }
@@ -186,16 +191,16 @@ impl Measurement {
     }
 }
 
-/// What is neither of the device nor of another.
+/// Returns `true` for objects that drivers make elsewhere than below a device.
 fn is_of_a_driver(action: Action<'_>, devpath: &[u8]) -> bool {
     let is_elsewhere = !devpath.starts_with(b"/devices/")
         || devpath.starts_with(b"/devices/virtual/") && !devpath.starts_with(b"/devices/virtual/net/");
     is_elsewhere && matches!(action, Action::Add | Action::Remove)
 }
 
-/// Numbers of events by their length, rounded up to a multiple of `step`.
+/// Counts events by their length, rounded up to a multiple of `step`.
 fn groups(lengths: &[u16], step: usize) -> impl Iterator<Item = (u32, usize)> {
-    // Nothing has no bytes.
+    // No event has zero bytes.
     let counts = lengths[1..].chunks(step).map(|chunk| chunk.iter().map(|&count| u32::from(count)).sum());
     counts.zip(1..).map(move |(count, nth)| (count, nth * step)).filter(|(count, _)| *count > 0)
 }

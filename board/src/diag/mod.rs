@@ -1,4 +1,4 @@
-//! Diagnostics: what other listeners have, what a device costs, and captures of uevents.
+//! Diagnostics: other listeners' buffers, the cost of a device, and captures of uevents.
 
 pub mod audit;
 pub mod charge;

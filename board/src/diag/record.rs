@@ -1,4 +1,4 @@
-//! Records the kernel's datagrams as they come, into a file that other tools read too.
+//! Records the kernel's datagrams as they arrive, into a file that other tools can read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -20,13 +20,13 @@ use crate::intake::{Intake, Observation, Observed, RECORDS_A_TURN};
 use crate::sys::retry;
 use crate::time::monotonic_now;
 
-/// Bytes that are written at a time at most; a packet more can be waiting.
+/// The most bytes written at a time. One more packet can be waiting.
 const BUFFER_BYTES: usize = 60 * 1024;
 
-/// For how long the reader of a FIFO may take nothing after a signal.
+/// How long the reader of a FIFO may stop reading after a signal.
 const LAST_WAIT_MS: u16 = 1_000;
 
-/// Why a recording has ended.
+/// Why a recording ended.
 #[derive(Debug)]
 pub(crate) enum RecordingEnd {
     Signal,
@@ -34,16 +34,17 @@ pub(crate) enum RecordingEnd {
     Failed(io::Error),
 }
 
-/// A capture that is being written.
+/// A capture being written.
 #[derive(Debug)]
 pub(crate) struct Recording {
     file: File,
-    /// Packets that are not written yet.
+    /// Packets not written yet.
     waiting: Vec<u8>,
-    /// Bytes of the file: whole packets.
+    /// Bytes of whole packets in the file.
     pub(crate) written: u64,
     max_bytes: u64,
-    /// The microseconds from 1970 to the machine's boot. Once: a clock that is set meanwhile leaves the intervals true.
+    /// The time of boot in microseconds since 1970. Read once, so that intervals stay correct when
+    /// the clock is set.
     boot_us: u64,
     pub(crate) events: u64,
     pub(crate) lost: u64,
@@ -51,7 +52,7 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    /// Creates the file, or opens a FIFO or a device that is there.
+    /// Creates the file, or opens an existing FIFO or device.
     pub(crate) fn begin(path: &Path, max_bytes: u64) -> io::Result<Self> {
         let options = &mut OpenOptions::new();
         let options = options.write(true).create(true).truncate(true);
@@ -70,7 +71,7 @@ impl Recording {
         })
     }
 
-    /// Records until a signal comes, or the file is as large as it may be.
+    /// Records until a signal arrives or the file has its maximum size.
     pub(crate) fn run(&mut self, mut intake: Intake, signals: &SignalFd) -> io::Result<RecordingEnd> {
         let mut is_ending = false;
         loop {
@@ -87,10 +88,10 @@ impl Recording {
                 intake.join()?;
                 return Ok(RecordingEnd::Signal);
             }
-            // What waits is written before it sleeps, in the next turn.
+            // Waiting packets are written in the next turn, before sleeping.
             let timeout = if self.waiting.is_empty() { PollTimeout::NONE } else { PollTimeout::ZERO };
             if intake.wait_or(Some(signals.as_fd()), timeout)? && !is_ending {
-                // What is queued belongs to it.
+                // Queued events still belong to the recording.
                 signals.read_signal()?;
                 is_ending = true;
                 intake.request_stop();
@@ -119,7 +120,7 @@ impl Recording {
         }
     }
 
-    /// Writes what waits. After an error the file ends with the last packet that it has whole.
+    /// Writes the waiting packets. After an error the file ends with its last whole packet.
     fn flush(&mut self, signals: &SignalFd, is_ending: bool) -> io::Result<()> {
         let mut done = 0;
         let mut result = Ok(());
@@ -137,13 +138,13 @@ impl Recording {
         let whole = self.forget(done);
         self.written += whole as u64;
         if result.is_err() {
-            // Where that is no regular file, nothing can be taken back.
+            // Only a regular file can be truncated.
             let _ = self.file.set_len(self.written);
         }
         result
     }
 
-    /// Waits for the reader of a FIFO: until a signal comes, and then for a second.
+    /// Waits for the reader of a FIFO until a signal arrives, and then for one more second.
     fn wait_for_reader(&self, signals: &SignalFd, is_ending: bool) -> io::Result<()> {
         let file = self.file.as_fd();
         let takes = !is_ending && poll_out(file, Some(signals.as_fd()), PollTimeout::NONE)?
@@ -151,7 +152,7 @@ impl Recording {
         if takes { Ok(()) } else { Err(io::Error::other("its reader takes no more")) }
     }
 
-    /// Bytes of the packets that are written whole; those that are not are no events of the file.
+    /// Removes the packets that were written whole, and returns their bytes.
     fn forget(&mut self, written: usize) -> usize {
         let (mut seen, mut whole) = (0, 0);
         let mut rest = &self.waiting[..];

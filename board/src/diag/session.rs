@@ -1,4 +1,4 @@
-//! Measures one plug and one unplug, as they happen or from a capture.
+//! Measures one plug and one unplug, live or from a capture.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -26,19 +26,19 @@ use crate::socket::{BATCH_MESSAGES, Batch, Datagram, UeventSocket};
 use crate::sysfs::BoardPorts;
 use crate::time::monotonic_now;
 
-/// What a person should see while it is measured.
+/// Progress of a measurement, to be shown to a person.
 #[derive(Debug)]
 pub(crate) enum Progress<'p> {
-    /// What to do now.
+    /// What the person should do now.
     Prompt(&'static str),
-    /// An event of the device, and the bytes charged for it.
+    /// An event of the device, and its charge.
     Charged(&'p Uevent<'p>, u32),
 }
 
-/// A measurement under way.
+/// A measurement in progress.
 pub(crate) struct Session<'s> {
     show: &'s mut dyn FnMut(Progress<'_>),
-    /// Without one the charges are those of the kernel that charges most.
+    /// Without a meter, charges are those of the kernel that charges most.
     pub(crate) meter: Option<ChargeMeter>,
     pub(crate) measurement: Box<Measurement>,
 }
@@ -61,7 +61,7 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// Measures what happens, until the unplug is over or a signal comes.
+    /// Measures live events until the unplug is over or a signal arrives.
     pub(crate) fn watch(&mut self, rcvbuf: RcvBuf, signals: &SignalFd) -> io::Result<()> {
         let socket = UeventSocket::open(rcvbuf).map_err(io::Error::other)?;
         let mut drops = DropCounter::starting_at(socket.initial().map_or(0, |info| info.drops));
@@ -102,7 +102,7 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Counts an event, and shows it if it is the device's. Returns `true` then.
+    /// Counts an event. If it belongs to the device, shows it and returns `true`.
     fn take(&mut self, at: Instant, datagram: &[u8]) -> bool {
         let Ok(uevent) = Uevent::from_kernel(datagram) else { return false };
         let bytes = datagram.len();
@@ -115,8 +115,8 @@ impl<'s> Session<'s> {
         is_counted
     }
 
-    /// Returns the profile with this device in each port, and the buffer that follows. Without `board` the device was
-    /// measured elsewhere: the ports of this machine do not matter.
+    /// Returns the profile with this device in each port, and the resulting buffer. Without `board`
+    /// the device was measured on another machine, so this machine's ports do not count.
     pub(crate) fn sizing(
         &self,
         stated: &Profile,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// Text of a limited length. The rest is cut off, in whole characters.
+/// Text of limited length. The rest is truncated at a character boundary.
 #[derive(Debug)]
 pub(crate) struct FixedText {
     text: String,
@@ -21,12 +21,12 @@ impl FixedText {
         self.is_cut = false;
     }
 
-    /// Returns `true` if some was cut off since it was cleared.
+    /// Returns `true` if text was truncated since the last clear.
     pub(crate) const fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Replaces the last character by a line end if some was cut off.
+    /// Replaces the last character by a line end if text was truncated.
     pub(crate) fn end_line(&mut self) {
         if self.is_cut {
             self.text.pop();

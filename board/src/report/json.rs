@@ -146,7 +146,7 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
     subsystems(&mut object, how.selection, &how.filtering).end()
 }
 
-/// Writes the subsystems to watch, and what becomes of the others.
+/// Writes the selected subsystems, and what happens to the others.
 pub(crate) fn subsystems<'a, 'o>(
     object: &'a mut Object<'o>,
     selection: &Selection,
@@ -164,7 +164,7 @@ pub(crate) fn subsystems<'a, 'o>(
     }
 }
 
-/// Writes what a scan could not read: how often, and the first of it.
+/// Writes what a scan could not read: the number of places, and the first.
 fn unread<'a, 'o>(object: &'a mut Object<'o>, missing: &Missing) -> &'a mut Object<'o> {
     object
         .numbers(&[("unreadable", missing.count)])
@@ -183,7 +183,7 @@ fn counts(outcome: &ScanOutcome, took: Duration) -> [(&'static str, u64); 5] {
     ]
 }
 
-/// Writes an event; `clock` is what its stamp is called.
+/// Writes an event; `clock` is the key of its stamp.
 pub(super) fn event(out: &mut dyn Write, entry: &DeviceEvent<'_>, clock: &str) -> fmt::Result {
     let uevent = entry.uevent;
     let mut object = Object::begin(out, "event");
@@ -196,8 +196,8 @@ pub(super) fn event(out: &mut dyn Write, entry: &DeviceEvent<'_>, clock: &str) -
         None => object.optional("subsystem", None),
     }
     .optional("seqnum", uevent.seqnum());
-    // Keys of an object are unique: what comes again stands behind it, in order. What is added comes first,
-    // so that whoever sends events has no say in it.
+    // An object's keys are unique: repeated properties follow in order. The added ones come first,
+    // so that the sender of an event cannot override them.
     let mut is_any_repeated = false;
     object.field("properties", &mut |out| {
         is_any_repeated = pairs(out, entry, false, ["{", ":", ",", "}"])?;
@@ -209,8 +209,9 @@ pub(super) fn event(out: &mut dyn Write, entry: &DeviceEvent<'_>, clock: &str) -
     object.end()
 }
 
-/// Writes the properties whose key came before, or those whose key did not, between these marks, and returns `true` if
-/// there are others. There must be one to write: an event has its origin, and nothing before it.
+/// Writes, between these marks, the properties whose key is new, or those whose key is repeated,
+/// and returns `true` if there are others. There must be at least one to write: the first property
+/// of an event is its origin.
 fn pairs(
     out: &mut dyn Write,
     entry: &DeviceEvent<'_>,
@@ -238,7 +239,7 @@ fn all<'e>(entry: &DeviceEvent<'e>) -> impl Iterator<Item = Property<'e>> + use<
     entry.added_properties().chain(entry.uevent.properties())
 }
 
-/// Some 64 properties: looking at all before is cheaper than remembering.
+/// With about 64 properties, comparing with all earlier ones is cheaper than a set.
 fn is_repeated(entry: &DeviceEvent<'_>, index: usize, key: &[u8]) -> bool {
     all(entry).take(index).any(|before| before.key == key)
 }

@@ -17,15 +17,15 @@ pub use notice::{HookRun, Loss, Notice, Resync, RunEnd, Start, Undersized};
 pub(crate) use text::{DeviceName, OUT_OF_DATE};
 pub use totals::Totals;
 
-/// How lines are written.
+/// The format of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// For people: an event on a line.
+    /// For people: one line per event.
     Text {
-        /// With all its properties on lines of their own below it.
+        /// Each property on a line of its own below the event.
         verbose: bool,
     },
-    /// For programs: a JSON object on a line.
+    /// For programs: a JSON object per line.
     Json,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn write(out: &mut dyn Write, notice: &Notice<'_>, style: Style) -> f
     }
 }
 
-/// Writes an event that was recorded; its stamp is in nanoseconds after 1970.
+/// Writes a recorded event, whose stamp is in nanoseconds since 1970.
 pub(crate) fn recorded_event(out: &mut dyn Write, entry: DeviceEvent<'_>, style: Style) -> fmt::Result {
     match style {
         Style::Json => json::event(out, &entry, "unix_us"),

@@ -18,71 +18,71 @@ use crate::profile::{Mismatch, Sizing};
 use crate::socket::{Filtering, Shortfall};
 use crate::sysfs::{Clipped, Forgery, Missing};
 
-/// A line for the operator, as data. `at` is when the intake read the socket.
+/// A line for the operator, as data. `at` is the time at which the intake read the socket.
 #[derive(Clone, Copy)]
 pub enum Notice<'a> {
-    /// How the buffer was sized, and what the kernel gave; comes first.
+    /// The size of the buffer, and the size that the kernel granted. Comes first.
     Start(&'a Start<'a>),
-    /// The buffer or the profile is too small, and we run all the same.
+    /// The buffer or the profile is too small. The daemon runs nevertheless.
     Undersized(&'a Undersized),
-    /// Applications are not served, and we run all the same.
+    /// Applications are not served. The daemon runs nevertheless.
     Unserved(&'a dyn Display),
-    /// Only events of this network namespace's net devices can arrive; said once.
+    /// Only events of this network namespace's network devices can arrive. Reported once.
     Restricted,
-    /// The kernel runs a program for each event as well; said once.
+    /// The kernel also runs a program for each event. Reported once.
     UeventHelper {
-        /// Its path.
+        /// The program's path.
         helper: Clipped,
         /// Whether a hook is run for each event too.
         has_hook: bool,
     },
-    /// The status LED cannot be switched; said once.
+    /// The status LED cannot be switched. Reported once.
     LedFailed {
-        /// Why.
+        /// The reason.
         error: Errno,
     },
-    /// A hook's run that failed, or that wrote something.
+    /// A hook's run that failed or produced output.
     Hook(&'a HookRun),
-    /// A hook did not keep up, and events were overwritten. What they changed follows.
+    /// A hook lagged, and events were overwritten. The delta follows.
     HookMissed {
-        /// When it was told so.
+        /// When the hook reached the gap.
         at: Instant,
-        /// How many.
+        /// The number of events.
         events: u64,
     },
-    /// A uevent. Its stamp is the nanoseconds since boot at which the kernel's was read, or at which it was
-    /// made.
+    /// A uevent. Its stamp is in nanoseconds since boot: when the kernel's event was read, or when
+    /// the event was made.
     Event(DeviceEvent<'a>),
-    /// The reader of this output did not keep up, and events were overwritten.
+    /// The reader of this output lagged, and events were overwritten.
     Missed {
-        /// How many.
+        /// The number of events.
         events: u64,
-        /// Whether the daemon ends, so that what they changed does not follow.
+        /// Whether the daemon is ending, so that the delta does not follow.
         is_ending: bool,
     },
-    /// Whoever reads this must forget all devices: those that are present follow.
+    /// The reader must forget all devices. Those present follow.
     Reset,
-    /// All that is present was told; what follows is live.
+    /// All present devices were written. Live events follow.
     Current {
-        /// Whether the set of devices is known not to be the present one, since events were lost.
+        /// Whether the devices are known to be out of date because events were lost.
         is_out_of_date: bool,
     },
     /// The first scan has ended.
     Scanned {
-        /// When.
+        /// When it ended.
         at: Instant,
-        /// Devices that are present now.
+        /// Devices that are present.
         devices: usize,
-        /// How long it took.
+        /// The duration of the scan.
         took: Duration,
     },
-    /// Events were lost, and what became of them.
+    /// Events were lost, with the result of the resync.
     Loss {
-        /// When it was noticed.
+        /// When the loss was noticed.
         at: Instant,
-        /// How it was.
+        /// The loss.
         loss: Loss,
-        /// What became of it.
+        /// The result of the resync.
         resync: Resync,
     },
     /// A scan could not read everything in sysfs.
@@ -98,112 +98,114 @@ pub enum Notice<'a> {
     Completed {
         /// When it ended.
         at: Instant,
-        /// What it found.
+        /// The findings.
         outcome: ScanOutcome,
-        /// How long it took.
+        /// The duration of the scan.
         took: Duration,
     },
-    /// No sysfs is mounted yet; said once.
+    /// No sysfs is mounted yet. Reported once.
     NoSysfs {
-        /// When it was looked for.
+        /// When this was noticed.
         at: Instant,
     },
-    /// A scan has found what no event told and no counter shows.
+    /// A scan found changes that no event reported and no counter shows.
     Unreported {
-        /// When.
+        /// When it ended.
         at: Instant,
-        /// What.
+        /// The findings.
         outcome: ScanOutcome,
-        /// How long the scan took.
+        /// The duration of the scan.
         took: Duration,
     },
-    /// Sysfs shows the network devices of another network namespace than the socket's; said once.
+    /// Sysfs shows the network devices of a network namespace other than the socket's. Reported
+    /// once.
     ForeignSysfs,
-    /// Devices have no place in the table; said once.
+    /// Devices do not fit into the table. Reported once.
     TableFull {
         /// When the first was met.
         at: Instant,
-        /// Devices that have a place.
+        /// Devices that fit.
         slots: u64,
-        /// Bytes for what they say.
+        /// Bytes for their properties.
         bytes: u64,
         /// The subsystem with the most devices.
         subsystem: Clipped,
-        /// How many these are.
+        /// The number of these devices.
         devices: u64,
     },
-    /// A scan could not read something; said once for each.
+    /// A scan could not read a path. Reported once for each path.
     Unreadable {
-        /// What, relative to sysfs.
+        /// The path relative to sysfs.
         path: &'a [u8],
-        /// Why.
+        /// The error.
         error: Errno,
     },
-    /// A device's `uevent` file has lines that the kernel did not write as they stand; said once for each device.
+    /// A device's `uevent` file has lines that the kernel did not write. Reported once for each
+    /// device.
     Forged(Forgery<'a>),
-    /// An event of the kernel that does not parse.
+    /// An event of the kernel that could not be parsed.
     Malformed {
-        /// When.
+        /// When it was read.
         at: Instant,
-        /// Why and where.
+        /// The fault and its position.
         error: ParseError,
         /// Bytes of the datagram.
         length: usize,
     },
-    /// An event of the kernel that is longer than any uevent can be.
+    /// An event of the kernel longer than any uevent can be.
     Truncated {
-        /// When.
+        /// When it was read.
         at: Instant,
     },
-    /// The first message that was not the kernel's.
+    /// The first message of another sender.
     Foreign {
-        /// When.
+        /// When it was read.
         at: Instant,
-        /// Whose it was.
+        /// The sender.
         sender: Sender,
     },
-    /// Lines were dropped here, because they could not be written, or because the reader of this output did
-    /// not keep up.
+    /// Lines were dropped here because they could not be written, or because the reader of this
+    /// output lagged.
     OutputDropped {
-        /// How many.
+        /// The number of lines.
         lines: u64,
     },
     /// The last line.
     Totals(&'a Totals),
 }
 
-/// What became of a loss.
+/// The result of a resync.
 #[derive(Clone, Copy, Debug)]
 pub enum Resync {
-    /// A scan has resynced it: what it found, and how long it took.
+    /// A scan has resynchronised: its findings and its duration.
     Done(ScanOutcome, Duration),
-    /// The scan could not read everything, and is tried again.
+    /// The scan could not read everything and is repeated.
     Incomplete(Missing),
-    /// The daemon ends.
+    /// The daemon is ending.
     Ending,
 }
 
-/// How the daemon starts.
+/// The configuration at start.
 #[derive(Clone, Copy, Debug)]
 pub struct Start<'a> {
-    /// How the buffer was sized.
+    /// The size of the buffer.
     pub sizing: &'a Sizing,
     /// The buffer that the kernel gave.
     pub effective: Effective,
-    /// The subsystems that are wanted.
+    /// The selected subsystems.
     pub selection: &'a Selection,
-    /// What becomes of the others.
+    /// What happens to events of other subsystems.
     pub filtering: Filtering,
 }
 
-/// What was lost, and how the socket was when the first of it was noticed.
+/// A loss, and the state of the socket when it was first noticed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Loss {
-    /// Events that the kernel did not queue; at least that many where it has no drop counter.
+    /// Events that the kernel dropped; a lower bound if it has no drop counter.
     pub dropped: u32,
-    /// Events that came damaged.
+    /// Events that arrived damaged.
     pub damaged: u32,
-    /// Bytes that were queued then.
+    /// Bytes queued at that time.
     pub queued: u32,
     /// The effective receive buffer in bytes.
     pub effective: u32,
@@ -212,19 +214,19 @@ pub struct Loss {
 /// Why the daemon runs with less than the board needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Undersized {
-    /// The kernel gave too little.
+    /// The kernel granted too little.
     pub buffer: Option<Shortfall>,
-    /// The board has more than the profile says.
+    /// The board exceeds the profile.
     pub profile: [Option<Mismatch>; 2],
 }
 
 impl Undersized {
-    /// Returns `true` if there is a reason at all.
+    /// Returns `true` if there is any reason.
     pub(crate) fn is_any(&self) -> bool {
         self.buffer.is_some() || self.profile.iter().any(Option::is_some)
     }
 
-    /// One sentence or two each.
+    /// Returns the reasons, a sentence or two each.
     pub fn reasons(&self) -> impl Iterator<Item = &dyn Display> {
         let buffer = self.buffer.iter().map(|reason| -> &dyn Display { reason });
         buffer.chain(self.profile.iter().flatten().map(|reason| -> &dyn Display { reason }))
@@ -235,9 +237,9 @@ impl Undersized {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunEnd {
-    /// By itself, or by a signal that was not the daemon's.
+    /// By itself, or by a signal that the daemon did not send.
     Ended(ExitStatus),
-    /// It took longer than that, and was killed with its whole process group.
+    /// It exceeded this time, and was killed with its process group.
     TimedOut(Duration),
     /// It could not be started.
     NotStarted(Errno),
@@ -258,20 +260,20 @@ impl Display for RunEnd {
     }
 }
 
-/// A run of a hook that failed, or that wrote something.
+/// A hook's run that failed or produced output.
 #[derive(Debug)]
 pub struct HookRun {
     /// When it ended.
     pub at: Instant,
-    /// How.
+    /// How it ended.
     pub end: RunEnd,
-    /// The event: `action@devpath`, as far as that is kept.
+    /// The event as `action@devpath`, truncated if too long.
     pub header: Vec<u8, 256>,
-    /// What it wrote, as far as that is kept.
+    /// Its output, truncated if too long.
     pub output: Vec<u8, 512>,
-    /// Bytes that it wrote beyond that.
+    /// Bytes of output beyond that.
     pub dropped_bytes: u64,
-    /// Runs before it that are not reported.
+    /// Earlier runs that were not reported.
     pub dropped_reports: u64,
 }
 
@@ -287,7 +289,7 @@ impl HookRun {
         }
     }
 
-    /// Begins the report of a run for the event of a datagram.
+    /// Begins the report of a run for a datagram's event.
     pub(crate) fn begin(&mut self, datagram: &[u8]) {
         let header = datagram.split(|byte| *byte == 0).next().unwrap_or_default();
         self.header.clear();
@@ -296,16 +298,16 @@ impl HookRun {
         self.dropped_bytes = 0;
     }
 
-    /// Adds what the run has written.
+    /// Appends output of the run.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.dropped_bytes += append(&mut self.output, bytes);
     }
 }
 
-/// Appends as many bytes as fit. Returns how many do not.
+/// Appends as many bytes as fit, and returns the number of those that do not.
 fn append<const N: usize>(to: &mut Vec<u8, N>, bytes: &[u8]) -> u64 {
     let (fits, rest) = bytes.split_at(bytes.len().min(N - to.len()));
-    // There is room for them.
+    // They fit.
     let _ = to.extend_from_slice(fits);
     rest.len() as u64
 }

@@ -1,10 +1,11 @@
-//! JSON, one object a line, written into whatever takes text.
+//! Writes JSON, one object per line, to any text output.
 
 use std::fmt::{self, Display, Write};
 
 use sureplug_core::uevent::is_visible;
 
-/// An object that is being written. After an error nothing more is written, and [`end`](Self::end) returns it.
+/// An object under construction. After an error nothing more is written; [`end`](Self::end) returns
+/// the error.
 pub(crate) struct Object<'o> {
     out: &'o mut dyn Write,
     result: fmt::Result,
@@ -16,7 +17,7 @@ impl<'o> Object<'o> {
         Self { out, result }
     }
 
-    /// Writes a key and, with the function, its value.
+    /// Writes a key, and calls the function to write its value.
     pub(crate) fn field(
         &mut self,
         key: &str,
@@ -28,7 +29,7 @@ impl<'o> Object<'o> {
         self
     }
 
-    /// One call for all numbers: each field of its own would cost flash.
+    /// Writes numbers. One call for several costs less flash than one field each.
     pub(crate) fn numbers(&mut self, fields: &[(&str, impl Into<u64> + Copy)]) -> &mut Self {
         for &(key, value) in fields {
             let value: u64 = value.into();
@@ -79,8 +80,8 @@ impl<'o> Object<'o> {
     }
 }
 
-/// Bytes as a JSON string without loss: a byte that is no UTF-8 becomes `\xNN` and a backslash `\\`,
-/// which JSON then escapes once more; all other text is itself.
+/// Writes bytes as a JSON string without loss. Bytes that are not UTF-8 become `\xNN` and
+/// backslashes `\\`, which JSON escapes again; all other text stays the same.
 pub(crate) fn string(out: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
     out.write_char('"')?;
     for chunk in bytes.utf8_chunks() {
@@ -95,14 +96,14 @@ pub(crate) fn string(out: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
     out.write_char('"')
 }
 
-/// Text as a JSON string.
+/// Writes text as a JSON string.
 pub(crate) fn text(out: &mut dyn Write, value: &dyn Display) -> fmt::Result {
     out.write_char('"')?;
     write!(Inside(out), "{value}")?;
     out.write_char('"')
 }
 
-/// Text that is written within a JSON string.
+/// Writes text inside a JSON string.
 struct Inside<'o>(&'o mut dyn Write);
 
 impl Write for Inside<'_> {
@@ -114,7 +115,8 @@ impl Write for Inside<'_> {
     }
 }
 
-/// As RFC 8259 wants it, section 7; and so is what a terminal does not show as it stands.
+/// Escapes a character as in RFC 8259, section 7, and also if a terminal would not show it as it
+/// is.
 fn escaped(out: &mut dyn Write, character: char) -> fmt::Result {
     match character {
         '"' => out.write_str("\\\""),

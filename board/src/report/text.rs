@@ -1,4 +1,4 @@
-//! Lines for people: short enough for a serial line of 115,200 baud.
+//! Writes lines for people, short enough for a serial line of 115,200 baud.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::profile::Sizing;
 use crate::socket::Filtering;
 use crate::sysfs::{Clipped, Missing};
 
-/// What it means that sysfs was mounted in another network namespace.
+/// The warning about a sysfs mounted in another network namespace.
 pub(super) const FOREIGN: &str = "sysfs belongs to another network namespace: network devices are known from their events \
     alone, and no scan finds or removes them; mount sysfs in this namespace";
 
@@ -31,7 +31,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
             writeln!(out, "sureplug: warning: {}", HelperWarning(&helper, has_hook))
         }
         Notice::LedFailed { error } => {
-            writeln!(out, "sureplug: warning: the status LED cannot be switched: {}; said once", Cause(error))
+            writeln!(out, "sureplug: warning: the status LED cannot be switched: {}; reported once", Cause(error))
         }
         Notice::Hook(run) => hook(out, run),
         Notice::HookMissed { at, events } => writeln!(
@@ -46,16 +46,16 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
         Notice::Missed { events, is_ending } => writeln!(
             out,
             "sureplug: {events} events missed here: the reader of this output did not keep up; {}",
-            if is_ending { "the daemon ends" } else { "what they changed follows" }
+            if is_ending { "the daemon ends" } else { "the delta follows" }
         ),
         Notice::Reset => {
             writeln!(out, "sureplug: forget all devices: lines of this output are gone; those present follow")
         }
         Notice::Current { is_out_of_date: false } => {
-            out.write_str("sureplug: all that is present was told; what follows is live\n")
+            out.write_str("sureplug: all present devices are listed; live events follow\n")
         }
         Notice::Current { is_out_of_date: true } => {
-            writeln!(out, "sureplug: all that is known was told; warning: {OUT_OF_DATE}")
+            writeln!(out, "sureplug: all known devices are listed; warning: {OUT_OF_DATE}")
         }
         Notice::Scanned { at, devices, took } => {
             writeln!(out, "{at} scanned: {devices} devices in sysfs, in {}", Millis(took))
@@ -75,7 +75,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
         ),
         Notice::Unreported { at, outcome, took } => writeln!(
             out,
-            "{at} unreported: sysfs shows what no event told: {}, in {}",
+            "{at} unreported: sysfs shows changes without an event: {}, in {}",
             Changes(&outcome),
             Millis(took)
         ),
@@ -120,14 +120,15 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
     }
 }
 
-/// `overrun: kernel dropped 17 (queued 2176 of 2304 B)`, `damaged: 2 events of the kernel`, and what became of it.
+/// Writes `overrun: kernel dropped 17 (queued 2176 of 2304 B)` or `damaged: 2 events of the
+/// kernel`, and the result of the resync.
 fn loss(out: &mut dyn Write, at: Instant, loss: &Loss, resync: &Resync) -> fmt::Result {
     match loss {
         Loss { dropped: 0, damaged, .. } => write!(out, "{at} damaged: {damaged} events of the kernel")?,
         Loss { dropped, damaged, queued, effective } => {
             write!(out, "{at} overrun: kernel dropped {dropped} (queued {queued} of {effective} B)")?;
             if *damaged > 0 {
-                write!(out, ", {damaged} came damaged")?;
+                write!(out, ", {damaged} arrived damaged")?;
             }
         }
     }
@@ -138,7 +139,7 @@ fn loss(out: &mut dyn Write, at: Instant, loss: &Loss, resync: &Resync) -> fmt::
         Resync::Incomplete(missing) => {
             writeln!(out, "; not repaired yet, because sysfs could not be read: {missing}")
         }
-        Resync::Ending => writeln!(out, "; not repaired, because it is ending"),
+        Resync::Ending => writeln!(out, "; not repaired, because the daemon is ending"),
     }
 }
 
@@ -150,14 +151,14 @@ fn incomplete(out: &mut dyn Write, at: Instant, missing: &Missing, retry: Durati
     }
 }
 
-/// Why the devices that a daemon knows are not those that are present.
+/// Why the devices known to a daemon may not be those present.
 pub(crate) const OUT_OF_DATE: &str = "the devices are out of date: events were lost, or sysfs could not be read; `sureplug status` shows the state";
 
 /// What it means to be in a network namespace of another user namespace.
 pub(super) const RESTRICTED: &str = "only events of this network namespace's net devices can arrive, because it belongs \
     to another user namespace than the kernel's first; run the daemon outside, and give the container its socket";
 
-/// What it means that the kernel runs a program for each event.
+/// The warning about a program that the kernel runs for each event.
 pub(super) struct HelperWarning<'h>(pub(super) &'h Clipped, pub(super) bool);
 
 impl fmt::Display for HelperWarning<'_> {
@@ -212,8 +213,8 @@ fn start(out: &mut dyn Write, how: &Start<'_>) -> fmt::Result {
     }
 }
 
-/// `[   18.618473] add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`, and where it comes from if not from
-/// the kernel.
+/// Writes `[   18.618473] add usb /devices/…/usb2/2-1 46f4:0001 bus/usb/002/002`, and the origin
+/// unless it is the kernel.
 fn event(out: &mut dyn Write, entry: &DeviceEvent<'_>) -> fmt::Result {
     let uevent = entry.uevent;
     let subsystem = uevent.subsystem().filter(|name| !name.is_empty()).unwrap_or(b"-");
@@ -301,12 +302,12 @@ fn hook(out: &mut dyn Write, run: &HookRun) -> fmt::Result {
         write!(out, ", and {dropped_bytes} B more")?;
     }
     if *dropped_reports > 0 {
-        write!(out, "; nothing was said of {dropped_reports} runs before it")?;
+        write!(out, "; {dropped_reports} runs before it are not reported")?;
     }
     out.write_char('\n')
 }
 
-/// As it is written in `SUREPLUG_PORT_DEVICE`.
+/// A device as in `SUREPLUG_PORT_DEVICE`.
 pub(crate) struct DeviceName<'a>(pub(crate) &'a PortDevice);
 
 impl fmt::Display for DeviceName<'_> {
@@ -323,7 +324,7 @@ mod tests {
     use super::{Totals, totals};
     use crate::report::totals::TABLE;
 
-    /// The figures that the text leaves to `status`, and the stall, which it has in milliseconds.
+    /// Figures that the text leaves to `status`, and the stall, which it shows in milliseconds.
     const NOT_IN_TEXT: [&str; 11] = [
         "unknown_removals",
         "unacknowledged",

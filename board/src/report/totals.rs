@@ -1,28 +1,28 @@
-//! The one table of what is counted, of which totals, status, JSON and metrics are made.
+//! The single table of figures. Totals, status, JSON and metrics are made from it.
 
-/// A counter or a gauge: a row for all outputs.
+/// A counter or a gauge: one row for all outputs.
 pub(crate) struct Figure {
-    /// Its key in the totals, and in capitals in the status.
+    /// The key in the totals, and in upper case in the status.
     pub(crate) key: &'static str,
-    /// Its name as a metric.
+    /// The name of the metric.
     pub(crate) metric: &'static str,
-    /// What it is.
+    /// The metric's description.
     pub(crate) help: &'static str,
     pub(crate) kind: FigureKind,
     pub(crate) unit: Unit,
     read: fn(&Totals) -> u64,
 }
 
-/// What a figure does over time.
+/// How a figure changes over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FigureKind {
-    /// It only grows, and its metric ends with `_total`.
+    /// Only grows. Its metric ends with `_total`.
     Counter,
-    /// It goes up and down.
+    /// Grows and shrinks.
     Gauge,
 }
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Unit {
     Whole,
@@ -31,7 +31,7 @@ pub(crate) enum Unit {
 }
 
 impl Figure {
-    /// Returns how much it is, in the unit of its key.
+    /// Returns the value in the unit of the key.
     pub(crate) fn of(&self, totals: &Totals) -> u64 {
         (self.read)(totals)
     }
@@ -39,11 +39,11 @@ impl Figure {
 
 macro_rules! figures {
     ($($field:ident: $key:literal, $metric:literal, $help:literal, $kind:ident, $unit:ident;)*) => {
-        /// What was counted. Everything that the kernel sent to the socket is in exactly one of `received`, `lost`,
-        /// `malformed` and `truncated`.
+        /// Everything that was counted. Each event that the kernel sent to the socket is in exactly
+        /// one of `received`, `lost`, `malformed` and `truncated`.
         #[derive(Clone, Copy, Debug, Default)]
         pub struct Totals {
-            /// What ended the daemon.
+            /// The reason why the daemon ended.
             pub ended_by: &'static str,
             $(#[doc = $help] pub $field: u64,)*
         }
@@ -63,7 +63,7 @@ macro_rules! figures {
 
         #[cfg(test)]
         impl Totals {
-            /// Numbers for the figures, from the first on, in steps.
+            /// Returns figures with consecutive values, for tests.
             pub(crate) fn numbered(first: u64, step: u64) -> Self {
                 let mut numbers = (0..).map(|index| first + index * step);
                 let mut number = || numbers.next().unwrap_or_default();
@@ -107,7 +107,7 @@ figures! {
 }
 
 impl Totals {
-    /// Returns the events that did not arrive whole.
+    /// Returns the number of events that did not arrive intact.
     pub(crate) const fn damaged_or_lost(&self) -> u64 {
         self.lost + self.malformed + self.truncated
     }

@@ -7,27 +7,28 @@ use super::Socket;
 /// Bytes of a usual event of a USB device.
 const USUAL_EVENT_BYTES: u32 = 320;
 
-/// What sizes mean on this board.
+/// The sizes that matter on this board.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The smallest buffer that the kernel sets, whatever was asked: [`SkbAbi::rcvbuf_floor`], or as tried out.
+    /// The smallest buffer that the kernel sets for any request: [`SkbAbi::rcvbuf_floor`], or as
+    /// measured.
     pub floor: u32,
-    /// What a socket has that never asked: `net.core.rmem_default`.
+    /// The size of a socket that requested none: `net.core.rmem_default`.
     pub default: u32,
-    /// What the board's budget wants.
+    /// The size that the board's budget requires.
     pub wanted: u32,
 }
 
-/// A socket, and what its buffer is judged by. Its `Display` is the verdict.
+/// A socket with the limits for its verdict, which is its `Display`.
 #[derive(Clone, Copy, Debug)]
 pub struct Audited {
-    /// As the kernel describes it.
+    /// The socket, as the kernel describes it.
     pub socket: Socket,
     pub(super) limits: Limits,
 }
 
 impl Audited {
-    /// Returns `true` if something is wrong: less than the budget, or something lost.
+    /// Returns `true` if there is a problem: a buffer below the budget, or a loss.
     pub(crate) fn is_finding(&self) -> bool {
         let Limits { floor, wanted, .. } = self.limits;
         let is_too_small = self.buffer().is_some_and(|bytes| bytes <= floor || bytes < wanted);
@@ -41,12 +42,13 @@ impl Audited {
         queued > 0 && self.buffer().is_some_and(|bytes| needed > bytes)
     }
 
-    /// Returns the size of the buffer if that matters and is known.
+    /// Returns the size of the buffer if it matters and is known.
     fn buffer(&self) -> Option<u32> {
         self.socket.effective.filter(|_| self.socket.groups != 0)
     }
 
-    /// Returns what sorts the worst first: who loses, who will, and the kernel's own last.
+    /// Returns a sort key that puts the worst first: sockets that lose events, then those that
+    /// will; the kernel's own is last.
     pub(super) fn rank(&self) -> (bool, u32, bool, u32, u32) {
         let socket = &self.socket;
         let size = socket.effective.unwrap_or(u32::MAX);

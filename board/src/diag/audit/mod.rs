@@ -1,7 +1,7 @@
-//! Every uevent socket on the system, with its owners and a verdict.
+//! Lists every uevent socket on the system, with its owners and a verdict.
 //!
-//! The figures come from `NETLINK_SOCK_DIAG` (`sock_diag(7)`). A kernel without it has `/proc/net/netlink`, which lacks the
-//! sizes.
+//! The figures come from `NETLINK_SOCK_DIAG` (`sock_diag(7)`), or from `/proc/net/netlink`, which
+//! lacks the sizes, if the kernel does not have that.
 
 mod answers;
 mod audited;
@@ -29,26 +29,27 @@ pub(crate) const UEVENT_PROTOCOL: u8 = 15;
 /// A uevent socket, as the kernel describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket {
-    /// `nl_pid` of its address, 0 if it has none.
+    /// `nl_pid` of its address; 0 without one.
     pub port: u32,
-    /// The groups that it listens to, a bit for each: bit 0 is group 1, the kernel's; bit 1 is udevd's.
+    /// The groups that it listens to, one bit each: bit 0 is group 1, the kernel's; bit 1 is
+    /// udevd's.
     pub groups: u32,
-    /// The number behind `socket:` in the links of `/proc/PID/fd`.
+    /// The number after `socket:` in the links of `/proc/PID/fd`.
     pub inode: u32,
-    /// What tells it from every other socket since boot; 0 where the kernel does not say it.
+    /// An identifier unique since boot; 0 if the kernel does not state it.
     pub cookie: u64,
-    /// Bytes that are charged for what is queued.
+    /// Bytes charged for queued messages.
     pub queued: u32,
-    /// The effective receive buffer in bytes; `None` where the kernel does not say it.
+    /// The effective receive buffer in bytes; `None` if the kernel does not state it.
     pub effective: Option<u32>,
-    /// Messages that were not queued since it was opened; wraps around.
+    /// Messages dropped since the socket was opened; wraps around.
     pub drops: u32,
 }
 
 impl Socket {
-    /// Returns `true` if it is the kernel's own end: that has no port and listens to nothing (`netlink_kernel_create` in
-    /// `net/netlink/af_netlink.c`). A program's socket has a port once it is bound or sends, or is not listed before
-    /// it joins a group.
+    /// Returns `true` if the socket is the kernel's own end, which has no port and listens to no
+    /// group (`netlink_kernel_create` in `net/netlink/af_netlink.c`). A program's socket has a port
+    /// once it is bound or sends, and is not listed before it joins a group.
     pub(crate) const fn is_the_kernels(&self) -> bool {
         self.port == 0 && self.groups == 0
     }
@@ -60,31 +61,31 @@ impl Socket {
     }
 }
 
-/// How it is, at one time.
+/// The state of all uevent sockets at one time.
 #[derive(Debug)]
 pub struct Audit {
-    /// Where the figures come from.
+    /// The source of the figures.
     pub source: Source,
-    /// What sizes mean here.
+    /// The sizes that matter.
     pub limits: Limits,
     /// The sockets of this network namespace, each once, the worst first.
     pub sockets: Vec<Audited>,
-    /// Who has them.
+    /// The owners of the sockets.
     pub owners: Owners,
 }
 
 impl Audit {
-    /// Looks at all sockets, and then for their owners. `proc` is `/proc` on a board.
+    /// Lists all sockets, and then finds their owners. `proc` is `/proc` on a board.
     ///
     /// # Errors
     ///
-    /// What the system says if neither source can be read, or if `proc` cannot be.
+    /// Returns the system's error if neither source or `proc` cannot be read.
     pub fn take(proc: &Path, source: Option<&Source>, limits: Limits) -> io::Result<Self> {
         let (source, mut sockets) = list(proc, source)?;
         let owners = Owners::find(proc, &sockets)?;
         let is_orphan = |socket: &Socket| !socket.is_the_kernels() && owners.of(socket).is_empty();
         if sockets.iter().any(is_orphan) {
-            // Who ended meanwhile needs no verdict any more.
+            // Sockets that were closed meanwhile need no verdict.
             let (_, now) = list(proc, Some(&source))?;
             sockets
                 .retain(|socket| !is_orphan(socket) || now.binary_search_by_key(&key(socket), key).is_ok());
@@ -94,13 +95,13 @@ impl Audit {
         Ok(Self { source, limits, sockets, owners })
     }
 
-    /// Returns the number of sockets about which something is wrong.
+    /// Returns the number of sockets with a problem.
     #[must_use]
     pub fn findings(&self) -> usize {
         self.sockets.iter().filter(|audited| audited.is_finding()).count()
     }
 
-    /// Returns the number of sockets of programs of which no owner is known.
+    /// Returns the number of programs' sockets without a known owner.
     #[must_use]
     pub fn ownerless(&self) -> usize {
         let sockets = self.sockets.iter().map(|audited| &audited.socket);
@@ -108,18 +109,18 @@ impl Audit {
     }
 }
 
-/// What tells sockets apart.
+/// Returns what distinguishes a socket from all others.
 pub(crate) fn key(socket: &Socket) -> (u32, u64) {
     (socket.inode, socket.cookie)
 }
 
-/// Returns what sizes mean to a board that wants such a buffer: the floor is tried out.
+/// Returns the limits for a board that requires this buffer. The floor is measured.
 pub(crate) fn limits(rcvbuf: RcvBuf, default: u32) -> Limits {
     let floor = floor().unwrap_or(SkbAbi::BOUND.rcvbuf_floor());
     Limits { floor, default, wanted: rcvbuf.effective().0 }
 }
 
-/// What the kernel makes of too little.
+/// Measures the kernel's floor.
 fn floor() -> nix::Result<u32> {
     let protocol = SockProtocol::NetlinkKObjectUEvent;
     let fd = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
@@ -127,7 +128,7 @@ fn floor() -> nix::Result<u32> {
     Ok(u32::try_from(getsockopt(&fd, sockopt::RcvBuf)?).unwrap_or(u32::MAX))
 }
 
-/// Sorts a few items by a key. The standard library's sort would cost flash for each of their types.
+/// Sorts a few items by a key. The standard library's sort would cost flash for each item type.
 fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     for end in 1..items.len() {
         let mut at = end;
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_floor_is_one_of_a_kernel() {
-        // 2,048 bytes and struct sk_buff.
+        // 2,048 bytes and `struct sk_buff`.
         let floor = floor().unwrap();
         assert!((2_200..=2_560).contains(&floor), "{floor}");
     }

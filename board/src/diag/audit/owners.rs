@@ -12,36 +12,36 @@ use sureplug_core::bytes::decimal;
 use super::{Socket, sort_by_key};
 use crate::sysfs::{Listing, open, read_to_end};
 
-/// Bytes of a link's target: of `socket:[4294967295]` and longer ones.
+/// Bytes of a link's target, longer than `socket:[4294967295]`.
 const TARGET_BYTES: usize = 32;
 
-/// Who has which socket.
+/// The owners of sockets.
 #[derive(Debug, Default)]
 pub struct Owners {
     /// Ordered by inode.
     descriptors: Vec<Owner>,
-    /// Processes whose descriptors this one may not see.
+    /// Processes whose descriptors this process may not read.
     pub unreadable: usize,
 }
 
-/// A descriptor of a process.
+/// A process's descriptor.
 #[derive(Debug)]
 pub struct Owner {
-    /// Of the socket.
+    /// The inode of the socket.
     inode: u32,
     /// The process.
     pub pid: u32,
-    /// Its descriptor.
+    /// The descriptor.
     pub fd: u32,
-    /// The name of the process, as `ps` shows it: at most 15 bytes.
+    /// The name of the process as in `ps`, at most 15 bytes.
     pub command: Vec<u8>,
-    /// The unit or container of the process: the last part of its cgroup's path; empty if it has none.
+    /// The unit or container of the process: the last part of its cgroup's path; empty without one.
     pub unit: Vec<u8>,
 }
 
 impl Owners {
-    /// Looks through all processes for those that have one of the sockets, which are ordered by inode. One that ends
-    /// meanwhile is left out.
+    /// Searches all processes for owners of the sockets, which are ordered by inode. Processes that
+    /// end meanwhile are left out.
     pub(super) fn find(proc: &Path, sockets: &[Socket]) -> io::Result<Self> {
         let mut found = Self::default();
         let proc = fs::File::open(proc)?;
@@ -53,7 +53,7 @@ impl Owners {
             match descriptors.open(proc.as_fd(), &path) {
                 Ok(()) => found.look_at(&proc, pid, sockets, &mut descriptors),
                 Err(Errno::EACCES | Errno::EPERM) => found.unreadable += 1,
-                // It has ended.
+                // The process has ended.
                 Err(_) => {}
             }
         }
@@ -61,7 +61,7 @@ impl Owners {
         Ok(found)
     }
 
-    /// Returns those of a socket: more than one if it was inherited, duplicated or sent.
+    /// Returns the owners of a socket: several if it was inherited, duplicated or sent.
     #[must_use]
     pub fn of(&self, socket: &Socket) -> &[Owner] {
         let start = self.descriptors.partition_point(|owner| owner.inode < socket.inode);
@@ -71,7 +71,7 @@ impl Owners {
 
     fn look_at(&mut self, proc: &fs::File, pid: u32, sockets: &[Socket], descriptors: &mut Listing) {
         let mut described = None;
-        // After an error it has ended.
+        // An error means that the process has ended.
         while let Ok(Some(entry)) = descriptors.next() {
             let mut target = [0; TARGET_BYTES];
             let Ok(length) = entry.read_target(&mut target) else { continue };
@@ -95,7 +95,7 @@ fn path(pid: u32, file: &str) -> CString {
     CString::new(format!("{pid}/{file}")).unwrap_or_default()
 }
 
-/// As much of a short file as there is; nothing if its process has ended.
+/// Reads the beginning of a short file; empty if the process has ended.
 fn file(proc: &fs::File, path: &CStr) -> Vec<u8> {
     let mut bytes = vec![0; 4_096];
     let length = open(proc.as_fd(), path, OFlag::O_RDONLY).and_then(|file| read_to_end(file, &mut bytes));
@@ -103,13 +103,13 @@ fn file(proc: &fs::File, path: &CStr) -> Vec<u8> {
     bytes
 }
 
-/// `socket:[4711]` has an inode.
+/// Parses the inode in `socket:[4711]`.
 fn socket_inode(target: &[u8]) -> Option<u32> {
     decimal(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
-/// The unit in `/proc/PID/cgroup`: lines of a number, controllers and a path (`cgroups(7)`). Version 2 has the number
-/// 0; beside version 1, systemd has a hierarchy of that name.
+/// Returns the unit in `/proc/PID/cgroup`, whose lines have a number, controllers and a path
+/// (`cgroups(7)`). Version 2 has the number 0; with version 1, systemd has a hierarchy of its name.
 fn unit(cgroup: &[u8]) -> &[u8] {
     let mut unit: &[u8] = b"";
     for line in cgroup.split(|byte| *byte == b'\n') {

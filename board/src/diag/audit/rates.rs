@@ -3,11 +3,11 @@ use sureplug_core::time::{Instant, micros};
 use super::{Audit, key, sort_by_key};
 use crate::time::monotonic_now;
 
-/// Drops per second of each socket, from one audit to the next.
+/// The drops per second of each socket between audits.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
     at: Option<Instant>,
-    /// By socket: its drops at the last audit, and drops per second before.
+    /// For each socket its key, its drops at the last audit, and the drops per second before it.
     seen: Vec<((u32, u64), u32, u64)>,
 }
 
@@ -21,7 +21,7 @@ impl Rates {
         let past_us = self.at.map_or(0, |at| micros(now.since(at))).max(1);
         let mut seen: Vec<_> = sockets
             .map(|(key, drops)| {
-                // A new socket's drops have no time that they could be divided by.
+                // The drops of a new socket have no time span.
                 let more = self.find(key).map_or(0, |(_, before, _)| drops.wrapping_sub(*before));
                 (key, drops, (u64::from(more) * 1_000_000).div_ceil(past_us))
             })
@@ -52,7 +52,7 @@ mod tests {
         rates.update_at(Instant::BOOT, [(old, u32::MAX)].into_iter());
         assert_eq!(rates.of(old), 0);
         rates.update_at(Instant::from_nanos(2_000_000_000), [(old, 30), (new, 500)].into_iter());
-        // 31 in two seconds, over the counter's end.
+        // 31 in two seconds, across the counter's wrap.
         assert_eq!((rates.of(old), rates.of(new)), (16, 0));
         rates.update_at(Instant::from_nanos(3_000_000_000), [(new, 501)].into_iter());
         assert_eq!((rates.of(old), rates.of(new)), (0, 1));

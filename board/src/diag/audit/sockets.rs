@@ -1,4 +1,4 @@
-//! The uevent sockets of the network namespace, as the kernel lists them.
+//! Lists the uevent sockets of the network namespace.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -16,24 +16,25 @@ use crate::cause::Cause;
 use crate::file::{self, Usable};
 use crate::sys::retry;
 
-/// Bytes of one answer at most: the kernel fills as much as it is asked to (`netlink_recvmsg` in
+/// The most bytes of one answer: the kernel fills as much as is requested (`netlink_recvmsg` in
 /// `net/netlink/af_netlink.c`).
 const ANSWER_BYTES: usize = 32 * 1024;
 
-/// Where the figures of sockets come from.
+/// The source of the sockets' figures.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// `NETLINK_SOCK_DIAG`: everything.
+    /// `NETLINK_SOCK_DIAG`: all figures.
     SockDiag,
-    /// `/proc/net/netlink`: all but the sizes of the buffers.
+    /// `/proc/net/netlink`: all figures but the sizes of buffers.
     Proc {
-        /// Why not from the other.
+        /// Why the other source was not used.
         because: Errno,
     },
 }
 
-/// Lists all uevent sockets of the network namespace, each once, ordered by inode and cookie. From
-/// `NETLINK_SOCK_DIAG`, and from `net/netlink` below `proc` if the kernel refuses that, or if `source` says so.
+/// Lists all uevent sockets of the network namespace, each once, ordered by inode and cookie. The
+/// source is `NETLINK_SOCK_DIAG`, or `net/netlink` below `proc` if the kernel refuses that or
+/// `source` names it.
 pub(super) fn list(proc: &Path, source: Option<&Source>) -> io::Result<(Source, Vec<Socket>)> {
     let (source, mut sockets) = match source {
         Some(Source::Proc { because }) => (Source::Proc { because: *because }, from_proc(proc)?),
@@ -42,7 +43,7 @@ pub(super) fn list(proc: &Path, source: Option<&Source>) -> io::Result<(Source, 
             Err(because) => (Source::Proc { because }, from_proc(proc)?),
         },
     };
-    // One that is bound and listens is listed for both.
+    // A socket that is bound and listens is listed for both.
     sort_by_key(&mut sockets, key);
     sockets.dedup_by_key(|socket| key(socket));
     Ok((source, sockets))
@@ -80,17 +81,17 @@ fn from_proc(proc: &Path) -> io::Result<Vec<Socket>> {
     Ok(String::from_utf8_lossy(&text).lines().filter_map(listed).collect())
 }
 
-/// Returns the uevent socket on a line of `/proc/net/netlink`; `None` if the line is of another protocol, or the heading.
+/// Parses a line of `/proc/net/netlink`; `None` if it is of another protocol, or the heading.
 ///
-/// The columns are `sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode` (`netlink_native_seq_show` in
-/// `net/netlink/af_netlink.c`).
+/// The columns are `sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode` (`netlink_native_seq_show`
+/// in `net/netlink/af_netlink.c`).
 fn listed(line: &str) -> Option<Socket> {
     let mut columns = line.split_ascii_whitespace();
     let protocol: u8 = columns.nth(1)?.parse().ok()?;
     if protocol != UEVENT_PROTOCOL {
         return None;
     }
-    // Older kernels print ports and charges with a sign.
+    // Older kernels print ports and charges as signed numbers.
     let number = |text: &str| -> Option<u32> {
         text.parse().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
     };

@@ -1,4 +1,4 @@
-//! Reads captures, whoever wrote them.
+//! Reads captures of any program.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -14,15 +14,15 @@ use crate::diag::audit::UEVENT_PROTOCOL;
 /// A message of a capture.
 #[derive(Debug)]
 pub(crate) struct Captured<'c> {
-    /// The byte of the file with which its packet begins.
+    /// The offset of its packet in the file.
     pub(crate) offset: u64,
-    /// When it was received, in microseconds after 1970.
+    /// The time of reception in microseconds since 1970.
     pub(crate) unix_us: u64,
-    /// The datagram; `None` if it is no uevent of the kernel.
+    /// The datagram; `None` if it is not a uevent of the kernel.
     pub(crate) datagram: Option<&'c [u8]>,
 }
 
-/// A capture that is being read.
+/// A capture being read.
 #[derive(Debug)]
 pub(crate) struct Capture {
     file: BufReader<File>,
@@ -54,7 +54,7 @@ impl Capture {
         Ok(Some(Captured { offset, unix_us, datagram: datagram(&self.bytes) }))
     }
 
-    /// Reads what precedes the first packet.
+    /// Reads the header of the file.
     fn begin(&mut self) -> io::Result<Format> {
         self.fill(FILE_HEADER_BYTES)?;
         let format = Format::of(&self.header()?).map_err(|damage| self.damaged(&damage))?;
@@ -62,13 +62,13 @@ impl Capture {
         Ok(*self.format.insert(format))
     }
 
-    /// Reads so many bytes, or up to the end of the file. Returns how many there were.
+    /// Reads bytes up to this number or the end of the file, and returns their number.
     fn fill(&mut self, length: usize) -> io::Result<usize> {
         self.bytes.clear();
         (&mut self.file).take(length as u64).read_to_end(&mut self.bytes)
     }
 
-    /// Returns the header that was read, if it is whole.
+    /// Returns the header that was read, if it is complete.
     fn header<const N: usize>(&self) -> io::Result<[u8; N]> {
         self.bytes.first_chunk().copied().ok_or_else(|| self.cut_off(self.bytes.len(), N))
     }
@@ -82,7 +82,7 @@ impl Capture {
     }
 }
 
-/// How a capture's numbers are written: each program uses its own machine's order.
+/// The format of a capture's numbers: each program writes its own machine's byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Format {
     is_swapped: bool,
@@ -90,7 +90,7 @@ struct Format {
 }
 
 impl Format {
-    /// Parses the beginning of a file.
+    /// Parses the header of a file.
     fn of(header: &[u8; FILE_HEADER_BYTES]) -> Result<Self, String> {
         let magic = u32::from_ne_bytes(array(header));
         let found = [false, true].into_iter().find_map(|is_swapped| {
@@ -105,14 +105,14 @@ impl Format {
         if major != VERSION[0] {
             return Err(format!("version {major}, wanted 2"));
         }
-        // The upper bits say more about the frames of some networks.
+        // The upper bits describe frames of some networks.
         match format.word(header, 20) & 0x0fff_ffff {
             LINKTYPE_NETLINK => Ok(format),
             link_type => Err(format!("link type {link_type}, wanted 253 (netlink)")),
         }
     }
 
-    /// Returns from a packet's header when it was received, in microseconds after 1970, and its bytes.
+    /// Parses a packet's header: its time in microseconds since 1970, and its bytes.
     fn packet_header(self, header: &[u8; PACKET_HEADER_BYTES]) -> Result<(u64, usize), String> {
         let [seconds, fraction, bytes] = [0, 4, 8].map(|at| self.word(header, at));
         if bytes > MAX_PACKET_BYTES {
@@ -132,9 +132,9 @@ impl Format {
     }
 }
 
-/// Returns the uevent in a packet, with `struct nlmsghdr` or, as a `nlmon` device gives uevents, without; `None` if it is
-/// too short or no event of the kernel: of another protocol of netlink, or one to the kernel, of netlink itself, or of
-/// udevd.
+/// Returns the uevent in a packet, with `struct nlmsghdr` or, as from an `nlmon` device, without.
+/// Returns `None` if the packet is too short or not an event of the kernel: of another netlink
+/// protocol, sent to the kernel, of netlink itself, or of udevd.
 fn datagram(packet: &[u8]) -> Option<&[u8]> {
     let (cooked, message) = packet.split_first_chunk::<COOKED_HEADER_BYTES>()?;
     let is_other = cooked[14..] != u16::from(UEVENT_PROTOCOL).to_be_bytes();
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::diag::pcap::{file_header, packet_header};
 
-    /// Each number the other way round.
+    /// Swaps the bytes of each number.
     fn swapped<const N: usize>(mut bytes: [u8; N], lengths: &[usize]) -> [u8; N] {
         let mut rest = &mut bytes[..];
         for length in lengths {
