@@ -31,7 +31,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
             writeln!(out, "sureplug: warning: {}", HelperWarning(&helper, has_hook))
         }
         Notice::LedFailed { error } => {
-            writeln!(out, "sureplug: warning: the status LED cannot be switched: {}; reported once", Cause(error))
+            writeln!(out, "sureplug: warning: the status LED cannot be switched: {} (once)", Cause(error))
         }
         Notice::Hook(run) => hook(out, run),
         Notice::HookMissed { at, events } => writeln!(
