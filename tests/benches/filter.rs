@@ -1,5 +1,6 @@
-//! What the kernel spends on an event of another subsystem: with nobody listening, with a listener that it is queued
-//! for, and with one whose filter refuses it. Fails if the filter takes more instructions than its limit.
+//! The kernel's cost of an event of another subsystem: without a listener, with a listener that
+//! queues it, and with one whose filter refuses it. Fails if the filter takes more instructions
+//! than its limit.
 
 use std::process::ExitCode;
 

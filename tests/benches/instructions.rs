@@ -112,7 +112,7 @@ fn apply(Running { stream, consumer, events }: &mut Running) -> u64 {
 #[library_benchmark(config = at_most(STREAM, &burst()))]
 #[bench::of_a_hub_with_eight_sticks(running())]
 fn stream(mut running: Running) -> (u64, Running) {
-    // Its memory is freed by whoever gets it back.
+    // The caller frees the memory that it gets back.
     (apply(&mut running), running)
 }
 

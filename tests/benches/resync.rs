@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     if SCAN.is_kept((many - few) / 300.0) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A sysfs with so many devices, where no disk is waited for.
+/// A sysfs with this many devices, without waits for a disk.
 fn stand_in(devices: u32) -> StandIn {
     let sysfs = StandIn::within(Path::new("/dev/shm"));
     for number in 0..devices {

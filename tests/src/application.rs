@@ -20,15 +20,15 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// A connection, and what it has learned.
 pub struct Application {
     socket: OwnedFd,
-    /// Whether it is told all that is present.
+    /// Whether it requested a snapshot.
     has_snapshot: bool,
-    /// The devices that it knows to be present, if it is told all of them.
+    /// The devices that it knows to be present, if it requested a snapshot.
     pub fold: Fold,
     /// The number of the last packet.
     pub seq: u64,
-    /// Events that it was told to have missed.
+    /// Events that it was notified of having missed.
     pub missed: u64,
-    /// Whether all that is present was told.
+    /// Whether all present devices have been announced.
     pub is_current: bool,
 }
 
@@ -70,17 +70,17 @@ impl Told {
         self.properties.get(key).map_or("", String::as_str)
     }
 
-    /// A property that is a number.
+    /// Returns a property that is a number.
     ///
     /// # Panics
     ///
-    /// If it is none.
+    /// Panics if it is not a number.
     #[must_use]
     pub fn number(&self, key: &str) -> u64 {
         self.get(key).parse().unwrap_or_else(|_| panic!("no number {key}: {self:?}"))
     }
 
-    /// Whether the daemon says it on its own behalf.
+    /// Returns `true` if the packet is the daemon's own message.
     #[must_use]
     pub fn is_marker(&self) -> bool {
         self.get("SUBSYSTEM") == "sureplug" && !self.properties.contains_key("SUREPLUG_ORIGIN")
@@ -92,11 +92,12 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// What `connect(2)` says.
+    /// Returns the error of `connect(2)`.
     pub fn connect(path: &Path, request: &str) -> Result<Self, Errno> {
         let socket = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
         connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-        // Requests that are too long are sent as well, whatever net.core.wmem_default is. Only root may.
+        // Requests that are too long must be sent too, whatever net.core.wmem_default is. Only root
+        // may do this.
         let _ = setsockopt(&socket, sockopt::SndBufForce, &(128 << 10));
         let has_snapshot = !request.contains("SNAPSHOT=no");
         let application =
@@ -111,16 +112,17 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// What `send(2)` says.
+    /// Returns the error of `send(2)`.
     pub fn send(&self, packet: &[u8]) -> Result<(), Errno> {
         send(self.socket.as_raw_fd(), packet, MsgFlags::MSG_NOSIGNAL).map(|_| ())
     }
 
-    /// The next packet that is there already: `Some(None)` if there is none, `None` at the end.
+    /// Returns the next packet if it is there already: `Some(None)` if there is no packet, `None`
+    /// at the end.
     ///
     /// # Panics
     ///
-    /// If it breaks a rule of the protocol.
+    /// Panics if the packet breaks a rule of the protocol.
     pub fn take(&mut self) -> Option<Option<Told>> {
         let mut packet = [0; 4_097];
         loop {
@@ -139,7 +141,7 @@ impl Application {
         }
     }
 
-    /// Waits for a packet that is only copied, and returns its length: for who counts them by itself.
+    /// Waits for a packet, copies it and returns its length, without checking or counting it.
     pub fn receive_bytes(&self, into: &mut [u8]) -> usize {
         recv(self.socket.as_raw_fd(), into, MsgFlags::empty()).unwrap_or_default()
     }
@@ -157,7 +159,7 @@ impl Application {
                 Some(Some(told)) => return Some(told),
                 Some(None) => {}
             }
-            assert!(Instant::now() < end, "nothing came behind packet {}", self.seq);
+            assert!(Instant::now() < end, "nothing followed packet {}", self.seq);
             self.wait(Duration::from_millis(100));
         }
     }

@@ -36,7 +36,7 @@ pub fn run_counted(program: &[Instruction], datagram: &[u8]) -> (u32, u64) {
         count += 1;
         let mut jump = |holds: bool| at += usize::from(if holds { jt } else { jf });
         match code {
-            // A load behind the end ends the program with 0.
+            // A load beyond the end ends the program with 0.
             0x20 => match load(k.into()) {
                 Some(word) => a = word,
                 None => return (0, count),
@@ -69,11 +69,12 @@ pub fn run_counted(program: &[Instruction], datagram: &[u8]) -> (u32, u64) {
     }
 }
 
-/// Loads that a program may do are behind its guards: whether it ends by one that is not.
+/// Returns `true` if the program ends by a load beyond the datagram, which its guards should
+/// prevent.
 ///
 /// # Panics
 ///
-/// As [`run`].
+/// Panics as [`run`] does.
 #[must_use]
 pub fn ends_by_a_load(program: &[Instruction], datagram: &[u8]) -> bool {
     // With every end replaced, only a failed load can return 0.

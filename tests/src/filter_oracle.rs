@@ -1,4 +1,4 @@
-//! What a filter shall do with a datagram, said without instructions.
+//! Defines what a filter must do with a datagram, independently of instructions.
 
 use sureplug_core::selection::Selection;
 

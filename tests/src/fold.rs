@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// The present devices, as the lines so far tell of them.
+/// The present devices according to the lines so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fold {
     /// By devpath.
     pub present: BTreeMap<String, Device>,
-    /// Removals that left something below them present, as `removed: what was below`. The rule does not
-    /// forbid them; whoever wants removals to go children first looks here.
+    /// Removals that left something below them present, as `removed: below`. The rule does not
+    /// forbid them; tests that expect children to be removed first check this.
     pub parents_first: Vec<String>,
-    /// How often all was forgotten, to be told anew.
+    /// The number of resets, after each of which a snapshot follows.
     pub resets: usize,
 }
 

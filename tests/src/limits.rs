@@ -25,8 +25,8 @@ pub const STREAM: Limit = Limit { what: "instructions to parse, apply and read a
 /// Instructions of classic BPF that refuse one event of another subsystem; independent of machine and compiler.
 pub const REFUSE: Limit = Limit { what: "instructions of BPF to refuse an event", most: 320.0 };
 
-/// System calls for each device of a scan; independent of machine and compiler. Most read the files and links that prove what
-/// the `uevent` file says.
+/// System calls per device of a scan, independent of machine and compiler. Most of them read the
+/// files and links that confirm the contents of the `uevent` file.
 pub const SCAN: Limit = Limit { what: "system calls to scan a device", most: 16.0 };
 
 /// System calls of an audit, by those of `ss -f netlink` and one walk of `/proc/*/fd`. The C library's own are among them.

@@ -17,7 +17,7 @@ pub type Parts = (Vec<u8>, Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 pub struct Oracle {
     /// What stands before the header's first `@`.
     pub action: Vec<u8>,
-    /// What stands behind it.
+    /// The part after it.
     pub devpath: Vec<u8>,
     /// All properties in their order.
     pub properties: Vec<(Vec<u8>, Vec<u8>)>,
@@ -43,7 +43,8 @@ impl Oracle {
         if strings.len() > 1 && strings[0] == b"libudev" {
             return Err(ParseError { offset: 0, fault: ParseFault::LibudevFrame });
         }
-        // Behind the last NUL, split finds one string more: an empty one if the NUL was the last byte.
+        // `split` yields one more string after the last NUL: an empty one if the NUL was the last
+        // byte.
         let unterminated = strings.pop().unwrap_or_default();
         if !unterminated.is_empty() {
             return Err(ParseError { offset: datagram.len(), fault: ParseFault::NotTerminated });
@@ -125,7 +126,7 @@ fn read_header(header: &[u8]) -> Result<(Vec<u8>, Vec<u8>), ParseError> {
     Ok((action, devpath))
 }
 
-/// What stands before and behind the first `separator`.
+/// Returns the parts before and after the first `separator`.
 fn cut(bytes: &[u8], separator: u8) -> Option<(Vec<u8>, Vec<u8>)> {
     let at = bytes.iter().position(|&byte| byte == separator)?;
     Some((bytes[..at].to_vec(), bytes[at + 1..].to_vec()))

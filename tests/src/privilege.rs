@@ -22,16 +22,16 @@ pub fn turn_to_raise(test: &str) -> Option<Turn> {
         not_run(test, "it needs root, to make the kernel raise uevents");
         return None;
     }
-    // Across processes, and whatever becomes of them.
+    // The lock works across processes, and ends with its holder.
     let file = File::open("/sys/class/mem/null/uevent").expect("what is written to raise events");
     Some(Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno).expect("a lock"))
 }
 
-/// Says loudly that a test does not run here, and why.
+/// Reports loudly that a test does not run here, and why.
 ///
 /// # Panics
 ///
-/// Under `CI=true`, where everything has to be tested.
+/// Panics under `CI=true`, where every test must run.
 pub fn not_run(test: &str, why: &str) {
     // Not by `eprintln`, which the test harness keeps to itself when a test passes.
     let _ = writeln!(io::stderr(), "NOT RUN: {test}: {why}");

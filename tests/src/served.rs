@@ -59,7 +59,7 @@ impl Served {
     /// If that is refused.
     #[must_use]
     pub fn connect(&self, request: &str) -> Application {
-        Application::connect(&self.path(), request).expect("somebody listens")
+        Application::connect(&self.path(), request).expect("a daemon listens")
     }
 
     /// A figure of the daemon.

@@ -1,4 +1,4 @@
-//! What sysfs says now, read in the simplest way: the truth that a stream of events is held against.
+//! Reads sysfs in the simplest way, as the reference for a stream of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -16,11 +16,11 @@ pub fn processor_time(work: impl FnOnce()) -> Duration {
     now().saturating_sub(before)
 }
 
-/// The value in the middle.
+/// Returns the median.
 ///
 /// # Panics
 ///
-/// If there is none.
+/// Panics without values.
 #[must_use]
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

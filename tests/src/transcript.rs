@@ -1,4 +1,4 @@
-//! What somebody else says, line by line, for who waits for it.
+//! The output of another process, line by line, with waiting.
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -62,15 +62,15 @@ impl Transcript {
         self.lock().last()
     }
 
-    /// The first line from number `start` on for which it holds, and its number.
+    /// Returns the first line from number `start` on for which `holds` is true, and its number.
     ///
     /// # Errors
     ///
-    /// The last lines, if there is none in time or before the end.
+    /// Returns the last lines, if no such line comes in time or before the end.
     ///
     /// # Panics
     ///
-    /// If another thread did while it had the lines.
+    /// Panics if another thread panicked while it held the lines.
     pub fn wait_for(
         &self,
         start: usize,

@@ -1,4 +1,5 @@
-//! `uevent` files as the kernel writes them, with whatever a device sends in them, and what may be read from them.
+//! `uevent` files as the kernel writes them, with any text that a device may send, and what may be
+//! read from them.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +77,7 @@ impl Written {
         written.kernels("POWER_SUPPLY_SCOPE", "Device")
     }
 
-    /// A memory card, or with `infos` one that has functions besides (`mmc_bus_uevent`).
+    /// A memory card; with `infos`, one that has further functions (`mmc_bus_uevent`).
     #[must_use]
     pub fn card(name: Option<&[u8]>, infos: &[&[u8]]) -> Self {
         let kind = match (name, infos) {
@@ -196,7 +197,7 @@ impl Written {
     }
 }
 
-/// Checks the files of devices whose text is made of bytes that nobody has chosen.
+/// Checks the files of devices whose text consists of arbitrary bytes.
 pub fn check_bytes(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
     // No string of the kernel's holds a NUL.

@@ -133,11 +133,11 @@ impl UsbTree {
         self
     }
 
-    /// Takes an attribute away.
+    /// Removes an attribute.
     ///
     /// # Panics
     ///
-    /// If there is none.
+    /// Panics if it does not exist.
     #[must_use]
     pub fn without_attribute(self, name: &str, attribute: &str) -> Self {
         fs::remove_file(self.path().join(device(name)).join(attribute)).expect("an attribute");
@@ -158,11 +158,12 @@ impl UsbTree {
         self
     }
 
-    /// Says how the firmware describes the port that a device is in: `hotplug`, `hardwired`, `not used`.
+    /// Sets the firmware's description of the port that a device is in: `hotplug`, `hardwired`,
+    /// `not used`.
     ///
     /// # Panics
     ///
-    /// If the device is in no port of the tree.
+    /// Panics if the device is in no port of the tree.
     #[must_use]
     pub fn connect_type(self, name: &str, text: &str) -> Self {
         let (hub, number) = match (name.rsplit_once('.'), name.split_once('-')) {

@@ -1,4 +1,4 @@
-//! `sureplug audit`: who listens to uevents, and who of them loses some.
+//! `sureplug audit`: lists the listeners to uevents, and those that lose some.
 
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};

@@ -34,7 +34,7 @@ fn screens(lines: &[String]) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// With a terminal that says its size, and with one like a serial console, which does not.
+/// A terminal that reports its size, and one that does not, like a serial console.
 #[test]
 fn a_screen_fits_the_console_whatever_is_to_be_shown() {
     let Some(_turn) = own_network_namespace("an audit's screen") else { return };

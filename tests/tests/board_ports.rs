@@ -78,7 +78,7 @@ fn a_hub_of_the_board_with_both_sides_counts_once() {
 
 #[test]
 fn a_hub_of_the_board_with_one_side_takes_the_connector_that_feeds_it() {
-    // The other side of the connector leads nowhere: nobody can plug into it.
+    // The other side of the connector leads nowhere: no device can be plugged into it.
     for (name, ports_of_hub) in [("1-1", 4), ("2-1", 3)] {
         let tree = both_sides(2, 2).hub(name, ports_of_hub, "fixed");
         assert_eq!(ports(&tree), 1 + ports_of_hub, "{name}");
@@ -239,7 +239,7 @@ fn controllers_with_other_phys_are_no_companions() {
     assert_eq!(ports(&tree(&[0x89, 1], &[0x89, 2])), 2, "another PHY of one provider");
     assert_eq!(ports(&tree(&[0x89], &[0x89])), 1);
     assert_eq!(ports(&tree(&[0x89, 1, 0x89, 2], &[0x89, 1])), 1, "the first of two");
-    // Where one of them says nothing, it may be either.
+    // If one of them states nothing, it may be either.
     assert_eq!(ports(&tree(&[0x89], &[])), 1);
 }
 
@@ -318,7 +318,7 @@ fn ports_that_are_not_used_or_hardwired_are_no_connectors() {
     let tree = tree.set(&port(3), "connect_type", "hardwired").set(&port(4), "connect_type", "unknown");
     let board = BoardPorts::count(tree.path());
     assert_eq!((board.ports, board.hardwired), (2, 1));
-    // What has a device is used, whatever the firmware says.
+    // A port with a device is in use, even if the firmware disagrees.
     let board = BoardPorts::count(tree.set(&port(4), "connect_type", "not used").path());
     assert_eq!((board.ports, board.hardwired), (2, 1));
 }

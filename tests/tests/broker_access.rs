@@ -1,4 +1,4 @@
-//! The socket in the file system: whose it is, and who may have it.
+//! The socket in the file system: its owner, and who has access.
 
 use std::fs::{self, File};
 use std::io::IoSlice;
@@ -84,7 +84,7 @@ fn a_live_socket_is_not_replaced() {
         assert!(output.stderr[0].contains("another daemon serves it"), "{output:?}");
     }
     served.connect("LIST").receive_until_marker("end");
-    // Neither is that of another program, of whatever type.
+    // Another program's file of any type is left alone too.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
     let _listener = UnixListener::bind(&path).expect("a socket");

@@ -15,7 +15,7 @@ fn descriptors(served: &Served) -> usize {
     fs::read_dir(format!("/proc/{}/fd", served.daemon.pid())).expect("a process").count()
 }
 
-/// Does something that often a second, and says how often that was.
+/// Does something at this rate per second, and returns how often it was done.
 fn at_a_rate(rate: u32, mut each: impl FnMut(u32)) -> u32 {
     let begun = Instant::now();
     let mut done = 0;
@@ -56,7 +56,7 @@ fn i5_a_thousand_connections_a_second_beside_a_storm_lose_nothing_and_leak_nothi
                 application.receive_until(|told| is_last(told) || number % 2 == 0 && told.action != "begin");
             })
         });
-        // It hears all of it meanwhile.
+        // It receives all events meanwhile.
         let mut heard = 0;
         loop {
             if let Some(told) = steady.take().expect("it is served") {

@@ -1,4 +1,4 @@
-//! What applications hear, as `PROTOCOL.md` has it.
+//! What applications receive, as specified in `PROTOCOL.md`.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::thread;
@@ -151,7 +151,7 @@ fn a_status_states_how_full_the_table_is() {
     assert!(with >= before + "/devices/virtual/net/fills".len() as u64, "{before}, then {with}");
     tap.destroy().expect("it goes");
     reader.receive_until(|told| told.action == "remove" && told.devpath.ends_with("/net/fills"));
-    // The daemon's own output hears it as well.
+    // The daemon's own output receives the event as well.
     let begun = Instant::now();
     while served.figure("TABLE_USED_BYTES") != before {
         assert!(
@@ -258,14 +258,14 @@ fn seventeenth_client_learns_why_it_is_refused() {
         assert_eq!(error.get("SUREPLUG_ERROR"), "busy");
         assert!(error.get("SUREPLUG_MESSAGE").contains("16 clients"), "{error:?}");
     }
-    // Whoever only asks is not in their way.
+    // Clients that only ask for a list or a status take no place.
     assert_eq!(served.figure("CLIENTS"), 16);
     assert!(served.connect("LIST").receive_all().len() > 100);
     raise("change", &mark(), "");
     for client in &mut clients {
         assert_eq!(client.receive().expect("an event").action, "change");
     }
-    // And there is a place again as soon as one has gone.
+    // A place is free again as soon as a client has left.
     drop(clients.pop());
     let deadline = Instant::now() + Duration::from_secs(10);
     while served.figure("CLIENTS") == 16 {

@@ -32,7 +32,8 @@ fn learned(application: &Daemon, from: usize, holds: impl Fn(&Value) -> bool) ->
     (line, json(&text))
 }
 
-/// What an application knows when nothing has come for ten lines of its own, and at least so many events before.
+/// Returns the application's state once it printed ten lines of its own without an event, after at
+/// least this many events.
 fn settled(application: &Daemon, events: u64) -> Value {
     let (mut line, mut known) = learned(application, 0, |line| number(line, "events") >= events);
     let mut same = 0;

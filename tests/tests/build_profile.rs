@@ -16,7 +16,7 @@ fn built(environment: &[(&str, &str)]) -> Result<PathBuf, String> {
     let mut command = cargo("build");
     command.args(["--package", "sureplug-board", "--target-dir"]);
     command.arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("profiles"));
-    // The sentence stands in one piece only where nobody colours it.
+    // Colours would split the message.
     command.env("CARGO_TERM_COLOR", "never").envs(environment.iter().copied());
     build(command)
 }

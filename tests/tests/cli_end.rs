@@ -1,4 +1,5 @@
-//! How it ends: with its totals, whatever became of the output, and not killed for writing to it.
+//! The daemon ends with its totals, whatever happened to the output, and is not killed by writing
+//! to it.
 
 use std::fs::{self, File};
 use std::io::{Read, pipe};
@@ -17,12 +18,12 @@ fn the_totals_come_however_much_was_missed_before() {
     let mut daemon = Daemon::start_into(hears_all("--ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
     daemon.wait_until_it_reads();
     let mark = mark();
-    // More than the ring and the pipe hold, and nobody reads until the end was asked for.
+    // More than the ring and the pipe hold; they are read only after the end was requested.
     (0..12_000).for_each(|number| raise_number(number, &mark));
     daemon.wait_until_drained();
     daemon.wait_until_asleep("sureplug");
     daemon.signal(Signal::SIGTERM);
-    // It has tried to say them when its intake has ended and it waits for its reader.
+    // When the intake has ended, the daemon has tried to write them and waits for its reader.
     daemon.wait_until("its intake ends", |pid| {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("its threads").flatten();
         threads

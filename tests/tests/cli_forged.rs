@@ -27,7 +27,8 @@ fn start(options: &str, sysfs: &StandIn) -> Daemon {
     daemon
 }
 
-/// A sysfs with so many devices that write a line each. A `partial` one looks like one that was just added.
+/// A sysfs with this many devices that each write a line. A `partial` one looks as if it was just
+/// being added.
 fn forging(partial: bool) -> StandIn {
     let sysfs = StandIn::new();
     for number in 0..DEVICES {

@@ -8,7 +8,8 @@ use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{Injector, ReceiveLimit, own_sysfs};
 use sureplug_tests::sysfs_truth::assert_true;
 
-/// Starts it as nobody, so that it gets no more than everybody, which is next to nothing until it has its socket.
+/// Starts the daemon as the user `nobody`, so that the sysctl limits its buffer. The limit is next to
+/// nothing until it has its socket.
 fn start(limit: &ReceiveLimit, options: &str) -> Daemon {
     let _lowered = limit.lowered();
     let daemon =

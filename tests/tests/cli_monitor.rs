@@ -76,7 +76,7 @@ fn monitor_opens_a_socket_of_its_own_where_no_daemon_runs() {
         assert_eq!(output.stderr.iter().any(|line| line.contains("no daemon serves")), is_said, "{output:?}");
         assert_eq!(output.totals()["ended_by"], "SIGTERM");
     }
-    assert!(!nowhere.exists(), "it serves nobody");
+    assert!(!nowhere.exists(), "it serves no application");
 }
 
 #[test]

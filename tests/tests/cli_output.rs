@@ -1,4 +1,4 @@
-//! I5: whatever becomes of the output, the socket is read; and the output is left as it was found.
+//! I5: the socket is read in spite of any output, and the output is left as it was found.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Write, pipe};
@@ -44,7 +44,7 @@ fn terminal() -> (OwnedFd, File) {
     (ends.slave, File::from(ends.master))
 }
 
-/// Starts the daemon with that output, which nobody reads.
+/// Starts the daemon with an output that is not read.
 fn start(output: &OwnedFd, options: &str) -> Daemon {
     let output = output.try_clone().expect("the same open file description");
     let mut daemon = Daemon::start_into(hears_all(options), output);
@@ -54,8 +54,9 @@ fn start(output: &OwnedFd, options: &str) -> Daemon {
     daemon
 }
 
-/// A storm while nobody reads: all events are received, and the output is left in peace. When somebody
-/// reads again, the events that had no room are accounted for, the difference follows, and the stream goes on.
+/// A storm while the output is not read: all events are received, and the output is not touched.
+/// When it is read again, the events that did not fit are accounted for, the delta follows, and the
+/// stream continues.
 fn storm_into(output: OwnedFd, mut other_end: File, stopped: bool) {
     let flags_before = flags(&output);
     let termios_before = tcgetattr(&output).ok();
@@ -140,7 +141,7 @@ fn a_full_non_blocking_pipe_loses_no_line_while_there_is_room_behind_it() {
     let mut daemon = start(&writer, LARGE);
     drop(writer);
     let mark = mark();
-    // The present devices fill the pipe's 64 KiB; these are less than what waits behind it.
+    // The present devices fill the pipe's 64 KiB; these are fewer than those waiting after it.
     (0..200).for_each(|number| raise_number(number, &mark));
     daemon.wait_until_drained();
     daemon.wait_until_asleep("console");
@@ -170,7 +171,8 @@ fn i5_a_reader_that_takes_nothing_does_not_prevent_the_end() {
 fn a_reader_that_goes_away_ends_it_quietly() {
     let Some(_turn) = turn_to_raise("the end of the reader") else { return };
     let mark = mark();
-    // It goes while nothing is to be said, or while a line waits for it: no further event is needed.
+    // The output goes while the daemon is silent, or while a line waits for it: no further event is
+    // needed.
     for events in [0, 1_000] {
         let (writer, reader) = unread_pipe();
         let mut daemon = start(&writer, LARGE);

@@ -1,4 +1,5 @@
-//! I1: an image does not start with less than its board needs, and says what is missing, word for word.
+//! I1: an image does not start with a smaller buffer than its board needs, and reports what is
+//! missing, word for word.
 
 use std::process::Command;
 
@@ -76,7 +77,7 @@ fn i1_allow_undersized_starts_and_warns() {
     assert_eq!(warning, format!("sureplug: warning: {}; events can be lost", board.shortfall()));
     let output = daemon.finish();
     output.assert_fine();
-    // Profile, budget, buffer, subsystems: it is said at the start.
+    // After profile, budget, buffer and subsystems: the warning is printed at the start.
     assert_eq!(output.stdout[4], warning);
 
     let daemon = Daemon::start(unprivileged(&format!("run --json {options} --allow-undersized")));
@@ -179,7 +180,8 @@ fn a_start_without_descriptors_states_what_failed_and_the_limit() {
     }
 }
 
-/// Runs a command with so many descriptors, and without standard input, whose number the dynamic linker takes.
+/// Runs a command with this limit of descriptors, and without standard input, whose number the
+/// dynamic linker takes.
 fn with_descriptors(limit: u32, line: &str) -> Output {
     let wanted = sureplug(line);
     let mut command = Command::new("sh");

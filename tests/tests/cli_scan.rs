@@ -1,4 +1,5 @@
-//! What `sureplug run` says of a scan: what it finds, what it cannot read, and what has no place.
+//! The reports of `sureplug run` on a scan: what it finds, what it cannot read, and what does not
+//! fit.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -99,7 +100,7 @@ fn full_table_is_reported_once_and_events_pass_untracked() {
     let is_untracked = |event: &serde_json::Value| event["properties"]["SUREPLUG_TRACKED"] == "no";
     let devpath = |event: serde_json::Value| event["devpath"].as_str().expect("a devpath").to_owned();
     let untracked: BTreeSet<String> = of_kind(&output, "event").filter(is_untracked).map(devpath).collect();
-    // Each is told, one way or the other.
+    // Each is delivered, tracked or not.
     assert_eq!(fold.present.len() + untracked.len(), DEVICES + 1);
     assert!(untracked.contains("/devices/late"));
     let full: Vec<_> = of_kind(&output, "table_full").collect();
@@ -132,7 +133,7 @@ fn i4_after_a_full_disk_everything_is_delivered_anew() {
     (0..100).for_each(|number| raise_number(number, &mark));
     daemon.wait_until_drained();
     daemon.wait_until_asleep("console");
-    // What comes and goes now is told to nobody.
+    // Devices that come and go now are reported to no consumer.
     sysfs.unplug("class/net/eth1", "/devices/a/net/eth1");
     sysfs.plug("class/net/eth2", "/devices/a/net/eth2", "IFINDEX=4\n");
     thread::sleep(Duration::from_millis(2_500));

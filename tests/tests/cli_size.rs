@@ -135,7 +135,7 @@ fn the_table_shows_the_same_figures() {
     }
 }
 
-/// The figures of each row, which stand behind its name.
+/// Returns the figures of each row, which follow its name.
 fn rows(table: &[String]) -> BTreeMap<&str, Vec<u64>> {
     let mut rows = BTreeMap::new();
     for line in table.iter().take_while(|line| !line.is_empty()) {

@@ -1,4 +1,4 @@
-//! `sureplug status`: what a running daemon says of itself.
+//! `sureplug status`: the figures of a running daemon.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
@@ -161,7 +161,7 @@ fn a_daemon_that_accepts_no_connection_is_given_up() {
         .collect();
     assert!(waiting.len() < 8, "the backlog is full");
     let (ended, end) = mpsc::channel::<()>();
-    // Whoever still waits for the daemon by then is refused.
+    // A client that still waits for the daemon by then is refused.
     let daemon = thread::spawn(move || {
         let _ = end.recv_timeout(Duration::from_secs(60));
         drop(listener);

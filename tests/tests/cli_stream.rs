@@ -1,4 +1,4 @@
-//! What `sureplug run` says: its first lines, an event on a line, the totals at the end.
+//! The output of `sureplug run`: its first lines, one line per event, the totals at the end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -194,7 +194,7 @@ fn a_signal_ends_it_in_the_middle_of_a_storm() {
                     raise_number(number, &mark);
                 }
             });
-            // Without the storm's end nobody would leave the scope.
+            // The scope ends only when the storm does.
             let output = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 daemon.wait_for_line(|line| marked(&json(line), &mark) >= Some(1000));
                 daemon.signal(signal);

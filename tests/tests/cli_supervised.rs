@@ -1,4 +1,4 @@
-//! Readiness and well-being, as supervisors want to hear them.
+//! Readiness and watchdog, as supervisors expect them.
 
 use std::io::{Read, pipe};
 use std::os::fd::AsRawFd;
@@ -19,7 +19,7 @@ fn daemon(directory: &tempfile::TempDir, further: &str) -> Command {
 fn heard(socket: &UnixDatagram) -> String {
     let mut text = [0; 100];
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    let length = socket.recv(&mut text).expect("something is said");
+    let length = socket.recv(&mut text).expect("a message");
     String::from_utf8_lossy(&text[..length]).into_owned()
 }
 

@@ -1,4 +1,4 @@
-//! The command line: help, versions, exit codes, and what is said about mistakes.
+//! The command line: help, versions, exit codes, and messages about mistakes.
 
 use std::fs::{self, OpenOptions};
 

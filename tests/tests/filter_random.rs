@@ -1,4 +1,4 @@
-//! Filters for any set on any datagram: the interpreter and the running kernel do what shall be.
+//! Filters for any selection on any datagram: interpreter, running kernel and definition agree.
 
 use proptest::prelude::*;
 use sureplug_core::filter::{Filter, FilterError};
@@ -8,7 +8,7 @@ use sureplug_tests::filter_oracle::{Verdict, datagram, verdict};
 use sureplug_tests::kernel::KernelFilter;
 
 fn byte() -> impl Strategy<Value = u8> {
-    // The bytes that bit tricks get wrong: 0x01 behind a borrow, 0x80 and above.
+    // Bytes that break bit tricks: 0x01 after a borrow, 0x80 and above.
     prop_oneof![8 => b'a'..=b'z', 1 => Just(0x01), 1 => 0x7f..=0xff_u8, 1 => 0x01..=0xff_u8]
 }
 
@@ -90,7 +90,7 @@ proptest! {
             Ok(filter) => filter,
             Err(FilterError::DoesNotFit { needed_bytes, optmem_max }) => {
                 prop_assert!(needed_bytes > optmem_max && optmem_max == limit);
-                Filter::new(&set, needed_bytes).expect("as it says")
+                Filter::new(&set, needed_bytes).expect("enough room")
             }
             Err(other) => panic!("{other}"),
         };
@@ -152,7 +152,7 @@ fn every_length_is_decided_as_it_shall_be() {
     assert!(seen.iter().all(|&count| count > 0), "{seen:?} of each verdict");
 }
 
-/// The bytes that bit tricks get wrong, in front of the NUL at each of its places within a word.
+/// Bytes that break bit tricks, before the NUL at each of its places in a word.
 #[test]
 fn the_end_of_a_header_is_found_behind_any_bytes() {
     let set = Selection::of(&[b"usb"]).unwrap();

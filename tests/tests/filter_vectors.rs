@@ -1,4 +1,4 @@
-//! Filters on every captured event: what the interpreter says, what the running kernel says, and what shall be.
+//! Filters on every captured event: interpreter, running kernel and definition agree.
 
 use std::collections::BTreeSet;
 
@@ -56,11 +56,12 @@ fn every_captured_event_is_decided_inside_the_kernel() {
     }
 }
 
-/// What the default set leaves out of the events of USB devices, and why nobody misses it.
+/// The events of USB devices that the default selection leaves out, and why they are not missed.
 #[test]
 fn the_default_set_is_what_usb_devices_make_but_for_these() {
     let left_out = [
-        // A keyboard's lights: a third of its events. Who switches them opens the input device.
+        // A keyboard's lights, a third of its events. A program that switches them opens the input
+        // device.
         "leds",
         // Whether a device may wake the system up: nothing that can be opened.
         "wakeup",
@@ -89,7 +90,7 @@ fn the_default_set_is_what_usb_devices_make_but_for_these() {
     assert_eq!(seen, left_out.map(String::from).into());
 }
 
-/// Three hubs behind each other on a board: the longest header that was seen has 165 bytes.
+/// Three hubs in a row on a board: the longest header seen has 165 bytes.
 #[test]
 fn a_header_of_nested_hubs_is_decided_with_the_smallest_limit() {
     let filter = Filter::new(&Selection::USB, SMALLEST_OPTMEM_MAX).unwrap();

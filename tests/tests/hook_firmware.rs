@@ -106,7 +106,7 @@ fn each_run_for_firmware_has_its_own_limit_and_report() {
     daemon.wait_until_scanned();
     let injector = Injector::new();
     let names: Vec<_> = (0..PARALLEL + 2).map(|number| format!("blob{number}")).collect();
-    // Reports are one behind the other: several at a time are counted.
+    // Reports are written one at a time: of several at once the others are counted.
     for name in &names {
         request(&injector, "add", name);
         std::thread::sleep(std::time::Duration::from_millis(100));

@@ -161,7 +161,7 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
     let [hook, daemon] = wait_until("the hook goes on", of, |hook, _| hook.contains_key("hidden/loop185"));
     println!("mdev as a hook: {:?}\nmdev -d: {:?}", present(&hook), present(&daemon));
     assert_eq!(present(&hook), ["hidden/loop185"]);
-    // This one ends when it overruns; others go on and scan, and never hear of what is gone.
+    // This reader ends when it overruns. Others continue and scan, and never learn what is gone.
     assert!(present(&daemon).len() >= 20, "without the hook, stale nodes stay: {daemon:#?}");
     drop(last);
     ours.end();

@@ -96,7 +96,7 @@ fn i5_a_slow_hook_falls_behind_and_gets_the_difference_lost_removals_included() 
         lines.iter().filter(|line| line.starts_with("remove ") && line.ends_with(" net ")).count() == 30
             && lines.contains(&"add /devices/virtual/net/fresh net ".to_owned())
     });
-    // What it was told, and that was not each of 4,000 events, makes the truth.
+    // The events that it received, far fewer than 4,000, yield the actual devices.
     assert!(lines.iter().filter(|line| line.starts_with("change")).count() < 2_500);
     let mut present = BTreeMap::new();
     for line in &lines {
@@ -288,7 +288,7 @@ fn wait_until_childless(daemon: &mut Daemon) {
         let parent = pid.to_string();
         let stats = fs::read_dir("/proc").expect("a directory").flatten();
         let mut stats = stats.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-        // Behind the name in parentheses stand the state and the parent.
+        // The state and the parent follow the name in parentheses.
         !stats.any(|stat| stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(2)) == Some(&*parent))
     });
 }

@@ -6,7 +6,7 @@ use sureplug_tests::daemon::{json, number, root, sureplug};
 use sureplug_tests::hook_script::{Script, few};
 use sureplug_tests::kernel::{Injector, own_sysfs};
 
-/// The flags that the shipped hook for modules is started with, behind the hook itself.
+/// Returns the flags of the shipped hook for modules that follow the hook itself.
 fn shipped_flags() -> String {
     let defaults = fs::read_to_string(root().join("board/dist/hook-modprobe.default")).expect("the defaults");
     let flags = defaults.lines().find_map(|line| line.strip_prefix("SUREPLUG_HOOK=\"")).expect("the flags");

@@ -1,4 +1,4 @@
-//! The patterns of the status LED, on a pin that is none and on a directory that stands in for sysfs.
+//! The patterns of the status LED, on a mock pin and on a directory that stands in for sysfs.
 
 use std::fs;
 use std::io::ErrorKind as IoErrorKind;
@@ -132,7 +132,7 @@ fn an_led_of_sysfs_gives_up_its_trigger_and_gets_its_full_brightness() {
     fs::remove_file(directory.join("trigger")).expect("a file");
     assert!(SysfsLed::open(&directory).is_ok(), "a kernel without triggers");
     assert!(SysfsLed::open(&directory.join("none")).is_err());
-    // What fails is said with its reason.
+    // An error is reported with its reason.
     let full = tempfile::tempdir().expect("a directory");
     std::os::unix::fs::symlink("/dev/full", full.path().join("brightness")).expect("a link");
     let mut broken = SysfsLed::open(full.path()).expect("an LED");
@@ -157,10 +157,10 @@ fn blinking(sysfs: &TempDir, name: &str) -> Daemon {
     daemon
 }
 
-/// Raises events until some are lost, and that is said.
+/// Raises events until some are lost and this is reported.
 fn overrun(daemon: &Daemon) {
     let mark = mark();
-    // What was said of a storm before this one stands before it.
+    // Reports of an earlier storm come before this event.
     raise("change", &mark, "");
     let (from, _) = daemon.wait_for_line_from(0, |line| line.contains(&mark));
     let end = AtomicBool::new(false);

@@ -46,7 +46,7 @@ fn consumers_are_limited_to_the_places() {
     script.stream.leave(second);
     assert_eq!(script.stream.join(Selection::ALL, Lag::Hold), Some(second));
     script.stream.leave(second);
-    assert_eq!(script.told_to(second), NOTHING, "nobody is there");
+    assert_eq!(script.told_to(second), NOTHING, "no device is present");
     script.stream.leave(second);
     script.stream.reset(second);
     assert_eq!(script.stream.read_steps(second), 0);
@@ -270,7 +270,7 @@ fn i3_kept_device_with_a_missed_event_gets_change() {
         });
         assert_eq!(told, Some(format!("repair change {path}")));
     }
-    assert_eq!(script.told(), NOTHING, "/c said nothing");
+    assert_eq!(script.told(), NOTHING, "/c had no event");
     assert_eq!(script.told_to(other), NOTHING, "it missed nothing");
 }
 

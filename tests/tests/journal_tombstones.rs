@@ -1,4 +1,4 @@
-//! Devices that are gone and that somebody has not heard of yet: their slots are not free.
+//! Devices whose removal a consumer has not received yet: their slots are not free.
 
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::{Lag, ScanKind};
@@ -9,7 +9,8 @@ const NOTHING: [&str; 0] = [];
 /// Three slots, and room for everything in the ring.
 type Tight = Script<3, 4_096, 8_192, 4>;
 
-/// The first consumer was told of `/a`, `/b` and `/c`, and has not heard that the last two are gone.
+/// `/a`, `/b` and `/c` were announced to the first consumer, which has not received the removals of
+/// the last two.
 fn two_tombstones() -> Tight {
     let mut script = Tight::new();
     for path in ["/a", "/b", "/c"] {
@@ -125,7 +126,7 @@ fn reset_consumer_keeps_no_tombstones() {
     assert_eq!(script.told(), NOTHING);
 }
 
-/// A tombstone waits for everybody who was told of the device, and for nobody else.
+/// A tombstone waits for every consumer to which the device was announced, and for no other.
 #[test]
 fn last_delivery_of_a_remove_frees_the_slot() {
     let mut script = Script::<1, 4_096, 8_192, 4>::new();
@@ -138,7 +139,7 @@ fn last_delivery_of_a_remove_frees_the_slot() {
     script.event("remove", "/a", &[]);
     script.told_to(ids[0]);
     script.event("add", "/b", &[]);
-    assert_eq!(script.stream.counts().unfit, 1, "the second has not heard of it");
+    assert_eq!(script.stream.counts().unfit, 1, "it was not announced to the second");
     script.told_to(ids[1]);
     script.event("add", "/b", &[]);
     assert_eq!(script.stream.counts().unfit, 1);

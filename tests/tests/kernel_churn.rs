@@ -34,7 +34,7 @@ fn pause(state: &mut u32, below_ms: u32) {
     thread::sleep(Duration::from_millis(random(state, below_ms).into()));
 }
 
-/// Ends with the test, whatever happens.
+/// Ends with the test in any case.
 struct Storm(Vec<Child>);
 
 impl Storm {
@@ -96,7 +96,8 @@ fn judge(output: &Output, sent: u64, what: &str) {
     assert_eq!(counted, sent, "{what}: {totals}");
 }
 
-/// One storm in this thread's namespace; returns how many events were sent and lost, and how many repairs there were.
+/// One storm in this thread's namespace. Returns the numbers of events sent, of events lost, and of
+/// resyncs.
 fn churn(seed: u32) -> [u64; 3] {
     let mut state = seed;
     let reference = Listener::of_everything();
@@ -172,7 +173,7 @@ fn i3_killed_in_the_middle_and_started_again_the_first_scan_is_the_truth() {
         first.signal(Signal::SIGKILL);
         let killed = first.wait();
         assert_eq!(killed.signal, Some(9));
-        // Whatever it has printed was well-formed up to a line that may be torn.
+        // Its output is well-formed up to the last line, which may be torn.
         let whole = killed.stdout.len().saturating_sub(1);
         let killed = Output { stdout: killed.stdout[..whole].to_vec(), ..killed };
         let _ = killed.fold();

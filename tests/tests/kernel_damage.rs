@@ -79,7 +79,7 @@ fn i7_another_processs_multicast_is_counted_and_never_shown() {
     let (totals, noticed, devpaths) = count_until_last(&mut intake);
     assert_eq!(devpaths, ["/devices/virtual/good", "/devices/virtual/last"]);
     assert_eq!((totals.received, totals.foreign, totals.malformed, totals.lost), (2, 1_000, 0, 0));
-    // Only the first is told: a flood of them must not fill what events need.
+    // Only the first is reported: a flood of them must not take the room of events.
     assert_eq!(noticed.len(), 1, "{noticed:?}");
     assert!(noticed[0].starts_with("Foreign"), "{noticed:?}");
 }
@@ -90,7 +90,7 @@ fn i7_what_udevd_multicasts_to_group_2_is_not_received_and_not_believed_where_it
     let injector = Injector::new();
     // Ours is in group 1 alone.
     let mut intake = Intake::start(socket()).expect("an intake");
-    // Another, handed over by somebody, is in both.
+    // A socket handed over by another program is in both groups.
     let both = Listener::with_rcvbuf(212_992, 3);
     let mut adopted =
         Intake::start(UeventSocket::adopt(both.into_fd()).expect("a socket")).expect("an intake");

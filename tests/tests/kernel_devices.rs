@@ -1,4 +1,4 @@
-//! Real devices that tests make: what the kernel tells of each, and what sysfs shows at that time.
+//! Real devices made by tests: the kernel's events about each, and what sysfs shows at that time.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -271,7 +271,8 @@ fn sysfs_lists_a_device_when_its_add_comes_and_not_when_its_remove_comes() {
         next.send(action).unwrap();
         let end = Instant::now() + Duration::from_secs(20);
         let mut seen = 0;
-        // Without sleep, to be as close behind the event as can be; and no next step before both were seen.
+        // Without sleeping, to be as close to the event as possible; the next step comes only after
+        // both were seen.
         while seen < 2 {
             let Ok(datagram) = listener.receive() else {
                 assert!(Instant::now() < end, "no {action}");

@@ -75,7 +75,7 @@ fn i2_i8_a_storm_of_other_subsystems_is_no_load_and_no_loss() {
             Listener::with_rcvbuf(usize::try_from(number(&line, "effective_bytes")).unwrap() / 2, 1);
         let injector = Injector::new();
 
-        // Nobody wakes up: not the intake, not the worker.
+        // Neither thread wakes up.
         daemon.wait_until_asleep("intake");
         let before = daemon.context_switches();
         (0..STORM / 10).for_each(|number| injector.send(&foreign(number)));
@@ -139,7 +139,7 @@ fn undecided_events_are_filtered_in_user_space() {
     assert_eq!(["received", "unselected"].map(|key| number(&output.totals(), key)), [3, 1]);
 }
 
-/// A limit that no program keeps, and one that the kernel has while the daemon was told another.
+/// A limit that fits no program, and the kernel's own limit while the daemon was given another.
 #[test]
 fn a_kernel_that_refuses_is_named_with_its_figure_and_the_buffer_is_larger() {
     let Some(_turn) = own_sysfs("a filter that is refused") else { return };

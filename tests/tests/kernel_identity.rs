@@ -131,7 +131,7 @@ fn i8_a_media_change_moves_the_number_of_partitions_without_replacing_them() {
     assert_eq!(events(&output, paths[1]), ["kernel add", "kernel change"]);
 }
 
-/// Nothing but the directory tells the two apart.
+/// Only the directory distinguishes the two.
 #[test]
 fn i3_a_replacement_without_events_of_a_device_that_an_event_added_is_found() {
     let Some(_turn) = own_network_namespace("a replacement without events") else { return };
@@ -157,7 +157,8 @@ fn i3_a_replacement_without_events_of_a_device_that_an_event_added_is_found() {
     assert_eq!(events(&output, path), ["kernel add", "repair remove", "repair add"]);
 }
 
-/// The directory is gone before the synthetic event is applied; the kernel's own `remove` is behind it.
+/// The directory is gone before the synthetic event is applied; the kernel's own `remove` follows
+/// it.
 #[test]
 fn a_synthetic_remove_leaves_the_removal_to_the_kernels_own() {
     let Some(_turn) = own_network_namespace("a synthetic remove of what is gone") else { return };

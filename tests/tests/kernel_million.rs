@@ -44,7 +44,7 @@ fn i2_i6_a_million_events_are_received_or_lost_and_memory_stays() {
             sent + reference.count()
         });
         let injector = Injector::new();
-        // What only a repair needs is used before the first sample is taken.
+        // Memory that only a resync needs is used before the first sample is taken.
         daemon.stop();
         for number in 0..OVERRUN {
             injector.send(&event(number));
@@ -72,7 +72,7 @@ fn i2_i6_a_million_events_are_received_or_lost_and_memory_stays() {
         .sum();
     assert!(sent >= u64::from(OVERRUN + EVENTS));
     assert_eq!(counted, sent, "{totals}");
-    assert!(!totals.contains("lost 0,"), "nothing was repaired: {totals}");
+    assert!(!totals.contains("lost 0,"), "nothing was lost: {totals}");
     let (first, last) = (samples[0], samples[samples.len() - 1]);
     println!(
         "{sent} events: {totals}; private memory {} kB behind 100,000 events, {} kB behind all, {} kB of it not the \

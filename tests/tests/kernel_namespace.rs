@@ -106,7 +106,7 @@ fn i9_a_namespace_whose_loopback_is_down_differs_from_one_where_it_is_up() {
     assert_eq!(started(), (1, 0), "another one's");
 }
 
-/// Nothing tells the two apart until one has a device that the other lacks.
+/// The two are indistinguishable until one has a device that the other lacks.
 #[test]
 fn i4_a_network_device_that_a_foreign_sysfs_lacks_is_not_removed() {
     let Some(_turn) = own_sysfs("a foreign sysfs with the same devices") else { return };

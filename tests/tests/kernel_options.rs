@@ -34,8 +34,8 @@ const NEEDS: &[(&str, &str)] = &[
     ("\"/sys\"", "CONFIG_SYSFS"),
 ];
 
-/// What an image needs whatever strace sees: for `/run` and `/dev`, and for a lock that another thread holds, which is a
-/// matter of chance.
+/// Options that an image needs even if strace does not see it: for `/run` and `/dev`, and for a
+/// lock held by another thread, which is a matter of chance.
 const ALWAYS: [&str; 3] = ["CONFIG_TMPFS", "CONFIG_DEVTMPFS", "CONFIG_FUTEX"];
 
 /// A program under strace, which is not its parent, so that it ends as it does without.

@@ -1,4 +1,5 @@
-//! What no event told and no counter shows: the scan after a burst finds it, and tells nothing else.
+//! Changes without an event or a counter: the scan after a burst finds them, and reports nothing
+//! else.
 
 use std::path::Path;
 use std::process::Command;
@@ -102,7 +103,7 @@ fn i3_changes_without_events_are_found_and_removals_carry_the_properties_of_addi
     assert_eq!(removed.len(), 2);
     assert_eq!((&removed[0]["devpath"], &removed[1]["devpath"]), (&interface.into(), &stick.into()));
     assert_eq!(removed[1]["properties"]["DEVNAME"], "x/y");
-    // Outside of that sysfs, and told all the same.
+    // Outside of that sysfs, and delivered nevertheless.
     let null = output.objects("event").into_iter().find(|event| marked(event, &mark) == Some(0));
     assert_eq!(null.expect("the event")["properties"]["SUREPLUG_TRACKED"], "no");
 }

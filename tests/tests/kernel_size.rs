@@ -67,7 +67,8 @@ fn a_shortfall_names_what_was_wanted_what_was_given_and_both_cures() {
 
 #[test]
 fn unstated_profile_never_refuses_to_start() {
-    // 16 ports with 9 devices each: more than one bus has addresses for, and nobody said that there is one.
+    // 16 ports with 9 devices each need more addresses than one bus has, but no profile states that
+    // there is only one.
     let board = BoardPorts { ports: 16, buses: 1, longest_devpath: 60, ..BoardPorts::default() };
     let port_device = PortDevice::Class(DeviceClass::Hub8);
     let counted = Profile { ports: None, port_device, ..Profile::BUILD };

@@ -97,7 +97,7 @@ fn i2_an_overrun_is_delivered_in_its_place_and_what_comes_after_it_is_received()
         u64::from(received)
     );
 
-    // No latch: the very next event is admitted, and told as an event.
+    // No latch: the very next event is admitted and delivered.
     injector.send(&event(100));
     take_until(&mut intake, |record| {
         let Observed::Event(datagram) = record.what else { panic!("{record:?}") };

@@ -16,7 +16,7 @@ use sureplug_tests::privilege::turn_to_raise;
 const PROCESSES: usize = 4;
 const EVENTS_EACH: usize = 8_000;
 
-/// Ends with the test, whatever happens.
+/// Ends with the test in any case.
 struct Writer(Child);
 
 impl Drop for Writer {

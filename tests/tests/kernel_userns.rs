@@ -10,7 +10,7 @@ use sureplug_tests::daemon::{Daemon, run, sureplug};
 use sureplug_tests::kernel::{mark, raise};
 use sureplug_tests::privilege::turn_to_raise;
 
-/// Ends with the test, whatever happens.
+/// Ends with the test in any case.
 struct Ended(Child);
 
 impl Drop for Ended {

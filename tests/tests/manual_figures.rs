@@ -19,7 +19,7 @@ fn size() -> Value {
     run(sureplug("size --json --ports 4")).object()
 }
 
-/// What the board's budget comes to, whatever `net.core.rmem_default` is here.
+/// Returns the board's budget, independently of `net.core.rmem_default`.
 fn wanted(size: &Value) -> u64 {
     number(size, "budget_bytes").max(number(size, "hub8_bytes")).next_multiple_of(4096)
 }

@@ -91,7 +91,7 @@ fn a_capture_gives_events_charges_cycle_and_a_profile_that_a_build_takes() {
         let custom = found["port_device"].as_str().expect("a device");
         CustomDevice::parse(custom).expect("it parses");
 
-        // The profile that it recommends gives the buffer that it says.
+        // The recommended profile yields the stated buffer.
         let size = run(sureplug(&format!(
             "size --json --ports 2 --max-stall-ms 500 --port-device {custom} --devpath-max {devpath}"
         )));

@@ -138,7 +138,7 @@ fn a_place_that_cannot_be_written_is_refused_and_one_that_fills_up_is_reported()
         "{output:#?}"
     );
 
-    // Nobody's link leads it astray.
+    // A symbolic link does not redirect it.
     let directory = tempfile::tempdir().expect("a directory");
     let (file, victim) = (directory.path().join("linked.prom"), directory.path().join("victim"));
     fs::write(&victim, "precious").expect("a file");

@@ -1,5 +1,6 @@
-//! I6: once it has started, the daemon allocates nothing, through whatever storm, overrun and resync. It is the program
-//! itself, with all of its services: calls of the allocator are counted in it, and strace sees `brk` and `mmap`.
+//! I6: once started, the daemon allocates nothing in any storm, overrun or resync. The program
+//! itself runs with all its services: calls of its allocator are counted, and strace sees `brk` and
+//! `mmap`.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -24,12 +25,12 @@ use sureplug_tests::kernel::{Injector, own_sysfs};
 /// The program with its allocations counted.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_counted");
 
-/// What the program is run with: whatever it can do that outlives its start.
+/// The program's options: every service that runs after the start.
 const OPTIONS: &str = "run --json --verbose --ports 1 --port-device mouse --subsystem all --hook /bin/true \
     --hook-timeout-ms 5000 --led status --log syslog --metrics-interval-s 1 --socket-group 0 --lock-memory \
     --intake-priority 1 --oom-score-adj 500";
 
-/// Puts a directory in the place of another in this mount namespace, with all that the other has, and room for more.
+/// Replaces a directory in this mount namespace with a writable one that has the same contents.
 fn make_writable(path: &Path) {
     let nothing = None::<&str>;
     // Nowhere in a directory that is removed with its content when a test ends.
@@ -112,7 +113,7 @@ fn bind(path: &Path) -> UnixDatagram {
     socket
 }
 
-/// The lines of a trace with calls that map memory, behind a process id each.
+/// Returns the lines of a trace with calls that map memory, each after a process id.
 fn mappings(trace: &str) -> impl Iterator<Item = &str> {
     trace.lines().filter(|line| ["brk(", "mmap(", "mremap("].iter().any(|call| line.contains(call)))
 }
@@ -179,7 +180,7 @@ fn main() {
         daemon.wait_for_line(|line| json(line)["kind"] == "overrun");
         daemon.signal(Signal::SIGUSR1);
         storm(5);
-        // The scan behind the burst as well.
+        // Includes the scan after the burst.
         thread::sleep(Duration::from_millis(3_500));
         let behind = allocations();
         is_over.store(true, Ordering::Relaxed);

@@ -102,7 +102,7 @@ fn markers_say_what_they_mean() {
     assert!(matches!(message.kind(), PacketKind::Status));
     assert_eq!(message.uevent().property(b"B"), Some(&b"onetwo"[..]));
     assert_eq!(message.seq(), Some(6));
-    // What a later version may say.
+    // A message of a later version.
     let later = b"later@/sureplug\0ACTION=later\0DEVPATH=/sureplug\0SUBSYSTEM=sureplug\0SUREPLUG_NEW=1\0";
     assert_eq!(kind(later), "Other");
 }

@@ -39,7 +39,7 @@ const CAPTURES: usize = 56;
 const SOCKETS: usize = 56 * 8;
 const LOSSY: usize = 166;
 
-/// Else the test above could not tell a kernel's rule from the other.
+/// Otherwise the test above could not distinguish the two rules.
 #[test]
 fn no_kernel_fits_the_other_rule() {
     for kernel in KERNELS {

@@ -77,7 +77,8 @@ fn a_tree_of_hubs_in_a_port_counts_each_device() {
 
 #[test]
 fn the_share_of_other_subsystems_has_room_for_a_coldplug_on_any_kernel() {
-    // All of /sys was measured with 6.1; the datagrams of its devices tell how much more others charge.
+    // All of /sys was measured with 6.1; the datagrams of its devices show how much more other
+    // kernels charge.
     for (folder, bound, measured) in
         [("6.1-arm64", SkbAbi::BOUND_64, 559_616), ("6.1-armhf", SkbAbi::BOUND_32, 463_488_u64)]
     {
@@ -218,7 +219,7 @@ fn forced_request_is_met_exactly() {
     assert!(!buffer.is_met_by(buffer.requested().granted(Some(212_992 / 2), SkbAbi::ARM64_6_1)));
 }
 
-/// The captured sockets say what was asked, and what the kernel made of it.
+/// The captured sockets show what was requested and what the kernel granted.
 #[test]
 fn the_kernel_grants_what_the_captured_sockets_read_back() {
     for (kernel, floor) in KERNELS.iter().zip([2_304, 2_240, 2_304, 2_240, 2_304]) {

@@ -1,4 +1,4 @@
-//! The numbers that a budget is made from, as they are written, and what is said of wrong ones.
+//! The figures of a budget as text, and the errors of wrong ones.
 
 use proptest::prelude::*;
 use sureplug_core::rcvbuf::{

@@ -246,7 +246,7 @@ fn messages_of_the_uevent_protocol_that_are_no_uevents_are_counted_as_others() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("nlmon.pcap");
     let mut bytes = pcap(&plug()[..1]);
-    // As a `nlmon` device gives them: the type of the packet, and the message without a header in front of it.
+    // As an `nlmon` device writes them: the type of the packet, and the message without a header.
     let mut append = |packet_type: u8, message: &[u8]| {
         let length = u32::try_from(16 + message.len()).expect("a length").to_le_bytes();
         bytes.extend([[0; 4], [0; 4], length, length].concat());

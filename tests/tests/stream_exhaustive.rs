@@ -1,5 +1,5 @@
-//! I3 and I4 in every history of six steps during a scan: a device with one below it and one beside it are
-//! replaced, the events of that arrive or are lost, and somebody reads from a ring of two steps.
+//! I3 and I4 in every history of six steps during a scan: a device with a child and a sibling is
+//! replaced, its events arrive or are lost, and a consumer reads from a ring of two steps.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,7 +20,7 @@ enum Act {
     Deliver,
     /// The scan goes on.
     Scan,
-    /// The one who lags reads a step.
+    /// The lagging consumer reads a step.
     Read,
 }
 
@@ -42,8 +42,8 @@ const LOST: [&[u8]; 2] = [&[], &[PARENT, BESIDE]];
 
 const STEPS: u32 = 6;
 
-/// Three devices that everybody was told of, and that a scan has seen; then some are replaced, nobody hears
-/// of it, and a repair begins.
+/// Three devices that were announced to every consumer and seen by a scan; then some are replaced
+/// without an event, and a resync begins.
 fn begin(lost: &[u8]) -> Small {
     let mut world = Small::new();
     for path in ["/devices/a/x", "/devices/b"] {
@@ -73,7 +73,7 @@ fn operate(world: &mut Small, operation: Operation, lost: bool) {
 /// the same.
 fn act(world: &mut Small, act: Act, before: Option<Act>) -> bool {
     match (before, act) {
-        // Nobody reads what was not applied yet, and what was lost leads to nothing.
+        // Nothing can be read that was not applied yet, and a lost event changes nothing.
         (Some(Act::Replace { .. } | Act::Change { .. }), Act::Read)
         | (Some(Act::Replace { lost: true, .. }), Act::Deliver) => return false,
         (_, Act::Replace { device, lost }) => operate(world, Operation::Replace { device }, lost),

@@ -1,9 +1,9 @@
-//! I3 and I4 over made-up histories: a kernel whose events are lost at random, scans that anything may
-//! happen during, and consumers of every speed.
+//! I3 and I4 in random histories: a kernel whose events are lost at random, scans during which
+//! anything may happen, and consumers of every speed.
 //!
-//! What is not held against the stream: a device that has nothing in its properties to tell it from the one
-//! that was there before, or only a `DISKSEQ`, which moves with each medium, where that one was replaced before its
-//! directory was looked at: by a scan, or when its `add` was applied. It is told as kept.
+//! One case is exempt: a device that replaces another one before its directory was looked at (by a
+//! scan, or when its `add` was applied), and whose properties do not distinguish it, or only a
+//! `DISKSEQ`, which changes with each medium. It is delivered as kept.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use proptest::sample::select;
 use sureplug_core::stream::ScanKind;
 use sureplug_tests::model::{Choice, Operation, Saying, World, call_stream};
 
-/// As many as are some seconds each; `PROPTEST_CASES` says otherwise.
+/// As many cases as take some seconds each; `PROPTEST_CASES` overrides it.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 384 };
@@ -58,8 +58,8 @@ fn history() -> impl Strategy<Value = (Vec<Choice>, Vec<Choice>)> {
     (vec(choice(), 0..160), vec(choice(), 0..60))
 }
 
-/// Goes through a history; then everybody believes what is true, as far as there is room, and it is told
-/// in full once there is.
+/// Runs a history. Then every consumer knows the actual devices, as far as there is room, and
+/// completely once there is.
 fn hold<const S: usize, const B: usize, const R: usize, const C: usize>(
     history: &(Vec<Choice>, Vec<Choice>),
 ) -> World<S, B, R, C> {

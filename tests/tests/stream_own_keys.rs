@@ -1,4 +1,4 @@
-//! What an event says under a key of the stream's own reaches no consumer.
+//! An event's properties under a key of the stream's own reach no consumer.
 
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::{ConsumerId, Delivery, DeliveryBuffer, Directory, Lag, Scope, Stream};

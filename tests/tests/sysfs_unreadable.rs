@@ -174,7 +174,7 @@ fn i9_readiness_is_reported_with_what_could_not_be_read() {
     heard.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let said = || {
         let mut text = [0; 1_000];
-        let length = heard.recv(&mut text).expect("something is said");
+        let length = heard.recv(&mut text).expect("a message");
         String::from_utf8_lossy(&text[..length]).into_owned()
     };
     let (mut reader, writer) = pipe().expect("a pipe");

@@ -100,7 +100,7 @@ fn a_flood_is_held_back_and_counted() {
     flood(&mut log);
     let second = lines();
     assert_eq!((second.len(), &*second[0]), (fits.min(11), "<28>sureplug: 490 lines held back"));
-    // A log whose reader has gone is no trouble.
+    // A log whose reader has gone does no harm.
     drop(reader);
     flood(&mut log);
 }
@@ -126,13 +126,13 @@ fn the_systems_log_takes_it_or_nobody_waits() {
         }
     };
     assert!(line[..length].starts_with(b"<28>sureplug: ["), "{}", line[..length].escape_ascii());
-    // Nobody reads any more: it goes on all the same.
+    // The reader has gone: the daemon continues.
     for _ in 0..2_000 {
         injector.send(DAMAGED);
     }
     daemon.finish().assert_fine();
     drop(directory);
-    // The same for one that never was there, which is said.
+    // A log that never existed is reported.
     fs::remove_file("/dev/log").ok();
     let nobody = start("syslog").finish();
     assert_eq!(nobody.code, Some(0));

@@ -1,4 +1,4 @@
-//! What an event means for who was told of devices before.
+//! The meaning of an event for a consumer that knows earlier devices.
 
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::{Lag, ScanKind, Scope};
@@ -281,7 +281,7 @@ fn a_number_of_media_that_moves_in_one_directory_replaces_nothing() {
     );
 }
 
-/// What is stored of `/a` after these events, as a new consumer is told it.
+/// Returns what is stored of `/a` after these events, as a new consumer receives it.
 fn stored_after(events: &[(&str, &[(&str, &str)])]) -> Vec<String> {
     let mut script = Script::<16, 4_096, 8_192, 2>::new();
     for &(action, says) in events {
@@ -316,7 +316,7 @@ fn a_change_states_what_the_device_is_from_then_on() {
     }
 }
 
-/// What a driver adds to one event stands in front of what `dev_uevent` says of the device.
+/// A driver's additions to one event precede the properties from `dev_uevent`.
 #[test]
 fn event_properties_are_not_stored() {
     let block = ("SUBSYSTEM", "block");
@@ -335,7 +335,7 @@ fn event_properties_are_not_stored() {
     assert_eq!(stored_after(&[("add", &zone[..1]), ("change", &zone)]), ["SUBSYSTEM=thermal"]);
 }
 
-/// Whatever the order in which a scan has found it.
+/// In every order in which a scan finds it.
 #[test]
 fn a_change_loses_nothing_that_is_stored_in_another_order() {
     let before = [("SUBSYSTEM", "x"), ("MODALIAS", "a"), ("NAME", "b"), ("TYPE", "c")];

@@ -172,7 +172,8 @@ fn later_properties_are_kept_if_there_is_room() {
     });
 }
 
-/// As much as the kernel can say of a device, with the longest devpath that leaves room for it.
+/// The most properties that the kernel can write, with the longest devpath that leaves room for
+/// them.
 #[test]
 fn the_longest_devpath_of_the_kernel_is_kept() {
     let room = MAX_PROPERTY_BYTES - "ACTION=add\0DEVPATH=\0SEQNUM=1\0".len();

@@ -137,7 +137,7 @@ fn move_onto_a_vanished_device_is_a_replacement() {
     assert_eq!(script.told(), ["repair remove /b/x", "repair add /b/x"]);
 }
 
-/// A scan was faster than the event, and has told of the new devpath already.
+/// A scan was faster than the event, and has announced the new devpath already.
 #[test]
 fn move_that_a_scan_has_delivered_is_a_change() {
     let mut script = with(&["/a", "/a/x"]);

@@ -10,7 +10,8 @@ type Roomy = Script<24, 4_096, 8_192, 2>;
 
 const NOTHING: [&str; 0] = [];
 
-/// `/a` and `/a/x`, told by a scan, then replaced while events were lost; a repair has seen the new `/a`.
+/// `/a` and `/a/x`, announced by a scan, then replaced while events were lost; a resync has seen
+/// the new `/a`.
 fn replaced() -> Roomy {
     let mut script = Roomy::new();
     script.scan(ScanKind::Start, &[("/a", &[], 1), ("/a/x", &[], 2)]);
@@ -20,7 +21,7 @@ fn replaced() -> Roomy {
     script
 }
 
-/// The event is about the new one, and does not say so.
+/// The event is about the new device, but does not show it.
 #[test]
 fn a_replacement_is_delivered_although_the_new_device_sends_an_event_then() {
     for action in ["change", "bind", "add"] {
@@ -35,7 +36,7 @@ fn a_replacement_is_delivered_although_the_new_device_sends_an_event_then() {
     }
 }
 
-/// What was told below the old one is looked for below the new one.
+/// Announced descendants of the old device are looked for below the new one.
 #[test]
 fn descendants_of_a_replaced_device_are_scanned() {
     let mut script = replaced();
@@ -179,7 +180,7 @@ fn descendants_of_a_replaced_device_are_scanned_again() {
     assert_eq!(script.stream.devpaths().collect::<Vec<_>>(), [b"/a"]);
 }
 
-/// What was told of it is of the old one.
+/// The announced properties are those of the old device.
 #[test]
 fn unseen_parent_is_not_announced() {
     let mut script = replaced();
@@ -190,7 +191,8 @@ fn unseen_parent_is_not_announced() {
     assert_eq!(script.told()[4..], ["kernel add /a/x/u", "repair add /a/x"]);
 }
 
-/// It could not be read: it is told as replaced with what is above it, and its inode is not the old one.
+/// It could not be read: it is delivered as replaced together with its parent, and its inode is
+/// unknown.
 #[test]
 fn unseen_replacement_is_not_replaced_again() {
     let mut script = replaced();
@@ -225,7 +227,7 @@ fn child_of_a_replacement_is_delivered_below_it() {
     );
 }
 
-/// An event that tells of a device which a scan has found keeps what only the scan knows.
+/// An event about a device that a scan has found keeps what only the scan knows.
 #[test]
 fn the_inode_of_what_was_found_is_kept_when_its_add_comes() {
     let mut script = Roomy::new();
@@ -249,7 +251,7 @@ fn the_inode_of_what_was_found_is_kept_below_a_replaced_device() {
     assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 3), ("/a/x", &[], 4)]).replaced, 1);
 }
 
-/// A consumer of the old subsystem is told that its device is gone, and not what the new one says.
+/// A consumer of the old subsystem receives the removal, and not the properties of the new device.
 #[test]
 fn another_subsystem_is_another_device() {
     let mut script = Roomy::new();
@@ -290,7 +292,7 @@ fn the_directory_of_an_add_is_believed_more_than_what_a_scan_found_before() {
     assert_eq!(script.scan(ScanKind::Settle, &[("/a", &[], 2)]).kept, 1);
 }
 
-/// Its `add` waited in the socket when the scan began, and a `change` behind it was lost.
+/// Its `add` was still queued when the scan began, and a later `change` was lost.
 #[test]
 fn i3_a_device_whose_add_is_older_than_a_resync_gets_its_lost_change() {
     let mut script = Roomy::new();

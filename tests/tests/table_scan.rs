@@ -1,4 +1,4 @@
-//! What a scan tells.
+//! What a scan delivers.
 
 use sureplug_core::stream::{Look, ScanKind, ScanOutcome};
 use sureplug_core::time::Instant;
@@ -8,7 +8,7 @@ type Roomy = Script<24, 4_096, 8_192, 1>;
 
 const NOTHING: [&str; 0] = [];
 
-/// Devices that nothing but their inodes tell apart.
+/// Devices that are distinguished only by their inodes.
 fn scanned(found: &[Found<'_>]) -> Roomy {
     let mut script = Roomy::new();
     script.scan(ScanKind::Start, found);
@@ -92,7 +92,8 @@ fn a_device_with_another_inode_was_replaced() {
     assert!(!script.scan(ScanKind::Resync, &[("/a", &[], 2)]).has_resynced());
 }
 
-/// Nothing tells it from the one that an event told of: it is told as kept. Its inode is known from then on.
+/// Nothing distinguishes it from the device that an event announced: it is delivered as kept. Its
+/// inode is known from then on.
 #[test]
 fn a_device_whose_inode_was_not_known_is_kept() {
     let mut script = Roomy::new();
@@ -110,7 +111,7 @@ fn unreadable_inode_decides_nothing() {
     assert_eq!(script.scan(ScanKind::Resync, &[("/a", &[], 2)]).replaced, 1);
 }
 
-/// Whatever is seen first, and although the inodes of what is below were not known.
+/// In any order, and even if the inodes of the descendants were unknown.
 #[test]
 fn replaced_ancestor_replaces_its_descendants() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {

@@ -21,7 +21,7 @@ fn a_header_that_no_parser_takes_is_refused() {
     }
 }
 
-/// A frame is told by its first bytes, so an encoder must not be able to write them.
+/// A frame is recognised by its first bytes, so an encoder must not be able to write them.
 #[test]
 fn a_frame_of_libudev_cannot_be_written() {
     let error = Encoder::new(&mut [0; 32], Action::Other(b"libudev\0"), b"/a").expect_err("no header");

@@ -207,7 +207,7 @@ fn an_event_of_the_kernel_ends_with_its_seqnum() {
     }
     let whole = b"add@/a\0K=v\0SEQNUM=9\0";
     assert_eq!(Uevent::from_kernel(whole), Uevent::parse(whole));
-    // What no parser takes is told before it.
+    // A fault that no parser accepts is reported before it.
     assert_eq!(
         Uevent::from_kernel(b"add@/a\0K\0"),
         Err(ParseError { offset: 7, fault: ParseFault::NoEquals })

@@ -104,7 +104,7 @@ fn honest_devices_lose_nothing() {
 /// Reads what a file would show of a captured event, whose `uevent` file has the same lines in the same order.
 fn lost(uevent: &Uevent<'_>, with_files: bool) -> Vec<String> {
     const OF_EVENT: [&[u8]; 6] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM", b"SEQNUM", b"SYNTH_UUID", b"SDEV_UA"];
-    // What a change of an LED's trigger says, and no file.
+    // A change of an LED's trigger has a property that no file has.
     let is_of_file = |key: &[u8]| !OF_EVENT.contains(&key) && key != b"TRIGGER";
     let all = || uevent.properties().filter(|property| is_of_file(property.key));
     let file: Vec<u8> = all().flat_map(|p| [p.key, b"=", p.value, b"\n"].concat()).collect();
@@ -185,7 +185,7 @@ fn the_leading_block_counts_and_nothing_like_it_behind() {
     assert_eq!(
         read_text(&twice, &facts),
         format!("{read_block} DISKSEQ=9 !{}", read_block.replace(' ', " !")),
-        "again behind another key"
+        "again after another key"
     );
     for dev in [None, Some(&b"8:1\n"[..]), Some(b"81:6\n"), Some(b""), Some(b"8:16\n8:16\n")] {
         let text = read_text(block, &Facts { dev, ..facts });

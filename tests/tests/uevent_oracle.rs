@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use sureplug_core::uevent::{Action, EncodeError, Encoder};
 use sureplug_tests::oracle::{Oracle, Parts, agree};
 
-/// As many as are a second or two; a failure is told with its datagram, so no file need keep it.
+/// As many cases as take a second or two. A failure prints its datagram, so no file is needed.
 fn config() -> ProptestConfig {
     ProptestConfig { cases: 4_096, failure_persistence: None, ..ProptestConfig::default() }
 }

@@ -1,8 +1,8 @@
-//! What the accessors make of values that nobody would like to meet.
+//! The accessors, applied to malformed values.
 
 use sureplug_core::uevent::{Action, Product, Property, Uevent, UeventBuf};
 
-/// A uevent with one property before the given ones and one behind.
+/// A uevent with one property before the given ones and one after them.
 fn datagram(properties: &[&[u8]]) -> Vec<u8> {
     let mut datagram = b"add@/a\0SUBSYSTEM=usb\0".to_vec();
     for property in properties.iter().copied().chain([&b"LAST=x"[..]]) {

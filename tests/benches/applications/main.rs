@@ -26,11 +26,11 @@ const RATE: u32 = 1_000;
 /// Events of a storm.
 const STORM: u32 = 20_000;
 
-/// Those who are measured.
+/// The readers that are measured.
 const NAMES: [&str; 5] =
     ["bare netlink reader", "udevadm monitor", "a bare relay", "1 application", "16 applications"];
 
-/// This process, and who it starts.
+/// This process and its children.
 const SELF: Pid = Pid::from_raw(0);
 
 fn main() {
@@ -144,7 +144,8 @@ fn storm_bare() -> f64 {
     storm(|| drop(receive(|into| listener.wait_and_receive(into), STORM.into())))
 }
 
-/// What the client does not take in time is told as missed, and counted here: it is not waited for.
+/// Events that the client does not take in time are counted here as missed: the storm does not wait
+/// for it.
 fn storm_application(missed: &mut u64) -> f64 {
     let served = Served::start(LARGE);
     let mut client = served.connect("SNAPSHOT=no\nSUBSYSTEM=net");

@@ -1,4 +1,4 @@
-//! Whoever reads: what each of them is, and how long an event takes to it.
+//! The readers, and how long an event takes to reach each.
 
 use std::env;
 use std::ffi::OsStr;
@@ -63,13 +63,13 @@ fn microseconds(ns: u64) -> f64 {
     f64::from(u32::try_from(ns).unwrap_or(u32::MAX)) / 1_000.0
 }
 
-/// Whoever reads is a process of its own, as on a board: this program, with what it reads as its arguments.
+/// A reader is a process of its own, as on a board: this program with arguments.
 struct Reader {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-/// What a reader says when it listens.
+/// The line that a reader prints when it listens.
 const READY: &str = "ready";
 
 impl Reader {
@@ -99,7 +99,8 @@ impl Reader {
     }
 }
 
-/// Reads, as the arguments say, and says how long each event took; `None` without such arguments.
+/// Reads as the arguments request, and prints how long each event took; `None` without such
+/// arguments.
 pub(crate) fn read() -> Option<()> {
     let mut arguments = env::args_os().skip(1);
     let kind = arguments.next()?;
@@ -201,7 +202,7 @@ pub(crate) fn udevadm() -> Vec<f64> {
             }
             latencies
         });
-        // Its first lines say that it listens.
+        // Its first lines show that it listens.
         while !ready.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_millis(5));
         }

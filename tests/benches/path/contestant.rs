@@ -13,7 +13,7 @@ use sureplug_board::socket::{BATCH_MESSAGES, UeventSocket};
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::selection::Selection;
 
-/// Whatever either is late, nothing may be lost.
+/// Neither may lose anything, even if it is late.
 const RCVBUF_BYTES: usize = 64 << 20;
 
 /// What the bench calls itself with, to be one of the contestants.

@@ -62,7 +62,7 @@ fn burst() -> Vec<Vec<u8>> {
 fn compare(name: &str, load: Load, burst: &[Vec<u8>]) -> f64 {
     let rounds: Vec<[f64; 2]> = (0..ROUNDS)
         .map(|round| {
-            // Whoever is first in a round is second in the next.
+            // The first in one round is the second in the next.
             let mut costs = [0.0; 2];
             for turn in [round % 2, (round + 1) % 2] {
                 costs[turn] = cost(turn, load, burst);

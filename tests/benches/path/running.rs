@@ -12,7 +12,7 @@ use sureplug_tests::kernel::Injector;
 use crate::BURSTS;
 use crate::contestant::CONTESTANTS;
 
-/// Whoever is still busy so long after the last event has no end.
+/// A contestant still busy this long after the last event never ends.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A contestant's process.
@@ -40,7 +40,7 @@ impl Running {
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.said.read_line(&mut line).expect("what the contestant says");
+        self.said.read_line(&mut line).expect("the contestant's output");
         line.trim_end().to_owned()
     }
 
@@ -68,7 +68,7 @@ impl Running {
         }
     }
 
-    /// Whether all its threads sleep: the state behind the name in `proc_pid_stat(5)`.
+    /// Returns `true` if all its threads sleep, by the state after the name in `proc_pid_stat(5)`.
     fn sleeps(&self) -> bool {
         fs::read_dir(format!("/proc/{}/task", self.pid)).expect("its threads").all(|thread| {
             let stat = fs::read_to_string(thread.expect("a thread").path().join("stat")).expect("its state");

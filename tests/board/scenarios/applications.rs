@@ -53,7 +53,8 @@ fn hub_comes_and_goes(board: &mut Board) {
     board.shell.run(&format!("kill -CONT {stopped}"));
     assert_all_true(board, &mut applications, &with);
 
-    // What each is told to have missed is what it was not told. On a slow board the two that read may miss some as well.
+    // Each is notified of exactly as many events as it missed. On a slow board the two that read
+    // may miss some as well.
     let live = |index: usize| {
         let application: &Application = &applications[index];
         let since = &application.objects[starts[index]..];
@@ -128,7 +129,7 @@ fn assert_nodes(board: &mut Board, truth: &Truth) {
     }
 }
 
-/// Waits until each has been told exactly what sysfs shows.
+/// Waits until each has received exactly the devices that sysfs shows.
 fn assert_all_true(board: &mut Board, applications: &mut [Application], truth: &Truth) {
     let end = Instant::now() + PATIENCE;
     for application in applications {
@@ -138,7 +139,7 @@ fn assert_all_true(board: &mut Board, applications: &mut [Application], truth: &
             if difference.is_empty() && application.is_current() {
                 break;
             }
-            assert!(Instant::now() < end, "{}: told and true differ: {difference:?}", application.path);
+            assert!(Instant::now() < end, "{}: reports and sysfs differ: {difference:?}", application.path);
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -151,7 +152,7 @@ struct Application {
     path: String,
     /// What it has printed, as far as it was read.
     objects: Vec<Value>,
-    /// The devices that are present, as it was told.
+    /// The present devices, as received.
     fold: Fold,
 }
 
@@ -174,7 +175,7 @@ impl Application {
         }
     }
 
-    /// Whether what it was told is the truth, and not on the way to it.
+    /// Whether the received devices are complete, and not in the middle of a delta.
     fn is_current(&self) -> bool {
         let mut markers = self
             .objects

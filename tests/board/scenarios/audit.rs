@@ -1,4 +1,4 @@
-//! Who loses events beside the daemon, over the serial console; and what devices raise.
+//! The losses of other listeners, over the serial console; and the events of devices.
 
 use serde_json::Value;
 use sureplug_board_tests::{Architecture, Board, PATIENCE, Scenario, Usb};
@@ -69,7 +69,7 @@ fn small_reader(board: &mut Board) {
     assert!(text.contains(verdict) && text.contains("the kernel's own"), "{text}");
 }
 
-/// What is drawn on the serial console, which says no size.
+/// The screen on the serial console, which does not report its size.
 fn screen(board: &mut Board) {
     let pid = flood_small_reader(board);
     let start = board.console.count();

@@ -15,7 +15,7 @@ const LAST_SCAN: Duration = Duration::from_secs(14);
 
 fn footprint(board: &mut Board) {
     board.stop_daemon();
-    // Without a line to write to, and hearing what the bare reader hears.
+    // Without a line to write to, and with the events that the bare reader receives.
     board.run_init_script("--subsystem all --log /dev/null");
     board.shell.run("bare_reader >/dev/null 2>&1 & echo $! >/run/bare_reader.pid");
     thread::sleep(LAST_SCAN);
@@ -98,7 +98,7 @@ fn times(board: &mut Board) -> [u64; 3] {
     [all - console, console, sum("/proc/$(cat /run/bare_reader.pid)/task/*/schedstat")]
 }
 
-/// How often any of the daemon's threads has gone to sleep.
+/// Returns how often any of the daemon's threads has gone to sleep.
 fn wakeups(board: &mut Board) -> u64 {
     board.shell.number(
         "awk '/^(non)?voluntary_ctxt_switches:/ { sum += $2 } END { print sum }' \

@@ -12,7 +12,7 @@ use crate::stopped::{end_small_buffer, start_with_small_buffer};
 pub(crate) const SCENARIOS: &[Scenario] =
     &[Scenario { name: "forged::a_serial_number_is_no_property", run: serial_number_is_no_property }];
 
-/// What the mouse says its serial number is, in the 63 bytes that the kernel keeps of it. The kernel writes it into the
+/// The mouse's serial number, in the 63 bytes that the kernel keeps. The kernel writes it into the
 /// files of the HID and the input device.
 const SERIAL: &str = "A\nMODALIAS=evil_module\nDEVNAME=sda\nMAJOR=8\nPRODUCT=1/2/3";
 
@@ -85,7 +85,7 @@ fn serial_number_is_no_property(board: &mut Board) {
     board.settle();
 }
 
-/// Nothing that was told of the mouse has a property of its text.
+/// No event of the mouse has a property from its text.
 fn assert_no_forgery(board: &mut Board, start: usize) {
     board.listen();
     let mut events = 0;

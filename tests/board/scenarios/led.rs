@@ -35,7 +35,7 @@ fn gpio_line(shared: &mut Board) {
     let extra = Extra { programs: vec![("sureplug".into(), daemon)], ..Extra::default() };
     let mut board = Board::boot(shared.architecture, &extra);
     let board = &mut board;
-    assert!(!is_output(board), "nobody has the line");
+    assert!(!is_output(board), "no process has the line");
 
     board.stop_daemon();
     board.shell.run(
@@ -51,7 +51,7 @@ fn gpio_line(shared: &mut Board) {
     let (code, said) = board.shell.try_run(&format!("sureplug run {led}"));
     assert!(code == 3 && said.contains("--led-gpio "), "the line is taken: {code}: {said}");
 
-    // What is lost blinks, until somebody has seen it.
+    // A loss blinks until it is acknowledged.
     board.signal_daemon("STOP");
     board.plug("2", Usb::Stick(4));
     board.wait_for_sysfs();

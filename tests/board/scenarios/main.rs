@@ -1,6 +1,6 @@
-//! Scenarios on emulated ARM boards. `cargo test -p sureplug-board-tests` runs all on both boards; names behind `--`
-//! choose some: `-- arm64::filter::plug`, `-- flap`. `SUREPLUG_BOARD_RELEASE` chooses the kernel: `bookworm` (6.1, the
-//! default), `bullseye` (5.10), `trixie` (6.12).
+//! Scenarios on emulated ARM boards. `cargo test -p sureplug-board-tests` runs all on both boards;
+//! names after `--` select some: `-- arm64::filter::plug`, `-- flap`. `SUREPLUG_BOARD_RELEASE`
+//! selects the kernel: `bookworm` (6.1, the default), `bullseye` (5.10), `trixie` (6.12).
 
 mod applications;
 mod audit;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sureplug_board_tests::{Board, Truth};
 
-/// Its rules; [`rule`] says the same.
+/// Its rules; [`rule`] defines the same.
 pub(crate) const MDEV_CONF: &str = "\
     sd[a-z]+[0-9]* 0:6 0640 >disks/\n\
     input/(event[0-9]+) 2:4 0620 =keys/%1\n\
@@ -30,7 +30,7 @@ fn rule(name: &str) -> (String, &'static str, bool) {
     }
 }
 
-/// The nodes and links that those devices shall have, and no others.
+/// The nodes and links that those devices must have, and no others.
 pub(crate) fn wanted(truth: &Truth) -> Nodes {
     let mut nodes = Nodes::new();
     for device in truth.0.values() {

@@ -1,4 +1,5 @@
-//! Devices are plugged in and unplugged while the daemon listens: it tells of each, from the kernel's own events.
+//! Devices are plugged in and unplugged while the daemon runs: it reports each from the kernel's
+//! own events.
 
 use sureplug_board_tests::{Board, Scenario, Usb};
 
@@ -59,7 +60,7 @@ const NESTED_HUBS_WITH_21: [(&str, Usb); 24] = [
     ("3.8.8.7", Usb::Mouse),
 ];
 
-/// The first daemon was started by its init script, and told all that was there.
+/// The init script started the first daemon, which reported all present devices.
 fn coldplug(board: &mut Board) {
     let truth = board.settle();
     // Of USB there are the root hubs; of all subsystems there is much more.
@@ -68,7 +69,7 @@ fn coldplug(board: &mut Board) {
     assert_eq!(board.log.of_kind(0, "scanned").count(), 1);
 }
 
-/// All that a device brings comes and goes, told from the kernel's own events.
+/// All parts of a device come and go, reported from the kernel's own events.
 fn one(board: &mut Board, usb: Usb) {
     let before = board.settle();
     let start = board.listen();
@@ -117,7 +118,8 @@ fn flap(board: &mut Board) {
     board.log.assert_lost_nothing(start);
 }
 
-/// What the daemon received is what it told: with a filter, the kernel has decided every header itself.
+/// The daemon reports everything that it receives: with a filter, the kernel has decided every
+/// header itself.
 fn kernel_decides(board: &mut Board) {
     board.restart_daemon("");
     many(board, &NESTED_HUBS_WITH_21);
@@ -130,6 +132,6 @@ fn kernel_decides(board: &mut Board) {
     // Of what was missed, some may be the first scan's.
     let (told, missed) = (told.count() as u64, board.log.missed(0));
     let received = totals["received"].as_u64().expect("a number");
-    assert!(told <= received && received <= told + missed, "{told} told, {missed} missed: {totals}");
+    assert!(told <= received && received <= told + missed, "{told} reported, {missed} missed: {totals}");
     board.start_daemon("");
 }

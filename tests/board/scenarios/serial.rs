@@ -123,7 +123,7 @@ fn assert_adapter_gets_all(board: &mut Board) {
         if told == is {
             return;
         }
-        assert!(Instant::now() < end, "told {told:?}, true {is:?}");
+        assert!(Instant::now() < end, "reported {told:?}, actual {is:?}");
         thread::sleep(Duration::from_millis(200));
     }
 }
@@ -141,7 +141,8 @@ fn input(board: &mut Board) {
     board.plug("2", Usb::Stick(4));
     board.console.send(&every_byte.repeat(8));
     board.settle();
-    // Help, sync, and what the kernel does not know, while nothing is said: the kernel would write between the lines.
+    // Help, sync, and a key unknown to the kernel, while the daemon is silent: the kernel would
+    // write between its lines.
     thread::sleep(Duration::from_millis(500));
     for key in *b"hs~" {
         board.qmp("chardev-send-break", &json!({"id": "console"}));

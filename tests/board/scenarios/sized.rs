@@ -1,4 +1,5 @@
-//! I1 on the board: a profile of fewer ports than the board has is refused, and a hub that was plugged in is none.
+//! I1 on the board: a profile with fewer ports than the board has is refused, and a plugged-in hub
+//! does not count.
 
 use serde_json::Value;
 use sureplug_board_tests::{Board, Scenario, Usb};

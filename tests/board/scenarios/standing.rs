@@ -27,8 +27,8 @@ fn given(board: &mut Board) {
     board.unplug("2");
     board.settle();
     board.log.assert_lost_nothing(start);
-    // A stop is a stall, and said so at the end. It begins while the intake looks out for one, which it does for two seconds
-    // after an event: the board itself takes the time.
+    // A stop is a stall, and is reported at the end. It begins within two seconds after an event,
+    // in which the intake checks for stalls: the board itself takes the time.
     board.shell.run(
         "for hub in /sys/bus/usb/devices/usb*; do echo change >$hub/uevent; done; usleep 500000; \
          kill -STOP $(cat /run/sureplug.pid); sleep 2; kill -CONT $(cat /run/sureplug.pid)",
@@ -40,7 +40,7 @@ fn given(board: &mut Board) {
     board.start_daemon("");
 }
 
-/// Who asks for what the kernel does not give is told what to do.
+/// A request that the kernel refuses is answered with advice.
 fn refused(board: &mut Board) {
     for (option, cure) in [
         ("--lock-memory", "CAP_IPC_LOCK"),

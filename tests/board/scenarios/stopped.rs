@@ -1,5 +1,5 @@
-//! The daemon is stopped while devices come and go: nothing is lost with the budget for them, and what is lost with
-//! less is repaired.
+//! The daemon is stopped while devices come and go: with its budget nothing is lost, and with a
+//! smaller buffer a resync follows the loss.
 
 use serde_json::Value;
 use sureplug_board_tests::{Board, Scenario, Usb, kernels_charge};
@@ -34,7 +34,7 @@ fn replaced(board: &mut Board, first: Usb, second: Usb) {
     board.settle();
 }
 
-/// The same with a buffer that does not hold it: sysfs says what became of it.
+/// The same with a buffer that is too small: sysfs shows the result.
 fn replaced_and_lost(board: &mut Board) {
     start_with_small_buffer(board);
     let start = replace(board, Usb::Stick(4), Usb::Stick(4));
@@ -44,7 +44,7 @@ fn replaced_and_lost(board: &mut Board) {
     end_small_buffer(board);
 }
 
-/// It says how much was lost, behind all that makes it good.
+/// The loss is reported with its size, after the events of the resync.
 fn assert_overrun(board: &mut Board, start: usize) {
     if board.log.of_kind(start, "overrun").count() == 0 {
         board.wait_for_kind("overrun");
@@ -79,8 +79,8 @@ fn replace(board: &mut Board, first: Usb, second: Usb) -> usize {
     start
 }
 
-/// A stick in each of the board's ports comes and goes, from before the first to after the last. What the model
-/// charges for it is told by another socket, which knows length and subsystem of each event.
+/// A stick in each of the board's ports comes and goes, all while the daemon is stopped. Another
+/// socket, which sees length and subsystem of each event, yields the charge for the model.
 fn sticks_in_every_port(board: &mut Board) {
     board.restart_daemon(&format!("--ports {PORTS} --port-device storage"));
     board.settle();
@@ -117,7 +117,7 @@ fn sticks_in_every_port(board: &mut Board) {
     board.start_daemon("");
 }
 
-/// It overruns, says so, and is repaired.
+/// It overruns, reports it, and resynchronises.
 fn smaller_buffer(board: &mut Board) {
     start_with_small_buffer(board);
     board.settle();

@@ -32,7 +32,7 @@ impl Architecture {
         }
     }
 
-    /// What `tests/cross` calls the daemon that runs whatever libc a board has.
+    /// Returns the name in `tests/cross` of the daemon that runs with any libc of a board.
     const fn build(self) -> &'static str {
         match self {
             Self::Arm64 => "aarch64-static",
@@ -47,11 +47,11 @@ impl Architecture {
         }
     }
 
-    /// The directory of kernel, modules and busybox, got if they are not there yet.
+    /// Returns the directory of kernel, modules and busybox, which are downloaded if missing.
     ///
     /// # Panics
     ///
-    /// If they cannot be had; the script has said why.
+    /// Panics if the download fails; the script has printed why.
     pub(crate) fn files(self) -> PathBuf {
         let status = Command::new(here("fetch")).stdin(Stdio::null()).status().expect("bash");
         assert!(status.success(), "tests/board/fetch failed: see above");

@@ -1,8 +1,8 @@
-//! Emulated ARM boards with real USB hot-plug: Debian's kernels on QEMU's `virt` machine, with `sureplug` started
-//! by an init script and its log on the serial console.
+//! Emulated ARM boards with real USB hot-plug: Debian's kernels on QEMU's `virt` machine, with
+//! `sureplug` started by an init script and its log on the serial console.
 //!
-//! A [`Board`] is booted once and runs many scenarios. A scenario is a short function: it plugs [`Usb`] devices,
-//! and holds what the daemon said over the serial line against what the guest's sysfs shows.
+//! A [`Board`] is booted once and runs many scenarios. A scenario is a short function: it plugs
+//! [`Usb`] devices, and compares the daemon's output on the serial line with the guest's sysfs.
 
 mod architecture;
 mod board;

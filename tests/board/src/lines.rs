@@ -72,15 +72,15 @@ impl Lines {
         self.shared.transcript.since(start)
     }
 
-    /// The first line from number `start` on for which it holds, and its number.
+    /// Returns the first line from number `start` on for which `holds` is true, and its number.
     ///
     /// # Errors
     ///
-    /// The last lines, if there is none in time or before the line's end.
+    /// Returns the last lines, if no such line comes in time or before the line's end.
     ///
     /// # Panics
     ///
-    /// If the thread that takes lines did.
+    /// Panics if the thread that takes lines panicked.
     pub fn wait_for(
         &self,
         start: usize,

@@ -4,18 +4,18 @@ use sureplug_tests::fold::Fold;
 use crate::lines::Lines;
 use crate::truth::is_at_port;
 
-/// What the daemon has said on the console since it was started, folded line by line.
+/// The daemon's output on the console since its start, folded line by line.
 #[derive(Default)]
 pub struct Log {
     /// The next line of the console that was not looked at.
     pub(crate) next: usize,
     /// The first.
     start: usize,
-    /// The devices that are present, as it told.
+    /// The present devices, as reported.
     pub fold: Fold,
     /// Its JSON objects.
     pub objects: Vec<Value>,
-    /// Lines that are none: of the kernel and of others on the console.
+    /// Other lines, of the kernel and of others on the console.
     pub others: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Log {
         new.len()
     }
 
-    /// Whether the daemon tells of a subsystem, as its first line says.
+    /// Returns `true` if the daemon selects a subsystem, according to its first line.
     #[must_use]
     pub fn tells_of(&self, subsystem: &str) -> bool {
         let start = self.of_kind(0, "start").next().and_then(|start| start["subsystems"].as_str());
@@ -82,12 +82,13 @@ impl Log {
         self.of_kind(start, "missed").map(|missed| missed["events"].as_u64().expect("a number")).sum()
     }
 
-    /// Checks that the kernel lost nothing, nothing was damaged, and everything is from the kernel since object number
-    /// `start`, but for the delta behind what the console missed, which is counted.
+    /// Checks that since object number `start` the kernel lost nothing, nothing was damaged, and
+    /// every event is the kernel's, except for the delta after events that the console missed,
+    /// which are counted.
     ///
     /// # Panics
     ///
-    /// If not.
+    /// Panics otherwise.
     pub fn assert_lost_nothing(&self, start: usize) {
         let mut has_missed = false;
         for object in &self.objects[start..] {

@@ -22,11 +22,11 @@ const WANTED: &[&str] = &[
     "cdc_ether",
     "rndis_host",
     "snd-usb-audio",
-    // Who else listens.
+    // For the list of other listeners.
     "netlink_diag",
 ];
 
-/// The wanted modules and all that they need, each behind what it needs, with their contents.
+/// The wanted modules and their dependencies, each after those that it needs, with their contents.
 pub(crate) fn in_order(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let mut order = Order { directory, seen: BTreeSet::new(), modules: Vec::new() };
     for name in WANTED {
@@ -43,7 +43,7 @@ struct Order<'d> {
 
 impl Order<'_> {
     fn add(&mut self, name: &str) {
-        // A file may have `-` where the kernel says `_`.
+        // A file name may have `-` where the kernel has `_`.
         if !self.seen.insert(name.replace('-', "_")) {
             return;
         }
@@ -66,7 +66,7 @@ impl Order<'_> {
     }
 }
 
-/// What a module says it needs: `depends=usbcore,scsi_mod`, between NULs.
+/// Returns a module's dependencies: `depends=usbcore,scsi_mod`, between NULs.
 fn depends(module: &[u8]) -> Vec<String> {
     const KEY: &[u8] = b"\0depends=";
     let Some(start) = module.windows(KEY.len()).position(|bytes| bytes == KEY) else { return Vec::new() };

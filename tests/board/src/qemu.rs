@@ -10,9 +10,9 @@ use crate::architecture::{Architecture, here};
 /// More for a board than it has by default.
 #[derive(Clone, Debug, Default)]
 pub struct Extra {
-    /// Behind the kernel's command line.
+    /// Appended to the kernel's command line.
     pub append: String,
-    /// Behind QEMU's arguments.
+    /// Appended to QEMU's arguments.
     pub arguments: Vec<String>,
     /// Files of the guest, by path: what they hold.
     pub files: Vec<(String, String)>,
@@ -20,8 +20,8 @@ pub struct Extra {
     pub programs: Vec<(String, PathBuf)>,
 }
 
-/// A running QEMU, and the near ends of its sockets. It ends with this, and with the thread that started it,
-/// whatever happens.
+/// A running QEMU, and the near ends of its sockets. It ends when this is dropped, or with the
+/// thread that started it.
 pub(crate) struct Qemu {
     child: Child,
     log: PathBuf,
@@ -75,7 +75,7 @@ impl Qemu {
         // A UART that waits for its line, as real ones do: that of the console makes the processor wait.
         command.args(["-device", "pci-serial,chardev=line"]);
         command.args(["-mon", "chardev=qmp,mode=control"]).args(&extra.arguments);
-        let said = fs::File::create(&log).expect("a file for what QEMU says");
+        let said = fs::File::create(&log).expect("a file for QEMU's output");
         command.stdin(Stdio::null()).stdout(said.try_clone().expect("a descriptor")).stderr(said);
         let child = command.spawn().expect("setpriv, of util-linux");
         let mut qemu = Self { child, log };
@@ -87,7 +87,7 @@ impl Qemu {
         self.child.try_wait().expect("a child").is_some()
     }
 
-    /// What QEMU said.
+    /// Returns QEMU's output.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }

@@ -24,11 +24,11 @@ impl Qmp {
         qmp
     }
 
-    /// Executes a command and returns what it says.
+    /// Executes a command and returns its result.
     ///
     /// # Panics
     ///
-    /// If QEMU refuses.
+    /// Panics if QEMU refuses.
     pub(crate) fn execute(&mut self, command: &str, arguments: &Value) -> Value {
         let request = json!({"execute": command, "arguments": arguments}).to_string();
         writeln!(self.writer, "{request}").expect("QEMU listens");

@@ -23,13 +23,13 @@ pub struct Scenario {
 pub struct Group {
     /// Its name; stands before those of its scenarios.
     pub name: &'static str,
-    /// The daemon's, behind `run --json`.
+    /// The daemon's arguments after `run --json`.
     pub arguments: &'static str,
     /// What is run, in this order.
     pub scenarios: &'static [&'static [Scenario]],
 }
 
-/// A scenario to run, with what its group says.
+/// A scenario to run, with the properties of its group.
 struct Planned {
     name: String,
     arguments: &'static str,

@@ -8,7 +8,7 @@ pub struct Shell {
     writer: UnixStream,
 }
 
-/// Begins the line behind a command's output.
+/// Begins the line after a command's output.
 const END: &str = "@@end@@";
 
 /// How long a command may take, on a board that others' work slows down.
@@ -21,22 +21,22 @@ impl Shell {
         Self { reader: BufReader::new(stream), writer }
     }
 
-    /// Runs a command and returns what it says on both outputs.
+    /// Runs a command and returns both of its outputs.
     ///
     /// # Panics
     ///
-    /// If it fails.
+    /// Panics if it fails.
     pub fn run(&mut self, command: &str) -> String {
         let (status, output) = self.try_run(command);
         assert_eq!(status, 0, "{command}: {output}");
         output
     }
 
-    /// Runs a command and returns its exit code, and what it says on both outputs.
+    /// Runs a command and returns its exit code and both of its outputs.
     ///
     /// # Panics
     ///
-    /// If the board does not answer.
+    /// Panics if the board does not answer.
     pub fn try_run(&mut self, command: &str) -> (i32, String) {
         writeln!(self.writer, "{{ {command}\n}} 2>&1; printf '\\n{END}%s\\n' $?").expect("the board listens");
         let mut output = String::new();
@@ -55,11 +55,11 @@ impl Shell {
         }
     }
 
-    /// What a command says, as a number.
+    /// Returns a command's output as a number.
     ///
     /// # Panics
     ///
-    /// If it fails or says no number.
+    /// Panics if it fails or prints no number.
     pub fn number(&mut self, command: &str) -> u64 {
         let output = self.run(command);
         output.trim().parse().unwrap_or_else(|error| panic!("{command}: {error}: {output}"))

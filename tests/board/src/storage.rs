@@ -5,7 +5,7 @@ use std::path::Path;
 const SECTOR_BYTES: usize = 512;
 const PARTITION_SECTORS: u32 = 2_048;
 
-/// Writes a disk with so many primary partitions (at most 4) of a mebibyte each.
+/// Writes a disk with this many primary partitions (at most 4) of a mebibyte each.
 pub(crate) fn write_disk(path: &Path, partitions: u8) {
     let mut boot_record = [0; SECTOR_BYTES];
     for number in 0..partitions.min(4) {

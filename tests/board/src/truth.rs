@@ -21,7 +21,7 @@ pub struct Device {
 const LINKS: &str = "ls -l /sys/class/* /sys/bus/*/devices 2>/dev/null";
 const UEVENTS: &str = "grep -s . /sys/class/*/*/uevent /sys/bus/*/devices/*/uevent";
 
-/// What must be the same in sysfs and in what was told, if a device has it.
+/// The properties that must be equal in sysfs and in the reports, if a device has them.
 const IDENTITY: [&str; 8] =
     ["MAJOR", "MINOR", "DEVNAME", "BUSNUM", "DEVNUM", "DISKSEQ", "IFINDEX", "PRODUCT"];
 
@@ -100,7 +100,7 @@ impl Truth {
     }
 }
 
-/// Whether the path leads through a USB device in that port, whatever its bus.
+/// Returns `true` if the path leads through a USB device in that port, on any bus.
 pub(crate) fn is_at_port(devpath: &str, port: &str) -> bool {
     devpath.split('/').any(|name| {
         let Some((bus, path)) = name.split_once('-') else { return false };

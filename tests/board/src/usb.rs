@@ -11,11 +11,11 @@ pub enum Usb {
     Mouse,
     /// A hub with 8 ports of its own.
     Hub,
-    /// A stick with so many partitions, at most 4.
+    /// A stick with this many partitions, at most 4.
     Stick(u8),
-    /// A disk that speaks UAS, with so many partitions, at most 4.
+    /// A disk with UAS and this many partitions, at most 4.
     Uas(u8),
-    /// A card reader with two cards, each with so many partitions, at most 4.
+    /// A card reader with two cards, each with this many partitions, at most 4.
     CardReader(u8),
     /// An FTDI serial adapter.
     Serial,

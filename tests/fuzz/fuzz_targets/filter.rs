@@ -1,4 +1,5 @@
-//! A filter for any set does with any datagram what its definition says. The first line of the input is the set.
+//! A filter for any selection decides any datagram by its definition. The first line of the input
+//! is the selection.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Any calls of the stream, in any order: what each of its consumers is told is well-formed, and no slot is
-//! lost.
+//! Any calls of the stream in any order: the deliveries of each consumer are well-formed, and no
+//! slot is lost.
 
 #![no_main]
 

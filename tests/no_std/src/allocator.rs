@@ -12,7 +12,7 @@ static ALLOCATOR: Empty = Empty;
 
 struct Empty;
 
-// SAFETY: it never hands out memory, and null is how that is said.
+// SAFETY: it never hands out memory; null means failure.
 unsafe impl GlobalAlloc for Empty {
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
         null_mut()

@@ -14,7 +14,7 @@ fn main() {
     let path = PathBuf::from(arguments.next().expect("PATH"));
     let request = arguments.next().expect("REQUEST");
     let pause = arguments.next().and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
-    let mut application = Application::connect(&path, &request).expect("somebody listens");
+    let mut application = Application::connect(&path, &request).expect("a daemon listens");
     let mut events = 0;
     let mut said = Instant::now();
     loop {

@@ -15,11 +15,12 @@ use sureplug_tests::kernel::devices::{LoopDevice, NetDevice, delete, exists, rem
 const NAMES: u32 = 6;
 const LOOPS: u32 = 2;
 
-/// One step of so many is a rename, and one is about a loop device.
+/// One step of this many is a rename, and one is about a loop device.
 const RENAME_IN: u32 = 8;
 const LOOP_IN: u32 = 8;
 
-/// One of so many devices is a bridge: the kernel takes 40 ms to delete one, and 15 ms for the others.
+/// One device of this many is a bridge: the kernel takes 40 ms to delete one, and 15 ms for the
+/// others.
 const BRIDGE_IN: u32 = 9;
 
 fn main() {
@@ -53,7 +54,7 @@ fn make(count: &str, mut steps: Steps) {
     println!("left: {}", steps.left());
 }
 
-/// What it looks like when somebody else was faster.
+/// Returns `true` for the errors of a lost race with another process.
 fn is_race(error: &io::Error) -> bool {
     let races = [libc::EEXIST, libc::EBUSY, libc::ENODEV, libc::ENXIO, libc::EBADFD];
     error.raw_os_error().is_some_and(|errno| races.contains(&errno))
@@ -120,7 +121,7 @@ impl Steps {
         }
     }
 
-    /// How many there are of each kind, as sysfs says.
+    /// Describes how many devices of each kind sysfs shows.
     fn left(&self) -> String {
         let mut kinds = BTreeMap::from(["bridge", "loop", "tap", "veth"].map(|kind| (kind, 0)));
         for name in self.names() {

@@ -1,7 +1,7 @@
-//! The daemon with a receive buffer that no board of ours would start with:
-//! `small_buffer BYTES [--hide LETTER] [--sysfs DIR] [--led NAME] [--socket PATH]`. It asks for BYTES with `SO_RCVBUF` and
-//! writes JSON. With `--hide`, no event of a virtual net device whose name begins with that letter reaches the socket, and
-//! no counter says so.
+//! The daemon with a receive buffer too small for any board: `small_buffer BYTES [--hide LETTER]
+//! [--sysfs DIR] [--led NAME] [--socket PATH]`. It requests BYTES with `SO_RCVBUF` and writes JSON.
+//! With `--hide`, events of virtual network devices whose names begin with that letter do not reach
+//! the socket, and no counter shows it.
 
 use std::path::PathBuf;
 use std::{env, io};

@@ -39,7 +39,7 @@ pub fn cargo(subcommand: &str) -> Command {
     command
 }
 
-/// The user who runs this test through sudo with an environment of their own; `None` for all others.
+/// Returns the user who runs this test through sudo with their own environment; `None` otherwise.
 fn user_of_sudo() -> Option<(u32, u32)> {
     let number = |variable: &str| env::var(variable).ok()?.parse().ok();
     let (user, group) = (number("SUDO_UID")?, number("SUDO_GID")?);
@@ -61,11 +61,11 @@ pub fn root() -> &'static Path {
 ///
 /// # Errors
 ///
-/// What `cargo` says on standard error if the build fails.
+/// Returns the standard error of `cargo` if the build fails.
 ///
 /// # Panics
 ///
-/// If there is no `cargo`, or if it builds no daemon.
+/// Panics if there is no `cargo`, or if it does not build a daemon.
 pub fn build(mut command: Command) -> Result<PathBuf, String> {
     let command = command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null());
     let output = command.output().expect("cargo runs");
@@ -117,7 +117,8 @@ pub fn sureplug(arguments: &str) -> Command {
     command
 }
 
-/// The daemon that hears every subsystem, as its tests raise events of those that do not disturb the machine.
+/// The daemon with all subsystems, as its tests raise events of those that do not disturb the
+/// machine.
 #[must_use]
 pub fn hears_all(arguments: &str) -> Command {
     let mut command = sureplug(arguments);
@@ -125,7 +126,8 @@ pub fn hears_all(arguments: &str) -> Command {
     command
 }
 
-/// The daemon without capabilities: as nobody if this is root, else as whoever this is.
+/// The daemon without capabilities: as the user `nobody` if this is root, otherwise as the calling
+/// user.
 #[must_use]
 pub fn unprivileged(arguments: &str) -> Command {
     unprivileged_program(program(), arguments)
@@ -139,7 +141,7 @@ pub fn unprivileged(arguments: &str) -> Command {
 #[must_use]
 pub fn unprivileged_program(program: &Path, arguments: &str) -> Command {
     let mut command = if Uid::effective().is_root() {
-        // By descriptor: nobody may not be allowed into the directory that it is in.
+        // By descriptor: the user `nobody` may not have access to the directory.
         let file = File::open(program).expect("the program opens");
         fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).expect("a descriptor to inherit");
         let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));

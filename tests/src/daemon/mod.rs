@@ -1,4 +1,4 @@
-//! The daemon as a user sees it: a program that is started, says something and ends.
+//! The daemon as its user sees it: a program that starts, prints lines and ends.
 
 mod binary;
 mod capture;
@@ -40,7 +40,7 @@ pub struct Daemon {
     stderr: Arc<Transcript>,
 }
 
-/// How a daemon ended, and all that it said.
+/// How a daemon ended, and its output.
 #[derive(Debug)]
 pub struct Output {
     /// The exit code; `None` if a signal killed it.
@@ -98,11 +98,11 @@ impl Daemon {
         self.wait_for_line_from(0, holds).1
     }
 
-    /// The same from a line number on; says the number of the line that was found.
+    /// Waits for such a line from a line number on, and returns its number too.
     ///
     /// # Panics
     ///
-    /// If the line does not come.
+    /// Panics if the line does not come.
     pub fn wait_for_line_from(&self, start: usize, holds: impl FnMut(&str) -> bool) -> (usize, String) {
         self.stdout.wait_for(start, DEADLINE, holds).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -192,7 +192,7 @@ impl Daemon {
     /// If it has ended already.
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);
-        // Told when the last thread has stopped: until then any of them may still read.
+        // Reported when the last thread has stopped: until then any of them may still read.
         let stopped = waitpid(pid(&self.child), Some(WaitPidFlag::WUNTRACED));
         assert_eq!(stopped, Ok(WaitStatus::Stopped(pid(&self.child), Signal::SIGSTOP)));
     }
@@ -265,11 +265,11 @@ impl Output {
         assert!(self.code == Some(0) && self.stderr.is_empty(), "{self:#?}");
     }
 
-    /// Its only line, as a JSON object.
+    /// Returns its only line as a JSON object.
     ///
     /// # Panics
     ///
-    /// If it is none.
+    /// Panics if it is not one line with an object.
     #[must_use]
     pub fn object(&self) -> Value {
         assert_eq!(self.stdout.len(), 1, "{self:#?}");
@@ -284,11 +284,11 @@ impl Output {
     }
 }
 
-/// A line as a JSON object.
+/// Parses a line as a JSON object.
 ///
 /// # Panics
 ///
-/// If it is none.
+/// Panics if it is not an object.
 #[must_use]
 pub fn json(line: &str) -> Value {
     let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));

@@ -65,8 +65,8 @@ pub(super) fn context_switches(pid: u32) -> u64 {
 pub struct Memory {
     /// What only its end gives back, in kB.
     pub anonymous_kb: u64,
-    /// With the pages of its program's file that nobody else has mapped, in kB. How many these are follows from how
-    /// the page cache holds the file: a program that was just built has more.
+    /// Including the pages of the program's file that no other process has mapped, in kB. Their
+    /// number depends on how the page cache holds the file: a freshly built program has more.
     pub private_kb: u64,
 }
 

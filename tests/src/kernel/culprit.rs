@@ -40,11 +40,11 @@ impl Culprit {
         self.child.id()
     }
 
-    /// The next line that it says: the header of an event, or `recv: errno 105`.
+    /// Returns its next line: the header of an event, or `recv: errno 105`.
     ///
     /// # Panics
     ///
-    /// If it has ended.
+    /// Panics if it has ended.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         assert!(self.stdout.read_line(&mut line).expect("a line") > 0, "the culprit has ended");
@@ -75,7 +75,8 @@ impl Drop for Culprit {
     }
 }
 
-/// Compiles the program into a directory of its own. A static would never be dropped, and leave the directory behind.
+/// Compiles the program into a temporary directory. A static would never be dropped, and would
+/// leave the directory.
 fn compile() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/culprit/culprit.c");

@@ -8,8 +8,9 @@ use nix::sys::socket::{
 const NLM_F_REQUEST: u16 = 1;
 const NLMSG_MIN_TYPE: u16 = 16;
 
-/// Sends text to the kernel's end of the uevent socket, which multicasts it with a `SEQNUM` behind it to
-/// the network namespace, as an event of its own (`uevent_net_rcv_skb` in `lib/kobject_uevent.c`).
+/// Sends text to the kernel's end of the uevent socket. The kernel appends a `SEQNUM` and
+/// multicasts it to the network namespace as its own event (`uevent_net_rcv_skb` in
+/// `lib/kobject_uevent.c`).
 pub struct Injector(OwnedFd);
 
 impl Injector {
@@ -17,7 +18,7 @@ impl Injector {
     ///
     /// # Panics
     ///
-    /// If there is none to be had.
+    /// Panics if the kernel refuses.
     #[must_use]
     pub fn new() -> Self {
         let protocol = SockProtocol::NetlinkKObjectUEvent;

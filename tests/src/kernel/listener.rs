@@ -26,12 +26,12 @@ impl Listener {
         Self(socket(AddressFamily::Netlink, SockType::Raw, flags, protocol).expect("a uevent socket"))
     }
 
-    /// Bound to those groups (1 is the kernel's), with `SO_RCVBUF` set to so many bytes. Where `net.core.rmem_max` allows
-    /// less, root's `SO_RCVBUFFORCE` sets the same.
+    /// Listens to these groups (1 is the kernel's) with `SO_RCVBUF` set to this many bytes. If
+    /// `net.core.rmem_max` allows less, root's `SO_RCVBUFFORCE` sets the same.
     ///
     /// # Panics
     ///
-    /// If the kernel refuses.
+    /// Panics if the kernel refuses.
     #[must_use]
     pub fn with_rcvbuf(bytes: usize, groups: u32) -> Self {
         let listener = Self::unbound();
@@ -43,11 +43,11 @@ impl Listener {
         listener
     }
 
-    /// Bound to the kernel's group, with a buffer that nothing fills: it hears everything.
+    /// Listens to the kernel's group with a buffer that never fills: it receives everything.
     ///
     /// # Panics
     ///
-    /// If the kernel refuses, as it does without `CAP_NET_ADMIN`.
+    /// Panics if the kernel refuses, as it does without `CAP_NET_ADMIN`.
     #[must_use]
     pub fn of_everything() -> Self {
         let listener = Self::unbound();
@@ -56,11 +56,11 @@ impl Listener {
         listener
     }
 
-    /// Sets `SO_RCVBUF` to so many bytes.
+    /// Sets `SO_RCVBUF` to this many bytes.
     ///
     /// # Panics
     ///
-    /// If the kernel refuses.
+    /// Panics if the kernel refuses.
     pub fn set_rcvbuf(&self, bytes: usize) {
         setsockopt(&self.0, sockopt::RcvBuf, &bytes).expect("SO_RCVBUF");
     }
@@ -132,7 +132,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// What `recv(2)` says.
+    /// Returns the error of `recv(2)`.
     pub fn receive(&self) -> Result<Vec<u8>, Errno> {
         let mut buffer = vec![0; 8192];
         let length = recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
@@ -140,11 +140,11 @@ impl Listener {
         Ok(buffer)
     }
 
-    /// Attaches a classic BPF program: keep so many bytes of every message.
+    /// Attaches a classic BPF program that keeps this many bytes of every message.
     ///
     /// # Panics
     ///
-    /// If the kernel refuses.
+    /// Panics if the kernel refuses.
     pub fn keep_of_everything(&self, bytes: u32) {
         attach_filter(&self.0, &[instruction(libc::BPF_RET | libc::BPF_K, 0, bytes)])
             .expect("SO_ATTACH_FILTER");
@@ -198,7 +198,7 @@ impl AsFd for Listener {
     }
 }
 
-/// One instruction; a jump that is not taken goes on behind it.
+/// Makes one instruction. A jump that is not taken continues with the next one.
 fn instruction(code: u32, jump_if_true: u8, k: u32) -> Instruction {
     Instruction { code: u16::try_from(code).expect("a code"), jt: jump_if_true, jf: 0, k }
 }

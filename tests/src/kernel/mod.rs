@@ -64,11 +64,11 @@ pub fn raise(action: &str, mark: &str, arguments: &str) {
     fs::write("/sys/class/mem/null/uevent", text.trim_end()).expect("the kernel raises a uevent");
 }
 
-/// Hands each record of the intake to `take` until that says that it has seen enough.
+/// Passes each record of the intake to `take` until that returns `true`.
 ///
 /// # Panics
 ///
-/// If that takes longer than anything here can.
+/// Panics if this takes unreasonably long.
 pub fn take_until(intake: &mut Intake, mut take: impl FnMut(Observation<'_>) -> bool) {
     let end = Instant::now() + DEADLINE;
     let mut done = false;

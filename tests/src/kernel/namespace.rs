@@ -26,24 +26,24 @@ pub fn own_sysfs(test: &str) -> Option<Turn> {
     Some(turn)
 }
 
-/// The same for a further thread of a test that has its turn already.
+/// Enters a namespace from another thread of a test whose turn it already is.
 ///
 /// # Errors
 ///
-/// What the kernel says.
+/// Returns the kernel's error.
 pub fn enter() -> Result<(), Errno> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     own_mounts()?;
-    // A sysfs shows the network namespace of whoever mounts it.
+    // A sysfs shows the network namespace of the process that mounts it.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>)
 }
 
-/// Gives this thread mounts of its own, which those that it starts see as well.
+/// Gives this thread, and the processes that it starts, a mount namespace.
 ///
 /// # Errors
 ///
-/// What the kernel says.
+/// Returns the kernel's error.
 pub fn own_mounts() -> Result<(), Errno> {
     // Of one thread: CLONE_NEWNS gives it a root and a working directory of its own, too.
     unshare(CloneFlags::CLONE_NEWNS)?;

@@ -6,8 +6,8 @@ use sureplug_board::socket::sysctl;
 
 use crate::privilege::{Turn, not_run, turn_to_raise};
 
-/// The sysctls that bound every new socket's receive buffer. They can be set from the first network namespace alone:
-/// whoever opens them there can set them from another as well.
+/// The sysctls that bound every new socket's receive buffer. They can only be opened in the initial
+/// network namespace, but then be set from another.
 pub struct ReceiveLimit([File; 2]);
 
 impl ReceiveLimit {
@@ -43,7 +43,7 @@ impl ReceiveLimit {
     }
 }
 
-/// Restores the sysctls, whatever happens.
+/// Restores the sysctls in any case.
 pub struct Lowered([(File, Vec<u8>); 2]);
 
 impl Drop for Lowered {
@@ -64,12 +64,12 @@ pub struct Clamped {
 }
 
 impl Clamped {
-    /// Makes sure that it gets less than `wanted` bytes, whatever the machine's sysctls are: where they allow more, they
-    /// are lowered, which needs root. `None` if the test cannot run.
+    /// Ensures that a socket gets less than `wanted` bytes: if the machine's sysctls allow more,
+    /// they are lowered, which needs root. `None` if the test cannot run.
     ///
     /// # Panics
     ///
-    /// Under `CI=true`, if the test cannot run.
+    /// Panics under `CI=true` if the test cannot run.
     #[must_use]
     pub fn below(wanted: u64, test: &str) -> Option<Self> {
         let limit = ReceiveLimit::open();

@@ -22,11 +22,11 @@ impl SmallDisk {
         Self::with_size(Self::BYTES)
     }
 
-    /// Mounts one of so many bytes.
+    /// Mounts a file system of this many bytes.
     ///
     /// # Panics
     ///
-    /// If the kernel refuses.
+    /// Panics if the kernel refuses.
     #[must_use]
     pub fn with_size(bytes: usize) -> Self {
         own_mounts().expect("mounts of its own");

@@ -16,11 +16,11 @@ impl KernelFilter {
     ///
     /// # Errors
     ///
-    /// What the kernel says of it.
+    /// Returns the kernel's error.
     ///
     /// # Panics
     ///
-    /// If no sockets are left.
+    /// Panics if no sockets are left.
     pub fn new(program: &[Instruction]) -> std::io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let (from, to) = socketpair(AddressFamily::Unix, SockType::Datagram, None, flags).expect("sockets");

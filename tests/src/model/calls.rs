@@ -92,7 +92,7 @@ pub fn call_stream(bytes: &[u8]) {
     const SLOTS: usize = 12;
     let mut stream = Box::new(Stream::<SLOTS, 3_000, 1_500, 4>::new());
     let (mut packet, mut heard) = (Box::new(DeliveryBuffer::new()), BTreeMap::new());
-    // Hears everything, so that it is known what others are not told.
+    // Receives everything, which shows what other consumers do not receive.
     let first = stream.join(Selection::ALL, Lag::Hold).expect("a place");
     let mut observer = Reader::new(first, Selection::ALL, 0);
     let mut readers: Vec<Reader> = Vec::new();

@@ -1,6 +1,6 @@
 use super::datagram::uevent;
 
-/// By which properties a device can be told from the one that was there before.
+/// The properties that distinguish a device from its predecessor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// None.
@@ -25,7 +25,7 @@ impl Identity {
             [number as usize % 6]
     }
 
-    /// Whether it tells a device from another one that has that identity.
+    /// Returns `true` if it distinguishes a device from another one with that identity.
     #[must_use]
     pub fn tells_from(self, other: Self) -> bool {
         self.subsystem() != other.subsystem()
@@ -62,7 +62,7 @@ impl Identity {
 pub struct Device {
     /// Which of all devices that ever were; the inode of its directory follows from it.
     pub incarnation: u64,
-    /// What tells it apart.
+    /// What distinguishes it.
     pub identity: Identity,
     /// Which driver has it.
     pub driver: Option<u8>,

@@ -21,7 +21,7 @@ pub const PLACES: [&str; 12] = [
     "/devices/c/x",
 ];
 
-/// What an event says of a device that stays.
+/// The properties that an event changes of a device that stays.
 #[derive(Clone, Copy, Debug)]
 pub enum Saying {
     /// `change` of its state.
@@ -32,16 +32,16 @@ pub enum Saying {
     Bind(u8),
     /// `unbind`.
     Unbind,
-    /// `add`, because somebody asked for it.
+    /// A synthetic `add`.
     Trigger,
-    /// `remove`, because somebody asked for it.
+    /// A synthetic `remove`.
     TriggerRemove,
 }
 
 /// What happens in the kernel.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
-    /// Something is plugged in, with whatever it is plugged into, and what is on it.
+    /// A device is plugged in, with its parents and children.
     Plug {
         /// Which of the [`PLACES`].
         place: u8,
@@ -97,7 +97,7 @@ pub struct Kernel {
     devices: BTreeMap<String, Device>,
     operations: VecDeque<Operation>,
     steps: VecDeque<Step>,
-    /// What tells them apart, of all devices that ever were.
+    /// The identities of all devices that ever existed.
     identities: Vec<Identity>,
     /// Those that have had another devpath.
     moved: BTreeSet<u64>,
@@ -116,11 +116,11 @@ impl Kernel {
         &self.devices
     }
 
-    /// What tells a device apart that is or was there.
+    /// Returns the identity of a device that exists or existed.
     ///
     /// # Panics
     ///
-    /// If there never was such a one.
+    /// Panics if it never existed.
     #[must_use]
     pub fn identity(&self, incarnation: u64) -> Identity {
         let place = usize::try_from(incarnation).ok().and_then(|number| number.checked_sub(1));
@@ -140,7 +140,7 @@ impl Kernel {
         self.moved.contains(&incarnation)
     }
 
-    /// Reads a device in sysfs: what an `add` would say, and which one it is.
+    /// Reads a device in sysfs: its `add`, and its incarnation.
     #[must_use]
     pub fn read(&self, path: &str) -> Option<(Vec<u8>, u64)> {
         let device = self.devices.get(path)?;
@@ -154,7 +154,7 @@ impl Kernel {
         device.map_or(Directory::Absent, |device| Directory::of(inode(device.incarnation)))
     }
 
-    /// Begins something, behind what is under way.
+    /// Begins an operation after those in progress.
     pub fn begin(&mut self, operation: Operation) {
         self.operations.push_back(operation);
     }

@@ -1,5 +1,5 @@
-//! A naive kernel with a tree of devices, a daemon that loses events and scans, and consumers that believe
-//! what they are told: what the stream of `sureplug-core` is held against.
+//! A naive kernel with a tree of devices, a daemon that loses events and scans, and consumers that
+//! fold what they receive: the stream of `sureplug-core` is compared with this model.
 
 mod calls;
 mod datagram;

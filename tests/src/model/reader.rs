@@ -20,17 +20,18 @@ pub struct Belief {
     pub state: Option<Vec<u8>>,
 }
 
-/// The rules of a stream, and who believes what follows from it.
+/// The rules of a stream, and the state that follows from its events.
 #[derive(Debug, Default)]
 pub struct Rule {
     /// By devpath.
     pub believed: BTreeMap<Vec<u8>, Belief>,
-    /// What was told together, and which devpaths that added and removed.
+    /// The batch in which events were delivered together, and the devpaths that it added and
+    /// removed.
     batch: u64,
     added: Vec<Vec<u8>>,
-    /// Which were removed since somebody took them, and which device was believed there.
+    /// Devpaths removed since the last call that took them, with the device known there.
     pub removed: Vec<(Vec<u8>, Belief)>,
-    /// Devices that were told of as another one that was believed in their place.
+    /// Devices that were announced as another one that is still known in their place.
     pub mistaken: BTreeSet<Vec<u8>>,
 }
 
@@ -39,11 +40,11 @@ pub(super) fn is_below(path: &[u8], above: &[u8]) -> bool {
 }
 
 impl Rule {
-    /// Takes one event; those of one `batch` were told together.
+    /// Takes one event. Those of one `batch` were delivered together.
     ///
     /// # Panics
     ///
-    /// If it breaks a rule.
+    /// Panics if the event breaks a rule.
     pub fn hear(&mut self, entry: &DeviceEvent<'_>, batch: u64) {
         let uevent = &entry.uevent;
         if !entry.tracked {
@@ -84,7 +85,8 @@ impl Rule {
                 self.mistaken.extend(other);
             }
         }
-        // Where the description begins with another key, one that was heard of by a `change` first has that, too.
+        // If the description begins with another key, a device first announced by a `change` has
+        // that key too.
         if entry.origin != Origin::Kernel && uevent.major().is_some() {
             assert_eq!(value(b"EXTRA"), None, "no state of a device: {name}");
         }
@@ -93,12 +95,12 @@ impl Rule {
     }
 }
 
-/// One step as somebody heard it who heard all.
+/// One step, as the consumer that receives everything received it.
 #[derive(Clone, Debug)]
 pub struct Heard {
     /// Whose, if the table holds it.
     pub path: Option<Vec<u8>>,
-    /// As it was told.
+    /// The action as delivered.
     pub action: Vec<u8>,
     /// Of what subsystem.
     pub subsystem: Option<Vec<u8>>,
@@ -113,28 +115,28 @@ pub struct Reader {
     pub selection: Selection,
     /// What it believes.
     pub rule: Rule,
-    /// How often it was told to forget.
+    /// The number of resets.
     pub resets: usize,
-    /// Steps that it was told to have missed.
+    /// Steps that were reported as missed.
     pub missed: u64,
-    /// Behind the last step that it was past.
+    /// The end of the last step that it has passed.
     at: u64,
-    /// Steps passed that it has still to be told the number of.
+    /// Steps that it has passed and not been notified of yet.
     uncounted: u64,
-    /// Whether it is told the difference.
+    /// Whether it is receiving the delta.
     differs: bool,
-    /// Up to that step it knows already who came and went.
+    /// The step up to which it knows already which devices came and went.
     known_before: u64,
-    /// Devices that it knows and that said something in what it missed: it must be told `change`.
+    /// Devices that it knows and whose events it missed: each is due a `change`.
     lacks: BTreeSet<Vec<u8>>,
     /// All of which there was a step in what it missed.
     touched: BTreeSet<Vec<u8>>,
-    /// Whether somebody heard all of what it missed.
+    /// Whether the first consumer received everything that this one missed.
     is_touched_whole: bool,
 }
 
 impl Reader {
-    /// One who has just joined.
+    /// A consumer that has just joined.
     #[must_use]
     pub fn new(id: ConsumerId, selection: Selection, at: u64) -> Self {
         let rule = Rule::default();
@@ -154,12 +156,13 @@ impl Reader {
         }
     }
 
-    /// Reads one step, and checks it; `false` if there was none. `heard` has the step with that number, as
-    /// far as somebody heard it.
+    /// Reads one step and checks it; `false` if there was none. `heard` has the step of that
+    /// number, if the first consumer received it.
     ///
     /// # Panics
     ///
-    /// If it breaks a rule, or something was passed over that must be told or counted.
+    /// Panics if the step breaks a rule, or if a step was skipped that must be delivered or
+    /// counted.
     pub fn read<const S: usize, const B: usize, const R: usize, const C: usize>(
         &mut self,
         stream: &mut Stream<S, B, R, C>,
@@ -233,7 +236,7 @@ impl Reader {
             let lacks = self.lacks.iter().find(|path| self.rule.believed.contains_key(*path));
             assert!(
                 lacks.is_none(),
-                "it missed what a device said: {:?}",
+                "it missed events of devices: {:?}",
                 lacks.map(|p| p.escape_ascii().to_string())
             );
             self.forget_missed();
@@ -262,7 +265,8 @@ impl Reader {
         self.is_touched_whole = true;
     }
 
-    /// Steps that are neither told nor counted: others need not hear them, or know what came of them.
+    /// Steps that are neither delivered nor counted, because they are irrelevant to this consumer
+    /// or covered by the delta.
     fn pass(&self, steps: Range<u64>, heard: &BTreeMap<u64, Heard>) {
         assert!(steps.start <= steps.end, "{steps:?}");
         for (step, what) in steps.filter_map(|step| heard.get(&step).map(|what| (step, what))) {
@@ -272,7 +276,7 @@ impl Reader {
             let is_known = step < self.known_before;
             let path =
                 what.path.as_ref().unwrap_or_else(|| panic!("an untracked step was passed over: {what:?}"));
-            // As far as somebody heard all that came behind it.
+            // Only if the first consumer received every later step.
             let went_since = || {
                 let mut since = step + 1..self.known_before;
                 since.any(|step| {

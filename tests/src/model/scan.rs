@@ -76,7 +76,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         true
     }
 
-    /// Events were applied: so many fewer to wait for.
+    /// Notes that events were applied: fewer are left to wait for.
     pub(super) fn applied(&mut self, events: usize) {
         if let Some(look) = self.scan.as_mut().and_then(|scan| scan.look.as_mut()) {
             look.behind = look.behind.saturating_sub(events);

@@ -8,14 +8,14 @@ use sureplug_core::uevent::Uevent;
 
 use super::datagram::uevent;
 
-/// What a device says of itself: `KEY=value` pairs.
+/// A device's properties: `KEY=value` pairs.
 pub type Says<'s> = &'s [(&'s str, &'s str)];
 
-/// A device as a scan finds it: where, what it says, and its inode.
+/// A device as a scan finds it: its path, properties and inode.
 pub type Found<'s> = (&'s str, Says<'s>, u64);
 
-/// A stream that is told what to do, and tells in one line per step what came of it: origin, action, devpath,
-/// the kernel's own action in brackets, and `?` if it is not tracked.
+/// A stream with one line per delivered step: origin, action, devpath, the kernel's own action in
+/// brackets, and `?` if it is not tracked.
 pub struct Script<const S: usize, const B: usize, const R: usize, const C: usize> {
     /// What is tested.
     pub stream: Box<Stream<S, B, R, C>>,
@@ -25,22 +25,22 @@ pub struct Script<const S: usize, const B: usize, const R: usize, const C: usize
 }
 
 impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B, R, C> {
-    /// Without devices, and with one consumer, which is never made to forget.
+    /// Creates a stream without devices, and with one consumer that is never reset.
     ///
     /// # Panics
     ///
-    /// If there may be no consumer, or it is told something.
+    /// Panics if there is no place for a consumer, or if it receives anything.
     #[must_use]
     pub fn new() -> Self {
         let mut stream = Box::new(Stream::new());
         let id = stream.join(Selection::ALL, Lag::Hold).expect("a place");
         let mut script = Self { stream, id, packet: Box::new(DeliveryBuffer::new()) };
-        // Whatever comes before it has read is told as what is present.
+        // Events before its first read are delivered as the snapshot.
         assert!(script.told().is_empty());
         script
     }
 
-    /// An event of a device in sysfs, where nobody looks what is at its devpath.
+    /// Applies an event of a device in sysfs without looking up its directory.
     pub fn event(&mut self, action: &str, path: &str, says: Says<'_>) {
         self.send(&uevent(action, path, says), Scope::Tracked);
     }
@@ -66,11 +66,11 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
         self.event("move", to, &[says, &[("DEVPATH_OLD", from)]].concat());
     }
 
-    /// Any event.
+    /// Applies any event.
     ///
     /// # Panics
     ///
-    /// If it is none.
+    /// Panics if the datagram is not an event.
     pub fn send(&mut self, datagram: &[u8], scope: Scope) {
         self.stream.event(
             Instant::BOOT,
@@ -96,7 +96,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
         self.stream.saw(Instant::BOOT, &Uevent::parse(&datagram).expect("a uevent"), inode)
     }
 
-    /// Goes on with a scan: what was told and not seen is gone.
+    /// Finishes a scan: announced devices that were not seen are gone.
     pub fn finish(&mut self) -> ScanOutcome {
         while self.stream.look_at_unseen().is_some() {
             self.stream.gone();
@@ -113,17 +113,17 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> Script<S, B
         self.finish()
     }
 
-    /// All that the consumer is told.
+    /// Returns everything that the consumer receives.
     pub fn told(&mut self) -> Vec<String> {
         self.told_to(self.id)
     }
 
-    /// All that a consumer is told.
+    /// Returns everything that a consumer receives.
     pub fn told_to(&mut self, id: ConsumerId) -> Vec<String> {
         std::iter::from_fn(|| self.next(id)).collect()
     }
 
-    /// The next thing that a consumer is told.
+    /// Returns the next item that a consumer receives.
     pub fn next(&mut self, id: ConsumerId) -> Option<String> {
         self.next_with(id, &mut |_| ())
     }

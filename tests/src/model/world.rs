@@ -31,7 +31,7 @@ pub enum Choice {
     Read {
         /// Which.
         reader: u8,
-        /// So many steps at most.
+        /// The most steps.
         steps: u8,
     },
     /// A consumer leaves, and one joins in its place.
@@ -46,9 +46,9 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     pub stream: Box<Stream<S, B, R, C>>,
     /// What is true.
     pub kernel: Kernel,
-    /// Who reads.
+    /// The consumers.
     pub readers: Vec<Reader>,
-    /// What the last scan told.
+    /// The outcome of the last scan.
     pub outcome: Option<ScanOutcome>,
     pub(super) scan: Option<Scan>,
     pub(super) stamp: u64,
@@ -56,7 +56,7 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     pub(super) reading: Option<u64>,
     /// Devices whose inode was taken, and where.
     pub(super) looked_at: BTreeSet<(String, u64)>,
-    /// Devices that said something of themselves while they stayed.
+    /// Devices whose properties changed while they stayed.
     spoken: BTreeSet<u64>,
     /// Devices in whose place another one was by the time at which an event of theirs was applied. A device that
     /// moves takes along the inode that was stored for it then.
@@ -65,14 +65,14 @@ pub struct World<const S: usize, const B: usize, const R: usize, const C: usize>
     stale: BTreeSet<u64>,
     socket: VecDeque<Sent>,
     heard: BTreeMap<u64, Heard>,
-    /// Whether the first consumer was told of all devices when they came.
+    /// Whether the first consumer received the `add` of every device when it came.
     is_first_told_all: bool,
-    /// Counts what the stream was given, so that it is known what is told together.
+    /// Counts the calls of the stream, which shows what is delivered together.
     given: u64,
     packet: Box<DeliveryBuffer>,
 }
 
-/// The device that says something of itself.
+/// Returns the device whose properties an event changes.
 fn spoken_of(uevent: &Uevent<'_>) -> Option<u64> {
     // A synthetic `remove` removes nothing: it is delivered as `change`.
     let speaks = match uevent.action() {
@@ -168,11 +168,12 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         self.socket.extend(self.kernel.step().filter(|_| !lose));
     }
 
-    /// Applies so many events at most.
+    /// Applies at most this many events.
     ///
     /// # Panics
     ///
-    /// If the first consumer is told what breaks a rule, like everything that makes it read.
+    /// Panics if the first consumer receives something that breaks a rule, as does every call that
+    /// makes it read.
     pub fn deliver(&mut self, events: usize) {
         let events = events.min(self.socket.len());
         for event in self.socket.drain(..events).collect::<Vec<_>>() {
@@ -238,7 +239,7 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         self.socket.len()
     }
 
-    /// A consumer reads so many steps at most.
+    /// Makes a consumer read at most this many steps.
     pub fn read(&mut self, place: usize, steps: usize) {
         let Self { stream, readers, packet, heard, given, .. } = self;
         for _ in 0..steps {
@@ -259,14 +260,14 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
     fn check_removed(&mut self) {
         let removed = std::mem::take(&mut self.readers[0].rule.removed);
         if !self.is_first_told_all {
-            // It may know a device by what another one in its place has said since.
+            // The consumer may know the device by a later event of another one in its place.
             return;
         }
         let lives = |(path, belief): &(Vec<u8>, Belief)| {
             let device = self.kernel.devices().get(&*String::from_utf8_lossy(path));
-            // One that moves about may be back where it is said to have been.
+            // A device that moves repeatedly may be back at its reported devpath.
             device.is_some_and(|device| {
-                // One that was taken for another is told anew when a scan tells them apart.
+                // A device taken for another one is announced again once a scan distinguishes them.
                 belief.incarnation == device.incarnation.to_string().as_bytes()
                     && !self.readers[0].rule.mistaken.contains(&belief.incarnation)
                     && !self.kernel.has_moved(device.incarnation)
@@ -299,11 +300,11 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
         }
     }
 
-    /// Checks that everybody believes what is true, if all devices have a place in the table.
+    /// Checks that every consumer knows the actual devices, if all of them fit into the table.
     ///
     /// # Panics
     ///
-    /// If somebody does not.
+    /// Panics if a consumer does not.
     pub fn check(&self) {
         let table: BTreeSet<&[u8]> = self.stream.devpaths().collect();
         let devices = self.kernel.devices();
@@ -322,8 +323,9 @@ impl<const S: usize, const B: usize, const R: usize, const C: usize> World<S, B,
                 let belief = believed.remove(path.as_bytes()).unwrap_or_else(|| panic!("not told: {path}"));
                 let incarnation = String::from_utf8_lossy(&belief.incarnation).parse().expect("a number");
                 if incarnation != device.incarnation {
-                    // No property tells them apart, or one that was told to have changed, and the inode of the one that was there is not known, since
-                    // an event told of it and no scan has read it before it went.
+                    // No property distinguishes them except one that was reported as changed, and
+                    // the inode of the first is unknown, because an event announced it and no scan
+                    // read it before it went.
                     let identity = self.kernel.identity(incarnation);
                     let is_alike = !identity.tells_from(device.identity)
                         || identity == Identity::Disk

@@ -27,7 +27,7 @@ pub struct Anatomy {
 pub struct EventAnatomy {
     /// Copies of the devpath.
     pub devpath_copies: u8,
-    /// Copies of the port's name besides.
+    /// Further copies of the port's name.
     pub name_copies: u8,
     /// All other bytes, without the digits of `SEQNUM`.
     pub base_len: u16,

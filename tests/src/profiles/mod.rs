@@ -17,7 +17,7 @@ pub struct Source {
     pub class: DeviceClass,
     /// The scenario, to which `_plug` and `_unplug` are added.
     pub scenario: &'static str,
-    /// USB devices behind the port.
+    /// USB devices in the port.
     pub devices: u8,
     /// The shortest time in milliseconds in which such a device was seen to come and go, on any kernel and also with no
     /// capture kept: from the command to the last event.

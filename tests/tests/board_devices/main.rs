@@ -1,4 +1,4 @@
-//! Which devices sysfs shows, and what it says of them, in stand-ins for `/sys`.
+//! The devices in stand-ins for `/sys`, and their properties.
 
 mod reading;
 mod tree;

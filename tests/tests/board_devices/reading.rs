@@ -121,7 +121,7 @@ fn fifo_in_place_of_a_file_does_not_block() {
 #[test]
 fn a_devpath_is_read_up_to_the_length_of_an_event() {
     let tree = Tree::new();
-    // `ACTION=add` and `DEVPATH=`, each with a NUL, are what a device without a subsystem has besides.
+    // A device without a subsystem also has `ACTION=add` and `DEVPATH=`, each with a NUL.
     let longest = MAX_PROPERTY_BYTES - "ACTION=add".len() - "DEVPATH=".len() - 2;
     for (length, is_readable) in [(1_030, true), (longest, true), (longest + 1, false), (2_047, false)] {
         let mut devpath = format!("/devices/{length}");

@@ -5,12 +5,12 @@ use crate::lines::Lines;
 use crate::log::Log;
 
 impl Board {
-    /// Starts the daemon with those arguments behind `run --json`, by its init script, and waits until it has told
-    /// what is present.
+    /// Starts the daemon with those arguments after `run --json`, by its init script, and waits
+    /// until it has reported the present devices.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// Panics if it does not start.
     pub fn start_daemon(&mut self, arguments: &str) {
         self.read_log_of(Source::Console);
         self.run_init_script(arguments);
@@ -23,30 +23,30 @@ impl Board {
     ///
     /// If it does not start.
     pub fn start_daemon_on_line(&mut self, arguments: &str) {
-        // Somebody else has it open: the last close empties the UART, and an emulated one has no speed of its own by which
-        // the kernel knows how long to wait before.
+        // Keeps the line open: the last close empties the UART, and an emulated one has no speed
+        // from which the kernel could derive how long to wait first.
         self.shell.run("exec 7</dev/ttyS0");
         self.read_log_of(Source::Line);
         self.run_init_script(&format!("--log /dev/ttyS0 {arguments}"));
         self.wait_for_kind("scanned");
     }
 
-    /// Starts it with those arguments behind `run --json`, and waits for nothing.
+    /// Starts it with those arguments after `run --json`, without waiting.
     ///
     /// # Panics
     ///
-    /// If the script fails.
+    /// Panics if the script fails.
     pub fn run_init_script(&mut self, arguments: &str) {
         self.shell
             .run(&format!("echo \"ARGS='run --json {} {arguments}'\" >/etc/default/sureplug", self.usual));
         self.shell.run("/etc/init.d/S30sureplug start");
     }
 
-    /// Starts the daemon without capabilities, with those arguments behind `run --json`.
+    /// Starts the daemon without capabilities, with those arguments after `run --json`.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// Panics if it does not start.
     pub fn start_daemon_as_nobody(&mut self, arguments: &str) {
         self.read_log_of(Source::Console);
         self.shell.run(&format!(
@@ -86,21 +86,21 @@ impl Board {
         self.shell.run(&format!("kill -{signal} $(cat /run/sureplug.pid)"));
     }
 
-    /// Takes what the daemon has said; returns how many objects that makes.
+    /// Takes the daemon's output so far, and returns its number of objects.
     ///
     /// # Panics
     ///
-    /// If it broke a rule of its stream.
+    /// Panics if it breaks a rule of its stream.
     pub fn listen(&mut self) -> usize {
         self.log.absorb(said(&self.source, &self.console, &self.line));
         self.log.objects.len()
     }
 
-    /// Waits for the daemon to say something of a kind that was not looked at yet, and takes all up to now.
+    /// Waits for an object of a kind that was not examined yet, and takes all objects up to now.
     ///
     /// # Panics
     ///
-    /// If it does not come.
+    /// Panics if it does not come.
     pub fn wait_for_kind(&mut self, kind: &str) -> Value {
         let start = format!("{{\"kind\":\"{kind}\"");
         let found = said(&self.source, &self.console, &self.line)

@@ -1,4 +1,4 @@
-//! A running board: its daemon, what is in its ports, and whether what was told is true.
+//! A running board: its daemon, the devices in its ports, and the comparison of the two.
 
 mod daemon;
 mod ports;
@@ -19,8 +19,8 @@ use crate::qmp::Qmp;
 use crate::shell::Shell;
 use crate::usb::Usb;
 
-/// For how long a board may take for what it does in a second: it shares its processor with whatever else runs here. Only a
-/// board that hangs takes this long.
+/// How long a board may take for a second's work, as it shares its processor with everything else
+/// here. Only a board that hangs takes this long.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where the daemon's log goes.
@@ -45,7 +45,7 @@ pub struct Board {
     pub source: Source,
     /// A shell on it.
     pub shell: Shell,
-    /// What the daemon has said.
+    /// The daemon's output.
     pub log: Log,
     /// From QEMU's start to the daemon's first line.
     pub booted_in: Duration,

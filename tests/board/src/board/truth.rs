@@ -34,7 +34,7 @@ impl Board {
         Truth::read(&mut self.shell)
     }
 
-    /// Whether all that was plugged in has come, and all else has gone, in sysfs.
+    /// Returns `true` if sysfs shows exactly the devices that are plugged in.
     #[must_use]
     pub fn shows_what_is_plugged(&self, truth: &Truth) -> bool {
         let has_come = self.plugged.iter().all(|(port, usb)| usb.is_complete(truth, port));
@@ -63,11 +63,12 @@ impl Board {
         }
     }
 
-    /// Waits until sysfs shows what is plugged in, and the daemon has told exactly that, as far as it tells of it.
+    /// Waits until sysfs shows the plugged-in devices, and the daemon has reported exactly these,
+    /// as far as it selects them.
     ///
     /// # Panics
     ///
-    /// If it does not, or broke a rule of its stream.
+    /// Panics if this does not happen, or if the daemon breaks a rule of its stream.
     pub fn settle(&mut self) -> Truth {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -78,7 +79,7 @@ impl Board {
             if difference.is_empty() {
                 return truth;
             }
-            assert!(Instant::now() < end, "told and true differ: {difference:?}");
+            assert!(Instant::now() < end, "reports and sysfs differ: {difference:?}");
             thread::sleep(Duration::from_millis(100));
         }
     }

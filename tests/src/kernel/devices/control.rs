@@ -58,8 +58,8 @@ impl Control {
         self.request(RTM_DELLINK, 0, &body)
     }
 
-    /// Deletes all at once: what the kernel waits for before a device is gone, it waits for once. The group
-    /// is one that nobody else uses.
+    /// Deletes all at once, so that the kernel's wait before a device is gone is needed only once.
+    /// Nothing else uses the group.
     pub(super) fn delete_together(&self, names: &[String], group: u32) -> io::Result<()> {
         let group_attribute = |body: &mut Vec<u8>| {
             attribute(body, IFLA_GROUP, |out| out.extend(group.to_ne_bytes()));
@@ -106,7 +106,8 @@ impl Control {
         self.ioctl(SIOCBRDELBR, &mut name_field(name)?)
     }
 
-    /// An ioctl of all sockets, whatever their protocol (`sock_ioctl` in `net/socket.c`).
+    /// Calls an ioctl that all sockets support, independently of their protocol (`sock_ioctl` in
+    /// `net/socket.c`).
     fn ioctl(&self, request: libc::Ioctl, argument: &mut [u8]) -> io::Result<()> {
         // SAFETY: the callers give what the request reads and writes: the bytes of a name for a bridge, those
         // of an `ifreq` for the others. They outlive the call.

@@ -22,11 +22,11 @@ pub struct LoopDevice {
 }
 
 impl LoopDevice {
-    /// Makes a loop device without a file behind it; `EEXIST` if there is one.
+    /// Makes a loop device without a file; `EEXIST` if there is one.
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// Returns the kernel's error.
     pub fn create(number: u32) -> io::Result<Self> {
         control(LOOP_CTL_ADD, number)?;
         Ok(Self { number, is_left: false })
@@ -38,11 +38,11 @@ impl LoopDevice {
         format!("loop{}", self.number)
     }
 
-    /// Puts a file behind it: it becomes a disk with another `DISKSEQ`.
+    /// Attaches a file: the device becomes a disk with another `DISKSEQ`.
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// Returns the kernel's error.
     pub fn attach(&self, file: &File) -> io::Result<()> {
         // SAFETY: `LOOP_SET_FD` takes a descriptor, and no pointer.
         let result = unsafe { libc::ioctl(self.open()?.as_raw_fd(), LOOP_SET_FD, file.as_raw_fd()) };
@@ -50,23 +50,23 @@ impl LoopDevice {
         Ok(())
     }
 
-    /// Takes the file away from it.
+    /// Detaches the file.
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// Returns the kernel's error.
     pub fn detach(&self) -> io::Result<()> {
         // SAFETY: `LOOP_CLR_FD` takes no argument.
         Errno::result(unsafe { libc::ioctl(self.open()?.as_raw_fd(), LOOP_CLR_FD) })?;
         Ok(())
     }
 
-    /// Removes it.
+    /// Removes the device.
     ///
     /// # Errors
     ///
-    /// `EBUSY` if it has a file or somebody looks at it, as udev does with a new disk: it is tried again when
-    /// this goes out of scope, at once.
+    /// Returns `EBUSY` if it has a file or is open, as udev opens each new disk. The removal is
+    /// then repeated when this goes out of scope.
     pub fn destroy(mut self) -> io::Result<()> {
         remove_loop(self.number)?;
         self.is_left = true;
@@ -105,7 +105,7 @@ impl Drop for LoopDevice {
 ///
 /// # Errors
 ///
-/// What the kernel says: `ENODEV` if there is none.
+/// Returns the kernel's error: `ENODEV` if the device does not exist.
 pub fn remove_loop(number: u32) -> io::Result<()> {
     control(LOOP_CTL_REMOVE, number)
 }

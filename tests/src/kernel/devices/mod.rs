@@ -44,13 +44,13 @@ impl NetDevice {
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// Returns the kernel's error.
     pub fn tap(name: &str) -> io::Result<Self> {
         let control = Control::open()?;
         let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
         let mut request = [0; size_of::<libc::ifreq>()];
         request[..NAME_BYTES].copy_from_slice(&name_field(name)?);
-        // Without the last, it would open a tap device that somebody else has made.
+        // Without the last flag it would open an existing tap device.
         let flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL;
         request[NAME_BYTES..][..2].copy_from_slice(&flags.to_ne_bytes());
         // SAFETY: `request` has the size of an `ifreq`, is valid for reads and writes and outlives the call.
@@ -63,19 +63,19 @@ impl NetDevice {
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// Returns the kernel's error.
     pub fn bridge(name: &str) -> io::Result<Self> {
         let control = Control::open()?;
         control.add_bridge(name)?;
         Ok(Self { name: name.into(), kind: Kind::Bridge, control })
     }
 
-    /// Makes a pair of devices that are connected with each other. The handle is for the first, and whichever
-    /// is deleted takes the other along.
+    /// Makes a pair of connected devices. The handle is for the first; deleting either deletes
+    /// both.
     ///
     /// # Errors
     ///
-    /// What the kernel says.
+    /// Returns the kernel's error.
     pub fn veth(name: &str, peer: &str) -> io::Result<Self> {
         let control = Control::open()?;
         control.add_veth(name, peer)?;
@@ -97,31 +97,32 @@ impl NetDevice {
         self.control.index(&self.name)
     }
 
-    /// Gives it another name.
+    /// Renames the device.
     ///
     /// # Errors
     ///
-    /// What the kernel says; it has the old name then.
+    /// Returns the kernel's error; the device then keeps its name.
     pub fn rename(&mut self, name: &str) -> io::Result<()> {
         self.control.rename(&self.name, name)?;
         self.name = name.into();
         Ok(())
     }
 
-    /// Deletes it.
+    /// Deletes the device.
     ///
     /// # Errors
     ///
-    /// What the kernel says; it is not tried again then.
+    /// Returns the kernel's error; the deletion is not repeated then.
     pub fn destroy(mut self) -> io::Result<()> {
         self.end()
     }
 
-    /// Leaves it where it is, for [`delete`].
+    /// Leaves the device in place, for [`delete`].
     ///
     /// # Errors
     ///
-    /// What the kernel says; only a tap device has to be asked for that, and that is deleted then.
+    /// Returns the kernel's error. Only a tap device requires a call for this, and is deleted if it
+    /// fails.
     pub fn leave(mut self) -> io::Result<()> {
         if let Kind::Tap(file) = &self.kind {
             let on: libc::c_int = 1;
@@ -143,16 +144,16 @@ impl NetDevice {
 
 impl Drop for NetDevice {
     fn drop(&mut self) {
-        // Somebody else, or its peer, may have taken it along.
+        // Another process, or the deletion of its peer, may have removed it.
         let _ = self.end();
     }
 }
 
-/// Whether this thread's network namespace has a device of that name.
+/// Returns `true` if this thread's network namespace has a device of that name.
 ///
 /// # Errors
 ///
-/// What the kernel says, apart from `ENODEV`.
+/// Returns the kernel's error, apart from `ENODEV`.
 pub fn exists(name: &str) -> io::Result<bool> {
     match Control::open()?.index(name) {
         Ok(_) => Ok(true),
@@ -161,22 +162,22 @@ pub fn exists(name: &str) -> io::Result<bool> {
     }
 }
 
-/// Deletes a device of this thread's network namespace, of whatever kind.
+/// Deletes a device of this thread's network namespace, of any kind.
 ///
 /// # Errors
 ///
-/// What the kernel says.
+/// Returns the kernel's error.
 pub fn delete(name: &str) -> io::Result<()> {
     Control::open()?.delete(name)
 }
 
-/// Deletes devices of this thread's network namespace at once. A deletion takes 15 ms or more, in which the
-/// kernel waits for its processors; a thousand tap devices together take a fifth of a second. Only bridges
-/// are waited for one by one all the same.
+/// Deletes devices of this thread's network namespace at once. A deletion takes 15 ms or more, in
+/// which the kernel waits for its processors; a thousand tap devices together take a fifth of a
+/// second. Only bridges are still deleted one by one.
 ///
 /// # Errors
 ///
-/// What the kernel says; some are left if one does not exist.
+/// Returns the kernel's error; some are left if one does not exist.
 pub fn delete_together(names: &[String]) -> io::Result<()> {
     if names.is_empty() {
         return Ok(());
@@ -185,11 +186,11 @@ pub fn delete_together(names: &[String]) -> io::Result<()> {
     Control::open()?.delete_together(names, process::id())
 }
 
-/// Gives a device of this thread's network namespace another name.
+/// Renames a device of this thread's network namespace.
 ///
 /// # Errors
 ///
-/// What the kernel says.
+/// Returns the kernel's error.
 pub fn rename(from: &str, to: &str) -> io::Result<()> {
     Control::open()?.rename(from, to)
 }
@@ -198,7 +199,7 @@ pub fn rename(from: &str, to: &str) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// What the kernel says.
+/// Returns the kernel's error.
 pub fn set_up(name: &str) -> io::Result<()> {
     Control::open()?.set_up(name)
 }
