@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs tasks of a recipe with BitBake's own library, in one process, and prints what the recipe says as JSON.
+"""Runs tasks of a recipe with BitBake's own library in one process, and prints variables of the recipe as JSON.
 
     bitbake.py --topdir DIR --layer LAYER --recipe FILE [--classes DIR]... [--set NAME=VALUE]... [--print NAME]... [TASK...]
 """
@@ -59,7 +59,7 @@ def main():
     parser.add_argument("--print", action="append", default=[])
     parser.add_argument("tasks", nargs="*")
     options = parser.parse_args()
-    # What bb.fatal prints.
+    # bb.fatal prints through this.
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
     options.classes = options.classes or [HERE / "yocto"]
     d = parse(options)
@@ -67,7 +67,7 @@ def main():
         for path, time in d.getVar("__depends", False):
             if not time:
                 print(f"depends on the missing {path}")
-        # As BitBake prints it where something asks for the recipe.
+        # BitBake prints this if something depends on the recipe.
         sys.exit(f"{d.getVar('PN')} was skipped: {d.getVar('__SKIPPED')}")
     for directory in ("T", "TMPDIR"):
         bb.utils.mkdirhier(d.getVar(directory))

@@ -1,4 +1,4 @@
-"""A small system in namespaces of its own, which has an image as the recipes install it."""
+"""A small system in its own namespaces, with an image as the recipes install it."""
 
 import subprocess
 import time
@@ -8,7 +8,7 @@ from project import ROOT, run, scratch
 
 
 class Container:
-    """It ends with this object's `end`, and everything in it."""
+    """A running system. `end` ends it with everything in it."""
 
     def __init__(self, name, image, *program):
         root = scratch() / f"container-{name}"
@@ -28,7 +28,7 @@ class Container:
         if not children or "container" in Path(f"/proc/{children[0]}/cmdline").read_text().split("\0")[1:2]:
             return False
         self.pid = children[0]
-        # It is past its preparations when it is no shell any more.
+        # The preparations are finished when it is no longer a shell.
         return Path(f"/proc/{self.pid}/comm").read_text().strip() not in ("bash", "unshare", "container", "env")
 
     def wait_for(self, condition, what, seconds=20):
@@ -40,7 +40,7 @@ class Container:
         raise AssertionError(f"{what}: not within {seconds} s; {self.log.read_text()}")
 
     def run(self, *command):
-        """A command in there."""
+        """Runs a command in the system."""
         return run("nsenter", "-t", self.pid, "--mount", "--pid", "--cgroup", "--ipc", "--uts", "--root",
                    "env", "-C", "/", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_PAGER=", *command, stdin=subprocess.DEVNULL, timeout=60)
 
@@ -54,6 +54,6 @@ class Container:
         assert result.returncode == 0, result.stdout
 
     def end(self):
-        # unshare itself puts off a SIGTERM; with it, everything in there ends.
+        # unshare ignores SIGTERM; when it is killed, everything in the system ends.
         self.process.kill()
         self.process.wait()

@@ -1,4 +1,4 @@
-"""The project as the tests of its recipes see it: its tree, a scratch copy of its recipes, and what cannot run here."""
+"""The project for the recipes' tests: its tree, a scratch copy of its recipes, and the report of tests that cannot run."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# No bytecode is left in the clone: neither by this process and those that it starts, nor by what has imported this.
+# Leaves no bytecode in the clone: of this process, of those that it starts, and of modules that import this one.
 sys.dont_write_bytecode = True
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 shutil.rmtree(Path(__file__).parent / "__pycache__", ignore_errors=True)
@@ -21,13 +21,13 @@ DIST = ROOT / "board/dist"
 
 
 def run(*command, **options):
-    """A command's result, with its output as text."""
+    """Runs a command and returns its result, with its output as text."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 900} | options
     return subprocess.run([str(word) for word in command], check=False, **options)
 
 
 def expect(*command, **options):
-    """The output of a command that has to succeed."""
+    """Returns the output of a command that must succeed."""
     result = run(*command, **options)
     if result.returncode:
         raise AssertionError(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{result.stdout}")
@@ -35,7 +35,7 @@ def expect(*command, **options):
 
 
 def not_run(test, why):
-    """Says loudly that a test does not run here; where everything has to be tested, that is a failure."""
+    """Reports loudly that a test cannot run here. If every test must run, this is a failure."""
     print(f"NOT RUN: {test}: {why}", file=sys.stderr, flush=True)
     if os.environ.get("CI") == "true":
         raise AssertionError(f"{test} must run here, but {why}")
@@ -44,7 +44,7 @@ def not_run(test, why):
 
 @cache
 def tree():
-    """The files as they are now, committed or not, as a tree of git."""
+    """Returns the current files, committed or not, as a git tree."""
     with tempfile.TemporaryDirectory() as scratch:
         environment = os.environ | {"GIT_INDEX_FILE": f"{scratch}/index"}
         expect("git", "-C", ROOT, "read-tree", "HEAD", env=environment)
@@ -54,14 +54,14 @@ def tree():
 
 @cache
 def version():
-    """The version that the workspace has."""
+    """Returns the version of the workspace."""
     import tomllib
     return tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 
 
 @cache
 def scratch():
-    """A folder that goes when the tests end."""
+    """Returns a directory that is removed when the tests end."""
     import atexit
     folder = Path(tempfile.mkdtemp(prefix="sureplug-recipes-"))
     if "SUREPLUG_KEEP" not in os.environ:
@@ -71,7 +71,7 @@ def scratch():
 
 @cache
 def downloads():
-    """A folder with the crates of Cargo.lock, as an image's build has fetched them."""
+    """Returns a directory with the crates of Cargo.lock, as an image's build has fetched them."""
     expect("cargo", "fetch", "--quiet", "--locked", "--manifest-path", ROOT / "Cargo.toml")
     folder = scratch() / "downloads"
     folder.mkdir()
@@ -83,14 +83,14 @@ def downloads():
 
 @cache
 def released():
-    """A folder with a release of the tree as it is."""
+    """Returns a directory with a release of the current tree."""
     expect(ROOT / "tests/recipes/release", "--commit", tree(), scratch() / "released")
     return scratch() / "released"
 
 
 @cache
 def program():
-    """The program of the tree as it is, from the release profile."""
+    """Returns the program of the current tree, built with the release profile."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     expect("cargo", "build", "--quiet", "--locked", "--release", "--package", "sureplug-board", "--features", "small", cwd=ROOT)
     return target / "release/sureplug"

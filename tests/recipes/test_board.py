@@ -1,4 +1,4 @@
-"""Emulated boards whose images are laid out as the recipes install them: the service comes up by itself.
+"""Emulated boards whose images have the recipes' layout: the service starts by itself.
 
 With an init script, as Buildroot's package and Yocto's recipe install it. There is no systemd for these boards to be had
 without an image; `test_systemd.Booted` boots one of this machine's architecture, in a container.
@@ -22,7 +22,7 @@ BOARDS = {
     "arm64": ("qemu-system-aarch64", ["-M", "virt", "-cpu", "cortex-a53"], "aarch64-static"),
     "armhf": ("qemu-system-arm", ["-M", "virt,highmem=off", "-cpu", "cortex-a15"], "armv7-static"),
 }
-# What an image has beside packages, as little of it as boots.
+# The least that an image needs beside packages to boot.
 INITTAB = "::sysinit:/etc/init.d/rcS\n"
 RCS = """#!/bin/sh
 mount -t proc proc /proc
@@ -43,7 +43,7 @@ cat /etc/default/volatiles/* | while read -r type owner group mode path rest; do
 	chmod "$mode" "$path"
 done
 """
-# After all services, what a person would look at.
+# Prints what a person would check, after all services have started.
 LOOK = """#!/bin/sh
 echo "look: $({script} status)"
 echo "look: $(stat -c '%A %u %G' /run/sureplug/events)"
@@ -99,7 +99,7 @@ class Booted(unittest.TestCase):
         program = ROOT / expect(ROOT / "tests/cross", BOARDS[board][2]).split()[-1]
         for folder in "bin", "sbin", "dev", "proc", "sys", "run", "tmp", "var", "root", "usr/bin", "usr/sbin":
             (image / folder).mkdir(parents=True, exist_ok=True)
-        # Where cargo puts it in either, for this board.
+        # The path of the program in either, for this board.
         shutil.copy(program, image / "usr/bin/sureplug")
         shutil.copy(files / "busybox", image / "bin/busybox")
         (image / "etc/group").write_text(f"root:x:0:\n{group}:x:100:\n")
@@ -147,7 +147,7 @@ class Booted(unittest.TestCase):
             with self.subTest(board):
                 said = self.boot(board, *yocto_image(f"yocto-{board}"))
                 self.assert_up(said)
-                # Of volatiles: the init script would have left it to root.
+                # From the volatiles: the init script would have left it to root.
                 self.assertIn("look: directory drwxr-xr-x 0 sureplug\n", said)
 
     def test_a_board_that_it_refuses_still_boots_and_says_why(self):

@@ -1,4 +1,4 @@
-"""Buildroot's external tree: its options with kconfiglib, its package's make code with make, and the style it asks for."""
+"""Buildroot's external tree: its options with kconfiglib, its package's make code with make, and the required style."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from project import LAYER, RECIPE, ROOT, expect, program, released, run, scratch
 
 TREE = ROOT / "buildroot"
 PREFIX = "BR2_PACKAGE_SUREPLUG"
-# What Buildroot itself defines, as far as the package asks for it: package/rustc/Config.in.host, arch/Config.in,
+# Buildroot's own definitions, as far as the package needs them: package/rustc/Config.in.host, arch/Config.in,
 # package/busybox/Config.in, package/kmod/Config.in, Config.in.
 KCONFIG = """
 config BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS
@@ -52,7 +52,7 @@ config BR2_DEFCONFIG
 
 source "$BR2_EXTERNAL_SUREPLUG_PATH/Config.in"
 """
-# What Buildroot's make defines, as far as the package uses it: package/Makefile.in, package/pkg-utils.mk,
+# The definitions of Buildroot's make files, as far as the package uses them: package/Makefile.in, package/pkg-utils.mk,
 # package/pkg-generic.mk.
 MAKEFILE = """
 include $(CONFIG)
@@ -101,7 +101,7 @@ def listed(text):
 
 
 def configuration(**values):
-    """The options as Kconfig leaves them, with these set."""
+    """Returns the options after Kconfig has evaluated them, with these set."""
     (scratch() / "Kconfig").write_text(KCONFIG)
     os.environ["BR2_EXTERNAL_SUREPLUG_PATH"] = str(TREE)
     options = kconfiglib.Kconfig(str(scratch() / "Kconfig"), warn_to_stderr=False)
@@ -111,10 +111,10 @@ def configuration(**values):
 
 
 def make(target, init="SYSV", image="image", tree=None, source=ROOT, **values):
-    """Runs a target with the package's make code under these options; its output and the image."""
+    """Runs a target with the package's make code under these options. Returns its output and the image."""
     folder = scratch() / "make" / image
     folder.mkdir(parents=True, exist_ok=True)
-    # As Kconfig of the Linux kernel writes it with CONFIG_= set empty, which Buildroot does.
+    # As the kernel's Kconfig writes it with an empty CONFIG_=, which Buildroot sets.
     options = configuration(**values)
     lines = [symbol.config_string.removeprefix("CONFIG_") for symbol in options.unique_defined_syms]
     (folder / "config").write_text("".join(lines))
@@ -131,14 +131,14 @@ def installed(**arguments):
 
 
 def cargo_environment(source=ROOT, **values):
-    """What SUREPLUG_CARGO_ENV puts before cargo, as the shell gives it to cargo."""
+    """Returns the variables of SUREPLUG_CARGO_ENV as the shell passes them to cargo."""
     output, _ = make("print-SUREPLUG_CARGO_ENV", image="environment", source=source, **values)
     shown = expect("sh", "-c", f"env -i {output.strip()} /usr/bin/env")
     return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line and not line.startswith(("PWD", "SHLVL", "_=")))
 
 
 def copied_tree(name):
-    """A copy of the external tree, with the files that it links to."""
+    """Returns a copy of the external tree, with the files that it links to."""
     return Path(shutil.copytree(TREE, scratch() / f"tree-{name}"))
 
 
@@ -156,7 +156,7 @@ class Options(unittest.TestCase):
         self.assertEqual((size["port_device"], size["max_stall_ms"]), ("storage", 1000))
 
     def test_kconfig_replaces_no_value(self):
-        """It would do so without a word; `Build.test_values` sees the build refuse them."""
+        """Kconfig would do so silently; `Build.test_values` checks that the build rejects such values."""
         for symbol in configuration().unique_defined_syms:
             self.assertNotIn(symbol.orig_type, (kconfiglib.INT, kconfiglib.HEX), symbol.name)
         for name in "USB_PORTS", "DEVICES_PER_PORT", "MAX_STALL_MS", "DEVPATH_MAX":
@@ -185,7 +185,7 @@ class Options(unittest.TestCase):
         for busybox, kmod, is_offered in ("n", "n", "n"), ("y", "n", "y"), ("n", "y", "y"), ("y", "y", "y"):
             options = configuration(BR2_PACKAGE_BUSYBOX=busybox, BR2_PACKAGE_KMOD=kmod, HOOK_MODPROBE="y")
             self.assertEqual(options.syms[f"{PREFIX}_HOOK_MODPROBE"].str_value, is_offered, (busybox, kmod))
-            # Without busybox, kmod's own modprobe is there.
+            # Without busybox, kmod provides modprobe.
             self.assertEqual(options.syms["BR2_PACKAGE_KMOD_TOOLS"].str_value, "y" if (busybox, kmod) == ("n", "y") else "n")
         self.assertEqual(options.syms[f"{PREFIX}_PORT_DEVICE_FIGURES"].visibility, 0)
 
@@ -257,7 +257,7 @@ class Image(unittest.TestCase):
         self.assertEqual(expect("sh", "-c", f'. {target}/etc/default/sureplug; echo "$SUREPLUG_ARGS"').strip(), flags)
 
     def test_a_missing_file_is_seen(self):
-        """What the tests above must see, once."""
+        """A counter-check of the tests above."""
         tree = copied_tree("broken")
         makefile = tree / "package/sureplug/sureplug.mk"
         makefile.write_text(makefile.read_text().replace("/etc/init.d/S30sureplug", "/etc/init.d/S30sureplugd"))
@@ -282,7 +282,7 @@ class Build(unittest.TestCase):
         restored = {name: environment[f"CARGO_PROFILE_RELEASE_{name.upper().replace('-', '_')}"]
                     for name in ("opt-level", "lto", "codegen-units")}
         self.assertEqual(restored, {name: str(ours[name]) for name in restored})
-        # Buildroot sets no others of ours: these are the manifest's.
+        # Buildroot does not override these two.
         self.assertEqual(set(ours) - set(restored), {"panic", "strip"})
 
     def test_a_debug_build_has_buildroots_optimisation(self):
@@ -298,7 +298,7 @@ class Build(unittest.TestCase):
                env=os.environ | {"CARGO_TARGET_DIR": str(folder / "target"), "CARGO_HOME": str(folder / "home")} | cargo_environment(source=folder))
         built = (folder / "target/release/sureplug").read_bytes()
         self.assertNotIn(str(folder).encode(), built)
-        # Without the flag the crates' would be, from wherever cargo has them.
+        # Without the flag it contains the paths of the crates.
         self.assertIn(b"/registry/src/", program().read_bytes())
 
     def test_arm_keeps_the_flag_that_buildroot_gives_it(self):
@@ -318,7 +318,7 @@ class Build(unittest.TestCase):
                                  "SUREPLUG_MAX_STALL_MS": "2500", "SUREPLUG_DEVPATH_MAX": "120", "SUREPLUG_SUBSYSTEMS": "usb block"})
 
     def test_values(self):
-        """A bad value ends the build with a sentence that names it. One build names all that are bad."""
+        """A bad value ends the build with a message that names it. One build names all bad values."""
         ports = "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"
         stall = "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"
         devpath = "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"
@@ -348,7 +348,7 @@ class Build(unittest.TestCase):
                 make("check", image="bad-flags", ARGS=flags)
 
     def test_a_value_without_quotes_ends_the_build(self):
-        """Kconfig leaves no trace of it but in the defconfig: the option has its default."""
+        """Only the defconfig shows it: Kconfig gives the option its default."""
         defconfig = scratch() / "quotes_defconfig"
         named = {"BR2_DEFCONFIG": str(defconfig)}
         defconfig.write_text(f'# A comment.\nBR2_ARGS=4\n{PREFIX}=y\n{PREFIX}_GPIO=n\n{PREFIX}_USB_PORTS="4"\n{PREFIX}_ARGS=""\n')
@@ -370,7 +370,7 @@ class Build(unittest.TestCase):
 
 
 class Download(unittest.TestCase):
-    """The archive of this tree, without a checksum; a server's only with a release's hash file."""
+    """This tree's archive needs no checksum; a server's needs a release's hash file."""
 
     def download(self, site, tree=None, image="download"):
         output, _ = make("download", image=image, tree=tree, SITE=site)
@@ -402,7 +402,7 @@ class Download(unittest.TestCase):
 
 
 class Style(unittest.TestCase):
-    """What `check-package` asks for, as far as it can be asked without it."""
+    """The rules of `check-package`, as far as they can be checked without it."""
 
     @staticmethod
     @cache

@@ -1,4 +1,4 @@
-"""Whatever the recipes give to the program is something that it takes."""
+"""The program has every flag and command that the recipes use."""
 
 import re
 import unittest
@@ -6,7 +6,7 @@ import unittest
 from project import DIST, LAYER, ROOT, expect, program, run
 
 FILES = [*DIST.iterdir(), ROOT / LAYER / "README.md", ROOT / "buildroot/README.md", ROOT / "buildroot/package/sureplug/Config.in"]
-# Of other programs.
+# Flags of other programs.
 OTHERS = {"--start", "--stop", "--test", "--quiet", "--pidfile", "--exec", "--background", "--make-pidfile", "--signal",
           "--update", "--commit", "--site", "--help", "--format", "--strip-components"}
 
@@ -20,7 +20,7 @@ class Flags(unittest.TestCase):
                 self.assertIn(flag, known, path)
 
     def test_what_an_image_may_state(self):
-        """Whatever `sureplug run` has, and nothing else."""
+        """Exactly the flags of `sureplug run`."""
         help = expect(program(), "help") + expect(program(), "help", "run")
         flags = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", help, re.MULTILINE)
         self.assertGreater(len(flags), 20)

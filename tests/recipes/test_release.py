@@ -1,4 +1,4 @@
-"""What a release consists of, and that everything names the same one."""
+"""The contents of a release, and one version everywhere."""
 
 import ast
 import gzip
@@ -21,7 +21,7 @@ RELEASE = ROOT / "tests/recipes/release"
 
 class Archives(unittest.TestCase):
     def test_the_same_bytes_twice(self):
-        # Elsewhere in the world, and with another umask.
+        # In another time zone and with another umask.
         other = scratch() / "other"
         expect("sh", "-c", f"umask 077; exec {RELEASE} --commit {tree()} --site file://{released()} {other}", env=os.environ | {"TZ": "Asia/Tokyo"})
         names = sorted(path.name for path in released().iterdir())
@@ -30,7 +30,7 @@ class Archives(unittest.TestCase):
             self.assertEqual((released() / name).read_bytes(), (other / name).read_bytes(), name)
 
     def test_the_bytes_are_those_of_git_archive(self):
-        """Of a commit with the release's time, which git writes into each header and, before them, the commit's name."""
+        """Compares with a commit of the release's time, which git writes into each header, after the commit's name."""
         time = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
                 "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a"}
         commit = expect("git", "-C", ROOT, "commit-tree", tree(), "-m", "release", env=os.environ | time).strip()
@@ -39,7 +39,7 @@ class Archives(unittest.TestCase):
         self.assertEqual(archive[156:157], b"g")
         wanted = archive[1024:]
         found = gzip.decompress((released() / f"sureplug-{version()}.tar.gz").read_bytes())
-        # Without the name, its padding at the end may be another.
+        # Without the name, the padding at the end may differ.
         self.assertEqual(found.rstrip(b"\0"), wanted.rstrip(b"\0"))
         self.assertEqual(len(found) % 10240, 0)
 
@@ -55,7 +55,7 @@ class Archives(unittest.TestCase):
         folder = scratch() / "vendored"
         folder.mkdir()
         expect("tar", "xzf", released() / f"sureplug-{version()}-vendored.tar.gz", "-C", folder)
-        # What Buildroot looks for, to leave an archive as it is.
+        # With this file Buildroot leaves the archive unchanged.
         listed = expect("tar", "tzf", released() / f"sureplug-{version()}-vendored.tar.gz")
         self.assertRegex(listed, re.compile(r"^[^/]*/VENDOR", re.MULTILINE))
         environment = os.environ | {"CARGO_HOME": str(scratch() / "no-registry"), "CARGO_TARGET_DIR": str(scratch() / "vendored-target")}
@@ -69,29 +69,29 @@ class Archives(unittest.TestCase):
 
 
 class FreshMachine(unittest.TestCase):
-    """What a machine may lack, with nothing on PATH but what Debian has, and an environment without anything else."""
+    """Machines that lack programs: only Debian's on PATH, and an empty environment otherwise."""
 
     def setUp(self):
         self.home = Path(tempfile.mkdtemp(dir=scratch()))
         self.out = self.home / "out"
-        # A clone, as a fresh machine has one: the release is of its HEAD.
+        # A fresh machine has a clone: the release is of its HEAD.
         self.clone = self.home / "clone"
         expect("git", "init", "--quiet", self.clone)
         expect("git", "-C", self.clone, "fetch", "--quiet", "--depth=1", ROOT, self.commit())
         expect("git", "-C", self.clone, "reset", "--quiet", "--hard", "FETCH_HEAD")
 
     def commit(self):
-        """A commit of the tree as it is, on a reference of its own so that it can be fetched."""
+        """Commits the current tree on a separate reference, so that it can be fetched."""
         who = {f"GIT_{role}_{what}": "a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         return expect("git", "-C", ROOT, "commit-tree", tree(), "-m", "test", env=os.environ | who).strip()
 
     def release(self, *arguments, path="/usr/bin:/bin", **variables):
-        # This Python, since the venv's has no other version of it on this PATH.
+        # This Python: with this PATH the venv would not find another version.
         return run("env", "-i", f"HOME={self.home}", f"PATH={path}", *[f"{name}={value}" for name, value in variables.items()],
                    shutil.which("python3", path="/usr/bin:/bin"), self.clone / "tests/recipes/release", *arguments)
 
     def tools(self, *names):
-        """A folder with these programs alone."""
+        """Returns a directory with only these programs."""
         folder = Path(tempfile.mkdtemp(dir=self.home))
         for name in names:
             (folder / name).symlink_to(shutil.which(name, path="/usr/bin:/bin"))
@@ -148,7 +148,7 @@ class FreshMachine(unittest.TestCase):
         self.assertIn("release: warning: the archives hold HEAD, without 1 uncommitted changes of this tree (README.md)", result.stdout)
 
     def test_an_older_python(self):
-        """Nothing in it is newer than Python 3.9."""
+        """It needs nothing newer than Python 3.9."""
         source = RELEASE.read_text()
         ast.parse(source, feature_version=(3, 9))
         self.assertNotIn("tomllib", source)

@@ -1,4 +1,4 @@
-"""What is linked, and under which licences."""
+"""The linked crates and their licences."""
 
 import json
 import re
@@ -24,7 +24,7 @@ class Sbom(unittest.TestCase):
 
     def test_what_is_linked_is_there_and_what_builds_is_not(self):
         names = {component["name"] for component in self.bom["components"]}
-        # Every package of whose code the program has some.
+        # Every package with code in the program.
         self.assertLessEqual({"heapless", "lexopt", "libc", "memchr", "nix", "nom", "rtrb", "sureplug-core"}, names)
         self.assertEqual(names & {"autocfg", "cfg_aliases", "proc-macro2", "quote", "syn", "defmt"}, set())
         self.assertNotIn("gpiocdev", {component["name"] for component in json.loads(expect(SBOM))["components"]})

@@ -1,4 +1,4 @@
-"""What the program takes of a board's flash as Buildroot builds it, with all features of firmware on."""
+"""The program's size in a board's flash as Buildroot builds it, with all features for firmware."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import unittest
 from project import ROOT, expect
 from test_buildroot import cargo_environment
 
-# What Buildroot puts before cargo for a target (package/pkg-cargo.mk, PKG_CARGO_ENV), by default: BR2_OPTIMIZE_2 without LTO.
+# Buildroot's environment of cargo for a target (package/pkg-cargo.mk, PKG_CARGO_ENV) by default: BR2_OPTIMIZE_2 without LTO.
 BUILDROOT = {
     "CARGO_PROFILE_RELEASE_INCREMENTAL": "false",
     "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
@@ -43,12 +43,12 @@ class Size(unittest.TestCase):
         self.assertEqual({name: int(kib) * KIB for name, kib in rows}, LIMITS)
 
     def test_small_leaves_the_unwinder_out(self):
-        """A static program has all of it without the feature, and is linked as any other."""
+        """Without the feature a static program contains the whole unwinder."""
         small, plain = (size("aarch64-static", cargo_environment(), without) for without in ((), ("small",)))
         self.assertGreater(plain, small + 100 * KIB)
 
     def test_it_would_be_more_with_buildroots_profile(self):
-        """So the package's SUREPLUG_CARGO_ENV counts."""
+        """A counter-check: the package's SUREPLUG_CARGO_ENV makes a difference."""
         restored = size("armv7", BUILDROOT | cargo_environment())
         self.assertGreater(size("armv7", BUILDROOT), restored + 32 * KIB)
 

@@ -1,4 +1,4 @@
-"""The unit under a real systemd, in a container that has the image as the recipe installs it."""
+"""The unit under a real systemd, in a container with the image as the recipe installs it."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ from project import DIST, LAYER, ROOT, expect, not_run, program, run, scratch
 from test_yocto import image
 
 UNIT = DIST / "sureplug.service"
-# A hook that tries what the unit is there to stop, and says how each went.
+# A hook that tries what the unit must prevent, and prints each result.
 PROBE = """#!/usr/bin/python3
 import ctypes, os, platform, socket
 
@@ -48,14 +48,14 @@ STOPPED = {"var=Read-only file system", "etc=Read-only file system", "node=Read-
 
 
 class Analyzed(unittest.TestCase):
-    """What systemd says of the files, without starting anything."""
+    """systemd's analysis of the files, without starting anything."""
 
     def test_verify(self):
         folder = scratch() / "units"
         folder.mkdir()
         text = UNIT.read_text().replace("/usr/bin/sureplug", "/bin/true")
         (folder / "sureplug.service").write_text(text)
-        # It succeeds whatever it finds: what it prints counts.
+        # It always succeeds: its output decides.
         self.assertEqual(self.verify(folder / "sureplug.service"), "")
         (folder / "sureplug.service").write_text(text.replace("WatchdogSec=", "WatchdogSecs="))
         self.assertIn("WatchdogSecs", self.verify(folder / "sureplug.service"))
@@ -80,12 +80,12 @@ class Analyzed(unittest.TestCase):
         self.assertLessEqual(self.exposure(), 2.5)
 
     def test_a_hook_takes_more(self):
-        """So the drop-ins are read, and the figure is the unit's."""
+        """A counter-check: the drop-ins are read, and the figure is the unit's."""
         self.assertGreater(self.exposure(DIST / "hook-mdev.conf"), self.exposure())
 
 
 class Systemd(unittest.TestCase):
-    """A container that has an image with these packages, booted by systemd."""
+    """A container with an image of these packages, booted by systemd."""
 
     packages = ("sureplug",)
 
@@ -103,7 +103,7 @@ class Systemd(unittest.TestCase):
 
     @classmethod
     def prepare(cls, folder):
-        """What an integrator adds to the image."""
+        """Adds an integrator's files to the image."""
 
     def setUp(self):
         self.configure("")
@@ -131,7 +131,7 @@ class Systemd(unittest.TestCase):
         return self.board.sh(f"journalctl _SYSTEMD_INVOCATION_ID={self.show('InvocationID')} --output=cat --no-pager")
 
     def outcomes(self):
-        """What the probe said of its first run under the unit."""
+        """Returns the probe's output of its first run under the unit."""
         self.start()
         self.board.wait_for(lambda: "module=" in self.journal_of_this_start(), "what the hook says")
         return set(re.search(r"state=.*", self.journal_of_this_start())[0].split(", "))
@@ -170,7 +170,7 @@ class Started(Systemd):
         self.board.wait_for(lambda: self.show("ActiveState") == "active" and self.pids() not in (before, []), "a new daemon")
 
     def test_stuck(self):
-        """The watchdog: a daemon that says nothing any more is another one soon."""
+        """The watchdog replaces a daemon that no longer reports."""
         self.configure("[Service]\nWatchdogSec=2s\n")
         self.start()
         before = self.pids()
@@ -186,18 +186,18 @@ class Started(Systemd):
 
     def test_an_event_comes_through(self):
         self.start()
-        # The tests that raise uevents take turns by this lock.
+        # This lock serialises the tests that raise uevents.
         expect("flock", "/sys/class/mem/null/uevent", "sh", "-c", "echo change > /sys/class/net/lo/uevent")
         self.board.wait_for(lambda: "change net /devices/virtual/net/lo" in self.journal(), "the event in the journal")
 
     def impossible_profile(self):
-        """Flags for more than net.core.rmem_max allows, which the kernel doubles; where it allows any, it is lowered."""
+        """Returns flags for a larger buffer than net.core.rmem_max allows, lowering that if it allows any."""
         flags = ["--ports", "64", "--max-stall-ms", "300000"]
         wanted = json.loads(run(program(), "size", "--json", *flags).stdout)["wanted_bytes"]
         sysctl = Path("/proc/sys/net/core/rmem_max")
         found = sysctl.read_text()
         if wanted <= 2 * int(found):
-            # The tests that depend on it take turns by this lock.
+            # This lock serialises the tests that depend on it.
             turn = open("/sys/class/mem/null/uevent")
             self.addCleanup(turn.close)
             fcntl.flock(turn, fcntl.LOCK_EX)
@@ -206,7 +206,7 @@ class Started(Systemd):
         return " ".join(flags)
 
     def test_a_profile_that_the_kernel_does_not_give(self):
-        """A clear line, and no restart loop that fills the log."""
+        """A clear message, and no restart loop that fills the log."""
         self.configure("[Service]\nCapabilityBoundingSet=\nRestartSec=100ms\n", self.impossible_profile())
         self.assertNotEqual(self.board.run("systemctl", "start", "sureplug").returncode, 0)
         self.board.wait_for(lambda: self.show("ActiveState") == "failed", "the end of the restarts")
@@ -225,20 +225,20 @@ class Started(Systemd):
 
 
 class Booted(Systemd):
-    """Nobody starts it: the package has it enabled, and the image boots."""
+    """The package enables it, and the image's boot starts it."""
 
     @classmethod
     def prepare(cls, folder):
-        # As `systemd_postinst` of the class `systemd` does when an image is made.
+        # `systemd_postinst` of the class `systemd` does this when an image is made.
         expect("systemctl", f"--root={folder}", "enable", "sureplug.service")
         units = folder / "etc/systemd/system"
         (units / "default.target").write_text("[Unit]\nDescription=The board\nWants=multi-user.target\n")
-        # What this machine has there is none of the board's.
+        # The host's files there do not belong to the board.
         for unit in Path("/lib/systemd/system").glob("multi-user.target.wants/*"):
             (units / unit.name).symlink_to("/dev/null")
 
     def setUp(self):
-        """Leaves the image as it is installed."""
+        """Leaves the image unchanged."""
 
     def test_the_service_comes_up_by_itself(self):
         self.board.wait_for(lambda: self.show("ActiveState") == "active", "the service")
@@ -260,7 +260,7 @@ def drop_in(name):
 
 
 class Hook(Systemd):
-    """A hook of the image's own, with the drop-in that the layer's README has for it."""
+    """An image's own hook, with the drop-in of the layer's README."""
 
     @classmethod
     def prepare(cls, folder):
@@ -284,10 +284,10 @@ class Hook(Systemd):
 
 
 class PackagedHook(Systemd):
-    """The hook of a package, with the drop-in that comes along; and without it, although it is the hook all the same."""
+    """A package's hook with its drop-in, and the same hook without it."""
 
     def without_drop_in(self, name):
-        # As systemd.unit(5) has it: this hides the package's.
+        # This hides the package's drop-in: systemd.unit(5).
         self.board.sh(f"ln -s /dev/null /etc/systemd/system/sureplug.service.d/{name}.conf; systemctl daemon-reload")
         self.addCleanup(self.board.sh, f"rm /etc/systemd/system/sureplug.service.d/{name}.conf; systemctl daemon-reload")
 
@@ -417,14 +417,14 @@ class Modprobe(PackagedHook):
 
     @classmethod
     def prepare(cls, folder):
-        # The kernel may have no modules: what counts is whether modprobe's system call gets as far as the kernel.
+        # The kernel may have no modules: the test is whether modprobe's system call reaches the kernel.
         install(folder, "usr/sbin/modprobe", PROBE)
 
     def test_it_may_load_modules(self):
         self.configure("", f"--subsystem {self.subsystem()}")
         outcomes = self.outcomes()
         self.assertNotIn("module=Operation not permitted", outcomes)
-        # And no more than that.
+        # And nothing more.
         self.assertLessEqual(STOPPED - {"module=Operation not permitted"}, outcomes)
 
     def test_confined(self):
@@ -433,7 +433,7 @@ class Modprobe(PackagedHook):
         self.assertLessEqual(STOPPED, self.outcomes())
 
     def subsystem(self):
-        """One whose devices have a driver to load."""
+        """A machine whose devices have a driver to load."""
         found = self.board.sh("ls -d /sys/bus/*/devices/*/modalias").splitlines()
         if not found:
             not_run("the hook for modprobe", "no device here has a MODALIAS")

@@ -1,5 +1,4 @@
-"""The init script under busybox: its shell and its start-stop-daemon, in a container that has the image as the recipe
-installs it."""
+"""The init script under busybox's shell and start-stop-daemon, in a container with the image as the recipe installs it."""
 
 import os
 import shutil
@@ -18,7 +17,7 @@ class Script(unittest.TestCase):
         if os.geteuid():
             not_run("the init script", "namespaces need root")
         folder = image("sysv", "sureplug", DISTRO_FEATURES="sysvinit")
-        # busybox is all that this board has.
+        # This board has only busybox.
         applets = folder / "usr/busybox"
         applets.mkdir()
         busybox = shutil.which("busybox")
@@ -38,12 +37,12 @@ class Script(unittest.TestCase):
         self.board.write("/etc/default/sureplug", "\n".join([f'SUREPLUG_ARGS="{arguments}"', *more, ""]))
 
     def script(self, action):
-        """Its exit code and what it prints."""
+        """Runs it, and returns its exit code and output."""
         result = self.board.run("env", "PATH=/usr/busybox", "ash", SCRIPT, action)
         return result.returncode, result.stdout.strip()
 
     def pids(self):
-        """Of the daemon; one that nobody has waited for does not count."""
+        """Returns the daemon's processes, without zombies."""
         return [pid for pid in self.board.sh("pidof sureplug").split()
                 if "Z" not in self.board.sh(f"cut -d' ' -f3 /proc/{pid}/stat")]
 
@@ -52,7 +51,7 @@ class Script(unittest.TestCase):
         self.assertEqual(self.script("start"), (0, "Starting sureplug: OK"))
         self.assertEqual(len(self.pids()), 1)
         self.assertEqual(self.script("status"), (0, f"sureplug is running (pid {self.pids()[0]})"))
-        # It is ready when the script says OK.
+        # The daemon is ready when the script prints OK.
         self.assertEqual(self.board.sh("stat -c '%A %U %G' /run/sureplug/events"), "srw-rw---- root sureplug")
         self.assertEqual(self.script("stop"), (0, "Stopping sureplug: OK"))
         self.assertEqual((self.pids(), self.board.sh("ls /run/sureplug.pid")), ([], "ls: cannot access '/run/sureplug.pid': No such file or directory"))
@@ -83,14 +82,14 @@ class Script(unittest.TestCase):
         self.assertEqual(len(self.pids()), 1)
 
     def test_stuck(self):
-        """One that does not end when it is asked to is ended."""
+        """A daemon that does not end on request is killed."""
         self.script("start")
         self.board.sh(f"kill -STOP {self.pids()[0]}")
         self.assertEqual(self.script("stop"), (0, "Stopping sureplug: OK"))
         self.assertEqual(self.pids(), [])
 
     def test_another_program_has_its_number(self):
-        """A stale file of a process number does no harm to who has that number now."""
+        """A stale pid file does no harm to the process that has the number now."""
         self.board.sh("sleep 1000 >/dev/null 2>&1 & echo $! > /run/sureplug.pid")
         self.assertEqual(self.script("stop"), (0, "Stopping sureplug: OK (not running)"))
         self.assertNotEqual(self.board.sh("pidof sleep"), "")

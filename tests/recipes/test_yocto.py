@@ -1,4 +1,4 @@
-"""The layer's recipe, run by BitBake's own parser, fetcher and task functions for this machine's architecture."""
+"""The layer's recipe, run by BitBake's own parser, fetcher and task functions for the host's architecture."""
 
 import fnmatch
 import hashlib
@@ -17,10 +17,10 @@ from pathlib import Path
 from project import LAYER, RECIPE, ROOT, downloads, expect, not_run, program, released, run, scratch, version
 
 BITBAKE = ROOT / "tests/recipes/bitbake.py"
-# As BitBake has it, which lets nothing of this in: it would change what cargo does.
+# BitBake passes none of these on: they would change what cargo does.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("CARGO_", "RUSTFLAGS", "SUREPLUG_"))}
 OELINT = {
-    # Rule: why it may stay.
+    # Rule: justification.
     "oelint.vars.homepageping": "it asks the network",
     "oelint.var.bbclassextend": "a daemon for a board is of no use on the build machine",
     "oelint.var.mandatoryvar.HOMEPAGE": "there is no page yet",
@@ -28,7 +28,7 @@ OELINT = {
     "oelint.vars.noncoreoverride": "the kernel's append does nothing unless an image sets SUREPLUG_KERNEL_CONFIG",
     "oelint.vars.multilineident": "four spaces, as the layer has them everywhere",
 }
-# What no board can be, and the sentence with which a build ends.
+# Impossible boards, and the message that ends the build.
 BAD_VALUES = [
     ("USB_PORTS", ["none", "0", "128", "-1", "4 ports"], "SUREPLUG_USB_PORTS must be a whole number from 1 to 127"),
     ("PORT_DEVICE", ["floppy", "Storage", "custom:0x180@900"], "SUREPLUG_PORT_DEVICE must be hub, mouse"),
@@ -39,7 +39,7 @@ BAD_VALUES = [
      "SUREPLUG_SUBSYSTEMS must be names of subsystems with blanks between them"),
 ]
 BAD_FLAGS = ["--nonsense", "--ports 4 -x", "--port=4", "--hook '/bin/true'", '--log "/dev/ttyS1"', "--hook $HOOK"]
-# The image by package: mode, owner and group, path. `-` is no package, and so a mistake.
+# The image by package: mode, owner and group, path. `-` means no package, which is an error.
 COMMON = """
 sureplug          -rw-r--r-- root root /etc/default/sureplug
 sureplug          -rwxr-xr-x root root /usr/bin/sureplug
@@ -70,7 +70,7 @@ sureplug          -rwxr-xr-x root root /etc/init.d/sureplug
 
 
 def bitbake(*tasks, layer=None, topdir="bitbake", show=(), **variables):
-    """Runs tasks of the recipe; its result, and the variables to show."""
+    """Runs tasks of the recipe. Returns the result and the variables to show."""
     variables = {"DL_DIR": downloads(), "DISTRO_FEATURES": "systemd"} | ({"SUREPLUG_TREE": ROOT} if layer else {}) | variables
     layer = layer or ROOT / LAYER
     recipe = layer / f"recipes-support/sureplug/sureplug_{version()}.bb"
@@ -82,7 +82,7 @@ def bitbake(*tasks, layer=None, topdir="bitbake", show=(), **variables):
 
 
 def changed_layer(name, change):
-    """A copy of the layer with a change to the text of its recipe, or of a file beside it."""
+    """Returns a copy of the layer with a change to its recipe or a file beside it."""
     layer = scratch() / f"layer-{name}"
     shutil.rmtree(layer, ignore_errors=True)
     shutil.copytree(ROOT / LAYER, layer)
@@ -96,9 +96,9 @@ def changed_layer(name, change):
 
 
 def split(image, shown):
-    """The installed files by package, as OpenEmbedded-Core's packaging splits them: the first whose FILES fit."""
+    """Returns the installed files by package, split as by OpenEmbedded-Core: the first package whose FILES match."""
     packages = shown["PACKAGES"].split()
-    # What the class `systemd` adds: the units that SYSTEMD_SERVICE names.
+    # The class `systemd` adds the units of SYSTEMD_SERVICE.
     units = {name: shown.get(f"SYSTEMD_SERVICE:{name}") or "" for name in packages}
     lines = []
     for path in sorted(image.rglob("*")):
@@ -130,14 +130,14 @@ def files_shown(layer=None, **variables):
 
 @cache
 def built():
-    """The recipe built with systemd; its folder."""
+    """Builds the recipe with systemd, and returns its directory."""
     result, _ = bitbake("do_fetch", "do_unpack", "do_configure", "do_compile", "do_install")
     assert result.returncode == 0, result.stdout
     return scratch() / "bitbake/tmp/recipes/sureplug"
 
 
 def installed(layer=None, **variables):
-    """What do_install leaves of what is built, split by package; the folder is the next one's as well."""
+    """Returns the files of do_install, split by package. The next call uses the same directory."""
     built()
     result, _ = bitbake("do_install", layer=layer, **variables)
     assert result.returncode == 0, result.stdout
@@ -145,7 +145,7 @@ def installed(layer=None, **variables):
 
 
 def image(name, *packages, **variables):
-    """A folder with the files of these packages alone."""
+    """Returns a directory with only the files of these packages."""
     folder = scratch() / name
     for package, *_, path in installed(**variables):
         if package in packages:
@@ -187,7 +187,7 @@ def missing_units(layer=None):
 
 
 class Broken(unittest.TestCase):
-    """What the tests above must see: each once."""
+    """Counter-checks of the tests above."""
 
     @classmethod
     def setUpClass(cls):
@@ -210,7 +210,7 @@ class Broken(unittest.TestCase):
             shutil.copy(released() / f"sureplug-{version()}.tar.gz", folder)
         result, _ = bitbake("do_fetch", topdir=f"bitbake-{name}", DL_DIR=folder, **variables)
         self.assertNotEqual(result.returncode, 0)
-        # BitBake puts what it does not trust aside, and would fetch it again.
+        # BitBake renames a file with a wrong checksum, and would fetch it again.
         self.assertEqual(len(list(folder.glob("*_bad-checksum_*"))), 1, result.stdout)
 
     def test_checksum_of_an_archive_from_a_server(self):
@@ -235,13 +235,13 @@ class Broken(unittest.TestCase):
         self.assertIn("rtrb", result.stdout)
 
     def test_values(self):
-        """A bad value ends the build with a sentence that names it. One build names all that are bad."""
+        """A bad value ends the build with a message that names it. One build names all bad values."""
         built()
         for bad in itertools.zip_longest(*([(name, value, sentence) for value in values] for name, values, sentence in BAD_VALUES)):
             self.assert_no_build(list(filter(None, bad)))
 
     def test_flags(self):
-        """They are looked at before anything is compiled."""
+        """They are checked before anything is compiled."""
         built()
         for flags in BAD_FLAGS:
             self.assert_no_build([("ARGS", flags, "SUREPLUG_ARGS must be flags of `sureplug run`, ")])
@@ -254,7 +254,7 @@ class Broken(unittest.TestCase):
 
 
 def released_layer(name, change=lambda text: text):
-    """A copy of the layer with the recipe of a release in place of the tree's."""
+    """Returns a copy of the layer with a release's recipe instead of the tree's."""
     layer = scratch() / f"layer-{name}"
     shutil.copytree(ROOT / LAYER, layer)
     recipe = f"sureplug_{version()}.bb"
@@ -263,13 +263,13 @@ def released_layer(name, change=lambda text: text):
 
 
 class Kernel(unittest.TestCase):
-    """The append for linux-yocto: a layer alone must change the hash of no recipe (`yocto-check-layer`)."""
+    """The append for linux-yocto: a layer alone must not change the hash of a recipe (`yocto-check-layer`)."""
 
     def sources(self, **variables):
         layer = scratch() / "layer-kernel"
         shutil.rmtree(layer, ignore_errors=True)
         shutil.copytree(ROOT / LAYER, layer)
-        # BitBake appends it to the recipe; as a file to require, it needs another name.
+        # BitBake appends it to the recipe; to be required, it needs another name.
         append = layer / "recipes-kernel/linux/linux-yocto_%.bbappend"
         append.rename(append.with_name("append.inc"))
         recipe = 'SRC_URI = "file://defconfig"\nrequire recipes-kernel/linux/append.inc\n'
@@ -288,7 +288,7 @@ class Kernel(unittest.TestCase):
 
 
 class Sources(unittest.TestCase):
-    """The tree around the layer, or the archive that a release's recipe names."""
+    """The sources: the tree around the layer, or a release's archive."""
 
     def unpacked(self, topdir, **variables):
         result, _ = bitbake("do_fetch", "do_unpack", topdir=topdir, **variables)
@@ -304,12 +304,12 @@ class Sources(unittest.TestCase):
             shutil.copytree(ROOT / part, tree / part, symlinks=True)
         for part in "Cargo.toml", "Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT", "CHANGELOG.md":
             shutil.copy(ROOT / part, tree)
-        # A change that no commit and no checksum has.
+        # A change without a commit or a checksum.
         (tree / "board/src/main.rs").write_text("// Changed.\n" + (tree / "board/src/main.rs").read_text())
         found = self.files(self.unpacked("bitbake-tree", layer=tree / LAYER, SUREPLUG_TREE=tree))
         wanted = {name: content for name, content in self.files(tree).items() if not name.startswith("yocto/")}
         self.assertEqual(found, wanted)
-        # And without a variable, by the layer's own place.
+        # And without the variable, by the layer's path.
         self.assertEqual(bitbake(show=["SUREPLUG_TREE"])[1]["SUREPLUG_TREE"], str(ROOT))
         self.assertEqual(sorted(self.files(self.unpacked("bitbake-own"))), sorted(wanted))
 
@@ -334,7 +334,7 @@ class Sources(unittest.TestCase):
         self.assertNotIn("Traceback", result.stdout)
 
     def test_a_skipped_recipe_is_parsed_again_when_the_missing_file_appears(self):
-        """BitBake's cache compares the times of these files, 0 for those that were missing."""
+        """BitBake's cache compares the times of these files; 0 if one was missing."""
         manifest = str(scratch() / "appears/board/Cargo.toml")
         archive = f"/nowhere/release/sureplug-{version()}.tar.gz"
         for name, missing, layer, variables in [
@@ -369,7 +369,7 @@ class Debugging(unittest.TestCase):
         self.assertRegex(lines, r"board/src/\S*main\.rs|board/src")
 
     def test_the_spdx_names_no_crate_of_the_recipe(self):
-        # As the classes `cargo_common` and `create-spdx` set it.
+        # The classes `cargo_common` and `create-spdx` set this.
         urls = "pkg:cargo/sureplug@%s pkg:yocto/sureplug/sureplug@%s" % (version(), version())
         shown = bitbake(show=["SPDX_PACKAGE_URLS"], SPDX_PACKAGE_URLS=urls)[1]["SPDX_PACKAGE_URLS"]
         self.assertEqual(shown.split(), [f"pkg:yocto/sureplug/sureplug@{version()}"])
@@ -394,7 +394,7 @@ class Board(unittest.TestCase):
         self.assertEqual((size["ports_stated"], size["port_device"]), (False, "storage"))
 
     def test_gpio(self):
-        """The feature, built from the crates of the list; without it the program does not know the flag."""
+        """The feature is built from the listed crates; without it the program does not have the flag."""
         built()
         result, _ = bitbake("do_compile", PACKAGECONFIG="small gpio")
         self.assertEqual(result.returncode, 0, result.stdout)
@@ -410,7 +410,7 @@ class Style(unittest.TestCase):
         result = run(shutil.which("oelint-adv") or (os.path.dirname(sys.executable) + "/oelint-adv"), "--quiet",
                      "--release", "wrynose", f"--constantmods=+{constants}",
                      *[word for rule in OELINT for word in ("--suppress", rule)], *files)
-        # The list of crates is generated, in the style of its generator.
+        # The list of crates has the style of its generator.
         findings = [line for line in result.stdout.splitlines() if "sureplug-crates.inc" not in line and line.strip()]
         self.assertEqual(findings, [])
 
