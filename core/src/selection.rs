@@ -274,4 +274,4 @@ impl fmt::Display for SelectionError {
 
 impl core::error::Error for SelectionError {}
 
-const _: () = assert!(MAX_SUBSYSTEMS == 16 && MAX_SUBSYSTEM_BYTES == 32, "as the messages say");
+const _: () = assert!(MAX_SUBSYSTEMS == 16 && MAX_SUBSYSTEM_BYTES == 32, "the messages name these limits");

@@ -147,7 +147,7 @@ fn figures_that_are_impossible_together_are_wrong_usage() {
         let line = format!("{command} --sysfs {} --port-device hub8 --ports", tree.path().display());
         let Output { code, stderr, .. } = run(sureplug(&format!("{line} 15")));
         assert_eq!(code, Some(2));
-        let wanted = "sureplug: 15 ports with 9 devices each, but 127 addresses (127 a USB bus): declare at most \
+        let wanted = "sureplug: 15 ports with 9 devices each, but 127 addresses (127 per USB bus): declare at most \
                       14 ports, or fewer devices in each";
         assert_eq!(stderr, [wanted]);
     }

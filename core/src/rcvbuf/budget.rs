@@ -5,14 +5,14 @@ use super::profile::{LengthBasis, PlugProfile};
 use super::truesize::{PointerWidth, SkbAbi};
 use crate::bytes::tri;
 
-/// The largest budget: half of what the kernel's `int` holds, as `SO_RCVBUF` doubles what is asked
+/// The largest budget: half the maximum of the kernel's `int`, as `SO_RCVBUF` doubles the request
 /// (`__sock_set_rcvbuf` in `net/core/sock.c`).
 pub const MAX_BUDGET_BYTES: u32 = i32::MAX as u32 / 2;
 
-/// Devices of one bus at most: USB addresses are 1 to 127 (`devnum` in `drivers/usb/core/hub.c`).
+/// The most devices on one bus: USB addresses are 1 to 127 (`devnum` in `drivers/usb/core/hub.c`).
 pub const MAX_DEVICES_PER_BUS: u32 = 127;
 
-/// How many USB ports a board offers, on how many buses.
+/// A board's USB ports and buses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UsbTopology {
@@ -23,7 +23,7 @@ pub struct UsbTopology {
 }
 
 impl UsbTopology {
-    /// Checks that the buses have addresses for that many devices at every port.
+    /// Checks that the buses have addresses for this many devices in every port.
     const fn check(self, per_port: u32) -> Result<(), SizingError> {
         if self.buses == 0 {
             return Err(SizingError::NoBuses);
@@ -43,18 +43,21 @@ impl UsbTopology {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Others {
-    /// None: a socket filter refuses them before they are charged.
+    /// No events: a socket filter refuses them before they are charged.
     Filtered,
-    /// Only those of what drivers make for a plugged device elsewhere than below it
+    /// Only those of objects that drivers make for a plugged device outside its own devpath
     /// ([`VIRTUAL_SUBSYSTEMS`](super::VIRTUAL_SUBSYSTEMS)).
     Virtual,
-    /// All: the budget has room for one whole coldplug, every device in `/sys` at once, besides.
+    /// All events: the budget includes one whole coldplug, every device in `/sys` at once.
     Unfiltered,
 }
 
 impl Others {
-    /// The charge in bytes of what is no port's, which is one whole coldplug: 692 events, measured with Linux 6.1 as 559,616 bytes on arm64
-    /// and 463,488 on 32-bit ARM, and 15 % more, because later kernels charge more for short events.
+    /// Returns the charge in bytes of events that belong to no port: one whole coldplug of 692
+    /// events.
+    ///
+    /// Linux 6.1 charges 559,616 bytes on arm64 and 463,488 on 32-bit ARM, as measured. 15 % are
+    /// added because later kernels charge more for short events.
     #[must_use]
     pub const fn bytes(self, abi: SkbAbi) -> u32 {
         match (self, abi.width) {
@@ -65,25 +68,25 @@ impl Others {
     }
 }
 
-/// What a board asks of its receive buffer.
+/// A board's requirements for its receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Requirements<'a> {
     /// The board's buses and ports.
     pub topology: UsbTopology,
-    /// The worst device that is plugged into every port at once.
+    /// The worst device, plugged into every port at once.
     pub profile: PlugProfile<'a>,
-    /// For how long in milliseconds the reader may not read ([`MAX_STALL_MS`]).
+    /// The longest time in milliseconds in which the reader may not read ([`MAX_STALL_MS`]).
     pub max_stall_ms: u32,
-    /// Bytes of the longest devpath of a device in one of the ports ([`DEVPATH_MAX_BYTES`]).
+    /// The longest devpath of a device in one of the ports, in bytes ([`DEVPATH_MAX_BYTES`]).
     pub devpath_max: u32,
-    /// What the kernel charges; [`SkbAbi::BOUND`] for a kernel that is not known.
+    /// The kernel's charges; [`SkbAbi::BOUND`] for an unknown kernel.
     pub abi: SkbAbi,
     /// Which events of other subsystems reach the socket.
     pub others: Others,
 }
 
-/// How many bytes the kernel charges at most while nobody reads.
+/// The most bytes that the kernel charges while the reader does not read.
 ///
 /// ```
 /// use sureplug_core::rcvbuf::{Budget, DeviceClass, Others, Requirements, SkbAbi, UsbTopology, or_panic};
@@ -100,8 +103,8 @@ pub struct Requirements<'a> {
 /// assert_eq!(BUDGET.total_bytes, 4 * BUDGET.per_port_bytes * BUDGET.cycles);
 /// ```
 ///
-/// A board without ports does not compile, nor do more devices than the buses have addresses, nor a buffer beyond
-/// [`MAX_BUDGET_BYTES`]:
+/// A board without ports does not compile, nor one with more devices than addresses on its buses,
+/// nor one that needs a buffer beyond [`MAX_BUDGET_BYTES`]:
 ///
 /// ```compile_fail,E0080
 /// # use sureplug_core::rcvbuf::{Budget, DeviceClass, Others, Requirements, SkbAbi, UsbTopology, or_panic};
@@ -147,20 +150,22 @@ pub struct Requirements<'a> {
 pub struct Budget {
     /// Bytes charged for one plug at one port, without events of other subsystems.
     pub plug_bytes: u32,
-    /// Bytes charged for one unplug at one port. With a [`CustomDevice`](super::CustomDevice) the plug holds them.
+    /// Bytes charged for one unplug at one port. For a [`CustomDevice`](super::CustomDevice) they
+    /// are part of the plug.
     pub unplug_bytes: u32,
     /// Bytes charged for a plug and an unplug at one port.
     pub per_port_bytes: u32,
-    /// How often a device can be plugged and unplugged, begun cycles included, while nothing is read.
+    /// The number of plug-unplug cycles while nothing is read, including one that has only begun.
     pub cycles: u32,
     /// Bytes charged for all ports and all cycles.
     pub ports_bytes: u32,
-    /// Bytes charged for events of other subsystems: those of virtual devices that the ports' devices bring, and a
-    /// coldplug. Nothing if they are filtered.
+    /// Bytes charged for events of other subsystems: those of virtual devices that belong to the
+    /// ports' devices, and those of a coldplug. Zero if they are filtered.
     pub others_bytes: u32,
     /// The budget in bytes.
     pub total_bytes: u32,
-    /// Bytes charged on this board for one hub with 8 sticks in and out, which no buffer is smaller than.
+    /// Bytes charged on this board for a plug and an unplug of one hub with 8 sticks: the minimum
+    /// of every buffer.
     pub hub8_bytes: u32,
 }
 
@@ -169,9 +174,10 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// [`SizingError::NoPorts`] and [`SizingError::NoBuses`]; [`SizingError::TooManyDevices`] if the ports' devices
-    /// need more addresses than the buses have; [`SizingError::EmptyProfile`]; [`SizingError::OutOfRange`] for a stall
-    /// or a devpath outside its range; and [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
+    /// Returns [`SizingError::NoPorts`] or [`SizingError::NoBuses`];
+    /// [`SizingError::TooManyDevices`] if the devices in the ports need more addresses than the
+    /// buses have; [`SizingError::EmptyProfile`]; [`SizingError::OutOfRange`] for a stall or a
+    /// devpath outside its range; and [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
     pub const fn new(wanted: &Requirements<'_>) -> Result<Self, SizingError> {
         let &Requirements { topology, profile, max_stall_ms, devpath_max, abi, others } = wanted;
         let PlugProfile { plug, unplug, devices, copies, shortest_cycle_ms } = profile;
@@ -181,7 +187,7 @@ impl Budget {
         if plug.count() == 0 && unplug.count() == 0 || devices == 0 || copies == 0 || shortest_cycle_ms == 0 {
             return Err(SizingError::EmptyProfile);
         }
-        // Lossless: `DEVPATH_MAX_BYTES` ends far below.
+        // Lossless: the end of `DEVPATH_MAX_BYTES` is far below.
         #[expect(clippy::cast_possible_truncation)]
         let at = LengthBasis::budget(devpath_max as u16);
         let cycles = max_stall_ms / shortest_cycle_ms + 1;
@@ -203,7 +209,7 @@ impl Budget {
         let hub8 = DeviceClass::Hub8.profile();
         let hub8_bytes = hub8.plug.charge(at, abi).saturating_add(hub8.unplug.charge(at, abi));
 
-        // The total holds every other figure but the hub with 8 sticks.
+        // The total exceeds every other figure except the one of the hub with 8 sticks.
         let total_bytes = tri!(bounded(ports_bytes.saturating_add(others_bytes)));
         #[expect(clippy::cast_possible_truncation)]
         Ok(Self {

@@ -6,19 +6,20 @@ use super::profile::{EventShape, EventShapes, PlugProfile};
 use crate::bytes::{equal, tri};
 use crate::limits::MAX_DATAGRAM_BYTES;
 
-/// What the text of a [`CustomDevice`] begins with.
+/// The prefix of a [`CustomDevice`] as text.
 const CUSTOM_PREFIX: &str = "custom:";
 
-/// Groups of events of a [`CustomDevice`] at most.
+/// The most groups of events of a [`CustomDevice`].
 pub const MAX_CUSTOM_GROUPS: usize = 32;
 
 const NO_EVENTS: EventShape = EventShape { base_len: 0, count: 0, devpath_copies: 0, name_copies: 0 };
 
-/// A device by figures: `custom:EVENTSxBYTES[+EVENTSxBYTES…]@CYCLE_MS`.
+/// A device described by figures: `custom:EVENTSxBYTES[+EVENTSxBYTES…]@CYCLE_MS`.
 ///
-/// The groups list the events of one plug and one unplug together. `BYTES` is an event's length without
-/// twice the plugged device's devpath and without the digits of `SEQNUM`. `CYCLE_MS` is the shortest time in
-/// which the device comes and goes. The device counts as one address on its bus.
+/// The groups list the events of one plug and one unplug together. `BYTES` is an event's length
+/// without two copies of the plugged device's devpath and without the digits of `SEQNUM`.
+/// `CYCLE_MS` is the shortest time in which the device comes and goes. The device counts as one
+/// address on its bus.
 ///
 /// ```
 /// use sureplug_core::rcvbuf::CustomDevice;
@@ -37,13 +38,13 @@ pub struct CustomDevice {
 }
 
 impl CustomDevice {
-    /// A device from its text.
+    /// Parses a device.
     ///
     /// # Errors
     ///
-    /// [`SizingError::CustomSyntax`] with the offset at which the text is not of that form, or at which a number
-    /// is 0 or too large (65,535 events, 4,096 bytes, 600,000 ms); [`SizingError::TooManyGroups`] beyond
-    /// [`MAX_CUSTOM_GROUPS`].
+    /// Returns [`SizingError::CustomSyntax`] with the offset at which the text deviates from this
+    /// form, or of a number that is 0 or too large (65,535 events, 4,096 bytes, 600,000 ms), and
+    /// [`SizingError::TooManyGroups`] beyond [`MAX_CUSTOM_GROUPS`].
     pub const fn parse(text: &str) -> Result<Self, SizingError> {
         let text = text.as_bytes();
         match text.split_at_checked(CUSTOM_PREFIX.len()) {
@@ -80,13 +81,14 @@ impl CustomDevice {
         Ok(Self { groups, used: used as u8, shortest_cycle_ms })
     }
 
-    /// The groups, in the order of the text.
+    /// Returns the groups in the order of the text.
     #[must_use]
     pub const fn groups(&self) -> &[EventShape] {
         self.groups.split_at(self.used as usize).0
     }
 
-    /// What such a device raises: everything counts as the plug, as the text does not tell the two apart.
+    /// Returns the plug profile. All events count as the plug, as the text does not separate the
+    /// two.
     #[must_use]
     pub const fn profile(&self) -> PlugProfile<'_> {
         PlugProfile {
@@ -110,7 +112,7 @@ impl fmt::Display for CustomDevice {
     }
 }
 
-/// A number from 1 to `max` at `start`, and where it ends.
+/// Parses a number from 1 to `max` at `start`, and returns the offset of its end.
 const fn number(text: &[u8], start: usize, max: u32) -> Result<(u32, usize), SizingError> {
     match decimal(text, start) {
         (Some(number), end) if number >= 1 && number <= max => Ok((number, end)),
@@ -118,7 +120,7 @@ const fn number(text: &[u8], start: usize, max: u32) -> Result<(u32, usize), Siz
     }
 }
 
-/// The offset after the byte that must stand at `at`.
+/// Returns the offset after the byte that must be at `at`.
 const fn expect(text: &[u8], at: usize, byte: u8) -> Result<usize, SizingError> {
     if at < text.len() && text[at] == byte {
         return Ok(at + 1);

@@ -1,7 +1,7 @@
 use super::{classes, custom::CustomDevice, error::SizingError, profile::PlugProfile};
 use crate::bytes::{equal, tri};
 
-/// Makes the classes from their rows: variant, name in configuration, profile.
+/// Defines the classes from rows of a variant, its name in configuration and its profile.
 macro_rules! device_classes {
     ($($(#[$doc:meta])* $class:ident = $name:literal, $profile:ident;)*) => {
         /// A class of USB devices whose events were measured.
@@ -24,7 +24,7 @@ macro_rules! device_classes {
                 }
             }
 
-            /// Returns what such a device raises.
+            /// Returns the plug profile.
             #[must_use]
             pub const fn profile(self) -> PlugProfile<'static> {
                 match self {
@@ -52,18 +52,18 @@ device_classes! {
     Audio = "audio", AUDIO;
     /// An Ethernet adapter.
     Ethernet = "ethernet", ETHERNET;
-    /// A disk with four partitions, driven by `uas`, which does not wait as `usb-storage` does.
+    /// A disk with four partitions, driven by `uas`, which is faster than `usb-storage`.
     Uas = "uas", UAS;
     /// A hub with eight sticks of four partitions each.
     Hub8 = "hub8", HUB8;
 }
 
 impl DeviceClass {
-    /// The class of that name.
+    /// Returns the class with this name.
     ///
     /// # Errors
     ///
-    /// [`SizingError::UnknownDevice`].
+    /// Returns [`SizingError::UnknownDevice`] for any other name.
     pub const fn from_name(name: &str) -> Result<Self, SizingError> {
         let mut classes = Self::ALL;
         while let [class, rest @ ..] = classes {
@@ -76,7 +76,8 @@ impl DeviceClass {
     }
 }
 
-/// The worst device that an image expects at a port: a class by its name, or figures of its own.
+/// The worst device that an image expects in a port: a class by its name, or a device described by
+/// figures.
 ///
 /// ```
 /// use sureplug_core::rcvbuf::{DeviceClass, PortDevice, or_panic};
@@ -99,7 +100,7 @@ impl DeviceClass {
 pub enum PortDevice {
     /// A measured class.
     Class(DeviceClass),
-    /// Figures of the image's own.
+    /// A device described by figures.
     Custom(CustomDevice),
 }
 

@@ -1,67 +1,68 @@
 use core::fmt;
 
-/// Why a receive buffer cannot be sized.
+/// Error sizing a receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SizingError {
-    /// No port.
+    /// There is no port.
     NoPorts,
-    /// No bus.
+    /// There is no bus.
     NoBuses,
-    /// More devices than the buses have addresses.
+    /// There are more devices than addresses.
     TooManyDevices {
-        /// The ports.
+        /// The number of ports.
         ports: u32,
-        /// The devices behind each.
+        /// The number of devices in each.
         per_port: u32,
-        /// The addresses of all buses.
+        /// The number of addresses on all buses.
         limit: u32,
     },
-    /// A profile without events, without a device, or with a cycle that takes no time.
+    /// A profile has no events, no device, or a cycle of no duration.
     EmptyProfile,
-    /// More bytes than a socket's buffer can have ([`MAX_BUDGET_BYTES`](super::MAX_BUDGET_BYTES)).
+    /// The buffer exceeds the maximum of a socket ([`MAX_BUDGET_BYTES`](super::MAX_BUDGET_BYTES)).
     BudgetTooLarge {
         /// The bytes needed.
         bytes: u64,
     },
-    /// A number outside its range.
+    /// A number is outside its range.
     OutOfRange {
         /// The number.
         found: u32,
-        /// The smallest that is allowed.
+        /// The smallest allowed number.
         min: u32,
-        /// The largest that is allowed.
+        /// The largest allowed number.
         max: u32,
     },
-    /// A text that is no decimal number.
+    /// A text is not a decimal number.
     NotANumber {
-        /// The first byte that is no digit.
+        /// The offset of the first byte that is not a digit.
         offset: usize,
     },
-    /// No class of devices has that name.
+    /// No device class has this name.
     UnknownDevice,
-    /// Figures that are not of the form `custom:EVENTSxBYTES[+EVENTSxBYTES…]@CYCLE_MS`.
+    /// Figures do not have the form `custom:EVENTSxBYTES[+EVENTSxBYTES…]@CYCLE_MS`.
     CustomSyntax {
-        /// The byte at which that shows.
+        /// The offset at which they deviate.
         offset: usize,
     },
-    /// More groups of events than a custom device can have ([`MAX_CUSTOM_GROUPS`](super::MAX_CUSTOM_GROUPS)).
+    /// A custom device has too many groups of events
+    /// ([`MAX_CUSTOM_GROUPS`](super::MAX_CUSTOM_GROUPS)).
     TooManyGroups {
-        /// Where the first group that is too much begins.
+        /// The offset of the first group too many.
         offset: usize,
     },
 }
 
 impl SizingError {
-    /// The error without its numbers, for a panic in a const context, which cannot format any.
+    /// Returns the message without figures, for a `const` panic, which cannot format.
     #[must_use]
     pub const fn message(&self) -> &'static str {
         match self {
             Self::NoPorts => "no USB port: declare at least 1",
             Self::NoBuses => "no USB bus: declare at least 1",
             Self::TooManyDevices { .. } => {
-                "more devices than addresses (127 a USB bus): declare fewer ports, or fewer devices in \
+                "more devices than addresses (127 per USB bus): declare fewer ports, or fewer devices in \
                  each"
             }
             Self::EmptyProfile => "a plug profile needs at least 1 event, 1 device and a cycle of 1 ms",
@@ -95,7 +96,7 @@ impl fmt::Display for SizingError {
             Self::TooManyDevices { ports, per_port, limit } => {
                 write!(
                     f,
-                    "{ports} ports with {per_port} devices each, but {limit} addresses (127 a USB bus): "
+                    "{ports} ports with {per_port} devices each, but {limit} addresses (127 per USB bus): "
                 )?;
                 return match limit / per_port.max(1) {
                     0 => f.write_str("declare fewer devices in each"),
@@ -105,7 +106,7 @@ impl fmt::Display for SizingError {
             Self::BudgetTooLarge { bytes } => {
                 return write!(
                     f,
-                    "the receive buffer needs {bytes} bytes, but 1073741823 are possible: declare fewer ports, a \
+                    "the receive buffer needs {bytes} bytes, at most 1073741823 are possible: declare fewer ports, a \
                      shorter stall or a slower device"
                 );
             }
@@ -123,12 +124,12 @@ impl fmt::Display for SizingError {
 
 impl core::error::Error for SizingError {}
 
-/// The value, or a panic with the error's [`message`](SizingError::message): in a const context the build
-/// fails with that sentence.
+/// Returns the value, or panics with the error's [`message`](SizingError::message): in a const
+/// context the build fails with that message.
 ///
 /// # Panics
 ///
-/// If `result` is an error. At run time handle the error instead.
+/// Panics if `result` is an error. At run time handle the error instead.
 pub const fn or_panic<T: Copy>(result: Result<T, SizingError>) -> T {
     match result {
         Ok(value) => value,

@@ -1,8 +1,9 @@
-//! How large a receive buffer must be so that no USB plug is lost.
+//! Sizes the receive buffer so that no USB plug is lost.
 //!
-//! A queued uevent is charged [`truesize`](SkbAbi::truesize), not its length; a device raises the events of its
-//! [`PlugProfile`]; a board has a [`UsbTopology`]. From these follow a [`Budget`] and the [`RcvBuf`] to ask for.
-//! Everything is `const fn`: an image's buffer is known, and an impossible one refused, when it is built.
+//! A queued uevent is charged its [`truesize`](SkbAbi::truesize), not its length. A device raises
+//! the events of its [`PlugProfile`]. A board has a [`UsbTopology`]. These determine the [`Budget`]
+//! and the [`RcvBuf`] to request. Everything is `const fn`: the build computes an image's buffer,
+//! and rejects an impossible one.
 
 mod budget;
 #[rustfmt::skip]

@@ -1,26 +1,27 @@
-//! Build-time values: texts from the environment to numbers in their range, in const contexts too.
+//! Parses build-time values: numbers with ranges from the text of environment variables, in const
+//! contexts too.
 
 use core::ops::RangeInclusive;
 
 use super::error::SizingError;
 use crate::bytes;
 
-/// Ports that an image may declare.
+/// The ports that an image may declare.
 pub const USB_PORTS: RangeInclusive<u32> = 1..=127;
 
-/// Devices that an image may declare in one port at once.
+/// The devices that an image may declare in one port at once.
 pub const DEVICES_PER_PORT: RangeInclusive<u32> = 1..=127;
 
-/// For how long in milliseconds a reader may not read.
+/// The time in milliseconds in which a reader may not read.
 pub const MAX_STALL_MS: RangeInclusive<u32> = 1..=600_000;
 
-/// Bytes of the longest devpath of a device in one of the board's ports.
+/// The longest devpath of a device in one of the board's ports, in bytes.
 pub const DEVPATH_MAX_BYTES: RangeInclusive<u32> = 16..=1_000;
 
-/// What is taken for the longest devpath if nothing is said.
+/// The default for the longest devpath.
 pub const DEFAULT_DEVPATH_MAX_BYTES: u32 = 96;
 
-/// A decimal number in a range: digits only.
+/// Parses a decimal number in a range. Only digits are allowed.
 ///
 /// ```
 /// use sureplug_core::rcvbuf::{SizingError, USB_PORTS, or_panic, parse_u32};
@@ -42,8 +43,8 @@ pub const DEFAULT_DEVPATH_MAX_BYTES: u32 = 96;
 ///
 /// # Errors
 ///
-/// [`SizingError::NotANumber`] with the offset of the first byte that is no digit (0 for an empty text), and
-/// [`SizingError::OutOfRange`].
+/// Returns [`SizingError::NotANumber`] with the offset of the first byte that is not a digit (0 for
+/// an empty text), and [`SizingError::OutOfRange`].
 pub const fn parse_u32(text: &str, range: &RangeInclusive<u32>) -> Result<u32, SizingError> {
     match decimal(text.as_bytes(), 0) {
         (Some(number), end) if end == text.len() => in_range(number, range),
@@ -51,7 +52,7 @@ pub const fn parse_u32(text: &str, range: &RangeInclusive<u32>) -> Result<u32, S
     }
 }
 
-/// The number, if it is in the range.
+/// Returns the number if it is in the range.
 pub(super) const fn in_range(found: u32, range: &RangeInclusive<u32>) -> Result<u32, SizingError> {
     let (min, max) = (*range.start(), *range.end());
     if found < min || found > max {
@@ -60,8 +61,8 @@ pub(super) const fn in_range(found: u32, range: &RangeInclusive<u32>) -> Result<
     Ok(found)
 }
 
-/// The decimal number at `start`, and where it ends. A number that is too large for the type is `u32::MAX`,
-/// which no range here holds.
+/// Parses the decimal number at `start`, and returns the offset of its end. A number too large for
+/// the type becomes `u32::MAX`, which is outside every range here.
 pub(super) const fn decimal(text: &[u8], start: usize) -> (Option<u32>, usize) {
     #[expect(clippy::cast_possible_truncation)]
     match bytes::digits(text, start, 10) {

@@ -1,46 +1,48 @@
 use super::truesize::SkbAbi;
 
-/// Digits of `SEQNUM` that a budget assumes: ten thousand million events since boot.
+/// Digits of `SEQNUM` that a budget assumes: up to ten billion events since boot.
 pub const BUDGET_SEQNUM_DIGITS: u8 = 10;
 
-/// Bytes of a port's name that a budget assumes: `1-1.2.3.4.5.6`, a device behind as many hubs as USB allows
-/// (`MAX_TOPO_LEVEL` in `drivers/usb/core/hub.c`).
+/// Bytes of a port's name that a budget assumes: `1-1.2.3.4.5.6`, a device behind the most hubs
+/// that USB allows (`MAX_TOPO_LEVEL` in `drivers/usb/core/hub.c`).
 pub const BUDGET_PORT_NAME_LEN: u8 = 13;
 
-/// Bytes that the devpath of a device behind as many hubs as USB allows has beyond that of a device in the port:
-/// `/1-1.2/1-1.2.3/1-1.2.3.4/1-1.2.3.4.5/1-1.2.3.4.5.6`.
+/// Bytes by which the devpath of a device behind the most hubs that USB allows exceeds that of a
+/// device in the port: `/1-1.2/1-1.2.3/1-1.2.3.4/1-1.2.3.4.5/1-1.2.3.4.5.6`.
 const HUBS_DEVPATH_LEN: u16 = 50;
 
-/// Bytes that a budget adds to each event for numbers that grow with uptime or with other devices, and stand
-/// in an event several times: `input12`, `host10`, `DISKSEQ`, `IFINDEX`, `MINOR`.
+/// Bytes that a budget adds to each event for numbers that grow with uptime or with other devices,
+/// and occur several times in an event: `input12`, `host10`, `DISKSEQ`, `IFINDEX`, `MINOR`.
 pub const BUDGET_COUNTER_GROWTH: u8 = 16;
 
-/// The subsystems of what drivers make for a plugged device elsewhere than below it, in `/devices/virtual`: a disk's
-/// writeback and its queue. No other was captured.
+/// The subsystems of objects that drivers make in `/devices/virtual` for a plugged device: a disk's
+/// writeback and its queue. No others were captured.
 pub const VIRTUAL_SUBSYSTEMS: [&[u8]; 2] = [b"bdi", b"workqueue"];
 
-/// The lengths on one board that an event's own length depends on.
+/// Lengths on one board that determine the length of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LengthBasis {
     /// Bytes of the plugged device's devpath, `/devices/…/usb1/1-1`.
     pub devpath_len: u16,
-    /// Bytes of the last part of it, `1-1`, which the names of interfaces and of a hub's children begin with.
+    /// Bytes of its last part, `1-1`, with which the names of interfaces and of a hub's children
+    /// begin.
     pub port_name_len: u8,
     /// Digits of `SEQNUM`.
     pub seqnum_digits: u8,
-    /// Bytes to add to each event for other numbers that grow.
+    /// Bytes added to each event for other numbers that grow.
     pub counter_growth: u8,
 }
 
 impl LengthBasis {
-    /// The lengths of events as they were captured.
+    /// Returns the lengths in captured events.
     #[must_use]
     pub const fn captured(devpath_len: u16, port_name_len: u8, seqnum_digits: u8) -> Self {
         Self { devpath_len, port_name_len, seqnum_digits, counter_growth: 0 }
     }
 
-    /// The lengths that a budget assumes where no devpath of a plugged device is longer than `devpath_max` bytes.
+    /// Returns the lengths that a budget assumes if no devpath of a plugged device is longer than
+    /// `devpath_max` bytes.
     #[must_use]
     pub const fn budget(devpath_max: u16) -> Self {
         Self {
@@ -51,38 +53,40 @@ impl LengthBasis {
         }
     }
 
-    /// The lengths of a device that is behind as many hubs as USB allows.
+    /// Returns the lengths for a device behind the most hubs that USB allows.
     pub(super) const fn behind_hubs(self) -> Self {
         Self { devpath_len: self.devpath_len + HUBS_DEVPATH_LEN, ..self }
     }
 }
 
-/// Events of one length, apart from what depends on the board.
+/// Events of one length, without the parts that depend on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EventShape {
-    /// Bytes of the datagram without the copies of devpath and port name and without the digits of `SEQNUM`.
+    /// Bytes of the datagram without the copies of devpath and port name, and without the digits of
+    /// `SEQNUM`.
     pub base_len: u16,
-    /// How many such events there are.
+    /// The number of such events.
     pub count: u16,
-    /// How often the plugged device's devpath stands in the event: twice, or never in the events of virtual
+    /// How often the event contains the plugged device's devpath: twice, or never for virtual
     /// devices that a driver makes (`/devices/virtual/bdi/8:0`).
     pub devpath_copies: u8,
-    /// How often the port's name stands in it besides: `/1-1:1.0` below the devpath, twice.
+    /// How often the event contains the port's name elsewhere: twice for `/1-1:1.0` below the
+    /// devpath.
     pub name_copies: u8,
 }
 
 impl EventShape {
-    /// Whether it is of a virtual device that a driver makes: one that is not below the plugged device.
+    /// Returns `true` for events of a virtual device, which is not below the plugged device.
     #[must_use]
     pub const fn is_of_virtual(&self) -> bool {
         self.devpath_copies == 0
     }
 
-    /// Bytes of such a datagram.
+    /// Returns the bytes of such a datagram.
     #[must_use]
     pub const fn datagram_len(&self, at: LengthBasis) -> u32 {
-        // Cannot overflow: three products of 8 and 16 bits.
+        // This cannot overflow: three products of 8 and 16 bits.
         self.base_len as u32
             + self.devpath_copies as u32 * at.devpath_len as u32
             + self.name_copies as u32 * at.port_name_len as u32
@@ -121,13 +125,14 @@ impl EventShapes<'_> {
         self.charge_of(false, at, abi)
     }
 
-    /// Returns the bytes charged for events of virtual devices that drivers make, which are of [`VIRTUAL_SUBSYSTEMS`].
+    /// Returns the bytes charged for events of virtual devices that drivers make, in
+    /// [`VIRTUAL_SUBSYSTEMS`].
     #[must_use]
     pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
         self.charge_of(true, at, abi)
     }
 
-    // The loops split the slice: a `for` is not const, and an index could be out of bounds.
+    // The loops split the slice: `for` is not const, and an index could be out of bounds.
 
     const fn count_of(&self, of_virtual: bool) -> u32 {
         let (mut shapes, mut events) = (self.0, 0_u32);
@@ -153,24 +158,27 @@ impl EventShapes<'_> {
     }
 }
 
-/// What one port raises when its device is plugged and unplugged.
+/// The events that a device in one port raises when it is plugged and unplugged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PlugProfile<'a> {
-    /// The events of one plug. Of a [`CustomDevice`](super::CustomDevice), those of the unplug too.
+    /// The events of one plug. For a [`CustomDevice`](super::CustomDevice), those of the unplug
+    /// too.
     pub plug: EventShapes<'a>,
     /// The events of one unplug.
     pub unplug: EventShapes<'a>,
     /// USB devices that come and go together, the plugged one included.
     pub devices: u8,
-    /// How many of the whole are in one port at once, behind hubs. The hubs count too: each raises less than any class.
+    /// How many such devices are in one port at once, behind hubs. The hubs count too: each raises
+    /// fewer events than any class.
     pub copies: u32,
     /// The shortest time in milliseconds in which the device comes and goes.
     pub shortest_cycle_ms: u32,
 }
 
 impl PlugProfile<'_> {
-    /// Returns the bytes charged in one plug and unplug of one of them for events of virtual devices that drivers make.
+    /// Returns the bytes charged for events of virtual devices in one plug and unplug of one
+    /// device.
     #[must_use]
     pub const fn virtual_charge(&self, at: LengthBasis, abi: SkbAbi) -> u64 {
         self.plug.virtual_charge(at, abi).saturating_add(self.unplug.virtual_charge(at, abi))

@@ -2,24 +2,25 @@ use super::budget::{Budget, MAX_BUDGET_BYTES};
 use super::error::SizingError;
 use super::truesize::SkbAbi;
 
-/// A buffer's size is a multiple of this many bytes.
+/// Sizes are rounded up to a multiple of this.
 const ROUNDING: u32 = 4_096;
 
-/// Bytes as `SO_RCVBUF` and `SO_RCVBUFFORCE` take them: half of what they give.
+/// Bytes as passed to `SO_RCVBUF` and `SO_RCVBUFFORCE`: half the effective size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Requested(pub u32);
 
-/// Bytes as the kernel counts them, and as `getsockopt` reads `SO_RCVBUF` back.
+/// Bytes as the kernel counts them, and as `getsockopt` reads `SO_RCVBUF`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Effective(pub u32);
 
 impl Requested {
-    /// What the kernel sets when this is asked: doubled, and never below the floor (`__sock_set_rcvbuf` in
-    /// `net/core/sock.c`).
+    /// Returns the size that the kernel grants: doubled, and never below the floor
+    /// (`__sock_set_rcvbuf` in `net/core/sock.c`).
     ///
-    /// `rmem_max` is `net.core.rmem_max`, at which `SO_RCVBUF` silently stops; `None` is `SO_RCVBUFFORCE`.
+    /// `rmem_max` is `net.core.rmem_max`, at which `SO_RCVBUF` is silently clamped; `None` stands
+    /// for `SO_RCVBUFFORCE`.
     #[must_use]
     pub const fn granted(self, rmem_max: Option<u32>, abi: SkbAbi) -> Effective {
         let clamped = match rmem_max {
@@ -47,12 +48,12 @@ pub struct RcvBuf {
 }
 
 impl RcvBuf {
-    /// The buffer for a budget: room for it, for one hub with 8 sticks in and out, and never less than what
-    /// any socket has (`net.core.rmem_default`), rounded up to 4,096 bytes.
+    /// Sizes the buffer for a budget: at least the budget, one hub with 8 sticks in and out, and
+    /// the default of every socket (`net.core.rmem_default`), rounded up to 4,096 bytes.
     ///
     /// # Errors
     ///
-    /// [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
+    /// Returns [`SizingError::BudgetTooLarge`] beyond [`MAX_BUDGET_BYTES`].
     pub const fn new(budget: &Budget, rmem_default: u32) -> Result<Self, SizingError> {
         let bytes = max(max(budget.total_bytes, budget.hub8_bytes), rmem_default);
         match bytes.checked_next_multiple_of(ROUNDING) {
@@ -61,19 +62,19 @@ impl RcvBuf {
         }
     }
 
-    /// What the kernel must read back at least.
+    /// Returns the least size that must be read back from the kernel.
     #[must_use]
     pub const fn effective(&self) -> Effective {
         self.effective
     }
 
-    /// What to ask for: the kernel doubles it.
+    /// Returns the size to request, which the kernel doubles.
     #[must_use]
     pub const fn requested(&self) -> Requested {
         Requested(self.effective.0 / 2)
     }
 
-    /// Is what the kernel read back enough?
+    /// Returns `true` if the size that was read back is large enough.
     #[must_use]
     pub const fn is_met_by(&self, read_back: Effective) -> bool {
         read_back.0 >= self.effective.0

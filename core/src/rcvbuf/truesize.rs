@@ -1,11 +1,12 @@
-/// The data area of a socket buffer is a multiple of this: `SKB_DATA_ALIGN` in `include/linux/skbuff.h`,
-/// `SMP_CACHE_BYTES` on the architectures that were measured.
+/// The alignment of a socket buffer's data: `SKB_DATA_ALIGN` in `include/linux/skbuff.h`,
+/// `SMP_CACHE_BYTES` on the measured architectures.
 const DATA_ALIGN: u32 = 64;
 
-/// What `SOCK_MIN_RCVBUF` (`TCP_SKB_MIN_TRUESIZE` in `include/net/sock.h`) adds to the size of `struct sk_buff`.
+/// The bytes that `SOCK_MIN_RCVBUF` (`TCP_SKB_MIN_TRUESIZE` in `include/net/sock.h`) adds to
+/// `struct sk_buff`.
 const MIN_RCVBUF_DATA: u32 = 2_048;
 
-/// Width of the kernel's pointers, on which the sizes of its structures depend.
+/// The width of the kernel's pointers, which determines the sizes of its structures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PointerWidth {
@@ -17,23 +18,23 @@ pub enum PointerWidth {
 
 /// The kernel's cache of small heads, `skbuff_small_head` in `net/core/skbuff.c` (since 6.3).
 ///
-/// Its size depends on the kernel's configuration (`MAX_TCP_HEADER`), so a budget cannot know it.
+/// Its size depends on the kernel's configuration (`MAX_TCP_HEADER`), so it is unknown to a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SmallHead {
     /// The kernel has no such cache: up to 6.2.
     None,
-    /// Every head of up to that many bytes is charged as that many.
+    /// Every head of up to this many bytes is charged as this many.
     Bytes(u32),
-    /// Any size up to this, or none: the charge is the largest that any of these kernels makes.
+    /// Any size up to this, or no cache: the charge is the largest of all these kernels.
     AtMost(u32),
 }
 
-/// What a kernel build charges for a socket buffer beyond the datagram.
+/// A kernel build's charge for a socket buffer beyond the datagram.
 ///
-/// `alloc_uevent_skb` in `lib/kobject_uevent.c` allocates the datagram's length with `alloc_skb`;
-/// `__alloc_skb` and `kmalloc_reserve` in `net/core/skbuff.c` add `struct skb_shared_info`, round up to what
-/// the allocator hands out, and charge that and `struct sk_buff`: `skb->truesize`.
+/// `alloc_uevent_skb` in `lib/kobject_uevent.c` allocates the datagram's length with `alloc_skb`.
+/// `__alloc_skb` and `kmalloc_reserve` in `net/core/skbuff.c` add `struct skb_shared_info` and
+/// round up to the allocator's size. The charge is that plus `struct sk_buff`: `skb->truesize`.
 ///
 /// ```
 /// use sureplug_core::rcvbuf::SkbAbi;
@@ -45,7 +46,7 @@ pub enum SmallHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SkbAbi {
-    /// Width of the kernel's pointers.
+    /// The width of the kernel's pointers.
     pub width: PointerWidth,
     /// Bytes of `struct skb_shared_info`, rounded up to 64.
     pub shared_info: u32,
@@ -77,9 +78,9 @@ impl SkbAbi {
     pub const BOUND_64: Self = Self::bits64(SmallHead::AtMost(704));
     /// At least the charge of every measured 32-bit kernel.
     pub const BOUND_32: Self = Self::bits32(SmallHead::AtMost(640));
-    /// What a budget takes: the bound for the pointer width of this build.
+    /// The charge that a budget assumes: the bound for the pointer width of this build.
     ///
-    /// 32-bit user space on a 64-bit kernel has to take [`BOUND_64`](Self::BOUND_64) instead.
+    /// 32-bit user space on a 64-bit kernel must use [`BOUND_64`](Self::BOUND_64) instead.
     pub const BOUND: Self = if cfg!(target_pointer_width = "32") { Self::BOUND_32 } else { Self::BOUND_64 };
 
     const fn bits64(small_head: SmallHead) -> Self {
@@ -90,9 +91,9 @@ impl SkbAbi {
         Self { width: PointerWidth::Bits32, shared_info: 256, sk_buff: 192, small_head }
     }
 
-    /// Bytes that a queued datagram of `len` bytes is charged: `skb->truesize`.
+    /// Returns the bytes charged for a queued datagram of `len` bytes: `skb->truesize`.
     ///
-    /// A length that no kernel can allocate gives `u32::MAX`.
+    /// Returns `u32::MAX` for a length that no kernel can allocate.
     #[must_use]
     pub const fn truesize(&self, len: u32) -> u32 {
         let Some(data) = len.checked_next_multiple_of(DATA_ALIGN) else {
@@ -101,7 +102,8 @@ impl SkbAbi {
         let Some(head) = data.checked_add(self.shared_info) else {
             return u32::MAX;
         };
-        // kmalloc's sizes are powers of two where a head can be: its classes of 96 and 192 are smaller.
+        // At the sizes of heads, `kmalloc` has only powers of two: its classes of 96 and 192 are
+        // smaller.
         let Some(slab) = head.checked_next_power_of_two() else {
             return u32::MAX;
         };
@@ -113,8 +115,8 @@ impl SkbAbi {
         allocated.saturating_add(self.sk_buff)
     }
 
-    /// The smallest receive buffer that the kernel sets, whatever was asked: `SOCK_MIN_RCVBUF` in
-    /// `include/net/sock.h`.
+    /// Returns the smallest receive buffer that the kernel sets for any request: `SOCK_MIN_RCVBUF`
+    /// in `include/net/sock.h`.
     #[must_use]
     pub const fn rcvbuf_floor(&self) -> u32 {
         MIN_RCVBUF_DATA.saturating_add(self.sk_buff)

@@ -39,8 +39,8 @@
 //! 3. For each device that sysfs did not list, as [`look_at_unseen`](Stream::look_at_unseen) returns it:
 //!    read it as well, to confirm that it is gone.
 //! 4. [`end_scan`](Stream::end_scan) delivers removals, children first; additions, parents first; then
-//!    the devices that stayed. A device that could not be read gets neither `saw` nor `gone`: it stays,
-//!    and the scan has not resynchronised.
+//!    the devices that stayed. A device that could not be read gets neither `saw` nor `gone`, and stays
+//!    as announced. Such a scan is not complete: [`Schedule::ended`] repeats it.
 //!
 //! ```
 //! use sureplug_core::selection::Selection;

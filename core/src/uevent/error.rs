@@ -2,7 +2,7 @@ use core::fmt;
 
 use crate::limits::{MAX_HEADER_BYTES, MAX_PROPERTIES, MAX_PROPERTY_BYTES};
 
-const _: () = assert!(MAX_HEADER_BYTES == MAX_PROPERTY_BYTES, "as the message says");
+const _: () = assert!(MAX_HEADER_BYTES == MAX_PROPERTY_BYTES, "the message names one limit");
 
 /// Error parsing a datagram: the fault and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

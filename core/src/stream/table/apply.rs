@@ -1,4 +1,5 @@
-//! What an event of the kernel means for the table: see [`Stream::event`](crate::stream::Stream::event).
+//! Applies an event of the kernel to the table: see
+//! [`Stream::event`](crate::stream::Stream::event).
 
 use core::num::NonZeroU64;
 
@@ -13,7 +14,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         match uevent.action() {
             Action::Add | Action::Move => true,
             Action::Remove if !uevent.is_synthetic() => false,
-            // Unless it is about the one that is present, it adds another one.
+            // An event that is not about the present device adds another one.
             _ => {
                 let present = self.slots.find(uevent.devpath(), State::Present);
                 present.is_none_or(|index| !self.slots.agrees(index, uevent, &Description::of(uevent)))
@@ -49,7 +50,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         }
     }
 
-    /// An event is about to be applied: what is being read at its devpath may be older.
+    /// Notes that an event is about to be applied: what was read at its devpath may be older.
     pub(super) fn touch(&mut self, path: &[u8], with_all_below: bool) {
         let rest = self.in_flight.strip_prefix(path);
         self.touched |= rest.is_some_and(|rest| rest.is_empty() || with_all_below && rest.starts_with(b"/"));
@@ -59,7 +60,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         self.forget_found(uevent.devpath());
         let Some(index) = present else { return self.remove_unknown(uevent, out) };
         if !self.slots.agrees(index, uevent, &Description::of(uevent)) {
-            // Another one came and went in its place.
+            // Another device came and went in its place.
             self.remove_tree(index, Origin::Resync, out);
             return self.remove_unknown(uevent, out);
         }
@@ -68,7 +69,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         self.slots.entomb(index);
     }
 
-    /// Forgets what a running scan has found at a devpath and below.
+    /// Discards the findings of a running scan at a devpath and below.
     fn forget_found(&mut self, path: &[u8]) {
         if self.scan.as_ref().is_none() {
             return;
@@ -83,14 +84,14 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
 
     fn remove_unknown(&mut self, uevent: &Uevent<'_>, out: Out<'_>) {
         if self.overflowing {
-            // It may be one that had no place.
+            // It may be the removal of a device that did not fit.
             emit_untracked(uevent, out);
         } else {
             self.unknown_removals += 1;
         }
     }
 
-    /// Adds a device that is not present, in a directory with that inode; returns its slot if there was room.
+    /// Adds an absent device with the inode of its directory. Returns its slot if there was room.
     pub(super) fn add(
         &mut self,
         uevent: &Uevent<'_>,
@@ -99,7 +100,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     ) -> Option<Index> {
         let path = uevent.devpath();
         self.announce_found(&path[..path.iter().rposition(|&byte| byte == b'/').unwrap_or(0)], out);
-        // What a scan has found may have been there before this one.
+        // The device that a scan found may have preceded this one.
         let found = self.take_found(path);
         let index = self.slots.insert(uevent, State::Present);
         if let Some(index) = index {
@@ -114,9 +115,9 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         index
     }
 
-    /// Forgets what a scan has found at a devpath, but for its inode.
+    /// Discards the finding of a scan at a devpath, and returns its inode.
     pub(super) fn take_found(&mut self, path: &[u8]) -> Option<NonZeroU64> {
-        // Nothing is looked for that only a scan can have found.
+        // Without a scan there is no finding.
         self.scan.as_ref()?;
         let found = self.slots.find(path, State::Found)?;
         let inode = self.slots.slot(found).inode;
@@ -124,15 +125,15 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         inode
     }
 
-    /// Announces what a running scan has found at a devpath and above.
+    /// Announces the findings of a running scan at a devpath and above.
     fn announce_found(&mut self, path: &[u8], out: Out<'_>) {
         if self.scan.as_ref().is_none() {
             return;
         }
         for end in (1..=path.len()).filter(|&end| path.get(end).is_none_or(|&byte| byte == b'/')) {
             let path = &path[..end];
-            // Without one that it replaces: such a pair is delivered together when the scan ends. And what is only
-            // thought to be there is looked at first.
+            // A finding that replaces a device waits: such a pair is delivered together when the
+            // scan ends. A device that is only assumed to be there is looked at first.
             let is_alone = self.slots.find(path, State::Present).is_none();
             let found = self.slots.find(path, State::Found);
             let seen =
@@ -158,7 +159,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         }
     }
 
-    /// An event that leaves the device where it is, unless it is about another one.
+    /// Applies an event that leaves the device in place, unless it is about another one.
     fn update(&mut self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>, out: Out<'_>) {
         let path = uevent.devpath();
         let now = Description::of(uevent);
@@ -176,16 +177,16 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         self.add(uevent, inode, out);
     }
 
-    /// Returns `true` if an event, with a directory of that inode at its devpath, is about the device that is present.
+    /// Returns `true` if an event, with this inode at its devpath, is about the present device.
     pub(super) fn stays(&self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
         let is_doomed = self.slots.slot(index).marks.verdict == Verdict::Doomed;
-        // Another directory than the stored one may be that of a later device, where this one has moved or is gone: its
+        // A different directory may belong to a later device, after this one has moved or gone: its
         // events follow, or a scan finds it.
         let same = inode.filter(|_| self.slots.slot(index).inode == inode);
         !is_doomed && self.is_same(index, uevent, same)
     }
 
-    /// Removes a device in whose place another one is. What a scan has found below that, it still announces.
+    /// Removes a device that was replaced. The findings of a scan below it are still announced.
     pub(super) fn replace(&mut self, index: Index, out: Out<'_>) {
         if let Some(scan) = self.scan.as_mut() {
             scan.unseen_from = 0;
@@ -194,7 +195,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         self.remove_tree(index, Origin::Resync, out);
     }
 
-    /// Removes a device that no event removed, with all that is below it.
+    /// Removes a device without an event of its own, descendants included.
     fn remove_tree(&mut self, index: Index, origin: Origin, out: Out<'_>) {
         self.remove_below(index, origin, out);
         self.emit_made(index, Effect::Remove, origin, out);
@@ -225,7 +226,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     }
 }
 
-/// Passes on an event of something that the table does not hold.
+/// Passes on an event of an object that the table does not hold.
 fn emit_untracked(uevent: &Uevent<'_>, out: Out<'_>) {
     out(Step { device: None, origin: Origin::Kernel, uevent: Some(*uevent) });
 }

@@ -1,12 +1,12 @@
 use super::slot::Index;
 
-/// Bytes in front of a block: its owner, and how many bytes it has.
+/// Bytes before a block: its owner and its size.
 const HEADER_BYTES: usize = 4;
 
-/// Blocks of bytes, one behind the other. A freed one leaves a hole until [`compact`](Self::compact).
+/// Consecutive blocks of bytes. A freed block leaves a hole until [`compact`](Self::compact).
 pub(super) struct Arena<const BYTES: usize> {
     bytes: [u8; BYTES],
-    /// Behind the last block.
+    /// The end of the last block.
     end: u32,
     /// Bytes of holes.
     holes: u32,
@@ -18,38 +18,38 @@ impl<const BYTES: usize> Arena<BYTES> {
         Self { bytes: [0; BYTES], end: 0, holes: 0 }
     };
 
-    /// Bytes that a block of so many takes.
+    /// Returns the bytes that a block of this length takes.
     pub(super) const fn cost(length: usize) -> usize {
         HEADER_BYTES + length
     }
 
-    /// Whether a block would fit behind the last one.
+    /// Returns `true` if a block fits after the last one.
     pub(super) const fn fits(&self, length: usize) -> bool {
         Self::cost(length) <= BYTES - self.end as usize
     }
 
-    /// Whether it would fit after [`compact`](Self::compact).
+    /// Returns `true` if a block would fit after [`compact`](Self::compact).
     pub(super) const fn would_fit(&self, length: usize) -> bool {
         Self::cost(length) <= self.room()
     }
 
-    /// Whether its holes are so many that they take memory which is better not used: half as many bytes as the
-    /// blocks have, and not only a few.
+    /// Returns `true` if the holes waste memory: they exceed half the bytes of the blocks, and a
+    /// minimum.
     pub(super) const fn is_wasteful(&self) -> bool {
         self.holes as usize > BYTES / 16 && self.holes > self.end / 3
     }
 
-    /// Bytes that no block has.
+    /// Returns the bytes outside blocks.
     pub(super) const fn room(&self) -> usize {
         BYTES - (self.end - self.holes) as usize
     }
 
-    /// Bytes that a block takes.
+    /// Returns the bytes that a block takes.
     pub(super) fn cost_of(&self, start: u32) -> usize {
         Self::cost(usize::from(self.capacity(start)))
     }
 
-    /// A block behind the last one; `None` if it does not [fit](Self::fits).
+    /// Allocates a block after the last one; `None` if it does not [fit](Self::fits).
     #[allow(clippy::cast_possible_truncation)]
     pub(super) fn allocate(&mut self, owner: Index, length: usize) -> Option<u32> {
         let capacity = u16::try_from(length).ok().filter(|_| self.fits(length))?;
@@ -66,12 +66,12 @@ impl<const BYTES: usize> Arena<BYTES> {
         self.holes += Self::cost(usize::from(capacity)) as u32;
     }
 
-    /// Bytes that a block was allocated with.
+    /// Returns the length with which a block was allocated.
     pub(super) fn capacity(&self, start: u32) -> u16 {
         self.header(start as usize - HEADER_BYTES).1
     }
 
-    /// Closes the holes, and says where each block has gone.
+    /// Closes the holes, and reports the new place of each block.
     #[allow(clippy::cast_possible_truncation)]
     pub(super) fn compact(&mut self, mut moved: impl FnMut(Index, u32)) {
         let (mut from, mut to) = (0, 0);
@@ -93,13 +93,13 @@ impl<const BYTES: usize> Arena<BYTES> {
         &self.bytes[start..start + length]
     }
 
-    /// Writes at a place of a block; returns the place behind.
+    /// Writes bytes, and returns the offset after them.
     pub(super) fn put(&mut self, at: usize, bytes: &[u8]) -> usize {
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
         at + bytes.len()
     }
 
-    /// Copies from one place to another; returns the place behind.
+    /// Copies bytes, and returns the offset after the copy.
     pub(super) fn copy(&mut self, from: usize, length: usize, to: usize) -> usize {
         self.bytes.copy_within(from..from + length, to);
         to + length

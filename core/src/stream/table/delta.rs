@@ -1,4 +1,4 @@
-//! From what was announced to a consumer to what the table says.
+//! The delta between the devices announced to a consumer and the table.
 
 use super::DeviceTable;
 use super::slot::{ConsumerId, Index, State};
@@ -23,14 +23,15 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
             && selection.admits(self.subsystem(index))
     }
 
-    /// The device was announced to a consumer, which missed an event of it, and is still there.
+    /// Returns `true` if the device is present and announced to a consumer, which missed an event
+    /// of it.
     fn lacks_change(&self, index: Index, id: ConsumerId) -> bool {
         let slot = self.slots.slot(index);
         slot.missed & slot.announced & id.bit() != 0 && slot.state == State::Present
     }
 
-    /// Returns the next step of the delta. Devices that are removed or replaced come before those that are added,
-    /// since that may be another one of the same devpath; what stayed comes last.
+    /// Returns the next step of the delta. Devices that were removed or replaced precede added
+    /// ones, which may have the same devpath; devices that stayed come last.
     pub(in crate::stream) fn next_delta(
         &self,
         id: ConsumerId,
@@ -45,7 +46,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
             .or_else(|| kept().map(|index| (index, Effect::Keep)))
     }
 
-    /// Returns the number of steps of the delta.
+    /// Returns the number of steps in the delta.
     pub(in crate::stream) fn delta_length(&self, id: ConsumerId, selection: &Selection) -> usize {
         let lacks = |index: &Index| {
             self.lacks_remove(*index, id)
@@ -55,12 +56,12 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         Self::indices().filter(lacks).count()
     }
 
-    /// Returns the number of devices that are gone and of which the consumer still needs the `remove`.
+    /// Returns the number of removed devices whose `remove` the consumer still needs.
     pub(in crate::stream) fn tombstones(&self, id: ConsumerId) -> usize {
         Self::indices().filter(|&index| self.lacks_remove(index, id)).count()
     }
 
-    /// Takes all present devices of a selection as announced.
+    /// Marks all present devices of a selection as announced.
     pub(in crate::stream) fn mark_all_announced(&mut self, id: ConsumerId, selection: &Selection) {
         for index in Self::indices() {
             if self.lacks_add(index, id, selection) {
@@ -69,7 +70,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         }
     }
 
-    /// Forgets what was announced to a consumer.
+    /// Marks all devices as not announced to a consumer.
     pub(in crate::stream) fn forget(&mut self, id: ConsumerId) {
         for index in Self::indices() {
             let slot = self.slots.slot_mut(index);
@@ -78,7 +79,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         }
     }
 
-    /// Notes that a consumer missed all steps from that number on.
+    /// Notes that a consumer missed all steps from this number on.
     pub(in crate::stream) fn note_missed(&mut self, id: ConsumerId, from: u64) {
         for index in Self::indices() {
             let slot = self.slots.slot_mut(index);
@@ -88,7 +89,8 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         }
     }
 
-    /// Notes that a consumer got a step of the slot's device. Its tombstone stays from `add` to `remove`.
+    /// Notes that a step of the slot's device was delivered to a consumer. From `add` to `remove`
+    /// the consumer needs its tombstone.
     pub(in crate::stream) fn note_delivered(&mut self, index: Index, id: ConsumerId, effect: Effect) {
         let slot = self.slots.slot_mut(index);
         slot.missed &= !id.bit();

@@ -1,10 +1,10 @@
-//! The way from a devpath to its slot, and to those below it.
+//! Finds the slot of a devpath, and those below it.
 
 use super::slot::{Index, State};
 use super::slots::Slots;
 
 impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
-    /// The slot of that devpath in that state, [`State::Found`] or [`State::Present`].
+    /// Returns the slot with this devpath in this state, [`State::Found`] or [`State::Present`].
     pub(super) fn find(&self, path: &[u8], state: State) -> Option<Index> {
         let hash = hash(path);
         let mut next = self.heads[hash as usize % SLOTS];
@@ -18,14 +18,14 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         next
     }
 
-    /// Whether the slot's device is below that devpath.
+    /// Returns `true` if the slot's device is below the devpath.
     pub(super) fn is_below(&self, index: Index, path: &[u8]) -> bool {
         let slot = self.slot(index);
         usize::from(slot.path_length) > path.len()
             && self.path(index).strip_prefix(path).is_some_and(|rest| rest.first() == Some(&b'/'))
     }
 
-    /// Whether anything can be below the slot's device. That it is so must be looked for.
+    /// Returns `false` if no device is below the slot's device; `true` if a search must decide.
     pub(super) fn may_have_below(&self, index: Index) -> bool {
         self.below[self.slot(index).hash as usize % SLOTS] > 0
     }
@@ -59,8 +59,8 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         }
     }
 
-    /// Counts the slot's device below all devpaths above it, or no more with a `step` of -1. Returns its own
-    /// hash and depth.
+    /// Counts the slot's device below all devpaths above it, or uncounts it with a `step` of -1.
+    /// Returns its hash and its depth.
     fn count_above(&mut self, index: Index, step: u32) -> (u32, u16) {
         let Self { list, below, arena, .. } = self;
         let slot = &list[index.place()];
@@ -79,7 +79,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     }
 }
 
-/// Who is below a devpath has its hash on the way.
+/// The hash of a devpath is an intermediate result in the hash of each devpath below it.
 fn hash(path: &[u8]) -> u32 {
     spread(path.iter().fold(0, |mixed, &byte| mix(mixed, byte)))
 }

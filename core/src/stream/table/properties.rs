@@ -1,5 +1,5 @@
-//! What is stored of a device's properties: `KEY=value` and a NUL each, as they stand in its events; and which of them
-//! are its identity.
+//! The stored properties of a device, as `KEY=value` with a NUL each in the order of its events,
+//! and its identity among them.
 
 use core::ops::Range;
 
@@ -7,12 +7,12 @@ use memchr::memchr;
 
 use crate::uevent::{self, Action, Uevent, split};
 
-/// What an event says of its device, found in one pass.
+/// The description of a device in an event, gathered in one pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Description<'e> {
-    /// Bytes that are stored of it.
+    /// Bytes to store.
     pub(super) length: usize,
-    /// The same for two events that agree in their identity.
+    /// Equal for two events with the same identity.
     pub(super) fingerprint: u64,
     pub(super) driver: Option<&'e [u8]>,
     pub(super) diskseq: Option<&'e [u8]>,
@@ -39,24 +39,24 @@ impl<'e> Description<'e> {
     }
 }
 
-/// Which of an event's properties describe its device, and not what has happened to it.
+/// The part of an event's properties that describes its device, and not its history.
 ///
-/// The kernel writes what a driver passes to `kobject_uevent_env` (`lib/kobject_uevent.c`), such as
-/// `DISK_MEDIA_CHANGE=1` or the `SYNTH_` arguments, behind `SUBSYSTEM` and in front of what `dev_uevent`
-/// (`drivers/base/core.c`) says of the device. That is the same for every action and for the file `uevent`, and in the
-/// same order.
+/// The kernel writes the properties that a driver passes to `kobject_uevent_env`
+/// (`lib/kobject_uevent.c`), such as `DISK_MEDIA_CHANGE=1` or the `SYNTH_` arguments, after
+/// `SUBSYSTEM` and before the description by `dev_uevent` (`drivers/base/core.c`). The description
+/// is the same for every action and for the file `uevent`, in the same order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
-    /// Properties in front of the description.
+    /// The number of properties before the description.
     before: usize,
 }
 
 impl Part {
-    /// All that do not belong to an event as such.
+    /// All properties that do not belong to the event itself.
     pub(super) const ALL: Self = Self { before: 0 };
 
-    /// The part that begins with the first property whose key is stored; `None` if the event does not have the one that
-    /// comes first there, as no event of the kernel itself.
+    /// Returns the part that begins with the first property whose key is stored; `None` if that is
+    /// not the first stored key, which does not happen in an event of the kernel itself.
     pub(super) fn beside(properties: &[u8], uevent: &Uevent<'_>) -> Option<Self> {
         let first = split(properties).find(|property| !is_placeless(property))?;
         let first = &first[..=memchr(b'=', first)?];
@@ -71,8 +71,8 @@ impl Part {
         None
     }
 
-    /// The part of an event of a device of which nothing is stored: from the first property on that `dev_uevent` may write
-    /// and no driver.
+    /// Returns the part of an event whose device has no stored properties: from the first property
+    /// on that only `dev_uevent`, and no driver, may write.
     pub(super) fn alone(uevent: &Uevent<'_>) -> Self {
         if uevent.action() == Action::Add {
             return Self::ALL;
@@ -82,7 +82,7 @@ impl Part {
         Self { before: before.unwrap_or(0) }
     }
 
-    /// Each without its NUL.
+    /// Returns the properties, each without its NUL.
     pub(super) fn properties<'e>(self, uevent: &Uevent<'e>) -> impl Iterator<Item = &'e [u8]> + use<'e> {
         let all = of_event(uevent).enumerate();
         all.filter(move |(place, property)| *place >= self.before || is_placeless(property)).map(|(_, p)| p)
@@ -93,19 +93,20 @@ fn key(property: &[u8]) -> &[u8] {
     memchr(b'=', property).map_or(property, |equals| &property[..equals])
 }
 
-/// Whether a property's place says nothing: it stands in front of the description, or comes and goes at its beginning.
+/// Returns `true` if a property's position means nothing: it precedes the description, or is an
+/// optional part of its beginning.
 fn is_placeless(property: &[u8]) -> bool {
     property.starts_with(b"SUBSYSTEM=") || property.starts_with(b"DRIVER=")
 }
 
-/// Of a property: two that differ have another one, but for one pair in 2^64.
+/// Hashes a property. Two different ones have the same hash with a probability of 1 in 2^64.
 fn fingerprint(property: &[u8]) -> u64 {
     let mixed = property.iter().fold(0u64, |all, &byte| all.rotate_left(9).wrapping_add(u64::from(byte)));
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)
 }
 
-/// Belongs to the event and not to the device.
+/// Returns `true` if a property belongs to the event and not to the device.
 fn is_of_event(property: &[u8]) -> bool {
     match property.first() {
         Some(b'A') => property.starts_with(b"ACTION="),
@@ -115,12 +116,12 @@ fn is_of_event(property: &[u8]) -> bool {
     }
 }
 
-/// The properties of an event that describe its device, each without its NUL.
+/// Returns the properties of an event that describe its device, each without its NUL.
 pub(super) fn of_event<'e>(uevent: &Uevent<'e>) -> impl Iterator<Item = &'e [u8]> + use<'e> {
     split(uevent.property_bytes()).filter(|property| !is_of_event(property))
 }
 
-/// Where the first property with this key stands.
+/// Returns the range of the first property with this key.
 pub(super) fn range(properties: &[u8], key: &[u8]) -> Option<Range<usize>> {
     let mut start = 0;
     for property in split(properties) {
@@ -133,31 +134,32 @@ pub(super) fn range(properties: &[u8], key: &[u8]) -> Option<Range<usize>> {
     None
 }
 
-/// What no two devices that follow each other share, as far as they have it. `PRODUCT` is what was plugged in,
-/// and consumers select by `SUBSYSTEM`.
+/// The properties that distinguish a device from its successor. `PRODUCT` identifies a plugged
+/// device, and consumers select by `SUBSYSTEM`.
 const IDENTITY: [&[u8]; 7] = [b"SUBSYSTEM", b"BUSNUM", b"DEVNUM", b"MAJOR", b"MINOR", b"IFINDEX", b"PRODUCT"];
 
-/// Whether a property is one of these.
+/// Returns `true` if a property belongs to the identity.
 fn is_identity(property: &[u8]) -> bool {
-    // Most are not, which a byte shows.
+    // The first byte rules out most properties.
     matches!(property.first(), Some(b'S' | b'B' | b'D' | b'M' | b'I' | b'P'))
         && IDENTITY
             .iter()
             .any(|key| property.strip_prefix(*key).is_some_and(|rest| rest.first() == Some(&b'=')))
 }
 
-/// New for each disk, and for each medium that is put into one (`disk_force_media_change` in
-/// `block/disk-events.c`), or taken out: it moves under a device that stays.
+/// New for each disk, and for each medium that is inserted (`disk_force_media_change` in
+/// `block/disk-events.c`) or removed: it changes under a device that stays.
 pub(super) const DISKSEQ: &[u8] = b"DISKSEQ";
 
-/// Whether an event says of a device what is stored of it, in all properties of its identity that both
-/// have. A device with none of them, or with none that differs, may still be another one: then the inode of
-/// its directory in sysfs decides. For where no inode is known.
+/// Returns `true` if an event agrees with the stored properties in all properties of the identity
+/// that both have. Without a difference it may still be another device: the inode of its directory
+/// decides then. Used if no inode is known.
 pub(super) fn agrees(properties: &[u8], uevent: &Uevent<'_>) -> bool {
     agrees_but_for_medium(properties, uevent) && agrees_in(DISKSEQ, properties, uevent)
 }
 
-/// The same for an event of a device that stays where it is, or for a directory with the same inode.
+/// Returns the same for an event of a device that stays in place, or for a directory with the same
+/// inode.
 pub(super) fn agrees_but_for_medium(properties: &[u8], uevent: &Uevent<'_>) -> bool {
     IDENTITY.iter().all(|key| agrees_in(key, properties, uevent))
 }

@@ -1,4 +1,4 @@
-//! What a `move` means for the table: a device has another devpath, and so has all that is below it.
+//! Applies a `move` to the table: a device has a new devpath, descendants included.
 
 use core::num::NonZeroU64;
 
@@ -12,7 +12,8 @@ use crate::limits::MAX_HEADER_BYTES;
 use crate::uevent::Uevent;
 
 impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
-    /// `now` is the inode of the directory at the new devpath: a directory that moves keeps its own.
+    /// Applies a `move`. `now` is the inode of the directory at the new devpath: a directory that
+    /// moves keeps its inode.
     pub(super) fn relocate(&mut self, uevent: &Uevent<'_>, now: Option<NonZeroU64>, out: Out<'_>) {
         let path = uevent.devpath();
         let old_path = uevent.devpath_old().filter(|&old| old != path);
@@ -25,7 +26,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
             inode = self.depart(old_path, uevent, out);
         }
         match self.slots.find(path, State::Present) {
-            // A scan was there before the event.
+            // A scan preceded the event.
             Some(index) if self.stays(index, uevent, now) => {
                 self.emit(index, Effect::Keep, uevent, out);
             }
@@ -41,11 +42,11 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         }
     }
 
-    /// Removes a device that has moved, and marks what is below it as moving along, even if the device itself
-    /// is not known. Returns its inode.
+    /// Removes a device that has moved, and marks its descendants as moving along, even if the
+    /// device itself is unknown. Returns its inode.
     fn depart(&mut self, old_path: &[u8], uevent: &Uevent<'_>, out: Out<'_>) -> Option<NonZeroU64> {
         let present = self.slots.find(old_path, State::Present);
-        // The medium may be another one: the event of its change has the number of the one before.
+        // The medium may differ: the event of its change carries the previous `DISKSEQ`.
         let now = Description::of(uevent);
         let old = present.filter(|&index| {
             self.slots.slot(index).marks.verdict != Verdict::Doomed && self.slots.agrees(index, uevent, &now)
@@ -77,7 +78,8 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         inode
     }
 
-    /// Puts what moves along from below a devpath of `old` bytes below another one.
+    /// Adds the descendants that move along, from below a devpath of `old` bytes to below another
+    /// one.
     fn add_moved(&mut self, old: usize, path: &[u8], out: Out<'_>) {
         let is_moving = |table: &Self, index| table.slots.slot(index).marks.moving;
         self.for_each(Order::ParentsFirst, &is_moving, &mut |table, index| {
@@ -98,7 +100,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
             return self.count_unfit();
         }
         if self.slots.find(&new_path, State::Found).is_some() {
-            // A scan was there before the event.
+            // A scan preceded the event.
             return;
         }
         let mut to = if state == State::Gone { State::Present } else { State::Found };

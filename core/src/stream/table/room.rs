@@ -1,25 +1,26 @@
-//! Who gets a slot and bytes, and which tombstones go for that.
+//! Allocates slots and bytes, and chooses the tombstones to drop for them.
 
 use super::slot::{Index, Others, State};
 use super::slots::{Slots, to_u16};
 use crate::limits::MAX_PROPERTY_BYTES;
 
-/// Bytes of a devpath and of stored properties with which any event can be made of them, as long as the
-/// kernel's limit: what stands in front of the properties is longest in a `remove`.
+/// The most bytes of a devpath and stored properties from which every event can be made within the
+/// kernel's limit. The part before the properties is longest in a `remove`.
 const MAX_STORED_BYTES: usize = MAX_PROPERTY_BYTES - b"ACTION=remove\0DEVPATH=\0".len();
 
-/// Tombstones that are kept although no consumer needs them, so that one that is a little late still gets devices that
-/// came and went.
+/// Tombstones kept although no consumer needs them, so that a slightly late consumer still receives
+/// devices that came and went.
 const TOMBSTONES: usize = 64;
 
 impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
-    /// Slots that devices which are not below a USB port leave free: a quarter, unless the table is very small.
+    /// Slots reserved for devices below a USB port: a quarter, unless the table is very small.
     const RESERVED_SLOTS: usize = SLOTS / 64 * 16;
 
-    /// The same of the bytes.
+    /// Bytes reserved for devices below a USB port.
     const RESERVED_BYTES: usize = if Self::RESERVED_SLOTS == 0 { 0 } else { BYTES / 4 };
 
-    /// Returns `true` if a device at that devpath is within its share of the table: below a USB port that is all of it.
+    /// Returns `true` if a device at this devpath is within its share of the table. Devices below a
+    /// USB port may use all of it.
     pub(super) fn is_within_share(&self, path: &[u8], bytes: usize) -> bool {
         let Others { slots, bytes: used } = self.others;
         slots < SLOTS - Self::RESERVED_SLOTS && used + bytes <= BYTES - Self::RESERVED_BYTES
@@ -27,7 +28,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
             || is_below_port(path)
     }
 
-    /// Counts a device that is linked now.
+    /// Counts a device that is now linked.
     pub(super) fn count_in(&mut self, index: Index) {
         let is_other = Self::RESERVED_SLOTS > 0 && !is_below_port(self.path(index));
         self.slot_mut(index).is_other = is_other;
@@ -37,7 +38,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         }
     }
 
-    /// Counts a device no more.
+    /// Uncounts a device.
     pub(super) fn count_out(&mut self, index: Index) {
         if core::mem::take(&mut self.slot_mut(index).is_other) {
             self.others.slots -= 1;
@@ -45,14 +46,14 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         }
     }
 
-    /// Bytes for which there is room if all tombstones go that no consumer needs.
+    /// Returns the bytes available once all tombstones that no consumer needs are dropped.
     pub(super) fn room_bytes(&self) -> usize {
         let tombstones = self.list.iter().filter(|slot| slot.state == State::Gone && slot.is_available());
         let bytes: usize = tombstones.map(|slot| self.arena.cost_of(slot.start)).sum();
         self.arena.room() + bytes
     }
 
-    /// A slot with bytes, not linked yet: a free one, or a tombstone that no consumer needs.
+    /// Takes a slot with bytes, not linked yet: a free one, or a tombstone that no consumer needs.
     pub(super) fn take_slot(&mut self, path_length: usize, properties_length: usize) -> Option<Index> {
         if path_length + properties_length > MAX_STORED_BYTES {
             return None;
@@ -70,8 +71,8 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         Some(index)
     }
 
-    /// One that was never used, as long as tombstones are few; else that of the oldest tombstone, as far as no consumer
-    /// needs that.
+    /// Returns an unused slot while there are few tombstones; otherwise that of the oldest
+    /// tombstone that no consumer needs.
     fn find_place(&self) -> Option<usize> {
         let unused = Some(self.used).filter(|&place| place < SLOTS);
         let hand = self.hand.min(self.used);
@@ -82,7 +83,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         }
     }
 
-    /// Room for properties of that length, those of now kept.
+    /// Makes room for properties of this length, and keeps the present ones.
     pub(super) fn make_capacity(&mut self, index: Index, length: usize) -> bool {
         let slot = *self.slot(index);
         let wanted = usize::from(slot.path_length) + length;
@@ -90,7 +91,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
             return true;
         }
         let Some(start) = self.reserve(index, wanted) else { return false };
-        // Where it is now: room may have been made.
+        // Its place may have changed: room may have been made.
         let old = self.slot(index).start;
         let used = usize::from(slot.path_length) + usize::from(slot.properties_length).min(length);
         self.arena.copy(old as usize, used, start as usize);
@@ -103,13 +104,13 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         true
     }
 
-    /// Bytes for a slot, for which tombstones may go that no consumer needs.
+    /// Reserves bytes for a slot. Tombstones that no consumer needs may be dropped for them.
     fn reserve(&mut self, owner: Index, length: usize) -> Option<u32> {
         if self.arena.is_wasteful() {
             self.compact();
         }
         if !self.arena.fits(length) {
-            // More than is needed, so that the next ones find room as well; the oldest first.
+            // Drops more than necessary, so that the next devices fit too; the oldest first.
             let places = (self.hand..SLOTS).chain(0..self.hand);
             for index in places.filter_map(Index::from_place) {
                 if self.arena.would_fit(length + BYTES / 8) {

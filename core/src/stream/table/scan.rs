@@ -9,50 +9,50 @@ use super::{DeviceTable, Order};
 use crate::stream::zeroable::Zeroable;
 use crate::uevent::{Action, Uevent};
 
-/// Why sysfs is scanned, and with it what is delivered.
+/// The reason for a scan, which determines its deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ScanKind {
-    /// Nothing is known yet: what is found is delivered with [`Origin::Scan`].
+    /// Nothing is known yet: findings are delivered with [`Origin::Scan`].
     Start,
-    /// Events were lost: what is found is delivered with [`Origin::Resync`], and what stayed with `change`,
-    /// since that may be what was lost.
+    /// Events were lost: findings are delivered with [`Origin::Resync`], and devices that stayed
+    /// with `change`, since that may have been lost.
     Resync,
-    /// To find what no counter shows: nothing is delivered if all is well.
+    /// To find changes that no counter shows: if there are none, nothing is delivered.
     Settle,
 }
 
-/// What became of a look at one device.
+/// The result of a look at one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Look {
-    /// It is known now.
+    /// The table now has the device as read.
     Taken,
-    /// An event was about it meanwhile, which may be newer: nothing was taken. Without another look it stays
-    /// as it was announced.
+    /// An event about the device arrived meanwhile and may be newer, so nothing was taken. Without
+    /// another look the device stays as announced.
     Touched,
-    /// There is no room for the device.
+    /// The device does not fit into the table.
     Unfit,
 }
 
-/// What a scan has found, in devices.
+/// The findings of a scan, in devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ScanOutcome {
     /// Present, and not announced before.
     pub added: u32,
-    /// Announced as present, and gone.
+    /// Announced as present, but gone.
     pub removed: u32,
-    /// Another device under the same devpath.
+    /// Replaced by another device under the same devpath.
     pub replaced: u32,
-    /// The same as before.
+    /// Unchanged.
     pub kept: u32,
-    /// Present, and without a place in the table.
+    /// Present, but without a place in the table.
     pub unfit: u32,
 }
 
 impl ScanOutcome {
-    /// Returns `true` if something wrong was announced before.
+    /// Returns `true` if the announced devices differed from those of sysfs.
     #[must_use]
     pub const fn has_resynced(&self) -> bool {
         self.added + self.removed + self.replaced > 0
@@ -63,12 +63,13 @@ impl ScanOutcome {
 #[derive(Clone, Copy)]
 pub(super) struct Scan {
     kind: ScanKind,
-    /// Whether all events were applied that were sent before the scan began. Until then they may be older
-    /// than what was lost.
+    /// Whether all events sent before the scan were applied. Until then an event may be older than
+    /// the loss.
     caught_up: bool,
-    /// Where the search for devices that were not seen goes on: from the start when some are where it has been.
+    /// Where the search for unseen devices continues. It restarts when unseen devices appear before
+    /// this place.
     pub(super) unseen_from: usize,
-    /// What was counted before.
+    /// The count before the scan.
     unfit: u64,
     pub(super) outcome: ScanOutcome,
 }
@@ -81,8 +82,9 @@ impl Scan {
         }
     }
 
-    /// Marks for a device that an event adds. An event from before the scan may be older than what was lost, and one
-    /// that is no `add` may be stored with more than describes the device.
+    /// Returns the marks of a device that an event adds. An event from before the scan may be older
+    /// than the loss, and the properties of an event other than `add` may include more than the
+    /// device's own.
     pub(super) fn marks_of_added(&self, uevent: &Uevent<'_>) -> Marks {
         let verdict = if self.caught_up { Verdict::Reported } else { Verdict::Unseen };
         let is_vague = !self.caught_up || uevent.action() != Action::Add;
@@ -98,7 +100,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
                 self.slots.release(index);
             }
             let slot = self.slots.slot_mut(index);
-            // What the last scan could not read is still due.
+            // Devices that the last scan could not read are still due a `change`.
             let change_due =
                 slot.state == State::Present && (kind == ScanKind::Resync || slot.marks.change_due);
             slot.marks = Marks { change_due, ..Marks::default() };
@@ -108,7 +110,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         self.scan = Zeroable::Just(Scan { kind, caught_up: false, unseen_from: 0, unfit, outcome });
     }
 
-    /// Returns `true` if the running scan is the first one.
+    /// Returns `true` during the first scan.
     pub(in crate::stream) fn is_starting(&self) -> bool {
         self.scan.as_ref().is_some_and(|scan| scan.kind == ScanKind::Start)
     }
@@ -116,7 +118,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     pub(in crate::stream) fn look_at(&mut self, devpath: &[u8]) {
         self.touched = false;
         self.in_flight.clear();
-        // What is too long for it is no devpath: no event can be about it.
+        // A longer text is not a devpath: no event can be about it.
         let _ = self.in_flight.extend_from_slice(devpath);
     }
 
@@ -145,7 +147,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         let Some(present) = self.slots.find(path, State::Present) else {
             return self.keep_found(found, uevent, inode);
         };
-        // What was gone once does not come back.
+        // A device that was once gone does not return.
         let was_there = self.slots.slot(present).marks.verdict != Verdict::Doomed;
         if was_there && self.is_same(present, uevent, inode) {
             let slot = self.slots.slot_mut(present);
@@ -175,7 +177,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         Look::Taken
     }
 
-    /// Whether a look counts. The events were applied that were sent before it.
+    /// Returns `true` if a look counts. All events sent before it have been applied.
     fn conclude(&mut self) -> bool {
         let Some(scan) = self.scan.as_mut() else { return false };
         if !core::mem::replace(&mut scan.caught_up, true) {
@@ -184,7 +186,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         !core::mem::take(&mut self.touched)
     }
 
-    /// Whether what was read at the devpath of a present device is that device.
+    /// Returns `true` if the device read at the devpath of a present device is that device.
     pub(super) fn is_same(&self, index: Index, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
         let (slot, properties) = (self.slots.slot(index), self.slots.properties(index));
         match slot.inode.zip(inode) {
@@ -241,7 +243,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         outcome
     }
 
-    /// Keeps what a scan has found until it ends.
+    /// Stores a finding until the scan ends.
     fn keep_found(&mut self, found: Option<Index>, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> Look {
         if let Some(found) = found {
             self.slots.release(found);
@@ -256,7 +258,8 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         Look::Unfit
     }
 
-    /// What is below a device that is gone is gone, and what is below a replaced one was replaced with it.
+    /// Marks the descendants of a device that is gone or was replaced: they are gone or were
+    /// replaced with it.
     pub(super) fn doom_below(&mut self, of: Index) {
         let is_doomed = self.slots.slot(of).marks.verdict == Verdict::Doomed;
         let is_gone = is_doomed && self.slots.find(self.slots.path(of), State::Found).is_none();
@@ -271,7 +274,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
             if verdict == Verdict::Unseen {
                 again.inode = None;
             }
-            // One that was not seen may be gone, and is still looked for.
+            // An unseen device may be gone, and is still looked for.
             again.marks.verdict = if verdict == Verdict::Unseen { verdict } else { Verdict::Reported };
         });
     }

@@ -1,11 +1,11 @@
 use core::num::{NonZeroU16, NonZeroU64};
 
-/// Which slot: one more than its place, so that `Option` costs nothing and a table of zeros is an empty one.
+/// The number of a slot, plus one, so that `Option` costs nothing and a table of zeros is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::stream) struct Index(NonZeroU16);
 
 impl Index {
-    /// `None` beyond what a table can have.
+    /// Returns `None` beyond the largest table.
     pub(in crate::stream) const fn from_place(place: usize) -> Option<Self> {
         if place >= u16::MAX as usize {
             return None;
@@ -21,12 +21,12 @@ impl Index {
         self.0.get() as usize - 1
     }
 
-    /// All of a table.
+    /// Returns all slots of a table.
     pub(super) fn all<const SLOTS: usize>() -> impl Iterator<Item = Self> {
         (0..SLOTS).filter_map(Self::from_place)
     }
 
-    /// As it is stored in a byte sequence.
+    /// Returns the number as stored in bytes.
     pub(in crate::stream) const fn to_bits(this: Option<Self>) -> u16 {
         match this {
             Some(Self(number)) => number.get(),
@@ -42,13 +42,13 @@ impl Index {
     }
 }
 
-/// One of the consumers of a stream.
+/// A consumer of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConsumerId(u8);
 
 impl ConsumerId {
-    /// How many there can be: a slot has a bit for each.
+    /// The most consumers: a slot has a bit for each.
     pub(in crate::stream) const COUNT: usize = u32::BITS as usize;
 
     pub(in crate::stream) fn of(place: usize) -> Option<Self> {
@@ -64,69 +64,71 @@ impl ConsumerId {
     }
 }
 
-/// What a slot holds.
+/// The contents of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Nothing.
+    /// Empty.
     Free,
-    /// A device that a running scan has found and that was not announced yet.
+    /// A device that a running scan has found and that is not announced yet.
     Found,
-    /// A device that is announced as present.
+    /// A device announced as present.
     Present,
-    /// A removed device. It is kept as a tombstone for consumers that did not get the `remove` yet.
+    /// A removed device, kept as a tombstone for consumers that have not received the `remove` yet.
     Gone,
 }
 
-/// What a running scan knows of a present device.
+/// The findings of a running scan about a present device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Nothing yet.
     #[default]
     Unseen,
-    /// An event was about it meanwhile: it need not be looked for.
+    /// An event about it arrived meanwhile: it need not be looked for.
     Reported,
-    /// Seen, and still the same.
+    /// Seen and unchanged.
     Kept,
     /// Gone or replaced.
     Doomed,
 }
 
-/// What is noted about a slot for a while.
+/// Temporary marks of a slot.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
     pub(super) verdict: Verdict,
-    /// On its way to another devpath.
+    /// The device is moving to another devpath.
     pub(super) moving: bool,
-    /// Whether a loss may have hidden a `change` of it, and no scan has read it since.
+    /// Whether a loss may have hidden a `change` of the device, and no scan has read it since.
     pub(super) change_due: bool,
 }
 
-/// One device. Its devpath and properties are in the table's bytes.
+/// One device. Its devpath and properties are in the table's arena.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
-    /// The inode of its directory in sysfs, once that was looked at: by a scan, or when its `add` was applied.
+    /// The inode of its directory in sysfs, once looked up: by a scan, or when its `add` was
+    /// applied.
     pub(super) inode: Option<NonZeroU64>,
-    /// Of the identity that is stored.
+    /// The fingerprint of the stored identity.
     pub(super) fingerprint: u64,
-    /// Where its bytes begin.
+    /// The start of its bytes.
     pub(super) start: u32,
     pub(super) hash: u32,
-    /// Which of the devices that this slot has held.
+    /// The number of the slot's device among those that it has held.
     pub(super) generation: u32,
     pub(super) path_length: u16,
     pub(super) properties_length: u16,
-    /// The next one whose hash leads to the same place.
+    /// The next slot in the same chain of the hash index.
     pub(super) next: Option<Index>,
-    /// A bit for each consumer to which the device was announced, and its `remove` was not.
+    /// A bit for each consumer to which the device was announced and its `remove` was not.
     pub(super) announced: u32,
-    /// A bit for each consumer that missed an event of the device and did not get a `change` since.
+    /// A bit for each consumer that missed an event of the device and has not received a `change`
+    /// since.
     pub(super) missed: u32,
-    /// The steps that there were by the last one about the slot's device.
+    /// The number of steps up to the last one about the slot's device.
     pub(super) steps: u64,
-    /// Slashes of the devpath: a device below another one has more.
+    /// The number of slashes in the devpath: more for a descendant.
     pub(super) depth: u16,
     pub(super) state: State,
-    /// Whether the stored `DISKSEQ` may be that of the medium before.
+    /// Whether the stored `DISKSEQ` may be that of the previous medium.
     pub(super) is_medium_stale: bool,
     /// Found or present, and not below a USB port.
     pub(super) is_other: bool,
@@ -153,7 +155,7 @@ impl Slot {
         marks: Marks { verdict: Verdict::Unseen, moving: false, change_due: false },
     };
 
-    /// Returns `true` if another device may have the slot: no consumer needs the `remove` of this one.
+    /// Returns `true` if the slot can be reused: no consumer needs the `remove` of its device.
     pub(super) const fn is_available(&self) -> bool {
         match self.state {
             State::Free => true,
@@ -167,7 +169,7 @@ impl Slot {
     }
 }
 
-/// What devices take of a table that are not below a USB port.
+/// The share of the table in use by devices that are not below a USB port.
 #[derive(Clone, Copy)]
 pub(super) struct Others {
     pub(super) slots: usize,

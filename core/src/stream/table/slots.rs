@@ -1,4 +1,4 @@
-//! Where the devices are kept: slots, an index from devpath to slot, and the bytes of both.
+//! Stores the devices: slots, an index from devpath to slot, and the bytes of both.
 
 use super::arena::Arena;
 use super::properties::{self, DISKSEQ, Description, Part};
@@ -6,20 +6,20 @@ use super::slot::{Index, Marks, Others, Slot, State};
 use super::step::Device;
 use crate::uevent::{self, Property, Uevent};
 
-/// Slots and bytes of fixed number.
+/// A fixed number of slots and bytes.
 pub(super) struct Slots<const SLOTS: usize, const BYTES: usize> {
     pub(super) list: [Slot; SLOTS],
-    /// The first slot for each remainder of the hash.
+    /// The first slot of each chain of the hash index.
     pub(super) heads: [Option<Index>; SLOTS],
-    /// For each remainder of a hash, how often a device is below a devpath with such a hash.
+    /// For each chain, how many devices are below a devpath with such a hash.
     pub(super) below: [u32; SLOTS],
     pub(super) arena: Arena<BYTES>,
-    /// Slots that were ever used: those from the first on.
+    /// The number of slots ever used, which are the first ones.
     pub(super) used: usize,
-    /// Devices that are found or present.
+    /// The number of found and present devices.
     pub(super) linked: usize,
     pub(super) others: Others,
-    /// Where the search for a slot begins, so that the tombstone that has been there for longest goes first.
+    /// Where the search for a slot begins, so that the oldest tombstone is dropped first.
     pub(super) hand: usize,
 }
 
@@ -65,18 +65,18 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         self.arena.get(start, usize::from(slot.properties_length))
     }
 
-    /// Bytes that the device of an event takes.
+    /// Returns the bytes that the device of an event takes.
     pub(super) fn cost(uevent: &Uevent<'_>) -> usize {
         Arena::<BYTES>::cost(uevent.devpath().len() + Description::of(uevent).length)
     }
 
-    /// Whether an event agrees with what is stored in all of the identity but for the medium.
+    /// Returns `true` if an event agrees with the stored identity, apart from the medium.
     pub(super) fn agrees(&self, index: Index, uevent: &Uevent<'_>, description: &Description<'_>) -> bool {
         self.slot(index).fingerprint == description.fingerprint
             || properties::agrees_but_for_medium(self.properties(index), uevent)
     }
 
-    /// Keeps the device of an event; `None` if there is no room.
+    /// Stores the device of an event; `None` if there is no room.
     pub(super) fn insert(&mut self, uevent: &Uevent<'_>, state: State) -> Option<Index> {
         let part = Part::alone(uevent);
         let description = Description::of_part(uevent, part);
@@ -92,11 +92,12 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         Some(index)
     }
 
-    /// Keeps a copy of a device whose devpath has `new` for its first `old` bytes; `None` if there is no room.
+    /// Stores a copy of a device with `new` instead of the first `old` bytes of its devpath; `None`
+    /// if there is no room.
     pub(super) fn insert_copy(&mut self, from: Index, old: usize, new: &[u8], state: State) -> Option<Index> {
         let slot = *self.slot(from);
         let path_length = usize::from(slot.path_length) - old + new.len();
-        // Its bytes must not go while they are copied.
+        // Its bytes must stay while they are copied.
         self.slot_mut(from).marks.moving = true;
         let index = self.take_slot(path_length, usize::from(slot.properties_length));
         self.slot_mut(from).marks.moving = slot.marks.moving;
@@ -112,13 +113,13 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         Some(index)
     }
 
-    /// Keeps a second device that is as the slot's own: what replaced it.
+    /// Stores a second device equal to the slot's own, which has replaced it.
     pub(super) fn duplicate(&mut self, from: Index) -> Option<Index> {
         self.insert_copy(from, 0, &[], State::Found)
     }
 
-    /// Stores that part of an event of the slot's device, if it says something else than is stored. Without
-    /// room for it the old stays.
+    /// Stores a part of an event of the slot's device, if it differs from the stored properties.
+    /// Without room the old ones stay.
     pub(super) fn refresh(&mut self, index: Index, uevent: &Uevent<'_>, part: Part) {
         // `disk_force_media_change` (`block/disk-events.c`) sends the event before it changes `DISKSEQ`.
         self.slot_mut(index).is_medium_stale = uevent.property(b"DISK_MEDIA_CHANGE").is_some();
@@ -136,12 +137,13 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         }
     }
 
-    /// Stores what an event that leaves the slot's device in place says of it. `now` is its description.
+    /// Stores the description `now` of an event that leaves the slot's device in place.
     pub(super) fn update(&mut self, index: Index, uevent: &Uevent<'_>, now: &Description<'_>) {
         if let Some(part) = Part::beside(self.properties(index), uevent) {
             return self.refresh(index, uevent, part);
         }
-        // One that does not describe its device as the kernel does: what it has not is still true.
+        // The event does not describe its device as the kernel does: properties that it lacks are
+        // still valid.
         self.set(index, b"DRIVER", now.driver);
         if now.diskseq.is_some() {
             self.set(index, DISKSEQ, now.diskseq);
@@ -154,7 +156,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         }
     }
 
-    /// Stores one property anew, or no more.
+    /// Replaces or removes one property.
     fn set(&mut self, index: Index, key: &[u8], value: Option<&[u8]>) {
         let properties = self.properties(index);
         let range = properties::range(properties, key);
@@ -190,7 +192,8 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
         slot.marks = Marks::default();
     }
 
-    /// Frees the slot of a device that was announced to no consumer, or whose `remove` all have got.
+    /// Frees the slot of a device that was announced to no consumer, or whose `remove` all have
+    /// received.
     pub(super) fn release(&mut self, index: Index) {
         if self.slot(index).is_indexed() {
             self.unlink(index);
@@ -210,7 +213,7 @@ impl<const SLOTS: usize, const BYTES: usize> Slots<SLOTS, BYTES> {
     }
 }
 
-/// Both parts of a datagram, which core keeps in u16 throughout.
+/// Converts the lengths of both parts of a datagram, which fit into `u16`.
 #[allow(clippy::cast_possible_truncation)]
 pub(super) const fn to_u16(length: usize) -> u16 {
     debug_assert!(length <= u16::MAX as usize);

@@ -3,22 +3,22 @@ use core::num::NonZeroU64;
 use super::slot::Index;
 use crate::uevent::{Action, Uevent};
 
-/// One device that the table holds or has held: a slot, and which of its devices.
+/// A device that the table holds or has held: a slot, and the number of its device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::stream) struct Device {
     pub(in crate::stream) slot: Index,
     pub(in crate::stream) generation: u32,
 }
 
-/// Where an event comes from.
+/// The origin of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Origin {
-    /// A scan found the device, and nothing had been lost; or a snapshot.
+    /// A scan found the device without a preceding loss; or the event belongs to a snapshot.
     Scan,
-    /// The kernel sent it.
+    /// The kernel sent the event.
     Kernel,
-    /// It was missing: a scan found it, or a delta.
+    /// A scan or a delta supplied the missing event.
     Resync,
 }
 
@@ -33,7 +33,7 @@ impl Origin {
         }
     }
 
-    /// Reads a value of `SUREPLUG_ORIGIN`. A word that is not known did not come from the kernel, either.
+    /// Parses a value of `SUREPLUG_ORIGIN`. An unknown word did not come from the kernel either.
     #[must_use]
     pub const fn from_bytes(bytes: &[u8]) -> Self {
         match bytes {
@@ -44,7 +44,7 @@ impl Origin {
     }
 }
 
-/// What a step does to the devices of a consumer that gets it.
+/// The effect of a step on the devices of a consumer that receives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::stream) enum Effect {
     /// The device appears.
@@ -56,7 +56,7 @@ pub(in crate::stream) enum Effect {
 }
 
 impl Effect {
-    /// The action of an event that is made for it.
+    /// Returns the action of an event made for this effect.
     pub(in crate::stream) const fn action(self) -> Action<'static> {
         match self {
             Self::Add => Action::Add,
@@ -70,18 +70,19 @@ impl Effect {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::stream) struct Step<'e> {
     pub(in crate::stream) origin: Origin,
-    /// Whose it is and what it does; `None` for what the table does not hold, which passes as it is.
+    /// The device and the effect on it; `None` for an object that the table does not hold, whose
+    /// event passes unchanged.
     pub(in crate::stream) device: Option<(Device, Effect)>,
-    /// The event; `None` if it is to be made of what the table holds. If its action does not have that effect, it is
-    /// delivered with one that has.
+    /// The event; `None` if it is to be made from the table. If its action does not have the
+    /// effect, it is delivered with one that does.
     pub(in crate::stream) uevent: Option<Uevent<'e>>,
 }
 
-/// Takes the steps in the order in which they are delivered, and returns how many there were by then.
+/// Takes the steps in the order of delivery, and returns the number of steps so far.
 pub(super) type Out<'o> = &'o mut dyn FnMut(Step<'_>) -> u64;
 
-/// Whether the device of an event can be found again in sysfs, and so in the table: whether it belongs to a
-/// class or a bus. `module`, `drivers`, `queues` and the like do not.
+/// Whether the device of an event can be found in sysfs, and therefore in the table, because it
+/// belongs to a class or a bus. `module`, `drivers`, `queues` and the like do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Scope {
@@ -91,21 +92,21 @@ pub enum Scope {
     Untracked,
 }
 
-/// What sysfs shows at an event's devpath when the event is applied.
+/// The state of sysfs at an event's devpath when the event is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Directory {
-    /// It was not looked at, or could not be read.
+    /// It was not looked up, or could not be read.
     #[default]
     Unknown,
-    /// Nothing.
+    /// Nothing exists.
     Absent,
     /// A directory with this inode, which is new at each creation.
     Inode(NonZeroU64),
 }
 
 impl Directory {
-    /// Returns a directory by the number of its inode; 0 if that is not known.
+    /// Returns the directory with this inode number; 0 if unknown.
     #[must_use]
     pub const fn of(inode: u64) -> Self {
         match NonZeroU64::new(inode) {
