@@ -3,6 +3,7 @@
 
 use sureplug_board::engine::capacity::{JOURNAL_BYTES, SLOTS, TABLE_BYTES};
 use sureplug_board::socket::{BATCH_MESSAGES, Batch, Datagram, UeventSocket};
+use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::selection::Selection;
 use sureplug_core::stream::{DeliveryBuffer, Directory, Lag, Scope, Stream};
 use sureplug_core::time::Instant;
@@ -38,7 +39,7 @@ fn main() {
     }
     let injector = Injector::new();
     let socket = UeventSocket::adopt(Listener::of_everything().into_fd()).expect("a uevent socket");
-    let mut batch = Batch::new(BATCH_MESSAGES);
+    let mut batch = Batch::new(MAX_DATAGRAM_BYTES);
     let events = BURSTS * u32::try_from(burst.len()).expect("some");
     let mut ratios = Vec::new();
     let mut costs = [Vec::new(), Vec::new()];

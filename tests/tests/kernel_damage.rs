@@ -143,7 +143,7 @@ fn i2_malformed_events_are_counted_and_those_around_them_come() {
 fn i2_an_event_longer_than_its_buffer_is_noticed_and_those_around_it_come() {
     let Some(_turn) = own_network_namespace("a truncated event") else { return };
     // No event of the kernel is longer than the buffers that the intake has, so these are made shorter.
-    let mut batch = Batch::with_slot_bytes(BATCH_MESSAGES, GOOD.len() + 40);
+    let mut batch = Batch::new(GOOD.len() + 40);
     let socket = socket();
     let injector = Injector::new();
     injector.send(GOOD);

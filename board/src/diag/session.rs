@@ -22,7 +22,7 @@ use crate::doorbell::poll_in;
 use crate::file;
 use crate::profile::{Profile, Sizing};
 use crate::socket::sysctl;
-use crate::socket::{BATCH_MESSAGES, Batch, Datagram, UeventSocket};
+use crate::socket::{Batch, Datagram, UeventSocket};
 use crate::sysfs::BoardPorts;
 use crate::time::monotonic_now;
 
@@ -65,7 +65,7 @@ impl<'s> Session<'s> {
     pub(crate) fn watch(&mut self, rcvbuf: RcvBuf, signals: &SignalFd) -> io::Result<()> {
         let socket = UeventSocket::open(rcvbuf).map_err(io::Error::other)?;
         let mut drops = DropCounter::starting_at(socket.initial().map_or(0, |info| info.drops));
-        let mut batch = Batch::new(BATCH_MESSAGES);
+        let mut batch = Batch::new(MAX_DATAGRAM_BYTES);
         (self.show)(Progress::Prompt("plug in the device, into a port of the board itself"));
         let mut has_asked = false;
         let mut last = monotonic_now();

@@ -23,8 +23,8 @@ use nix::poll::PollTimeout;
 pub use ring::{Observation, Observed};
 
 use crate::doorbell::{Doorbell, poll_in};
-use crate::socket::{BATCH_MESSAGES, UeventSocket};
-use ring::Reader;
+use crate::socket::UeventSocket;
+use ring::RingReader;
 
 /// Records that an engine takes before it checks its signals again.
 pub const RECORDS_A_TURN: usize = 256;
@@ -62,7 +62,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Intake {
     shared: Arc<Shared>,
-    reader: Reader,
+    reader: RingReader,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -73,7 +73,7 @@ impl Intake {
     ///
     /// Returns an error if no thread or descriptor is left.
     pub fn start(socket: UeventSocket) -> io::Result<Self> {
-        let (writer, reader) = ring::ring(BATCH_MESSAGES + 1);
+        let (writer, reader) = ring::ring();
         let shared = Arc::new(Shared {
             counters: Counters::default(),
             records: Doorbell::new()?,

@@ -12,12 +12,14 @@ use std::sync::atomic::{
 use std::time::Duration;
 
 use nix::poll::PollTimeout;
+use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::netlink::DropCounter;
+use sureplug_core::time::Instant;
 
 use super::Shared;
-use super::ring::{Observation, Observed, Writer};
+use super::ring::{Observed, RingWriter};
 use super::stall::{StallWatch, WATCH_INTERVAL_MS};
-use crate::socket::{BATCH_MESSAGES, Batch, Datagram, Received};
+use crate::socket::{Batch, Datagram, Received};
 use crate::sys::MemInfo;
 use crate::time::monotonic_now;
 
@@ -35,7 +37,7 @@ impl Drop for Ended {
 }
 
 /// Reads until the engine requests the end or the socket fails.
-pub(super) fn run(shared: &Arc<Shared>, writer: Writer) -> io::Result<()> {
+pub(super) fn run(shared: &Arc<Shared>, writer: RingWriter) -> io::Result<()> {
     let _ended = Ended(Arc::clone(shared));
     let mut transfer = Transfer::new(shared, writer);
     let mut stop_by = None;
@@ -68,19 +70,19 @@ enum Progress {
 struct Transfer {
     shared: Arc<Shared>,
     batch: Batch,
-    writer: Writer,
+    writer: RingWriter,
     /// `None` from a kernel without `SO_MEMINFO`.
     drops: Option<DropCounter>,
     stall: StallWatch,
-    /// Whether records were published without waking the engine.
+    /// Whether records were pushed without waking the engine.
     unannounced: bool,
 }
 
 impl Transfer {
-    fn new(shared: &Arc<Shared>, writer: Writer) -> Self {
+    fn new(shared: &Arc<Shared>, writer: RingWriter) -> Self {
         Self {
             shared: Arc::clone(shared),
-            batch: Batch::new(BATCH_MESSAGES),
+            batch: Batch::new(MAX_DATAGRAM_BYTES),
             drops: shared.socket.initial().map(|info| DropCounter::starting_at(info.drops)),
             writer,
             stall: StallWatch::starting_at(monotonic_now()),
@@ -142,24 +144,21 @@ impl Transfer {
         fence(SeqCst);
         let queued_before = self.look_at_figures();
         let at = monotonic_now();
-        let Self { shared, batch, writer, .. } = self;
+        let Self { shared, batch, writer, unannounced, .. } = self;
         let received = shared.socket.receive(batch, room, |message| {
-            let what = match message {
-                Datagram::Event(datagram) => Observed::Event(datagram),
-                Datagram::Truncated => Observed::Truncated,
+            match message {
+                Datagram::Event(datagram) => writer.push_event(at, datagram),
+                Datagram::Truncated => writer.push(at, Observed::Truncated),
                 // Only the first is reported: a flood of them must not fill the ring.
-                Datagram::Foreign(sender) => match shared.counters.foreign.fetch_add(1, Relaxed) {
-                    0 => Observed::Foreign(sender),
-                    _ => return,
-                },
-            };
-            writer.push(Observation { at, what });
+                Datagram::Foreign(_) if shared.counters.foreign.fetch_add(1, Relaxed) > 0 => return,
+                Datagram::Foreign(sender) => writer.push(at, Observed::Foreign(sender)),
+            }
+            *unannounced = true;
         })?;
         if received == Received::Overrun {
             let (queued, effective) = (queued_before, self.shared.socket.effective().0);
-            self.writer.push(Observation { at, what: Observed::Overrun { dropped: 1, queued, effective } });
+            self.push(at, Observed::Overrun { dropped: 1, queued, effective });
         }
-        self.publish();
         self.stall.read(at, received != Received::Nothing);
         self.publish_stall();
         Ok(received)
@@ -176,17 +175,16 @@ impl Transfer {
         if self.writer.room() > 0 {
             let dropped = drops.observe(now);
             if dropped > 0 {
-                let what = Observed::Overrun { dropped, queued, effective };
-                self.writer.push(Observation { at: monotonic_now(), what });
-                self.publish();
+                self.push(monotonic_now(), Observed::Overrun { dropped, queued, effective });
             }
         }
         queued
     }
 
-    /// Publishes the pushed records without waking the engine.
-    fn publish(&mut self) {
-        self.unannounced |= self.writer.publish();
+    /// Pushes a record without a datagram, without waking the engine.
+    fn push(&mut self, at: Instant, what: Observed<'static>) {
+        self.writer.push(at, what);
+        self.unannounced = true;
     }
 
     /// Wakes the engine if it sleeps and there are new records.

@@ -6,7 +6,6 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, NetlinkAddr, RecvMsg, UnixCredentials, recvmmsg,
 };
-use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::netlink::{KernelUids, Sender};
 
 /// The most messages read by one system call.
@@ -16,7 +15,6 @@ pub const BATCH_MESSAGES: usize = 8;
 pub struct Batch {
     slots: Box<[u8]>,
     slot_bytes: usize,
-    messages: usize,
     headers: MultiHeaders<NetlinkAddr>,
 }
 
@@ -45,23 +43,14 @@ pub enum Datagram<'b> {
 }
 
 impl Batch {
-    /// Allocates buffers for this many messages, at most [`BATCH_MESSAGES`], each large enough for
-    /// every uevent of the kernel.
+    /// Allocates buffers of so many bytes for each message; a longer one comes as [`Datagram::Truncated`]. Those of
+    /// [`MAX_DATAGRAM_BYTES`](sureplug_core::limits::MAX_DATAGRAM_BYTES) take every uevent of the kernel whole.
     #[must_use]
-    pub fn new(messages: usize) -> Self {
-        Self::with_slot_bytes(messages, MAX_DATAGRAM_BYTES)
-    }
-
-    /// Allocates buffers of this many bytes. A longer message is returned as
-    /// [`Datagram::Truncated`].
-    #[must_use]
-    pub fn with_slot_bytes(messages: usize, slot_bytes: usize) -> Self {
-        let messages = messages.min(BATCH_MESSAGES);
+    pub fn new(slot_bytes: usize) -> Self {
         Self {
-            slots: vec![0; slot_bytes * messages].into_boxed_slice(),
+            slots: vec![0; slot_bytes * BATCH_MESSAGES].into_boxed_slice(),
             slot_bytes,
-            messages,
-            headers: MultiHeaders::preallocate(messages, Some(cmsg_space!(UnixCredentials))),
+            headers: MultiHeaders::preallocate(BATCH_MESSAGES, Some(cmsg_space!(UnixCredentials))),
         }
     }
 
@@ -73,7 +62,7 @@ impl Batch {
         limit: usize,
         mut take: impl FnMut(Datagram<'_>),
     ) -> io::Result<Received> {
-        let limit = limit.min(self.messages);
+        let limit = limit.min(BATCH_MESSAGES);
         let mut slots = self.slots.chunks_exact_mut(self.slot_bytes);
         let mut slices: [_; BATCH_MESSAGES] =
             std::array::from_fn(|_| [IoSliceMut::new(slots.next().unwrap_or_default())]);
