@@ -91,16 +91,10 @@ fn command(word: &OsStr) -> Result<&'static Command, UsageError> {
 
 /// Returns `run`, `monitor` and `decode` with these backquotes.
 pub(super) fn listed(names: &[&str]) -> String {
-    let mut list = String::new();
-    for (index, name) in names.iter().enumerate() {
-        list.push_str(match names.len() - index {
-            _ if index == 0 => "`",
-            1 => "` and `",
-            _ => "`, `",
-        });
-        list.push_str(name);
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("`{}` and `{last}`", others.join("`, `")),
+        names => format!("`{}`", names.concat()),
     }
-    list + "`"
 }
 
 #[cfg(test)]

@@ -137,18 +137,8 @@ pub(super) fn nearest<'c>(found: &str, candidates: impl Iterator<Item = &'c str>
     let holds_word = |candidate: &str| {
         word.len() > 2 && candidate.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
     };
-    let mut nearest = None;
-    let mut too_far = word.len() / 3 + 2;
-    for candidate in candidates {
-        if holds_word(candidate) {
-            return Some(candidate);
-        }
-        let distance = distance(found, candidate);
-        if distance < too_far {
-            (nearest, too_far) = (Some(candidate), distance);
-        }
-    }
-    nearest
+    let distance = |candidate: &&str| if holds_word(candidate) { 0 } else { distance(found, candidate) };
+    candidates.min_by_key(distance).filter(|nearest| distance(nearest) < word.len() / 3 + 2)
 }
 
 /// Returns how many bytes must be inserted, removed or replaced to get from `a` to `b` (Levenshtein).

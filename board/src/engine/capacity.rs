@@ -2,7 +2,7 @@
 
 use sureplug_core::stream::Stream;
 
-use crate::profile::Profile;
+use crate::profile::{MIN_COUNTED_PORTS, Profile};
 
 /// Devices that a board has without its ports, tombstones included: an emulated ARM board has some 180 of classes
 /// and buses, a server 400.
@@ -14,16 +14,17 @@ const MAX_SLOTS: usize = 16_384;
 /// Bytes that a device takes on average: 115 on emulated ARM boards, and more below deep hubs.
 const BYTES_PER_SLOT: usize = 144;
 
+/// USB ports that the table is made for.
+pub(crate) const PORTS: u32 = match Profile::BUILD.ports {
+    Some(ports) => ports,
+    None => MIN_COUNTED_PORTS,
+};
+
 /// Slots of the table: all that the board has, and what is in its ports twice, since what was there before
 /// stays as a tombstone until everybody was told.
 pub const SLOTS: usize = {
-    let ports = match Profile::BUILD.ports {
-        Some(ports) => ports,
-        None => crate::profile::MIN_COUNTED_PORTS,
-    };
     // Each device that appears is an event.
-    let plug = Profile::BUILD.plug();
-    let events = ports as usize * plug.copies as usize * plug.plug.count() as usize;
+    let events = PORTS as usize * Profile::BUILD.port_device.profile().plug.count() as usize;
     let slots = (BASE_SLOTS + 2 * events).next_multiple_of(64);
     if slots < MAX_SLOTS { slots } else { MAX_SLOTS }
 };

@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::fmt::{self, Write};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,13 +98,8 @@ impl File {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP | Mode::S_IROTH;
         let file = retry(|| open(self.scratch.as_c_str(), flags, mode))?;
-        let mut rest = self.text.as_bytes();
-        while !rest.is_empty() {
-            match retry(|| write(&file, rest))? {
-                0 => return Err(Errno::ENOSPC),
-                bytes => rest = &rest[bytes..],
-            }
-        }
+        let written = std::fs::File::from(file).write_all(self.text.as_bytes());
+        written.map_err(|error| error.raw_os_error().map_or(Errno::ENOSPC, Errno::from_raw))?;
         renameat(AT_FDCWD, self.scratch.as_c_str(), AT_FDCWD, self.path.as_c_str())
     }
 

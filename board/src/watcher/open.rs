@@ -8,17 +8,12 @@ use sureplug_core::selection::{Selection, SelectionError};
 use super::Watcher;
 use crate::cause::Cause;
 use crate::engine::Engine;
+use crate::engine::capacity::PORTS;
 use crate::intake::Intake;
-use crate::profile::{MIN_COUNTED_PORTS, Mismatch, Profile, SUBSYSTEMS, Sizing};
+use crate::profile::{Mismatch, Profile, SUBSYSTEMS, Sizing};
 use crate::report::Totals;
 use crate::socket::{Filtering, OpenError, Shortfall, UeventSocket, Unbound, sysctl};
 use crate::sysfs::BoardPorts;
-
-/// USB ports that the table of this build is made for.
-const MAX_PORTS: u32 = match Profile::BUILD.ports {
-    Some(ports) => ports,
-    None => MIN_COUNTED_PORTS,
-};
 
 /// A socket that is not bound yet, and what it is to be.
 pub(crate) struct Prepared {
@@ -111,8 +106,8 @@ impl WatcherBuilder {
     /// See [`WatchError`].
     pub fn open(self) -> Result<Watcher, WatchError> {
         let selection = self.selection()?;
-        if let Some(stated) = self.profile.ports.filter(|&ports| ports > MAX_PORTS) {
-            return Err(WatchError::TooManyPorts { stated, max: MAX_PORTS });
+        if let Some(stated) = self.profile.ports.filter(|&ports| ports > PORTS) {
+            return Err(WatchError::TooManyPorts { stated, max: PORTS });
         }
         let sysfs = PathBuf::from("/sys");
         let Prepared { socket, board, sizing, .. } = prepare(&self.profile, &sysfs, &selection)?;

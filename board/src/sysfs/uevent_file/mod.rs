@@ -133,12 +133,9 @@ impl<'t> Reader<'t, '_> {
         let mut lines = Lines(file);
         let mut rest = file;
         while let Some(line) = lines.next() {
-            let place = split(line).and_then(|(key, value)| {
-                let place = BLOCK.iter().position(|wanted| *wanted == key)?;
-                Some((place, value))
-            });
-            match place {
-                Some((place, value)) if block[place].is_none() => block[place] = Some((line, value)),
+            let Some((key, value)) = split(line) else { break };
+            match BLOCK.iter().position(|wanted| *wanted == key) {
+                Some(place) if block[place].is_none() => block[place] = Some((line, value)),
                 _ => break,
             }
             rest = lines.0;
@@ -250,14 +247,10 @@ impl<'t> Reader<'t, '_> {
 
     /// The kernel's properties, those that the device has written, and behind their anchor the kernel's again.
     fn with_texts(&mut self, lines: &'t [u8], texts: &'static [Text], anchor: &[u8]) {
-        let is_text = |line: &[u8]| shape::is_text(texts, line);
-        let start = offset(lines, &mut Lines(lines), is_text).unwrap_or(lines.len());
+        let start = offsets(lines, |line| shape::is_text(texts, line)).next().unwrap_or(lines.len());
         let (head, rest) = lines.split_at(start);
-        let mut end = rest.len();
-        let mut all = Lines(rest);
-        while let Some(at) = offset(rest, &mut all, |line| !anchor.is_empty() && key(line) == anchor) {
-            end = at;
-        }
+        let is_anchor = |line: &[u8]| !anchor.is_empty() && key(line) == anchor;
+        let end = offsets(rest, is_anchor).last().unwrap_or(rest.len());
         self.plain_lines(head);
         self.texts(&rest[..end], texts);
         self.plain_lines(&rest[end..]);
@@ -345,14 +338,14 @@ fn key(line: &[u8]) -> &[u8] {
     split(line).map_or(b"", |(key, _)| key)
 }
 
-/// Where the next line begins that is wanted.
-fn offset(all: &[u8], lines: &mut Lines<'_>, is_wanted: impl Fn(&[u8]) -> bool) -> Option<usize> {
-    loop {
-        let start = all.len() - lines.0.len();
-        if is_wanted(lines.next()?) {
-            return Some(start);
-        }
-    }
+/// Returns the offsets of the wanted lines.
+fn offsets(all: &[u8], is_wanted: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = usize> {
+    let mut end = 0;
+    Lines(all).filter_map(move |line| {
+        let start = end;
+        end += line.len() + 1;
+        is_wanted(line).then_some(start)
+    })
 }
 
 /// Lines, each ended by a line feed but perhaps the last.

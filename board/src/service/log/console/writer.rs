@@ -8,6 +8,7 @@ use std::sync::atomic::fence;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtrb::Consumer;
+use rtrb::chunks::ReadChunk;
 
 use super::super::output::Output;
 use super::Shared;
@@ -70,12 +71,8 @@ impl Writer {
 
     /// Writes some of what waits; `false` if nothing does.
     fn write_chunk(&mut self) -> io::Result<bool> {
-        let waiting = self.lines.slots().min(CHUNK_BYTES);
-        let Ok(chunk) = self.lines.read_chunk(waiting) else { return Ok(false) };
+        let Some(chunk) = waiting(&mut self.lines, CHUNK_BYTES) else { return Ok(false) };
         let (bytes, _) = chunk.as_slices();
-        if bytes.is_empty() {
-            return Ok(false);
-        }
         // The engine may have asked for a new beginning before it learned that none was needed.
         let end = bytes.iter().position(|&byte| byte == RESTART).unwrap_or(bytes.len());
         let done = match bytes.get(..end).filter(|bytes| !bytes.is_empty()) {
@@ -98,12 +95,8 @@ impl Writer {
 
     /// Drops what waits, up to a new beginning; `false` if nothing does.
     fn drop_chunk(&mut self) -> io::Result<bool> {
-        let waiting = self.lines.slots();
-        let Ok(chunk) = self.lines.read_chunk(waiting) else { return Ok(false) };
+        let Some(chunk) = waiting(&mut self.lines, usize::MAX) else { return Ok(false) };
         let (bytes, _) = chunk.as_slices();
-        if bytes.is_empty() {
-            return Ok(false);
-        }
         let restart = bytes.iter().position(|&byte| byte == RESTART);
         let dropped = &bytes[..restart.unwrap_or(bytes.len())];
         let lines = dropped.split(|&byte| byte == b'\n').count() as u64 - 1;
@@ -143,14 +136,12 @@ impl Writer {
             if !may_sleep {
                 return Ok((false, None));
             }
-            // Without a reader to watch, poll(2) does not get the output.
-            let watched = output.descriptor().filter(|_| *watches_reader);
-            let bell = PollFd::new(shared.lines.as_fd(), PollFlags::POLLIN);
-            let output = PollFd::new(watched.unwrap_or(shared.lines.as_fd()), PollFlags::empty());
-            let mut fds = [bell, output];
-            let polled = if watched.is_some() { &mut fds[..] } else { &mut fds[..1] };
-            let _ = poll(polled, PollTimeout::NONE);
-            Ok((fds[0].any() == Some(true), fds[1].revents().filter(|_| watched.is_some())))
+            let bell = shared.lines.as_fd();
+            // Without a reader to watch it is the bell, of which nothing is wanted here.
+            let watched = output.descriptor().filter(|_| *watches_reader).unwrap_or(bell);
+            let mut fds = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(watched, PollFlags::empty())];
+            let _ = poll(&mut fds, PollTimeout::NONE);
+            Ok((fds[0].any() == Some(true), fds[1].revents()))
         })?;
         match ended {
             None => {}
@@ -167,4 +158,10 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Returns up to `limit` bytes of the ring; `None` if it is empty.
+fn waiting(lines: &mut Consumer<u8>, limit: usize) -> Option<ReadChunk<'_, u8>> {
+    let bytes = lines.slots().min(limit);
+    lines.read_chunk(bytes).ok().filter(|_| bytes > 0)
 }
