@@ -131,7 +131,7 @@ fn nothing_is_allocated_after_opening() {
         }
         assert_eq!(devices.read_at(&missing, b"missing"), Reading::Gone);
         assert!(subsystems.contains(b"mem") && !subsystems.contains(b"missing"));
-        assert!(devices.take_trouble().is_none());
+        assert!(devices.next_unreadable(&mut 0).is_none());
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
     assert!(found > 100 && present > 100, "{found} found, {present} present");

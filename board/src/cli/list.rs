@@ -120,6 +120,10 @@ fn of_sysfs(options: &Options) -> io::Result<Devices> {
     if let Some(missing) = sysfs.missing() {
         complain(&format_args!("warning: sysfs could not be read: {missing}; devices may be missing"));
     }
+    let mut read = 0;
+    while let Some(fault) = sysfs.next_forged(&mut read) {
+        complain(&format_args!("warning: {fault}"));
+    }
     if sysfs.forgery_count() > 0 {
         let lines = sysfs.forgery_count();
         complain(&format_args!(
@@ -136,9 +140,6 @@ fn scan(sysfs: &mut sysfs::Devices) -> Devices {
         if let Reading::Present { uevent, .. } = sysfs.read() {
             // A class and a bus may both list it.
             note(&mut devices, &uevent, true);
-        }
-        if let Some(forgery) = sysfs.take_forgery() {
-            complain(&format_args!("warning: {forgery}"));
         }
     }
     devices

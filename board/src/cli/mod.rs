@@ -27,10 +27,7 @@ use options::Options;
 use parse::Invocation;
 
 use crate::cause::Cause;
-use crate::process_policy::PolicyError;
-use crate::service::broker::BrokerError;
 use crate::service::log::Output;
-use crate::socket::OpenError;
 use crate::watcher::{self, Prepared, WatchError};
 
 /// All commands, as the help lists them; the first is the one that runs where none is named.
@@ -101,6 +98,11 @@ impl Failure {
         Self { exit, reason: reason.to_string() }
     }
 
+    /// Makes one from an error that says what was refused.
+    fn refused(error: impl Display) -> Self {
+        Self::new(Exit::Refused, &error)
+    }
+
     /// Makes one from an error of the system and the path that it is about.
     fn at(path: &Path, error: &io::Error) -> Self {
         Self::from(format!("{}: {}", path.display(), Cause(error)))
@@ -109,43 +111,13 @@ impl Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(Exit::Refused, &Cause(&error))
-    }
-}
-
-impl From<nix::Error> for Failure {
-    fn from(error: nix::Error) -> Self {
-        io::Error::from(error).into()
+        Self::refused(Cause(&error))
     }
 }
 
 impl From<String> for Failure {
     fn from(reason: String) -> Self {
         Self { exit: Exit::Refused, reason }
-    }
-}
-
-impl From<&str> for Failure {
-    fn from(reason: &str) -> Self {
-        String::from(reason).into()
-    }
-}
-
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        Self::new(Exit::Refused, &error)
-    }
-}
-
-impl From<PolicyError> for Failure {
-    fn from(error: PolicyError) -> Self {
-        Self::new(Exit::Refused, &error)
-    }
-}
-
-impl From<BrokerError> for Failure {
-    fn from(error: BrokerError) -> Self {
-        Self::new(Exit::Refused, &error)
     }
 }
 

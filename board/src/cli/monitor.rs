@@ -89,5 +89,5 @@ fn show(mut client: Client, options: &Options) -> Result<Exit, Failure> {
             return Ok(Exit::Success);
         }
     }
-    Err("the daemon has hung up".into())
+    Err(Failure::refused("the daemon has hung up"))
 }

@@ -28,7 +28,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     // Blocked, that of a file that may not grow any more is an error of the write.
     signals::block(&[Signal::SIGXFSZ])?;
     let signals = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
-    let socket = socket.bind(sizing.rcvbuf)?;
+    let socket = socket.bind(sizing.rcvbuf).map_err(Failure::refused)?;
     if let Some(shortfall) = Shortfall::of(socket.effective(), sizing.rcvbuf) {
         complain(&format_args!("warning: {shortfall}; events can be lost"));
     }

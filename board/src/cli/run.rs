@@ -39,17 +39,16 @@ fn run(options: &Options) -> Result<Exit, Failure> {
 /// The same, without a supervisor serving nothing but the output.
 pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Failure> {
     let signals = Daemon::take_signals().map_err(|error| cannot("read signals", &error))?;
-    options.policy().apply()?;
+    options.policy().apply().map_err(Failure::refused)?;
     let Prepared { socket, filtering, board, sizing } = prepare(options, options.selection())?;
-    let socket = socket.bind(sizing.rcvbuf)?;
+    let socket = socket.bind(sizing.rcvbuf).map_err(Failure::refused)?;
     let effective = socket.effective();
     let undersized =
         Undersized { buffer: Shortfall::of(effective, sizing.rcvbuf), profile: sizing.mismatches(&board) };
     if sizing.profile.is_fixed() && !options.allow_undersized && must_refuse(&undersized) {
         undersized.reasons().for_each(|reason| complain(&reason));
-        return Err(
-            "refused to start, because events could be lost; --allow-undersized starts all the same".into()
-        );
+        let reason = "refused to start, because events could be lost; --allow-undersized starts all the same";
+        return Err(Failure::refused(reason));
     }
     let selection = options.selection();
     let mut daemon = Daemon::new(signals, socket, &options.sysfs, selection.clone());
@@ -59,18 +58,20 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
     let led = if serves { led(options)? } else { None };
     let hook = if serves { hook(options)? } else { None };
     if hook.is_none() {
-        sys::discard_children()?;
+        sys::discard_children().map_err(io::Error::from)?;
     }
     let broker = serves.then(|| Broker::open(options.socket(), options.socket_group));
     let (broker, unserved) = match broker.transpose() {
         // An image without one would look well and serve nothing; on a developer's machine the usual path may be another
         // daemon's.
-        Err(error) if options.socket.is_some() || Profile::BUILD.is_fixed() => return Err(error.into()),
+        Err(error) if options.socket.is_some() || Profile::BUILD.is_fixed() => {
+            return Err(Failure::refused(error));
+        }
         Err(error) => (None, Some(error)),
         Ok(broker) => (broker, None),
     };
     let mut console = output(options)
-        .and_then(|output| Console::start_on(options.style(), output))
+        .and_then(|output| Console::start(options.style(), output))
         .map_err(|error| cannot("write lines", &error))?;
     console.write(&Notice::Start(&Start { sizing: &sizing, effective, selection, filtering }));
     console.report_undersized(undersized);

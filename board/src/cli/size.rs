@@ -22,7 +22,7 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     let Prepared { socket, filtering, board, sizing } = prepare(options, options.selection())?;
-    let granted = socket.size(sizing.rcvbuf)?;
+    let granted = socket.size(sizing.rcvbuf).map_err(Failure::refused)?;
     let findings =
         Undersized { buffer: Shortfall::of(granted, sizing.rcvbuf), profile: sizing.mismatches(&board) };
     let report =

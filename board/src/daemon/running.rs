@@ -170,14 +170,13 @@ impl Services {
             sizing: self.sizing.as_ref(),
             signals: self.signals.as_fd(),
             has_delivered: false,
-            wants_scan: false,
             ended_by: self.ended_by,
         };
         call(&mut context, &mut self.all);
-        let Context { has_delivered, wants_scan, ended_by, .. } = context;
+        let Context { has_delivered, ended_by, .. } = context;
         self.ended_by = ended_by;
         // Tombstones that waited for a consumer may have made room.
-        if wants_scan || has_delivered && tracker.stream.is_overflowing() {
+        if has_delivered && tracker.stream.is_overflowing() {
             tracker.schedule.event(now);
         }
     }

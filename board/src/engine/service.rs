@@ -68,7 +68,7 @@ pub struct Context<'e> {
     /// Notices for the operator.
     pub notices: &'e mut Notices,
     /// What scans found that the operator should know.
-    pub(crate) devices: &'e mut Devices,
+    pub(crate) devices: &'e Devices,
     /// What happened at each port.
     pub ports: &'e PortWatch,
     /// When the engine started.
@@ -79,8 +79,6 @@ pub struct Context<'e> {
     pub signals: BorrowedFd<'e>,
     /// Set by a service that took a delivery.
     pub has_delivered: bool,
-    /// Set by a service that needs another scan.
-    pub wants_scan: bool,
     /// Set by a service that ends the daemon: the cause.
     pub ended_by: Option<&'static str>,
 }

@@ -16,7 +16,7 @@ use super::totals::TABLE;
 use crate::cause::Cause;
 use crate::profile::Sizing;
 use crate::socket::Filtering;
-use crate::sysfs::Missing;
+use crate::sysfs::{Fault, Missing};
 
 pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
     let time = |at: Instant| ("monotonic_us", at.as_micros());
@@ -89,11 +89,11 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
                 [time(at), ("slots", slots), ("table_bytes", bytes), ("subsystem_devices", devices)];
             Object::begin(out, "table_full").numbers(&figures).bytes("subsystem", subsystem.as_bytes()).end()
         }
-        Notice::Unreadable { path, error } => {
-            Object::begin(out, "unreadable").bytes("path", path).display("message", &Cause(error)).end()
+        Notice::Unreadable(Fault { path, what }) => {
+            Object::begin(out, "unreadable").bytes("path", path).display("message", &Cause(*what)).end()
         }
-        Notice::Forged(forgery) => {
-            Object::begin(out, "forged").bytes("devpath", forgery.devpath).bytes("line", forgery.line).end()
+        Notice::Forged(Fault { path, what }) => {
+            Object::begin(out, "forged").bytes("devpath", path).bytes("line", what.as_bytes()).end()
         }
         Notice::Malformed { at, error, length } => Object::begin(out, "malformed")
             .numbers(&[time(at), ("offset", error.offset as u64), ("length_bytes", length as u64)])

@@ -16,7 +16,7 @@ use super::Totals;
 use crate::cause::Advice;
 use crate::profile::{Mismatch, Sizing};
 use crate::socket::{Filtering, Shortfall};
-use crate::sysfs::{Clipped, Forgery, Missing};
+use crate::sysfs::{Clipped, Fault, Missing};
 
 /// A line for the operator, as data. `at` is the time at which the intake read the socket.
 #[derive(Clone, Copy)]
@@ -134,15 +134,10 @@ pub enum Notice<'a> {
         devices: u64,
     },
     /// A scan could not read a path. Reported once for each path.
-    Unreadable {
-        /// The path relative to sysfs.
-        path: &'a [u8],
-        /// The error.
-        error: Errno,
-    },
+    Unreadable(&'a Fault<Errno>),
     /// A device's `uevent` file has lines that the kernel did not write. Reported once for each
     /// device.
-    Forged(Forgery<'a>),
+    Forged(&'a Fault<Clipped>),
     /// An event of the kernel that could not be parsed.
     Malformed {
         /// When it was read.

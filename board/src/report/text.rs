@@ -13,7 +13,7 @@ use super::notice::{HookRun, Loss, Notice, Resync, Start};
 use crate::cause::Cause;
 use crate::profile::Sizing;
 use crate::socket::Filtering;
-use crate::sysfs::{Clipped, Missing};
+use crate::sysfs::{Clipped, Fault, Missing};
 
 /// The warning about a sysfs mounted in another network namespace.
 pub(super) const FOREIGN: &str = "sysfs belongs to another network namespace: network devices are known from their events \
@@ -62,23 +62,17 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
         }
         Notice::Loss { at, loss, resync } => self::loss(out, at, &loss, &resync),
         Notice::Incomplete { at, missing, retry } => incomplete(out, at, &missing, retry),
-        Notice::Completed { at, outcome, took } => writeln!(
-            out,
-            "{at} completed: sysfs could be read again: {}, in {}",
-            Changes(&outcome),
-            Millis(took)
-        ),
+        Notice::Completed { at, outcome, took } => {
+            writeln!(out, "{at} completed: sysfs could be read again: {}", Changes(&outcome, took))
+        }
         Notice::NoSysfs { at } => writeln!(
             out,
             "{at} no sysfs: nothing is mounted where it should be, so no device is known and no port was counted; \
              mount sysfs there, which is looked for again and again"
         ),
-        Notice::Unreported { at, outcome, took } => writeln!(
-            out,
-            "{at} unreported: sysfs shows changes without an event: {}, in {}",
-            Changes(&outcome),
-            Millis(took)
-        ),
+        Notice::Unreported { at, outcome, took } => {
+            writeln!(out, "{at} unreported: sysfs shows what no event told: {}", Changes(&outcome, took))
+        }
         Notice::ForeignSysfs => writeln!(out, "sureplug: warning: {FOREIGN}"),
         Notice::TableFull { at, slots, bytes, subsystem, devices } => writeln!(
             out,
@@ -88,14 +82,13 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
              SUREPLUG_USB_PORTS",
             EscapedWord(subsystem.as_bytes())
         ),
-        Notice::Unreadable { path, error } => writeln!(
-            out,
-            "sureplug: warning: cannot read {} in sysfs: {}; devices there are not found by a scan",
-            EscapedWord(path),
-            Cause(error)
-        ),
-        Notice::Forged(forgery) => {
-            writeln!(out, "sureplug: warning: {forgery}; reported once for each device")
+        Notice::Unreadable(Fault { path, what }) => {
+            let (path, cause) = (EscapedWord(path), Cause(*what));
+            let effect = "devices there are not found by a scan";
+            writeln!(out, "sureplug: warning: cannot read {path} in sysfs: {cause}; {effect}")
+        }
+        Notice::Forged(fault) => {
+            writeln!(out, "sureplug: warning: {fault}; reported once for each device")
         }
         Notice::Malformed { at, error, length } => {
             writeln!(out, "{at} malformed: an event of the kernel, {length} bytes: {error}")
@@ -133,9 +126,7 @@ fn loss(out: &mut dyn Write, at: Instant, loss: &Loss, resync: &Resync) -> fmt::
         }
     }
     match resync {
-        Resync::Done(outcome, took) => {
-            writeln!(out, "; repaired: {}, in {}", Changes(outcome), Millis(*took))
-        }
+        Resync::Done(outcome, took) => writeln!(out, "; repaired: {}", Changes(outcome, *took)),
         Resync::Incomplete(missing) => {
             writeln!(out, "; not repaired yet, because sysfs could not be read: {missing}")
         }
@@ -241,13 +232,14 @@ fn properties(out: &mut dyn Write, entry: &DeviceEvent<'_>) -> fmt::Result {
     all.try_for_each(|(key, value)| writeln!(out, "    {key}={value}"))
 }
 
-/// `3 added, 1 removed, 2 replaced, 41 kept`.
-struct Changes<'o>(&'o ScanOutcome);
+/// `3 added, 1 removed, 2 replaced, 41 kept, in 4.1 ms`.
+struct Changes<'o>(&'o ScanOutcome, Duration);
 
 impl fmt::Display for Changes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ScanOutcome { added, removed, replaced, kept, .. } = self.0;
-        write!(f, "{added} added, {removed} removed, {replaced} replaced, {kept} kept")
+        let took = Millis(self.1);
+        write!(f, "{added} added, {removed} removed, {replaced} replaced, {kept} kept, in {took}")
     }
 }
 

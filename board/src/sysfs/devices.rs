@@ -3,10 +3,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::slice;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use sureplug_core::selection::Selection;
 
-use super::faults::{Clipped, Faults, Forgery, Missing, Trouble, Troubles};
+use super::faults::{Clipped, Fault, Faults, Missing, Troubles};
 use super::files::{open, read_to_end};
 use super::listing::Listing;
 use super::namespace;
@@ -129,7 +130,6 @@ impl Devices {
     pub fn rewind(&mut self) {
         self.troubles.missing = None;
         self.reader.suspects.rewind();
-        self.reader.forgeries.is_waiting = false;
         self.places = PLACES.iter();
         self.subsystems.close();
         self.links.close();
@@ -155,9 +155,9 @@ impl Devices {
     /// after the last one the result is [`Gone`](Reading::Gone).
     pub fn read(&mut self) -> Reading<'_> {
         let subsystem = subsystem_of(self.directory.relative());
-        self.reader.read(self.root.as_fd(), &self.found, subsystem).unwrap_or_else(|errno| {
-            self.troubles.note(self.found.relative().to_bytes(), errno);
-            Reading::Unreadable
+        let result = self.reader.read(self.root.as_fd(), &self.found, subsystem);
+        result.unwrap_or_else(|errno| {
+            Reading::failed(errno, self.found.relative().to_bytes(), &mut self.troubles)
         })
     }
 
@@ -165,11 +165,9 @@ impl Devices {
     /// device does not state its own.
     pub fn read_at(&mut self, devpath: &[u8], subsystem: &[u8]) -> Reading<'_> {
         let set = self.asked.set_devpath(devpath);
-        let reading = set.and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem));
-        reading.unwrap_or_else(|errno| {
-            self.troubles.note(devpath.strip_prefix(b"/").unwrap_or(devpath), errno);
-            Reading::Unreadable
-        })
+        let result = set.and_then(|()| self.reader.read(self.root.as_fd(), &self.asked, subsystem));
+        let path = devpath.strip_prefix(b"/").unwrap_or(devpath);
+        result.unwrap_or_else(|errno| Reading::failed(errno, path, &mut self.troubles))
     }
 
     /// Reads a device that should exist. A network device that exists in the socket's namespace but
@@ -193,13 +191,10 @@ impl Devices {
         self.troubles.missing
     }
 
-    /// Returns, once, a place that could not be read. Of several at a time the others follow when
-    /// they fail again; the number of places named is limited.
-    pub fn take_trouble(&mut self) -> Option<Trouble<'_>> {
-        self.troubles
-            .faults
-            .take()
-            .map(|(path, error)| Trouble { path: path.relative().to_bytes(), error: *error })
+    /// Returns the next path below sysfs that could not be read, for a reader that has `read` some. The
+    /// number of paths named is limited.
+    pub fn next_unreadable(&self, read: &mut usize) -> Option<&Fault<Errno>> {
+        self.troubles.faults.next(read)
     }
 
     /// Returns the number of lines in `uevent` files that were ignored because the kernel did not
@@ -216,21 +211,10 @@ impl Devices {
         self.reader.suspects.is_undecided()
     }
 
-    /// Returns, once, a device with such lines. Of several at a time the others follow in the next
-    /// enumeration; the number of devices named is limited.
-    pub fn take_forgery(&mut self) -> Option<Forgery<'_>> {
-        self.reader.forgeries.take().map(Forgery::of)
-    }
-
-    /// Returns the same device, once, for the system's log, which does not wait for the output.
-    pub fn take_unlogged_forgery(&mut self) -> Option<Forgery<'_>> {
-        self.reader.forgeries.take_unlogged().map(Forgery::of)
-    }
-
-    /// Returns `true` if a device with such lines was left for the next scan to name.
-    #[must_use]
-    pub const fn is_forgery_waiting(&self) -> bool {
-        self.reader.forgeries.is_waiting
+    /// Returns the next device with such lines and the first of them, for a reader that has `read` some.
+    /// The number of devices named is limited.
+    pub fn next_forged(&self, read: &mut usize) -> Option<&Fault<Clipped>> {
+        self.reader.forgeries.next(read)
     }
 
     /// Moves to the next device of the subsystem. Returns `false` at the end.

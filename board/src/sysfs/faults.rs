@@ -1,21 +1,22 @@
 //! Faults of sysfs, unreadable or unaccepted: all are counted, and the first places are named.
 
 use std::fmt;
-use std::mem;
 
 use heapless::Vec;
 use nix::errno::Errno;
 use sureplug_core::uevent::{Escaped, EscapedWord};
 
 use super::files::is_absence;
-use super::path::SysfsPath;
 use crate::cause::Cause;
 
 /// The most places that are named. Further ones are only counted.
 const MAX_NAMED: usize = 16;
 
-/// Bytes of a path or a line that are kept.
+/// Bytes of a path or a line that a notice keeps.
 const MAX_KEPT_BYTES: usize = 128;
+
+/// Bytes of a named path that are kept. Devpaths of devices in nested hubs are shorter.
+const MAX_PATH_BYTES: usize = 512;
 
 /// Bytes in fixed memory, truncated if too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,34 +62,19 @@ impl fmt::Display for Missing {
     }
 }
 
-/// An existing directory or device that could not be read.
-#[derive(Debug)]
-pub struct Trouble<'t> {
-    /// The path below sysfs.
-    pub path: &'t [u8],
-    /// The kernel's error, or the fault of the data.
-    pub error: Errno,
-}
-
-/// A device whose `uevent` file has lines that are ignored.
-#[derive(Clone, Copy, Debug)]
-pub struct Forgery<'f> {
-    /// Its devpath.
-    pub devpath: &'f [u8],
-    /// The first such line, truncated if too long.
-    pub line: &'f [u8],
-}
-
-impl<'f> Forgery<'f> {
-    pub(super) fn of((devpath, line): (&'f SysfsPath, &'f Clipped)) -> Self {
-        Self { devpath: devpath.as_devpath(), line: line.as_bytes() }
-    }
+/// A path that could not be read, or a device with lines that are ignored.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault<T> {
+    /// The path below sysfs, or the devpath, truncated if too long.
+    pub path: Vec<u8, MAX_PATH_BYTES>,
+    /// The error, or the first such line.
+    pub what: T,
 }
 
 /// `the uevent file of /devices/x has lines that the kernel did not write, such as "MAJOR=8": they are ignored`.
-impl fmt::Display for Forgery<'_> {
+impl fmt::Display for Fault<Clipped> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (devpath, line) = (EscapedWord(self.devpath), Escaped(self.line));
+        let (devpath, line) = (EscapedWord(&self.path), Escaped(self.what.as_bytes()));
         write!(
             f,
             "the uevent file of {devpath} has lines that the kernel did not write, such as {line:?}: they are ignored"
@@ -99,58 +85,29 @@ impl fmt::Display for Forgery<'_> {
 /// Faults of one kind: their number, and the first places by name, each once.
 pub(super) struct Faults<T> {
     pub(super) count: u64,
-    /// Hashes of the paths that were named.
-    named: Vec<u64, MAX_NAMED>,
-    /// The place named last.
-    path: SysfsPath,
-    /// The fault there.
-    fault: Option<T>,
-    is_pending: bool,
-    /// Whether that place has not been logged either.
-    is_unlogged: bool,
-    /// Whether another place was left to be named later in this scan.
-    pub(super) is_waiting: bool,
+    named: Box<Vec<Fault<T>, MAX_NAMED>>,
 }
 
 impl<T> Faults<T> {
     pub(super) fn new() -> Self {
-        Self {
-            count: 0,
-            named: Vec::new(),
-            path: SysfsPath::new(),
-            fault: None,
-            is_pending: false,
-            is_unlogged: false,
-            is_waiting: false,
-        }
+        Self { count: 0, named: Box::default() }
     }
 
-    /// Counts a fault at a path below sysfs. A place that cannot be named because another is
-    /// pending must be noted again.
-    pub(super) fn note(&mut self, path: &[u8], fault: T) {
+    /// Counts a fault at a path.
+    pub(super) fn note(&mut self, path: &[u8], what: T) {
         self.count += 1;
-        let hash = hash(path);
-        if self.named.is_full() || self.named.contains(&hash) {
-            return;
-        }
-        if self.is_pending {
-            self.is_waiting = true;
-        } else if self.path.set(&[path]).is_ok() && self.named.push(hash).is_ok() {
-            self.fault = Some(fault);
-            (self.is_pending, self.is_unlogged) = (true, true);
+        let path = &path[..path.len().min(MAX_PATH_BYTES)];
+        if let (true, Ok(path)) = (self.named.iter().all(|named| named.path != path), Vec::from_slice(path)) {
+            // Beyond the limit a fault is only counted.
+            let _ = self.named.push(Fault { path, what });
         }
     }
 
-    /// Returns the place named last, once.
-    pub(super) fn take(&mut self) -> Option<(&SysfsPath, &T)> {
-        let fault = self.fault.as_ref().filter(|_| mem::take(&mut self.is_pending))?;
-        Some((&self.path, fault))
-    }
-
-    /// Returns the place named last for the system's log, once.
-    pub(super) fn take_unlogged(&mut self) -> Option<(&SysfsPath, &T)> {
-        let fault = self.fault.as_ref().filter(|_| mem::take(&mut self.is_unlogged))?;
-        Some((&self.path, fault))
+    /// Returns the next named fault for a reader that has `read` some, and counts it there.
+    pub(super) fn next(&self, read: &mut usize) -> Option<&Fault<T>> {
+        let fault = self.named.get(*read)?;
+        *read += 1;
+        Some(fault)
     }
 }
 
@@ -174,13 +131,6 @@ impl Troubles {
     }
 }
 
-/// FNV-1a. Of two paths with one hash the second is only counted.
-pub(super) fn hash(path: &[u8]) -> u64 {
-    path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,45 +139,45 @@ mod tests {
         Troubles { faults: Faults::new(), missing: None }
     }
 
-    fn take<T: Clone>(faults: &mut Faults<T>) -> Option<(Vec<u8, 32>, T)> {
-        let (path, fault) = faults.take()?;
-        Some((Vec::from_slice(path.relative().to_bytes()).unwrap(), fault.clone()))
-    }
-
-    fn named<T>(path: &[u8], fault: T) -> (Vec<u8, 32>, T) {
-        (Vec::from_slice(path).unwrap(), fault)
+    fn path(path: &[u8]) -> Vec<u8, MAX_PATH_BYTES> {
+        Vec::from_slice(path).unwrap()
     }
 
     #[test]
     fn each_is_named_once_and_counted_always() {
         let mut faults = Faults::new();
-        assert_eq!(take(&mut faults), None);
+        let mut read = 0;
+        assert_eq!(faults.next(&mut read), None);
         for _ in 0..3 {
             faults.note(b"class/net", Errno::EACCES);
             faults.note(b"class/tty", Errno::EIO);
         }
         assert_eq!(faults.count, 6);
-        assert_eq!(take(&mut faults), Some(named(b"class/net", Errno::EACCES)));
-        assert_eq!(take(&mut faults), None);
-        // The second one had to wait.
-        assert!(faults.is_waiting);
-        faults.note(b"class/net", Errno::EACCES);
+        assert_eq!(faults.next(&mut read), Some(&Fault { path: path(b"class/net"), what: Errno::EACCES }));
+        assert_eq!(faults.next(&mut read), Some(&Fault { path: path(b"class/tty"), what: Errno::EIO }));
         faults.note(b"class/tty", Errno::EIO);
-        assert_eq!(take(&mut faults), Some(named(b"class/tty", Errno::EIO)));
-        faults.note(b"class/tty", Errno::EIO);
-        assert_eq!(take(&mut faults), None);
-        assert_eq!(faults.count, 9);
+        assert_eq!((faults.next(&mut read), faults.count), (None, 7));
     }
 
     #[test]
-    fn the_output_and_the_log_each_get_a_place_once() {
+    fn each_reader_gets_a_fault_once() {
         let mut faults = Faults::new();
-        faults.note(b"devices/a", Clipped::of(b"MAJOR=8"));
-        faults.note(b"devices/a", Clipped::of(b"MINOR=8"));
-        assert_eq!(take(&mut faults), Some(named(b"devices/a", Clipped::of(b"MAJOR=8"))));
-        assert!(faults.take().is_none() && !faults.is_waiting);
-        assert_eq!(faults.take_unlogged().unwrap().1, &Clipped::of(b"MAJOR=8"));
-        assert!(faults.take_unlogged().is_none());
+        faults.note(b"/devices/a", Clipped::of(b"MAJOR=8"));
+        faults.note(b"/devices/a", Clipped::of(b"MINOR=8"));
+        for mut read in [0, 0] {
+            let shown = faults.next(&mut read).unwrap().to_string();
+            assert!(shown.contains("/devices/a") && shown.contains("\"MAJOR=8\""), "{shown}");
+            assert_eq!(faults.next(&mut read), None);
+        }
+    }
+
+    #[test]
+    fn long_paths_are_cut_and_named_once() {
+        let (mut faults, mut read) = (Faults::new(), 0);
+        faults.note(&[b'x'; 3 * MAX_PATH_BYTES], Errno::EIO);
+        faults.note(&[b'x'; 2 * MAX_PATH_BYTES], Errno::EIO);
+        assert_eq!(faults.next(&mut read).unwrap().path, [b'x'; MAX_PATH_BYTES]);
+        assert_eq!((faults.next(&mut read), faults.count), (None, 2));
     }
 
     #[test]
@@ -259,7 +209,7 @@ mod tests {
 
     #[test]
     fn damaged_paths_are_shown_with_their_error() {
-        let mut path = SysfsPath::new();
+        let mut path = crate::sysfs::path::SysfsPath::new();
         for (devpath, wanted) in [
             (&b"/devices/a\0b"[..], "EINVAL: Invalid argument"),
             (&[b'x'; 5_000], "ENAMETOOLONG: File name too long"),
@@ -272,13 +222,10 @@ mod tests {
 
     #[test]
     fn named_faults_are_limited() {
-        let mut faults = Faults::new();
-        let named = (0..20u8).filter(|number| {
-            faults.note(&[b'a' + number], Errno::EIO);
-            take(&mut faults).is_some()
-        });
-        assert_eq!(named.count(), MAX_NAMED);
-        assert_eq!(faults.count, 20);
+        let (mut faults, mut read) = (Faults::new(), 0);
+        (0..20u8).for_each(|number| faults.note(&[b'a' + number], Errno::EIO));
+        while faults.next(&mut read).is_some() {}
+        assert_eq!((read, faults.count), (MAX_NAMED, 20));
     }
 
     #[test]
@@ -287,6 +234,6 @@ mod tests {
         for errno in [Errno::ENOENT, Errno::ENOTDIR, Errno::ENODEV] {
             troubles.note(b"class", errno);
         }
-        assert_eq!((troubles.faults.count, take(&mut troubles.faults)), (0, None));
+        assert_eq!((troubles.faults.count, troubles.faults.next(&mut 0)), (0, None));
     }
 }

@@ -13,7 +13,7 @@ mod root;
 pub mod uevent_file;
 
 pub use devices::Devices;
-pub use faults::{Clipped, Forgery, Missing, Trouble};
+pub use faults::{Clipped, Fault, Missing};
 pub(crate) use files::{open, read_to_end};
 pub(crate) use listing::Listing;
 pub use lookup::Subsystems;

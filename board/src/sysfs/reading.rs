@@ -7,7 +7,7 @@ use nix::sys::stat::fstat;
 use sureplug_core::limits::MAX_DATAGRAM_BYTES;
 use sureplug_core::uevent::{Action, EncodeError, Encoder, Uevent};
 
-use super::faults::{Clipped, Faults, hash};
+use super::faults::{Clipped, Faults, Troubles};
 use super::files::{is_absence, open, read_to_end};
 use super::path::SysfsPath;
 use super::uevent_file::{Facts, Part, lacks_files, read, text_files};
@@ -41,6 +41,14 @@ pub enum Reading<'d> {
     Unreadable,
 }
 
+impl Reading<'_> {
+    /// Returns what a failed attempt shows, and notes its error.
+    pub(super) fn failed(errno: Errno, path: &[u8], troubles: &mut Troubles) -> Self {
+        troubles.note(path, errno);
+        if is_absence(errno) { Self::Gone } else { Self::Unreadable }
+    }
+}
+
 /// The memory for reading a device.
 pub(super) struct Reader {
     /// One byte more than the maximum, to detect longer files.
@@ -63,21 +71,8 @@ impl Reader {
         }
     }
 
-    /// Reads the device at a devpath below `root`, and notes the error if it is unreadable.
-    /// `subsystem` is the one that lists it.
+    /// Reads the device at a devpath below `root`. `subsystem` is the one that lists it.
     pub(super) fn read(
-        &mut self,
-        root: BorrowedFd<'_>,
-        devpath: &SysfsPath,
-        subsystem: &[u8],
-    ) -> nix::Result<Reading<'_>> {
-        match self.read_present(root, devpath, subsystem) {
-            Err(errno) if is_absence(errno) => Ok(Reading::Gone),
-            other => other,
-        }
-    }
-
-    fn read_present(
         &mut self,
         root: BorrowedFd<'_>,
         devpath: &SysfsPath,
@@ -133,7 +128,7 @@ impl Reader {
                 error = error.or_else(|| encoder.property(key, value).err());
             }
             Part::Refused(line) => {
-                self.forgeries.note(devpath.relative().to_bytes(), Clipped::of(line));
+                self.forgeries.note(devpath.as_devpath(), Clipped::of(line));
             }
         });
         if let Some(error) = error {
@@ -192,6 +187,13 @@ fn refused(error: EncodeError) -> Errno {
         }
         _ => Errno::EBADMSG,
     }
+}
+
+/// FNV-1a.
+fn hash(path: &[u8]) -> u64 {
+    path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// Far more bits than such devices at a time.

@@ -10,7 +10,7 @@ use sureplug_board::daemon::Daemon;
 use sureplug_board::report::Style;
 use sureplug_board::service::broker::Broker;
 use sureplug_board::service::led::StatusLed;
-use sureplug_board::service::log::Console;
+use sureplug_board::service::log::{Console, Output};
 use sureplug_board::socket::UeventSocket;
 use sureplug_core::selection::Selection;
 use sureplug_tests::kernel::Listener;
@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
     let socket = UeventSocket::adopt(listener.into_fd()).expect("a uevent socket");
     let mut daemon = Daemon::new(signals, socket, &sysfs, Selection::ALL);
     // In the order of the program itself.
-    daemon.attach(Some(Console::start(Style::Json)?));
+    daemon.attach(Some(Console::start(Style::Json, Output::standard()?)?));
     daemon.attach(broker);
     daemon.attach(led.map(|name| StatusLed::of_sysfs(&sysfs, &name)).transpose()?);
     daemon.build()?.run()?;

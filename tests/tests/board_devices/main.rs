@@ -166,17 +166,17 @@ fn unreadable_devices_are_counted_and_named_once() {
     tree.device("/devices/fine", "");
 
     let mut devices = tree.open();
-    let (mut named, mut fine) = (Vec::new(), 0);
+    let (mut named, mut read, mut fine) = (Vec::new(), 0, 0);
     for scan in 1..=6 {
         devices.rewind();
         while devices.advance().is_some() {
             fine += u32::from(matches!(devices.read(), Reading::Present { .. }));
         }
         assert_eq!((devices.missing().map(|missing| missing.count), fine), (Some(4), scan));
-        if let Some(trouble) = devices.take_trouble() {
-            named.push((trouble.path.escape_ascii().to_string(), trouble.error));
+        while let Some(fault) = devices.next_unreadable(&mut read) {
+            named.push((fault.path.escape_ascii().to_string(), fault.what));
         }
-        assert!(devices.take_trouble().is_none(), "one at a time");
+        assert_eq!(read, 4, "named in the first scan, and once");
     }
     named.sort_by(|a, b| a.0.cmp(&b.0));
     let named: Vec<_> = named.iter().map(|(path, error)| (path.as_str(), *error)).collect();

@@ -81,6 +81,9 @@ pub struct Console {
     shared: Arc<Shared>,
     consumer: Option<ConsumerId>,
     notices: NoticeReader,
+    /// Named faults of sysfs that were written.
+    unreadable_read: usize,
+    forged_read: usize,
     /// Events that were overwritten, as far as that was written.
     missed: u64,
     /// What is reported again and again.
@@ -93,21 +96,13 @@ pub struct Console {
 }
 
 impl Console {
-    /// Allocates the ring and starts the thread that writes to standard output.
+    /// Allocates the ring and starts the thread that writes. What the output does not take before it is there is counted as
+    /// dropped.
     ///
     /// # Errors
     ///
     /// No thread or descriptor is left.
-    pub fn start(style: Style) -> io::Result<Self> {
-        Self::start_on(style, Output::standard()?)
-    }
-
-    /// The same, writing to an output of its own. What it does not take before it is there is counted as dropped.
-    ///
-    /// # Errors
-    ///
-    /// No thread or descriptor is left.
-    pub(crate) fn start_on(style: Style, output: Output) -> io::Result<Self> {
+    pub fn start(style: Style, output: Output) -> io::Result<Self> {
         let (ring, lines) = RingBuffer::new(RING_BYTES);
         let shared = Arc::new(Shared {
             style,
@@ -132,6 +127,8 @@ impl Console {
             shared,
             consumer: None,
             notices: NoticeReader::default(),
+            unreadable_read: 0,
+            forged_read: 0,
             missed: 0,
             undersized: Undersized::default(),
             reminded: now,
@@ -224,11 +221,10 @@ impl Console {
         let read_steps = context.stream.read_steps(consumer);
         if let Some(notice) = context.notices.next(&mut self.notices, read_steps) {
             self.write(&notice);
-        } else if let Some(trouble) = context.devices.take_trouble() {
-            self.write(&Notice::Unreadable { path: trouble.path, error: trouble.error });
-        } else if let Some(forgery) = context.devices.take_forgery() {
-            self.write(&Notice::Forged(forgery));
-            context.wants_scan |= context.devices.is_forgery_waiting();
+        } else if let Some(fault) = context.devices.next_unreadable(&mut self.unreadable_read) {
+            self.write(&Notice::Unreadable(fault));
+        } else if let Some(fault) = context.devices.next_forged(&mut self.forged_read) {
+            self.write(&Notice::Forged(fault));
         } else if let Some(run) = context.notices.run.take() {
             self.write(&Notice::Hook(&run));
         } else {

@@ -5,5 +5,5 @@ mod output;
 mod system_log;
 
 pub use console::Console;
-pub(crate) use output::Output;
+pub use output::Output;
 pub use system_log::{LogKind, SystemLog};

@@ -15,7 +15,7 @@ use nix::unistd::write;
 use crate::sys::retry;
 
 /// Where lines go: standard output, or a terminal of its own.
-pub(crate) struct Output {
+pub struct Output {
     /// `None` while it is gone, or was not there yet.
     file: Option<File>,
     /// `None` for standard output, which cannot be opened again.
@@ -32,7 +32,7 @@ impl Output {
     /// # Errors
     ///
     /// No descriptor is left.
-    pub(crate) fn standard() -> io::Result<Self> {
+    pub fn standard() -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Self { file: Some(file), path: None, within_line: false, torn: false })
     }

@@ -51,6 +51,8 @@ pub struct SystemLog {
     limit: RateLimit,
     text: FixedText,
     notices: NoticeReader,
+    /// Named devices with lines that the kernel did not write.
+    forged_read: usize,
 }
 
 impl SystemLog {
@@ -85,6 +87,7 @@ impl SystemLog {
             limit: RateLimit::default(),
             text: FixedText::new(MAX_BYTES),
             notices: NoticeReader::default(),
+            forged_read: 0,
         })
     }
 
@@ -143,8 +146,8 @@ impl Service for SystemLog {
                 notice => self.write(&notice),
             }
         }
-        if let Some(forgery) = context.devices.take_unlogged_forgery() {
-            self.write(&Notice::Forged(forgery));
+        while let Some(fault) = context.devices.next_forged(&mut self.forged_read) {
+            self.write(&Notice::Forged(fault));
         }
     }
 }
