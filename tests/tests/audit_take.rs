@@ -8,8 +8,7 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use sureplug_board::diag::audit::Limits;
-use sureplug_board::diag::audit::{Audit, Source};
+use sureplug_board::diag::audit::{Audit, Limits};
 use sureplug_tests::kernel::{Listener, own_network_namespace};
 
 const LIMITS: Limits = Limits { floor: 2_304, default: 212_992, wanted: 413_696 };
@@ -32,8 +31,8 @@ fn a_stand_in_of_proc_is_read_as_the_kernels() {
     for (link, target) in [("7/fd/3", "socket:[77]"), ("8/fd/5", "socket:[77]"), ("8/fd/6", "/dev/null")] {
         std::os::unix::fs::symlink(target, at(link)).expect("a descriptor");
     }
-    let source = Source::Proc { because: Errno::ENOENT };
-    let audit = Audit::take(proc.path(), Some(&source), LIMITS).expect("an audit");
+    let refusal = Errno::ENOENT;
+    let audit = Audit::take(proc.path(), Some(refusal), LIMITS).expect("an audit");
     let seen: Vec<_> =
         audit.sockets.iter().map(|it| (it.socket.inode, it.socket.drops, it.to_string())).collect();
     assert_eq!(
@@ -50,7 +49,7 @@ fn a_stand_in_of_proc_is_read_as_the_kernels() {
     assert_eq!((&owner.command[..], &owner.unit[..]), (&b"hotplugd"[..], &b"hotplug.service"[..]));
     assert_eq!(owners[1].command, b"", "it has no name any more");
     assert_eq!((audit.findings(), audit.ownerless()), (1, 1));
-    let nowhere = Audit::take(Path::new("/nonexistent"), Some(&source), LIMITS).expect_err("no proc");
+    let nowhere = Audit::take(Path::new("/nonexistent"), Some(refusal), LIMITS).expect_err("no proc");
     assert!(nowhere.to_string().contains("net/netlink"), "{nowhere}");
 }
 

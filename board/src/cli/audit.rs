@@ -12,7 +12,7 @@ use sureplug_core::uevent::Escaped;
 use super::options::Options;
 use super::{Command, Exit, Failure, Prepared, prepare, print};
 use crate::cause::{Advice, Cause};
-use crate::diag::audit::{Audit, Audited, Owner, Rates, Source, key, limits};
+use crate::diag::audit::{Audit, Audited, Owner, Rates, key, limits};
 use crate::doorbell::poll_in;
 use crate::report::object::{self, Object};
 use crate::{signals, sys};
@@ -173,13 +173,13 @@ impl View<'_> {
             }
             out.push('\n');
         }
-        if let Source::Proc { because } = &self.audit.source {
+        if let Some(refusal) = self.audit.refusal {
             writeln!(
                 out,
                 "no buffer sizes: they come from NETLINK_SOCK_DIAG, which reports: {}{}\n\
                  (CONFIG_NETLINK_DIAG, or modprobe netlink_diag)",
-                because.desc(),
-                Advice(*because)
+                refusal.desc(),
+                Advice(refusal)
             )?;
         }
         Ok(())
@@ -187,7 +187,7 @@ impl View<'_> {
 
     /// Writes an object for each socket, and one about all of them.
     fn json(&self, out: &mut String) -> fmt::Result {
-        let Audit { sockets, limits, source, owners } = self.audit;
+        let Audit { sockets, limits, refusal, owners } = self.audit;
         sockets.iter().try_for_each(|audited| self.socket_json(out, audited))?;
         let counts = [sockets.len(), self.audit.findings(), self.audit.ownerless(), owners.unreadable];
         let [sockets, findings, ownerless, unreadable] = counts.map(|count| count as u64);
@@ -200,8 +200,7 @@ impl View<'_> {
             ("rmem_default_bytes", limits.default.into()),
             ("floor_bytes", limits.floor.into()),
         ];
-        let has_sizes = matches!(source, Source::SockDiag);
-        Object::begin(out, "audit").numbers(&figures).boolean("has_sizes", has_sizes).end()
+        Object::begin(out, "audit").numbers(&figures).boolean("has_sizes", refusal.is_none()).end()
     }
 
     fn socket_json(&self, out: &mut String, audited: &Audited) -> fmt::Result {

@@ -44,13 +44,13 @@ impl Phase {
     }
 }
 
-/// One device from its plug to its unplug, in fixed memory.
+/// One device from its plug to its unplug.
 ///
 /// The device is the first one added with `DEVTYPE=usb_device`. Its events are those at and below
 /// its devpath, and those of objects that drivers add or remove elsewhere meanwhile, such as
 /// `/devices/virtual/bdi/8:0` or `/module/usb_storage`, since nothing shows whose they are. Virtual
 /// network devices never belong to a USB device.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Measurement {
     devpath: Vec<u8, MAX_HEADER_BYTES>,
     /// The events of the plug.
@@ -70,24 +70,7 @@ pub struct Measurement {
     pub others: u32,
     /// The number of events of each length, without two copies of the devpath and the digits of
     /// `SEQNUM`.
-    lengths: [u16; MAX_DATAGRAM_BYTES + 1],
-}
-
-impl Default for Measurement {
-    fn default() -> Self {
-        Self {
-            devpath: Vec::new(),
-            plug: Phase::default(),
-            since: None,
-            unplug: Phase::default(),
-            last: Instant::BOOT,
-            is_leaving: false,
-            is_complete: false,
-            longest_devpath: 0,
-            others: 0,
-            lengths: [0; MAX_DATAGRAM_BYTES + 1],
-        }
-    }
+    lengths: Box<[u16]>,
 }
 
 impl Measurement {
@@ -100,6 +83,7 @@ impl Measurement {
             if action != Action::Add || uevent.devtype() != Some(b"usb_device") {
                 return false;
             }
+            self.lengths = vec![0; MAX_DATAGRAM_BYTES + 1].into_boxed_slice();
             // A devpath is a part of the header, so it fits.
             let _ = self.devpath.extend_from_slice(devpath);
         }
@@ -201,6 +185,7 @@ fn is_of_a_driver(action: Action<'_>, devpath: &[u8]) -> bool {
 /// Counts events by their length, rounded up to a multiple of `step`.
 fn groups(lengths: &[u16], step: usize) -> impl Iterator<Item = (u32, usize)> {
     // No event has zero bytes.
-    let counts = lengths[1..].chunks(step).map(|chunk| chunk.iter().map(|&count| u32::from(count)).sum());
+    let lengths = lengths.get(1..).unwrap_or_default();
+    let counts = lengths.chunks(step).map(|chunk| chunk.iter().map(|&count| u32::from(count)).sum());
     counts.zip(1..).map(move |(count, nth)| (count, nth * step)).filter(|(count, _)| *count > 0)
 }

@@ -10,10 +10,9 @@ use nix::errno::Errno;
 use nix::poll::PollTimeout;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::write;
-use sureplug_core::bytes::array;
 use sureplug_core::time::{Instant, micros};
 
-use super::pcap::{FILE_HEADER_BYTES, PACKET_HEADER_BYTES, file_header, packet_header};
+use super::pcap::{FILE_HEADER_BYTES, file_header, packet_header};
 use crate::doorbell::poll_out;
 use crate::file::{self, Usable};
 use crate::intake::{Intake, Observation, Observed, RECORDS_A_TURN};
@@ -40,12 +39,15 @@ pub(crate) struct Recording {
     file: File,
     /// Packets not written yet.
     waiting: Vec<u8>,
+    /// The end of each of these packets.
+    ends: Vec<usize>,
     /// Bytes of whole packets in the file.
     pub(crate) written: u64,
     max_bytes: u64,
     /// The time of boot in microseconds since 1970. Read once, so that intervals stay correct when
     /// the clock is set.
     boot_us: u64,
+    /// Events in the file.
     pub(crate) events: u64,
     pub(crate) lost: u64,
     is_full: bool,
@@ -62,6 +64,7 @@ impl Recording {
         Ok(Self {
             file,
             waiting: Vec::with_capacity(2 * BUFFER_BYTES),
+            ends: Vec::new(),
             written: FILE_HEADER_BYTES as u64,
             max_bytes,
             boot_us: micros(since_1970).saturating_sub(monotonic_now().as_micros()),
@@ -116,7 +119,7 @@ impl Recording {
         if !self.is_full {
             self.waiting.extend_from_slice(&header);
             self.waiting.extend_from_slice(datagram);
-            self.events += 1;
+            self.ends.push(self.waiting.len());
         }
     }
 
@@ -135,8 +138,11 @@ impl Recording {
                 break;
             }
         }
-        let whole = self.forget(done);
-        self.written += whole as u64;
+        self.ends.retain(|end| *end <= done);
+        self.events += self.ends.len() as u64;
+        self.written += self.ends.last().map_or(0, |end| *end as u64);
+        self.ends.clear();
+        self.waiting.clear();
         if result.is_err() {
             // Only a regular file can be truncated.
             let _ = self.file.set_len(self.written);
@@ -150,24 +156,5 @@ impl Recording {
         let takes = !is_ending && poll_out(file, Some(signals.as_fd()), PollTimeout::NONE)?
             || poll_out(file, None, LAST_WAIT_MS.into())?;
         if takes { Ok(()) } else { Err(io::Error::other("its reader takes no more")) }
-    }
-
-    /// Removes the packets that were written whole, and returns their bytes.
-    fn forget(&mut self, written: usize) -> usize {
-        let (mut seen, mut whole) = (0, 0);
-        let mut rest = &self.waiting[..];
-        while let Some(header) = rest.first_chunk::<PACKET_HEADER_BYTES>() {
-            let captured = u32::from_le_bytes(array(&header[8..]));
-            let length = PACKET_HEADER_BYTES + captured as usize;
-            if seen + length <= written {
-                whole += length;
-            } else {
-                self.events -= 1;
-            }
-            seen += length;
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        self.waiting.clear();
-        whole
     }
 }

@@ -1,6 +1,6 @@
 //! `NETLINK_SOCK_DIAG`'s query for sockets, and the answers to it (`sock_diag(7)`).
 
-use std::iter;
+use nix::errno::Errno;
 
 use super::{Socket, UEVENT_PROTOCOL};
 
@@ -44,55 +44,45 @@ pub(super) fn request() -> [u8; REQUEST_BYTES] {
     bytes
 }
 
-/// One message of the kernel.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// A socket. One that is bound and listens comes twice.
-    Socket(Socket),
-    /// There are no more.
-    Done,
-    /// The kernel refuses, with this errno: 2 (`ENOENT`) if it has no `netlink_diag`.
-    Refused { errno: i32 },
-    /// Something else.
-    Other,
-    /// From this byte of the datagram on it is not what `linux/netlink_diag.h` describes.
-    Damaged { offset: usize },
-}
-
-/// Returns the messages in one datagram of the kernel.
-pub(super) fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer> {
-    let mut offset = 0;
-    iter::from_fn(move || {
-        let rest = datagram.get(offset..).filter(|rest| !rest.is_empty())?;
-        let (answer, length) = message(rest).unwrap_or((Answer::Damaged { offset }, rest.len()));
-        offset += length;
-        Some(answer)
-    })
-}
-
-/// The message in front, and how far it is to the next.
-fn message(rest: &[u8]) -> Option<(Answer, usize)> {
-    let length = word(rest, 0)? as usize;
-    let body = rest.get(HEADER_BYTES..length)?;
-    let answer = match half(rest, 4)? {
-        NLMSG_DONE => match word(body, 0).map(u32::cast_signed) {
-            // A dump that fails later says so here.
-            Some(negative) if negative < 0 => Answer::Refused { errno: negative.wrapping_neg() },
-            _ => Answer::Done,
-        },
-        NLMSG_ERROR => Answer::Refused { errno: word(body, 0)?.cast_signed().wrapping_neg() },
-        SOCK_DIAG_BY_FAMILY => socket(body)?,
-        _ => Answer::Other,
-    };
-    Some((answer, aligned(length)))
-}
-
-/// `None` if it is damaged.
-fn socket(body: &[u8]) -> Option<Answer> {
-    let mut attributes = body.get(SOCKET_BYTES..)?;
-    if body[0] != AF_NETLINK || body[2] != UEVENT_PROTOCOL {
-        return Some(Answer::Other);
+/// Takes the sockets from one datagram of the kernel. A socket that is bound and listens comes twice.
+/// Returns `true` at the end of the answer.
+///
+/// # Errors
+///
+/// Returns the kernel's refusal, `ENOENT` if it has no `netlink_diag`, or `EBADMSG` if the datagram is
+/// not what `linux/netlink_diag.h` describes.
+pub(super) fn take(datagram: &[u8], sockets: &mut Vec<Socket>) -> nix::Result<bool> {
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let (kind, body, length) = message(rest).ok_or(Errno::EBADMSG)?;
+        match kind {
+            // A dump that fails later reports that with its end.
+            NLMSG_DONE => return refusal(body).map_or(Ok(true), Err),
+            NLMSG_ERROR => return Err(refusal(body).unwrap_or(Errno::EBADMSG)),
+            SOCK_DIAG_BY_FAMILY if matches!(body, [AF_NETLINK, _, UEVENT_PROTOCOL, ..]) => {
+                sockets.push(socket(body).ok_or(Errno::EBADMSG)?);
+            }
+            _ => {}
+        }
+        rest = rest.get(aligned(length)..).unwrap_or_default();
     }
+    Ok(false)
+}
+
+/// Returns the type, the body and the length of the first message; `None` if it is damaged.
+fn message(rest: &[u8]) -> Option<(u16, &[u8], usize)> {
+    let length = word(rest, 0)? as usize;
+    Some((half(rest, 4)?, rest.get(HEADER_BYTES..length)?, length))
+}
+
+fn refusal(body: &[u8]) -> Option<Errno> {
+    let errno = word(body, 0)?.cast_signed();
+    (errno < 0).then(|| Errno::from_raw(errno.wrapping_neg()))
+}
+
+/// Returns the socket that a message describes; `None` if the message is damaged.
+fn socket(body: &[u8]) -> Option<Socket> {
+    let mut attributes = body.get(SOCKET_BYTES..)?;
     let cookie = u64::from(word(body, 20)?) | u64::from(word(body, 24)?) << 32;
     let (port, inode) = (word(body, 4)?, word(body, 16)?);
     let mut socket = Socket { port, groups: 0, inode, cookie, queued: 0, effective: None, drops: 0 };
@@ -112,7 +102,7 @@ fn socket(body: &[u8]) -> Option<Answer> {
         }
         attributes = attributes.get(aligned(length)..).unwrap_or(&[]);
     }
-    Some(Answer::Socket(socket))
+    Some(socket)
 }
 
 /// The first 32 bits of an array of longs. On a 64-bit kernel of the other byte order they stand behind.
@@ -185,42 +175,44 @@ mod tests {
         drops: 31,
     };
 
+    fn taken(datagram: &[u8]) -> (nix::Result<bool>, Vec<Socket>) {
+        let mut sockets = Vec::new();
+        (take(datagram, &mut sockets), sockets)
+    }
+
     #[test]
     fn a_socket_a_stranger_and_the_end() {
         let datagram =
             [listed(15), listed(0), message(99, &[1, 2, 3]), message(NLMSG_DONE, &[0; 4])].concat();
-        let found: Vec<_> = answers(&datagram).collect();
-        assert_eq!(found, [Answer::Socket(LISTED), Answer::Other, Answer::Other, Answer::Done]);
+        assert_eq!(taken(&datagram), (Ok(true), vec![LISTED]));
+        assert_eq!(taken(&listed(15)), (Ok(false), vec![LISTED]));
     }
 
     #[test]
     fn a_refusal_has_its_errno() {
         let body = [(-2_i32).to_ne_bytes(), [0; 4]].concat();
         for kind in [NLMSG_ERROR, NLMSG_DONE] {
-            let refused = message(kind, &body);
-            assert_eq!(answers(&refused).next(), Some(Answer::Refused { errno: 2 }));
+            assert_eq!(taken(&message(kind, &body)), (Err(Errno::ENOENT), vec![]));
         }
     }
 
     #[test]
-    fn whatever_is_cut_off_is_an_error_with_its_place_and_ends() {
+    fn cut_answers_are_errors() {
         let one = listed(15);
         let both = [one.clone(), one.clone()].concat();
         for end in one.len() + 1..both.len() {
-            let found: Vec<_> = answers(&both[..end]).collect();
-            let wanted = [Answer::Socket(LISTED), Answer::Damaged { offset: one.len() }];
-            assert_eq!(found, wanted, "{end}");
+            assert_eq!(taken(&both[..end]), (Err(Errno::EBADMSG), vec![LISTED]), "{end}");
         }
         for length in [0_u32, 15, 16, 40, u32::MAX] {
             let mut lying = one.clone();
             lying[..4].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(answers(&lying).next(), Some(Answer::Damaged { offset: 0 }), "{length}");
+            assert_eq!(taken(&lying), (Err(Errno::EBADMSG), vec![]), "{length}");
         }
         for length in [0_u16, 3, 41, u16::MAX] {
             let mut lying = one.clone();
             let at = HEADER_BYTES + SOCKET_BYTES;
             lying[at..at + 2].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(answers(&lying).next(), Some(Answer::Damaged { offset: 0 }), "{length}");
+            assert_eq!(taken(&lying), (Err(Errno::EBADMSG), vec![]), "{length}");
         }
     }
 

@@ -12,6 +12,7 @@ mod sockets;
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockProtocol, SockType, getsockopt, setsockopt, socket, sockopt,
 };
@@ -20,7 +21,6 @@ use sureplug_core::rcvbuf::{RcvBuf, SkbAbi};
 pub use audited::{Audited, Limits};
 pub use owners::{Owner, Owners};
 pub(crate) use rates::Rates;
-pub use sockets::Source;
 use sockets::list;
 
 /// `NETLINK_KOBJECT_UEVENT` in `linux/netlink.h`.
@@ -64,8 +64,8 @@ impl Socket {
 /// The state of all uevent sockets at one time.
 #[derive(Debug)]
 pub struct Audit {
-    /// The source of the figures.
-    pub source: Source,
+    /// The kernel's refusal of `NETLINK_SOCK_DIAG`, without which the sizes are unknown.
+    pub refusal: Option<Errno>,
     /// The sizes that matter.
     pub limits: Limits,
     /// The sockets of this network namespace, each once, the worst first.
@@ -75,24 +75,25 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Lists all sockets, and then finds their owners. `proc` is `/proc` on a board.
+    /// Lists all sockets, and then finds their owners. `proc` is `/proc` on a board. A `refusal` of
+    /// `NETLINK_SOCK_DIAG` makes it the source of the sockets too.
     ///
     /// # Errors
     ///
     /// Returns the system's error if neither source or `proc` cannot be read.
-    pub fn take(proc: &Path, source: Option<&Source>, limits: Limits) -> io::Result<Self> {
-        let (source, mut sockets) = list(proc, source)?;
+    pub fn take(proc: &Path, refusal: Option<Errno>, limits: Limits) -> io::Result<Self> {
+        let (refusal, mut sockets) = list(proc, refusal)?;
         let owners = Owners::find(proc, &sockets)?;
         let is_orphan = |socket: &Socket| !socket.is_the_kernels() && owners.of(socket).is_empty();
         if sockets.iter().any(is_orphan) {
             // Sockets that were closed meanwhile need no verdict.
-            let (_, now) = list(proc, Some(&source))?;
+            let (_, now) = list(proc, refusal)?;
             sockets
                 .retain(|socket| !is_orphan(socket) || now.binary_search_by_key(&key(socket), key).is_ok());
         }
         let mut sockets: Vec<_> = sockets.into_iter().map(|socket| Audited { socket, limits }).collect();
         sort_by_key(&mut sockets, Audited::rank);
-        Ok(Self { source, limits, sockets, owners })
+        Ok(Self { refusal, limits, sockets, owners })
     }
 
     /// Returns the number of sockets with a problem.

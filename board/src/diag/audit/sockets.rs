@@ -1,7 +1,7 @@
 //! Lists the uevent sockets of the network namespace.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
@@ -10,43 +10,27 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 
-use super::answers::{Answer, answers, request};
+use super::answers::{request, take};
 use super::{Socket, UEVENT_PROTOCOL, key, sort_by_key};
 use crate::cause::Cause;
-use crate::file::{self, Usable};
 use crate::sys::retry;
 
 /// The most bytes of one answer: the kernel fills as much as is requested (`netlink_recvmsg` in
 /// `net/netlink/af_netlink.c`).
 const ANSWER_BYTES: usize = 32 * 1024;
 
-/// The source of the sockets' figures.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// `NETLINK_SOCK_DIAG`: all figures.
-    SockDiag,
-    /// `/proc/net/netlink`: all figures but the sizes of buffers.
-    Proc {
-        /// Why the other source was not used.
-        because: Errno,
-    },
-}
-
 /// Lists all uevent sockets of the network namespace, each once, ordered by inode and cookie. The
-/// source is `NETLINK_SOCK_DIAG`, or `net/netlink` below `proc` if the kernel refuses that or
-/// `source` names it.
-pub(super) fn list(proc: &Path, source: Option<&Source>) -> io::Result<(Source, Vec<Socket>)> {
-    let (source, mut sockets) = match source {
-        Some(Source::Proc { because }) => (Source::Proc { because: *because }, from_proc(proc)?),
-        _ => match from_sock_diag() {
-            Ok(sockets) => (Source::SockDiag, sockets),
-            Err(because) => (Source::Proc { because }, from_proc(proc)?),
-        },
+/// source is `NETLINK_SOCK_DIAG`. If the kernel refuses that, or did before with `refusal`, it is
+/// `net/netlink` below `proc`, which lacks the sizes; the refusal is returned.
+pub(super) fn list(proc: &Path, refusal: Option<Errno>) -> io::Result<(Option<Errno>, Vec<Socket>)> {
+    let (refusal, mut sockets) = match refusal.map_or_else(from_sock_diag, Err) {
+        Ok(sockets) => (None, sockets),
+        Err(errno) => (Some(errno), from_proc(proc)?),
     };
     // A socket that is bound and listens is listed for both.
     sort_by_key(&mut sockets, key);
     sockets.dedup_by_key(|socket| key(socket));
-    Ok((source, sockets))
+    Ok((refusal, sockets))
 }
 
 fn from_sock_diag() -> nix::Result<Vec<Socket>> {
@@ -57,28 +41,20 @@ fn from_sock_diag() -> nix::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     loop {
         let length = retry(|| recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty()))?;
-        for answer in answers(&buffer[..length]) {
-            match answer {
-                Answer::Socket(socket) => sockets.push(socket),
-                Answer::Done => return Ok(sockets),
-                Answer::Refused { errno } => return Err(Errno::from_raw(errno)),
-                Answer::Damaged { .. } => return Err(Errno::EBADMSG),
-                Answer::Other => {}
-            }
-        }
         if length == 0 {
             return Err(Errno::EBADMSG);
+        }
+        if take(&buffer[..length], &mut sockets)? {
+            return Ok(sockets);
         }
     }
 }
 
 fn from_proc(proc: &Path) -> io::Result<Vec<Socket>> {
     let path = proc.join("net/netlink");
-    let mut text = Vec::new();
-    file::open(&path, OpenOptions::new().read(true), 0, Usable::Regular)
-        .and_then(|mut file| file.read_to_end(&mut text))
+    let text = fs::read_to_string(&path)
         .map_err(|error| io::Error::other(format!("{}: {}", path.display(), Cause(&error))))?;
-    Ok(String::from_utf8_lossy(&text).lines().filter_map(listed).collect())
+    Ok(text.lines().filter_map(listed).collect())
 }
 
 /// Parses a line of `/proc/net/netlink`; `None` if it is of another protocol, or the heading.
