@@ -11,9 +11,8 @@ pub(crate) struct Cause<E>(pub(crate) E);
 
 impl fmt::Display for Cause<&io::Error> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let advice = self.0.raw_os_error().map(Errno::from_raw).map(Advice);
-        self.0.fmt(f)?;
-        advice.map_or(Ok(()), |advice| advice.fmt(f))
+        let errno = Errno::from_raw(self.0.raw_os_error().unwrap_or_default());
+        write!(f, "{}{}", self.0, Advice(errno))
     }
 }
 

@@ -134,13 +134,9 @@ impl View<'_> {
             None if socket.is_the_kernels() => write!(out, "{:>7} {:>3} {:<15}", "-", "-", "(the kernel)")?,
             None => write!(out, "{:>7} {:>3} {:<15}", "?", "?", "(unknown)")?,
         }
-        let mut groups = String::new();
-        for group in socket.group_numbers() {
-            write!(groups, "{}{group}", if groups.is_empty() { "" } else { "," })?;
-        }
-        if groups.is_empty() {
-            groups.push('-');
-        } else if groups.len() > GROUPS_WIDTH {
+        let groups: Vec<_> = socket.group_numbers().map(|group| group.to_string()).collect();
+        let mut groups = if groups.is_empty() { String::from("-") } else { groups.join(",") };
+        if groups.len() > GROUPS_WIDTH {
             groups.replace_range(GROUPS_WIDTH - 1.., "+");
         }
         let effective = socket.effective.map_or_else(|| String::from("?"), |bytes| bytes.to_string());

@@ -109,11 +109,8 @@ fn output(options: &Options) -> io::Result<Output> {
     let Some(path) = &options.log.path else { return Output::standard() };
     let (output, opened) = Output::to(path)?;
     if let Err(error) = opened {
-        complain(&format_args!(
-            "warning: cannot open the log {}: {}; tried again",
-            path.display(),
-            Cause(&error)
-        ));
+        let cause = Cause(&error);
+        complain(&format_args!("warning: cannot open the log {}: {cause}; tried again", path.display()));
     }
     Ok(output)
 }
@@ -122,10 +119,8 @@ fn system_log(options: &Options, undersized: &Undersized) -> Result<Option<Syste
     let Some(kind) = options.log.system else { return Ok(None) };
     let mut log = SystemLog::open(kind).map_err(|error| format!("cannot open the log: {}", Cause(&error)))?;
     if let Err(error) = log.check_listener() {
-        complain(&format_args!(
-            "warning: nobody takes lines at /dev/log: {}; tried again with each",
-            Cause(&error)
-        ));
+        let cause = Cause(&error);
+        complain(&format_args!("warning: nobody takes lines at /dev/log: {cause}; tried again with each"));
     }
     if undersized.is_any() {
         log.write(&Notice::Undersized(undersized));

@@ -31,7 +31,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>) -> fmt::Result {
             .bytes("helper", helper.as_bytes())
             .display("message", &HelperWarning(&helper, has_hook))
             .end(),
-        Notice::LedFailed { error } => message(out, "led_failed", &Cause(error)),
+        Notice::LedFailed(error) => message(out, "led_failed", &Cause(error)),
         Notice::Hook(HookRun { at, end, header, output, dropped_bytes, dropped_reports }) => {
             Object::begin(out, "hook")
                 .numbers(&[

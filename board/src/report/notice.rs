@@ -37,10 +37,7 @@ pub enum Notice<'a> {
         has_hook: bool,
     },
     /// The status LED cannot be switched. Reported once.
-    LedFailed {
-        /// The reason.
-        error: Errno,
-    },
+    LedFailed(Errno),
     /// A hook's run that failed or produced output.
     Hook(&'a HookRun),
     /// A hook lagged, and events were overwritten. The delta follows.

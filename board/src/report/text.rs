@@ -30,7 +30,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
         Notice::UeventHelper { helper, has_hook } => {
             writeln!(out, "sureplug: warning: {}", HelperWarning(&helper, has_hook))
         }
-        Notice::LedFailed { error } => {
+        Notice::LedFailed(error) => {
             writeln!(out, "sureplug: warning: the status LED cannot be switched: {} (once)", Cause(error))
         }
         Notice::Hook(run) => hook(out, run),

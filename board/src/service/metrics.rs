@@ -107,12 +107,8 @@ impl File {
     fn complain(&mut self, errno: Errno) {
         self.text.clear();
         let path = self.path.to_str().unwrap_or_default();
-        let _ = writeln!(
-            self.text,
-            "sureplug: cannot write the metrics {path}: {}{}",
-            errno.desc(),
-            Advice(errno)
-        );
+        let (reason, advice) = (errno.desc(), Advice(errno));
+        let _ = writeln!(self.text, "sureplug: cannot write the metrics {path}: {reason}{advice}");
         let _ = write(io::stderr(), self.text.as_bytes());
     }
 }

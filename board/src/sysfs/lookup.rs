@@ -18,6 +18,9 @@ use super::root::{PLACES, Root};
 /// The number of names remembered.
 const MAX_KNOWN: usize = 32;
 
+/// Errors that leave open whether a directory exists.
+const UNKNOWN: [Errno; 5] = [Errno::ENOMEM, Errno::ENFILE, Errno::EMFILE, Errno::EIO, Errno::EACCES];
+
 /// Names of subsystems. The oldest is dropped when there are too many.
 type Names = HistoryBuf<Vec<u8, MAX_SUBSYSTEM_BYTES>, MAX_KNOWN>;
 
@@ -58,20 +61,13 @@ impl Subsystems {
         if contains(&self.known, name) {
             return true;
         }
-        let mut is_unknown = false;
-        for place in &PLACES {
-            match self.is_directory(&place.devices(name)) {
-                Ok(true) => {
-                    insert(&mut self.known, name);
-                    return true;
-                }
-                // A device whose class could not be looked up stays tracked: the next scan decides.
-                Err(Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE | Errno::EIO | Errno::EACCES) => {
-                    is_unknown = true;
-                }
-                Ok(false) | Err(_) => {}
-            }
+        let found = PLACES.each_ref().map(|place| self.is_directory(&place.devices(name)));
+        if found.contains(&Ok(true)) {
+            insert(&mut self.known, name);
+            return true;
         }
+        // A device whose class could not be looked up stays tracked: the next scan decides.
+        let is_unknown = found.iter().any(|found| found.is_err_and(|errno| UNKNOWN.contains(&errno)));
         if !is_unknown {
             insert(&mut self.absent, name);
         }

@@ -106,10 +106,9 @@ impl Reader {
             texts: [None; 5],
         };
         for (place, file) in facts.texts.iter_mut().zip(text_files(subsystem)) {
-            *place = match file {
-                Some(file) => scratch.attribute(&directory, file)?,
-                None => None,
-            };
+            if let Some(file) = file {
+                *place = scratch.attribute(&directory, file)?;
+            }
         }
 
         let mut encoder =

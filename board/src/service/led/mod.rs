@@ -102,7 +102,7 @@ impl Service for StatusLed {
         let shown = self.indicator.show(condition(context.health), context.now);
         if let Err(LedError(error)) = shown {
             if !std::mem::replace(&mut self.has_failed, true) {
-                context.note(Notice::LedFailed { error });
+                context.note(Notice::LedFailed(error));
             }
         }
     }

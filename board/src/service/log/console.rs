@@ -112,7 +112,7 @@ impl Console {
             finish: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            torn: AtomicBool::new(!output.is_open()),
+            torn: AtomicBool::new(output.descriptor().is_none()),
             dropped: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
         });

@@ -49,11 +49,6 @@ impl Output {
         Ok((output, opened))
     }
 
-    /// Whether lines can be written as far as is known.
-    pub(crate) fn is_open(&self) -> bool {
-        self.file.is_some()
-    }
-
     /// Whether this ends when its reader closes its end, instead of being tried again.
     pub(crate) fn ends_with_its_reader(&self) -> bool {
         self.path.is_none()
@@ -152,6 +147,6 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sureplug-no-terminal-{}", std::process::id()));
         let (output, opened) = Output::to(&path).unwrap();
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotFound);
-        assert!(!output.is_open() && !path.exists());
+        assert!(output.descriptor().is_none() && !path.exists());
     }
 }
