@@ -239,7 +239,7 @@ fn all<'e>(entry: &DeviceEvent<'e>) -> impl Iterator<Item = Property<'e>> + use<
     entry.added_properties().chain(entry.uevent.properties())
 }
 
-/// With about 64 properties, comparing with all earlier ones is cheaper than a set.
+/// Returns `true` if an earlier property has the key. With about 64 of them this is cheaper than a set.
 fn is_repeated(entry: &DeviceEvent<'_>, index: usize, key: &[u8]) -> bool {
     all(entry).take(index).any(|before| before.key == key)
 }

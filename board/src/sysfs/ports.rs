@@ -4,29 +4,30 @@ use std::path::{Path, PathBuf};
 
 use crate::file;
 
-/// The USB ports that the board itself has, as sysfs shows them.
+/// The board's own USB ports according to sysfs.
 ///
-/// Counted are the ports of root hubs and of hubs that are part of the board: `removable` says `fixed`,
-/// and so for every hub above. A hub that a user plugged in has no part in it, nor has one that is
-/// built into something that was plugged in. The two sides of one connector, USB 2 and USB 3, are
-/// each other's `peer` and count once; a port that feeds a hub of the board is none to plug into. Nor is
-/// an empty one that the firmware calls `not used` (`connect_type`), nor one that is `hardwired` to a
-/// device of the board. A port of an EHCI controller is also one of its companion, an OHCI or UHCI controller
-/// that takes over slower devices, and counts once.
+/// These are the ports of root hubs, and of hubs that are part of the board: `removable` is `fixed`
+/// for them and for every hub above. A hub that a user plugged in does not count, nor one built
+/// into a plugged device. The two sides of one connector, USB 2 and USB 3, are each other's `peer`
+/// and count once. A port that feeds a hub of the board cannot be plugged into, and does not count;
+/// neither does an empty one that the firmware calls `not used` (`connect_type`), nor one that is
+/// `hardwired` to a device of the board. A port of an EHCI controller that is shared with its
+/// companion, an OHCI or UHCI controller for slower devices, counts once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BoardPorts {
     /// Ports that a device can be plugged into.
     pub ports: u32,
-    /// Ports that a device of the board is wired to.
+    /// Ports to which a device of the board is wired.
     pub hardwired: u32,
     /// USB buses: root hubs.
     pub buses: u32,
-    /// Bytes of the longest devpath that a device in one of the ports can have.
+    /// The longest devpath in bytes that a device in one of the ports can have.
     pub longest_devpath: u32,
 }
 
 impl BoardPorts {
-    /// Counts them below `sysfs`, which is `/sys` on a board. Without USB there, all is zero.
+    /// Counts the ports below `sysfs`, which is `/sys` on a board. Without USB there, all figures
+    /// are zero.
     #[must_use]
     pub fn count(sysfs: &Path) -> Self {
         let root_hubs = root_hubs(&sysfs.join("bus/usb/devices"));
@@ -42,7 +43,7 @@ impl BoardPorts {
             board.longest_devpath = board.longest_devpath.max(devpath_len);
             let peer = port.peer.as_ref().or_else(|| companions.get(&port.name));
             let peer = peer.and_then(|peer| ports.iter().find(|other| other.name == *peer));
-            // Of the two sides of a connector the one whose name comes first stands for both.
+            // Of the two sides of a connector the first by name stands for both.
             if peer.is_some_and(|peer| peer.name < port.name) {
                 continue;
             }
@@ -56,12 +57,12 @@ impl BoardPorts {
     }
 }
 
-/// A hub of the board: `usb1` is a root hub, `1-4` the device in its port 4, `1-4.2` the one in port 2
-/// of that.
+/// A hub of the board: `usb1` is a root hub, `1-4` the device in its port 4, and `1-4.2` the device
+/// in port 2 of that.
 struct Hub {
     name: String,
     directory: PathBuf,
-    /// Where it is in sysfs, such as `/devices/pci0000:00/0000:00:14.0/usb1`.
+    /// Its path in sysfs, such as `/devices/pci0000:00/0000:00:14.0/usb1`.
     devpath: String,
     ports: u8,
 }
@@ -69,7 +70,7 @@ struct Hub {
 /// A port of such a hub.
 struct Port {
     name: String,
-    /// That of a device in it.
+    /// The devpath of a device in it.
     devpath: String,
     /// The port on the other side of the connector.
     peer: Option<String>,
@@ -77,8 +78,9 @@ struct Port {
     hub: Option<Hub>,
 }
 
-/// What is at the end of a port, as the firmware describes it (`connect_type_show` in `drivers/usb/core/port.c`). Where it
-/// describes the two sides of a connector differently, the later one here is believed.
+/// What a port leads to according to the firmware (`connect_type_show` in
+/// `drivers/usb/core/port.c`). If the firmware describes the two sides of a connector differently,
+/// the later variant applies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum LeadsTo {
     Nothing,
@@ -101,7 +103,7 @@ impl Hub {
         (1..=self.ports).map(|number| self.port(number))
     }
 
-    /// Adds its ports and those of the board's hubs in them.
+    /// Adds the hub's ports, and those of the board's hubs in them.
     fn add_ports(&self, all: &mut Vec<Port>) {
         for port in self.ports() {
             port.hub.iter().for_each(|hub| hub.add_ports(all));
@@ -110,8 +112,8 @@ impl Hub {
     }
 
     fn port(&self, number: u8) -> Port {
-        // As the kernel names a port (`usb_hub_create_port_device` in `drivers/usb/core/port.c`) and a
-        // device (`usb_alloc_dev` in `drivers/usb/core/usb.c`).
+        // The names that the kernel gives to a port (`usb_hub_create_port_device` in
+        // `drivers/usb/core/port.c`) and to a device (`usb_alloc_dev` in `drivers/usb/core/usb.c`).
         let name = format!("{}-port{number}", self.name);
         let child = match self.name.strip_prefix("usb") {
             Some(bus) => format!("{bus}-{number}"),
@@ -125,27 +127,27 @@ impl Hub {
         let peer = directory.as_ref().and_then(|port| fs::read_link(port.join("peer")).ok());
         let peer = peer.and_then(|link| link.file_name()?.to_str().map(str::to_owned));
         let connect_type = directory.map(|port| read(&port, "connect_type")).unwrap_or_default();
-        // In a port that the firmware calls unused everything is `fixed`, what a user plugged in too
-        // (`set_usb_port_removable` in `drivers/usb/core/hub.c`).
+        // In a port that the firmware calls unused, every device is `fixed`, even one that a user
+        // plugged in (`set_usb_port_removable` in `drivers/usb/core/hub.c`).
         let is_fixed = connect_type != "not used" && read(&device, "removable") == "fixed";
         let hub = Self::open(device.clone(), devpath.clone()).filter(|_| is_fixed);
         let leads_to = match &connect_type[..] {
             _ if hub.is_some() => LeadsTo::Hub,
             "hardwired" => LeadsTo::Device,
-            // Firmware is wrong about a port that has a device.
+            // The firmware is wrong about a port that has a device.
             "not used" if !device.exists() => LeadsTo::Nothing,
             _ => LeadsTo::Connector,
         };
         Port { name, devpath, peer, leads_to, hub }
     }
 
-    /// The directory that the controller is in, and its name there.
+    /// Returns the parent directory and the name of the controller.
     fn controller(&self) -> (&str, &str) {
         let (controller, _) = self.devpath.rsplit_once('/').unwrap_or_default();
         controller.rsplit_once('/').unwrap_or_default()
     }
 
-    /// A property that the device tree has of the controller.
+    /// Reads a property of the controller in the device tree.
     fn property(&self, name: &str) -> Option<Vec<u8>> {
         file::read(&self.directory.join("../of_node").join(name)).ok().filter(|value| !value.is_empty())
     }
@@ -162,20 +164,20 @@ fn root_hubs(devices: &Path) -> Vec<Hub> {
         Hub::open(directory, devpath)
     });
     let mut hubs: Vec<Hub> = hubs.filter(|hub| hub.name.starts_with("usb")).collect();
-    // A shorter address is a smaller one.
+    // A shorter address is lower.
     hubs.sort_by_key(|hub| (hub.controller().1.len(), hub.controller().1.to_owned(), hub.name.clone()));
     hubs
 }
 
-/// Returns for each port of an EHCI root hub the one of a companion that shares its connector, and the reverse. EHCI hands
-/// a device that is not fast enough to a companion beside it, which has a root hub of its own.
+/// Returns for each port of an EHCI root hub the port of a companion that shares its connector, and
+/// the reverse. EHCI hands a slow device to a companion beside it, which has its own root hub.
 fn companion_ports(hubs: &[Hub]) -> BTreeMap<String, String> {
     let driven_by = |speed, controllers: &[&str]| -> Vec<&Hub> {
         let is_driven = |hub: &&Hub| {
             let product = read(&hub.directory, "product");
             read(&hub.directory, "speed") == speed
                 && (product.is_empty() || controllers.iter().any(|name| product.contains(name)))
-                // Those of xHCI have peers.
+                // Ports of xHCI have peers.
                 && hub.ports().all(|port| port.peer.is_none())
         };
         hubs.iter().filter(is_driven).collect()
@@ -186,7 +188,7 @@ fn companion_ports(hubs: &[Hub]) -> BTreeMap<String, String> {
         let is_companion = |other: &&&Hub| {
             device_tree_pairs(hub, other).unwrap_or_else(|| place(hub, &fast) == place(other, &slow))
         };
-        // Several companions have the ports of one in turn (EHCI specification, `HCSPARAMS`).
+        // Several companions have consecutive ports of the one (EHCI specification, `HCSPARAMS`).
         let others = slow.iter().filter(is_companion).flat_map(|other| other.ports()).map(|port| port.name);
         let others: Vec<String> = others.filter(|name| !sides.contains_key(name)).collect();
         for (port, other) in hub.ports().zip(others) {
@@ -197,8 +199,8 @@ fn companion_ports(hubs: &[Hub]) -> BTreeMap<String, String> {
     sides
 }
 
-/// Whether the device tree describes a root hub as the companion of a fast one, if it says so: the latter refers to it, or
-/// they are connected to the same PHYs.
+/// Returns whether the device tree describes a root hub as the companion of a fast one, if it does
+/// describe them: the fast one refers to it, or both are connected to the same PHYs.
 fn device_tree_pairs(fast: &Hub, slow: &Hub) -> Option<bool> {
     if let Some(companions) = fast.property("companion").or_else(|| fast.property("companions")) {
         let phandle = slow.property("phandle");
@@ -208,9 +210,9 @@ fn device_tree_pairs(fast: &Hub, slow: &Hub) -> Option<bool> {
     Some(fast.starts_with(&slow) || slow.starts_with(&fast))
 }
 
-/// What companions have in common. Functions of a PCI device have its slot (`for_each_companion` in
-/// `drivers/usb/core/hcd-pci.c`). Others have the device that they are part of: if as many are there `of_a_kind`, the first
-/// belongs to the first.
+/// Returns what companions have in common. Functions of a PCI device share its slot
+/// (`for_each_companion` in `drivers/usb/core/hcd-pci.c`). Others share their parent device: if
+/// there are equally many `of_a_kind`, the first belongs to the first.
 fn place<'h>(hub: &'h Hub, of_a_kind: &[&Hub]) -> (&'h str, &'h str, usize, Option<usize>) {
     let (parent, address) = hub.controller();
     match address.split_once('.') {
@@ -223,7 +225,7 @@ fn place<'h>(hub: &'h Hub, of_a_kind: &[&Hub]) -> (&'h str, &'h str, usize, Opti
     }
 }
 
-/// An attribute's text; empty if it is not there.
+/// Reads an attribute; empty if it does not exist.
 fn read(directory: &Path, attribute: &str) -> String {
     file::read_text(&directory.join(attribute)).unwrap_or_default().trim().to_owned()
 }

@@ -105,15 +105,15 @@ pub enum PortDevice {
 }
 
 impl PortDevice {
-    /// A class's name, or the figures that [`CustomDevice::parse`] takes.
+    /// Parses a class's name, or the figures that [`CustomDevice::parse`] reads.
     ///
     /// # Errors
     ///
-    /// Those of [`DeviceClass::from_name`] and [`CustomDevice::parse`].
+    /// Returns the errors of [`DeviceClass::from_name`] and [`CustomDevice::parse`].
     pub const fn parse(text: &str) -> Result<Self, SizingError> {
         match CustomDevice::parse(text) {
             Ok(custom) => Ok(Self::Custom(custom)),
-            // Without the prefix it is a class.
+            // A text without the prefix names a class.
             Err(SizingError::CustomSyntax { offset: 0 }) => {
                 Ok(Self::Class(tri!(DeviceClass::from_name(text))))
             }
@@ -121,7 +121,7 @@ impl PortDevice {
         }
     }
 
-    /// What such a device raises.
+    /// Returns the plug profile.
     #[must_use]
     pub const fn profile(&self) -> PlugProfile<'_> {
         match self {

@@ -1,43 +1,45 @@
-//! Where a device's own text stands among the properties of its subsystem.
+//! The positions of a device's own text among the properties of its subsystem.
 //!
-//! These are all callers of `add_uevent_var` in Linux 4.12 to 6.18 that write text from a device. Text that the kernel
-//! has made free of line feeds first is none of it: the properties of a power supply are cut at the first one
-//! (`add_prop_uevent` in `drivers/power/supply/power_supply_sysfs.c`), and a network interface cannot have one in its
-//! name (`dev_valid_name` in `net/core/dev.c`). `PARTNAME` is safe where it comes from a GPT (`utf16_le_to_7bit` in
-//! `block/partitions/efi.c`), and is treated as text because other tables are not as careful.
+//! These are all callers of `add_uevent_var` in Linux 4.12 to 6.18 that write text from a device.
+//! Text from which the kernel has removed line feeds does not count: the properties of a power
+//! supply are cut at the first one (`add_prop_uevent` in
+//! `drivers/power/supply/power_supply_sysfs.c`), and the name of a network interface cannot contain
+//! one (`dev_valid_name` in `net/core/dev.c`). `PARTNAME` is safe if it comes from a GPT
+//! (`utf16_le_to_7bit` in `block/partitions/efi.c`), but is treated as text because other tables
+//! are not as careful.
 
 use std::ffi::CStr;
 
 use super::{Lines, key};
 
-/// Texts of one subsystem at most.
+/// The most texts of one subsystem.
 pub(super) const MAX_TEXTS: usize = 5;
 
-/// Where text stands.
+/// The position of text.
 pub(super) enum Shape {
     /// Nowhere.
     Plain,
-    /// In the value of this key, behind which nothing is certain.
+    /// In the value of this key, after which nothing is certain.
     Until(&'static [u8]),
     /// In the value of this key, which repeats the name of the device's directory.
     Named(&'static [u8]),
-    /// Behind properties of the kernel.
+    /// After properties of the kernel.
     Texts {
-        /// In the kernel's order.
+        /// The texts in the kernel's order.
         texts: &'static [Text],
-        /// A key that the kernel always writes behind all of them; empty if there is none.
+        /// A key that the kernel always writes after all of them; empty if there is none.
         anchor: &'static [u8],
     },
 }
 
-/// A property with text of the device.
+/// A property with text from the device.
 pub(super) struct Text {
     pub(super) key: &'static [u8],
-    /// The attribute that shows the same.
+    /// The attribute that shows the same text.
     pub(super) file: Option<&'static CStr>,
     /// Whether the kernel writes it for every device.
     pub(super) is_always: bool,
-    /// Whether the kernel puts it between quotation marks.
+    /// Whether the kernel quotes it.
     pub(super) is_quoted: bool,
 }
 
@@ -61,7 +63,7 @@ static INPUT: [Text; 3] = [
     Text { is_quoted: true, ..Text::new(b"UNIQ", Some(c"uniq")) },
 ];
 
-/// `sdio_bus_uevent` in `drivers/mmc/core/sdio_bus.c`, and behind these a name in `mmc_bus_uevent` in
+/// `sdio_bus_uevent` in `drivers/mmc/core/sdio_bus.c`, followed by a name in `mmc_bus_uevent` in
 /// `drivers/mmc/core/bus.c`.
 static MMC: [Text; 5] = [
     Text::new(b"SDIO_INFO1", Some(c"info1")),
@@ -78,13 +80,13 @@ static PARTITION: [Text; 2] = [Text::new(b"PARTNAME", None), Text::new(b"PARTUUI
 static RC: [Text; 1] = [Text::new(b"DEV_NAME", None)];
 
 impl Shape {
-    /// The shape of a subsystem's devices. Where that is not known, `lines` tell.
+    /// Returns the shape of a subsystem's devices. For an unknown subsystem, `lines` decide.
     pub(super) fn of(subsystem: &[u8], lines: &[u8]) -> Self {
         let texts = |texts, anchor| Self::Texts { texts, anchor };
         match subsystem {
             b"hid" => texts(&HID, b"MODALIAS"),
             b"input" => texts(&INPUT, b"PROP"),
-            // A card without memory ends with its texts. Its type is what stands before them.
+            // A card without memory ends with its texts. Its type precedes them.
             b"mmc"
                 if Lines(lines)
                     .take_while(|line| !is_text(&MMC, line))
@@ -95,10 +97,11 @@ impl Shape {
             b"mmc" => texts(&MMC, b"MODALIAS"),
             b"sdio" => texts(&MMC[..4], b"MODALIAS"),
             b"block" => texts(&PARTITION, b""),
-            // A name that the firmware of the other side sends: `rpmsg_uevent` in `drivers/rpmsg/rpmsg_core.c`,
-            // `tb_service_uevent` in `drivers/thunderbolt/xdomain.c`, `fsl_mc_bus_uevent` in `drivers/bus/fsl-mc/fsl-mc-bus.c`.
+            // A name sent by the firmware of the other side: `rpmsg_uevent` in
+            // `drivers/rpmsg/rpmsg_core.c`, `tb_service_uevent` in `drivers/thunderbolt/xdomain.c`,
+            // `fsl_mc_bus_uevent` in `drivers/bus/fsl-mc/fsl-mc-bus.c`.
             b"fsl-mc" | b"rpmsg" | b"thunderbolt" => Self::Until(b"MODALIAS"),
-            // Its name is in `MODALIAS` once more (`mei_cl_device_uevent` in `drivers/misc/mei/bus.c`).
+            // `MODALIAS` repeats the name (`mei_cl_device_uevent` in `drivers/misc/mei/bus.c`).
             b"mei" => Self::Until(b"MEI_CL_NAME"),
             b"rc" => texts(&RC, b""),
             b"power_supply" => Self::Named(b"POWER_SUPPLY_NAME"),
@@ -108,14 +111,16 @@ impl Shape {
     }
 }
 
-/// Whether a line begins with the key of one of these texts.
+/// Returns `true` if a line begins with the key of one of these texts.
 pub(super) fn is_text(texts: &[Text], line: &[u8]) -> bool {
     texts.iter().any(|text| text.key == key(line))
 }
 
-/// Whether devices of a subsystem have a `MODALIAS` and no file `modalias`, and none of them has a part in it.
+/// Returns `true` if devices of a subsystem have a `MODALIAS` without a file `modalias`, and cannot
+/// influence it.
 ///
-/// It is made of numbers (`cpu_uevent` in `drivers/base/cpu.c`, `amba_uevent` in `drivers/amba/bus.c`, `bcma_device_uevent` in
+/// It consists of numbers (`cpu_uevent` in `drivers/base/cpu.c`, `amba_uevent` in
+/// `drivers/amba/bus.c`, `bcma_device_uevent` in
 /// `drivers/bcma/main.c`, `slim_device_uevent` in `drivers/slimbus/core.c`, `typec_uevent` in `drivers/usb/typec/class.c`,
 /// `dfl_bus_uevent` in `drivers/fpga/dfl.c`, `tee_client_device_uevent` in `drivers/tee/tee_core.c`, `mcb_uevent` in
 /// `drivers/mcb/mcb-core.c`, `ssb_device_uevent` in `drivers/ssb/main.c`, `coreboot_bus_uevent` in
