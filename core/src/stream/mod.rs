@@ -210,7 +210,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
         self.table.begin_scan(kind);
     }
 
-    /// Announces the device that is read next. The caller then reads it and applies all events sent
+    /// Names the device that is read next. The caller then reads it and applies all events sent
     /// before the reading, and calls [`saw`](Self::saw) or [`gone`](Self::gone).
     pub fn look_at(&mut self, devpath: &[u8]) {
         self.table.look_at(devpath);

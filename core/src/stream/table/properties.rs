@@ -55,8 +55,8 @@ impl Part {
     /// All properties that do not belong to the event itself.
     pub(super) const ALL: Self = Self { before: 0 };
 
-    /// Returns the part that begins with the first property whose key is stored; `None` if that is
-    /// not the first stored key, which does not happen in an event of the kernel itself.
+    /// Returns the part that begins with the first property whose key is stored; `None` if the event
+    /// lacks the first stored key, as no event of the kernel itself does.
     pub(super) fn beside(properties: &[u8], uevent: &Uevent<'_>) -> Option<Self> {
         let first = split(properties).find(|property| !is_placeless(property))?;
         let first = &first[..=memchr(b'=', first)?];
