@@ -1,4 +1,4 @@
-//! Waking the other thread, with a system call only if it sleeps.
+//! Wakes another thread, with a system call only if it sleeps.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,38 +11,39 @@ use nix::unistd::{pipe2, read, write};
 
 use crate::sys::retry;
 
-/// One thread sleeps on a doorbell together with whatever else it polls; another rings it.
+/// One thread sleeps on a doorbell and other descriptors; another thread rings it.
 ///
-/// The sleeper arms it, looks *once more* whether there is something to do, and only then polls
-/// [`as_fd`](AsFd::as_fd); awake again it disarms it. The other thread makes something to do first and
-/// [`ring`](Self::ring)s then. So either the sleeper sees the work, or it is woken.
+/// The sleeper arms it, checks *once more* for work, and only then polls [`as_fd`](AsFd::as_fd);
+/// after waking up it disarms it. The other thread first creates work and then
+/// [`ring`](Self::ring)s. So the sleeper either sees the work or is woken.
 #[derive(Debug)]
 pub struct Doorbell {
     armed: AtomicBool,
-    /// A pipe, since what is written to one wakes its reader on the writer's own processor, which is about to be free
-    /// (`wake_up_interruptible_sync_poll`, `pipe_write` in `fs/pipe.c`): to wake an idle one takes longer. It holds
-    /// one byte at most.
+    /// A pipe, because a write to it wakes the reader on the writer's own processor, which is about
+    /// to be idle (`wake_up_interruptible_sync_poll`, `pipe_write` in `fs/pipe.c`): waking an idle
+    /// processor takes longer. It holds at most one byte.
     reader: OwnedFd,
     writer: OwnedFd,
 }
 
 impl Doorbell {
-    /// Makes one that is not armed.
+    /// Creates a doorbell that is not armed.
     ///
     /// # Errors
     ///
-    /// What `pipe(2)` says: no descriptor is left.
+    /// Returns the error of `pipe(2)`: no descriptor is left.
     pub fn new() -> io::Result<Self> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         Ok(Self { armed: AtomicBool::new(false), reader, writer })
     }
 
-    /// Sleeps: arms the doorbell, looks once more whether the thread `may_sleep`, lets it `sleep` (or only poll, if it may
-    /// not), and disarms the doorbell. `sleep` returns whether it was rung, and a result of its own.
+    /// Sleeps: arms the doorbell, checks once more whether the thread `may_sleep`, lets it `sleep`
+    /// (or only poll, if it may not), and disarms the doorbell. `sleep` returns whether the
+    /// doorbell was rung, and a result.
     ///
     /// # Errors
     ///
-    /// That of `sleep`.
+    /// Returns the error of `sleep`.
     pub(crate) fn wait<T>(
         &self,
         may_sleep: impl FnOnce() -> bool,
@@ -54,11 +55,11 @@ impl Doorbell {
         Ok(slept?.1)
     }
 
-    /// Sleeps for `timeout` at most, or until `other` has input. Returns whether it has.
+    /// Sleeps at most for `timeout`, or until `other` has input. Returns `true` if it has.
     ///
     /// # Errors
     ///
-    /// That of `poll(2)`.
+    /// Returns the error of `poll(2)`.
     pub(crate) fn wait_or(
         &self,
         other: Option<BorrowedFd<'_>>,
@@ -76,17 +77,17 @@ impl Doorbell {
     /// Announces that this thread is about to sleep.
     pub(crate) fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
-        // Orders the announcement before the second look, as the fence in `ring` orders the work before
-        // the look at the announcement: one of the two threads sees the other.
+        // Orders the announcement before the second check, as the fence in `ring` orders the work
+        // before the check of the announcement: one of the two threads sees the other.
         fence(Ordering::SeqCst);
     }
 
-    /// This thread is awake again: takes the announcement back, and the ringing if the poll saw it
-    /// (`rung`). One that comes in between is seen by the next poll.
+    /// Notes that this thread is awake: withdraws the announcement, and takes the ring if the poll
+    /// saw it (`rung`). The next poll sees a ring that comes in between.
     pub(crate) fn disarm(&self, rung: bool) {
         self.armed.store(false, Ordering::Relaxed);
         if rung {
-            // Fails only with EAGAIN, which leaves nothing to take.
+            // This fails only with EAGAIN, and then there is nothing to take.
             let _ = read(&self.reader, &mut [0; 8]);
         }
     }
@@ -95,7 +96,7 @@ impl Doorbell {
     pub fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.armed.swap(false, Ordering::Relaxed) {
-            // Fails only with EAGAIN, when the pipe is full: then it is readable already.
+            // This fails only with EAGAIN: a full pipe is readable already.
             let _ = retry(|| write(&self.writer, &[1]));
         }
     }
@@ -107,12 +108,12 @@ impl AsFd for Doorbell {
     }
 }
 
-/// Sleeps until one of the descriptors has something to read, for `timeout` at most, and says which have.
-/// A signal handler that comes between wakes it as well.
+/// Sleeps at most for `timeout`, or until one of the descriptors has input, and returns which have.
+/// A signal handler wakes it as well.
 ///
 /// # Errors
 ///
-/// What `poll(2)` says.
+/// Returns the error of `poll(2)`.
 pub(crate) fn poll_in<const N: usize>(
     fds: [BorrowedFd<'_>; N],
     timeout: PollTimeout,
@@ -125,12 +126,12 @@ pub(crate) fn poll_in<const N: usize>(
     }
 }
 
-/// Sleeps until a descriptor takes something or its reader is gone, or until `other` has something to read, for `timeout` at
-/// most. Returns whether the first is so.
+/// Sleeps at most for `timeout`, until a descriptor can be written or its reader is gone, or until
+/// `other` has input. Returns `true` for the first of these.
 ///
 /// # Errors
 ///
-/// What `poll(2)` says.
+/// Returns the error of `poll(2)`.
 pub(crate) fn poll_out(
     output: BorrowedFd<'_>,
     other: Option<BorrowedFd<'_>>,

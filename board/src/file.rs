@@ -1,5 +1,5 @@
-//! Opens files by path without waiting for them. A FIFO waits for its other end and a terminal for its carrier, while the
-//! signals that end the program are blocked already.
+//! Opens files by path without waiting. A FIFO would wait for its other end, and a terminal for its
+//! carrier, when the signals that end the program are already blocked.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,13 +10,14 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 
-/// Bytes of a file that is read at once, at most: a page of sysfs and of most of procfs, or a large `/etc/group`.
+/// The most bytes of a file that is read at once: a page of sysfs and of most of procfs, or a large
+/// `/etc/group`.
 const MAX_READ_BYTES: u64 = 1024 * 1024;
 
-/// Files that a caller can use.
+/// The kinds of files that a caller accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Usable {
-    /// A regular file, as those of sysfs and procfs are.
+    /// A regular file, as in sysfs and procfs.
     Regular,
     /// Also a FIFO or a character device, such as `/dev/stdin`.
     Stream,
@@ -28,11 +29,12 @@ impl Usable {
     }
 }
 
-/// Opens a file. Reads and writes of a FIFO or a device do not wait either, but fail with `WouldBlock`.
+/// Opens a file. Reads and writes of a FIFO or a device do not wait either, but fail with
+/// `WouldBlock`.
 ///
 /// # Errors
 ///
-/// What `open(2)` says, or that another kind of file is there.
+/// Returns the error of `open(2)`, or states the kind of file if it is not accepted.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: i32, usable: Usable) -> io::Result<File> {
     let file = options.custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let found = match &file {
@@ -61,11 +63,12 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: i32, usable: U
     Err(io::Error::other(format!("it is {kind}, wanted a regular file")))
 }
 
-/// Opens a file for reading whose writer is then waited for, as by `cat`: only where a signal ends the program.
+/// Opens a file for reading and then waits for its writer, as `cat` does: only where a signal ends
+/// the program.
 ///
 /// # Errors
 ///
-/// As [`open`].
+/// Returns the errors of [`open`].
 pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
     let file = open(path, OpenOptions::new().read(true), 0, Usable::Stream)?;
     fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
@@ -76,7 +79,7 @@ pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// As [`open`]; what `read(2)` says, and `EFBIG` for more than a MiB.
+/// Returns the errors of [`open`] and `read(2)`, and `EFBIG` for more than a MiB.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = open(path, OpenOptions::new().read(true), 0, Usable::Regular)?;
     let mut bytes = Vec::new();
@@ -90,16 +93,16 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// As [`read`], and if it is not UTF-8.
+/// Returns the errors of [`read`], and an error if the text is not UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?).map_err(io::Error::other)
 }
 
-/// Writes a text to a regular file that is there, such as an attribute of sysfs.
+/// Writes a text to an existing regular file, such as an attribute of sysfs.
 ///
 /// # Errors
 ///
-/// As [`open`]; what `write(2)` says.
+/// Returns the errors of [`open`] and `write(2)`.
 pub(crate) fn write_text(path: &Path, text: &str) -> io::Result<()> {
     open(path, OpenOptions::new().write(true).truncate(true), 0, Usable::Regular)?.write_all(text.as_bytes())
 }

@@ -12,31 +12,31 @@ use sureplug_core::selection::Selection;
 
 pub use crate::sysfs::BoardPorts;
 
-/// The stall that is allowed where nothing else is said, in milliseconds.
+/// The default stall in milliseconds.
 pub const DEFAULT_MAX_STALL_MS: u32 = 1_000;
 
-/// The ports that are assumed at least where none are stated: most machines have as many.
+/// The least number of ports assumed if none is stated: most machines have as many.
 pub const MIN_COUNTED_PORTS: u32 = 4;
 
-/// Of any kernel since 2.6: the effective buffer of a socket that nobody set one for.
+/// The default of any kernel since 2.6: the effective buffer of a socket without a size of its own.
 const USUAL_RMEM_DEFAULT: u32 = 212_992;
 
-/// What an image, or whoever starts the daemon, says about the board.
+/// The board as stated by an image, or by the options of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// USB ports of the board; `None` counts them at start.
+    /// USB ports of the board; `None` to count them at start.
     pub ports: Option<u32>,
     /// The worst device that is plugged into each port.
     pub port_device: PortDevice,
-    /// How many of them are in each port at once, behind hubs.
+    /// The number of such devices in each port at once, behind hubs.
     pub devices_per_port: u32,
-    /// For how long nobody may read the socket, in milliseconds.
+    /// The longest time in milliseconds in which the socket may not be read.
     pub max_stall_ms: u32,
-    /// Bytes of the longest devpath of a device in one of the ports; `None` where nothing is stated.
+    /// The longest devpath of a device in one of the ports in bytes; `None` if not stated.
     pub devpath_max: Option<u32>,
 }
 
-/// Takes a build-time variable, and ends the build with a sentence that names it if its value is bad.
+/// Takes a build-time variable. A bad value ends the build with a message that names it.
 macro_rules! from_environment {
     ($name:literal, $wanted:literal, |$text:ident| $parsed:expr) => {
         match option_env!($name) {
@@ -49,8 +49,8 @@ macro_rules! from_environment {
     };
 }
 
-/// The subsystems that the image was built for: `SUREPLUG_SUBSYSTEMS` in the environment of the build, names with
-/// blanks between them or `all`; [`Selection::USB`] if nothing is said.
+/// The subsystems for which the image was built: `SUREPLUG_SUBSYSTEMS` in the build's environment,
+/// names separated by blanks or `all`. The default is [`Selection::USB`].
 pub const SUBSYSTEMS: Selection = match from_environment!(
     "SUREPLUG_SUBSYSTEMS",
     "names of subsystems with blanks between them, 16 of up to 32 \
@@ -61,9 +61,9 @@ pub const SUBSYSTEMS: Selection = match from_environment!(
     None => Selection::USB,
 };
 
-/// A set that no kernel could filter is a mistake of the image's.
+/// A selection that no kernel could filter is a mistake of the image.
 const _: () = {
-    // The largest that a kernel has by itself: since 6.8 (`net/core/sock.c`).
+    // The largest default of any kernel: since 6.8 (`net/core/sock.c`).
     let optmem_max = 131_072;
     assert!(
         SUBSYSTEMS.is_all() || Filter::new(&SUBSYSTEMS, optmem_max).is_ok(),
@@ -98,8 +98,9 @@ const BUILD_DEVPATH_MAX: Option<u32> = from_environment!(
 );
 
 impl Profile {
-    /// What the image was built with: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
-    /// `SUREPLUG_DEVICES_PER_PORT`, `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the environment of the build.
+    /// The profile with which the image was built: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
+    /// `SUREPLUG_DEVICES_PER_PORT`, `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the
+    /// build's environment.
     pub const BUILD: Self = Self {
         ports: BUILD_PORTS,
         port_device: match BUILD_PORT_DEVICE {
@@ -117,21 +118,21 @@ impl Profile {
         devpath_max: BUILD_DEVPATH_MAX,
     };
 
-    /// Returns what one port raises.
+    /// Returns the plug profile of one port.
     #[must_use]
     pub const fn plug(&self) -> PlugProfile<'_> {
         PlugProfile { copies: self.devices_per_port, ..self.port_device.profile() }
     }
 
-    /// Whether somebody has stated how many ports the board has: then a start with less than the budget
-    /// is refused.
+    /// Returns `true` if the number of ports is stated: the daemon then refuses to start with less
+    /// than the budget.
     #[must_use]
     pub const fn is_fixed(&self) -> bool {
         self.ports.is_some()
     }
 }
 
-/// The image's profile as a whole must be possible as well: checked when it is built.
+/// The image's profile as a whole must be possible: the build checks it.
 const _: () = {
     if let Some(ports) = Profile::BUILD.ports {
         let sized = Sizing::of(
@@ -166,14 +167,14 @@ const fn default_devpath(profile: &Profile) -> u32 {
     }
 }
 
-/// A profile applied to this board: the budget, and the buffer that follows.
+/// A profile applied to this board: the budget, and the resulting buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizing {
-    /// What was stated.
+    /// The stated profile.
     pub profile: Profile,
-    /// What the budget is made for.
+    /// The board for which the budget is made.
     pub topology: UsbTopology,
-    /// Bytes of a devpath that the budget is made for.
+    /// The devpath length for which the budget is made.
     pub devpath_max: u32,
     /// The budget.
     pub budget: Budget,
@@ -184,13 +185,13 @@ pub struct Sizing {
 }
 
 impl Sizing {
-    /// Sizes the buffer: by the profile where it states something, by what sysfs shows where not.
-    /// `rmem_default` is `None` where it cannot be read; `others` are the other subsystems' events that reach the
-    /// socket.
+    /// Sizes the buffer by the profile, and by sysfs where the profile states nothing.
+    /// `rmem_default` is `None` if it cannot be read; `others` are the events of other subsystems
+    /// that reach the socket.
     ///
     /// # Errors
     ///
-    /// [`SizingError`] if the figures are impossible together.
+    /// Returns a [`SizingError`] if the figures are impossible together.
     pub fn for_board(
         profile: &Profile,
         board: &BoardPorts,
@@ -200,7 +201,7 @@ impl Sizing {
         let ports = profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS));
         let plug = profile.plug();
         let devices = ports.saturating_mul(u32::from(plug.devices).saturating_mul(plug.copies));
-        // Whether that many can be at all is a question to whoever stated them.
+        // Whether so many devices are possible concerns only a stated profile.
         let buses = if profile.is_fixed() { 1 } else { devices.div_ceil(MAX_DEVICES_PER_BUS) };
         let topology = UsbTopology { buses: board.buses.max(buses), ports };
         let devpath_max = match profile.devpath_max {
@@ -239,7 +240,7 @@ impl Sizing {
         }
     }
 
-    /// In what the board exceeds a stated profile.
+    /// Returns in what the board exceeds a stated profile.
     #[must_use]
     pub fn mismatches(&self, board: &BoardPorts) -> [Option<Mismatch>; 2] {
         let ports = self.profile.ports.filter(|&stated| board.ports > stated);
@@ -251,22 +252,22 @@ impl Sizing {
     }
 }
 
-/// The board has more than its profile says.
+/// The board exceeds its profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
     /// More ports.
     Ports {
-        /// What the profile says.
+        /// The stated number.
         stated: u32,
-        /// What sysfs shows.
+        /// The number in sysfs.
         found: u32,
     },
     /// Longer devpaths.
     Devpath {
-        /// What the profile says, in bytes.
+        /// The stated length in bytes.
         stated: u32,
-        /// What sysfs shows, in bytes.
+        /// The length in sysfs in bytes.
         found: u32,
     },
 }

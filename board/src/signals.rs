@@ -1,4 +1,4 @@
-//! Signals that are read, so that they interrupt nothing.
+//! Signals that are read from a descriptor, so that they interrupt no system call.
 
 use std::io;
 
@@ -12,7 +12,7 @@ pub(crate) fn block(signals: &[Signal]) -> io::Result<SigSet> {
     Ok(set)
 }
 
-/// The same, for whoever reads them.
+/// Blocks signals, and opens a descriptor to read them.
 pub(crate) fn take(signals: &[Signal]) -> io::Result<SignalFd> {
     let set = block(signals)?;
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)

@@ -1,14 +1,14 @@
-//! The help, from the tables of commands and options.
+//! Writes the help from the tables of commands and options.
 
 use std::fmt::{self, Write};
 
 use super::options::{OPTIONS, Row};
 use super::{COMMANDS, Command};
 
-/// Columns of the help at most.
+/// The most columns of the help.
 const WIDTH: usize = 110;
 
-/// Columns before what a row says, the blank before it not counted.
+/// Columns before a row's description, without the blank before it.
 const INDENT: usize = 23;
 
 /// Writes the help of a command, or of the program.
@@ -45,7 +45,7 @@ fn options(out: &mut dyn Write, are_shown: impl Fn(&Row) -> bool) -> fmt::Result
         .try_for_each(|option| row(out, option.spelling, option.help))
 }
 
-/// Writes a name and, beside it, what it does.
+/// Writes a name with its description beside it.
 fn row(out: &mut dyn Write, name: &str, text: &str) -> fmt::Result {
     write!(out, "  {name:<width$}", width = INDENT - 2)?;
     let mut column = INDENT.max(2 + name.len());
@@ -69,8 +69,8 @@ mod tests {
     use super::*;
     use crate::cli::parse::listed;
 
-    /// Checks that a file has the text between the two markers, or all of it without markers. With `UPDATE=1` in the
-    /// environment it is written instead.
+    /// Checks that a file contains the text between the two markers, or consists of it without
+    /// markers. With `UPDATE=1` in the environment the file is written instead.
     fn assert_made(file: &str, markers: [&str; 2], made: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let found = fs::read_to_string(&path).unwrap_or_default();

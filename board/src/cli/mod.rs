@@ -1,5 +1,5 @@
-//! The commands of `sureplug`. Each stands in a file of its own with its row of `COMMANDS`; `options` has the rows
-//! of the options.
+//! The commands of `sureplug`. Each has its own file with its row of `COMMANDS`; `options` has the
+//! rows of the options.
 
 mod audit;
 mod decode;
@@ -30,7 +30,7 @@ use crate::cause::Cause;
 use crate::service::log::Output;
 use crate::watcher::{self, Prepared, WatchError};
 
-/// All commands, as the help lists them; the first is the one that runs where none is named.
+/// All commands in the order of the help. The first one runs if none is named.
 static COMMANDS: &[Command] = &[
     run::COMMAND,
     size::COMMAND,
@@ -46,11 +46,11 @@ static COMMANDS: &[Command] = &[
 /// A command.
 #[derive(Debug)]
 struct Command {
-    /// Its name, and ` FILE` if a file must follow that.
+    /// The name, followed by ` FILE` if it requires one.
     usage: &'static str,
-    /// What it does, in one sentence.
+    /// The description, in one sentence.
     summary: &'static str,
-    /// What its help says below its options; with its exit codes.
+    /// The rest of its help, below the options, with the exit codes.
     help: &'static str,
     run: fn(&Options) -> Result<Exit, Failure>,
 }
@@ -65,27 +65,27 @@ impl Command {
     }
 }
 
-/// How a command ended, as its exit code says.
+/// How a command ended: its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
-    /// All is well.
+    /// Success.
     Success = 0,
-    /// The command found something that wants attention.
+    /// The command found a problem.
     Finding = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The system refused, or what it gave is not enough to start with.
+    /// The system refused, or granted too little to start with.
     Refused = 3,
 }
 
 impl Exit {
-    /// Returns `Finding` if there is one.
+    /// Returns `Finding` if there is a problem.
     const fn of(is_finding: bool) -> Self {
         if is_finding { Self::Finding } else { Self::Success }
     }
 }
 
-/// Why a command ended early.
+/// The reason why a command ended early.
 #[derive(Debug)]
 struct Failure {
     exit: Exit,
@@ -98,12 +98,12 @@ impl Failure {
         Self { exit, reason: reason.to_string() }
     }
 
-    /// Makes one from an error that says what was refused.
+    /// Creates a failure from an error that names what was refused.
     fn refused(error: impl Display) -> Self {
         Self::new(Exit::Refused, &error)
     }
 
-    /// Makes one from an error of the system and the path that it is about.
+    /// Creates a failure from a system's error and the path concerned.
     fn at(path: &Path, error: &io::Error) -> Self {
         Self::from(format!("{}: {}", path.display(), Cause(error)))
     }
@@ -121,7 +121,7 @@ impl From<String> for Failure {
     }
 }
 
-/// Runs the command that the arguments ask for; they begin behind the program's name.
+/// Runs the command of the arguments, which begin after the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result =
         parse::parse(arguments).map_err(|error| Failure::new(Exit::Usage, &error)).and_then(|invocation| {
@@ -140,7 +140,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Prepares what a command asks for.
+/// Prepares a command.
 fn prepare(options: &Options, selection: &Selection) -> Result<Prepared, Failure> {
     watcher::prepare(&options.profile(), &options.sysfs, selection).map_err(|error| {
         let exit = if matches!(error, WatchError::Sizing(_)) { Exit::Usage } else { Exit::Refused };
@@ -148,7 +148,7 @@ fn prepare(options: &Options, selection: &Selection) -> Result<Prepared, Failure
     })
 }
 
-/// Prints text, and returns `false` if the reader has closed its end: then it has seen what it wanted.
+/// Prints text. Returns `false` if the reader has closed its end, as it has seen enough.
 fn print(text: &str) -> Result<bool, Failure> {
     print_to(&mut Output::standard()?, text)
 }
@@ -161,16 +161,17 @@ fn print_to(output: &mut Output, text: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Prints all that a command has to show.
+/// Prints the whole output of a command.
 fn print_with(write: impl FnOnce(&mut String) -> fmt::Result) -> Result<Exit, Failure> {
     let mut text = String::new();
-    // A String takes whatever is written.
+    // Writing to a `String` cannot fail.
     let _ = write(&mut text);
     print(&text).map(|_| Exit::Success)
 }
 
 /// Prints a line on standard error.
 fn complain(reason: &dyn Display) {
-    // In one piece: another thread may be writing to the same terminal. If it fails, no one reads it.
+    // In one piece, as another thread may write to the same terminal. If it fails, there is no
+    // reader.
     let _ = io::stderr().lock().write_all(format!("sureplug: {reason}\n").as_bytes());
 }

@@ -1,4 +1,4 @@
-//! From arguments to a command and its options.
+//! Parses arguments into a command and its options.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::options::{OPTIONS, Options, Row};
 use super::value::{UsageError, Value};
 use super::{COMMANDS, Command};
 
-/// What the arguments ask for.
+/// The request that the arguments make.
 #[derive(Debug)]
 pub(super) enum Invocation {
     Command(&'static Command, Box<Options>),
@@ -18,7 +18,7 @@ pub(super) enum Invocation {
     Version,
 }
 
-/// Parses the arguments behind the program's name.
+/// Parses the arguments after the program's name.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
     let mut parser = Parser::from_args(arguments);
     let mut named: Option<&'static Command> = None;

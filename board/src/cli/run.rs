@@ -27,16 +27,17 @@ Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start
     run,
 };
 
-/// Watches in the foreground until a signal comes, and serves applications.
+/// Watches in the foreground until a signal arrives, and serves applications.
 fn run(options: &Options) -> Result<Exit, Failure> {
-    // First: a descriptor of this program's own could get the number of one that was not handed over.
+    // First, because a descriptor that this program opens could get the number of one that was not
+    // handed over.
     let supervisor = Supervisor::find(options.ready_fd).map_err(|error| {
         format!("the supervisor cannot be notified: {}; look at --ready-fd and NOTIFY_SOCKET", Cause(&error))
     })?;
     watch(options, Some(supervisor))
 }
 
-/// The same, without a supervisor serving nothing but the output.
+/// Runs with this supervisor, or without one serving only the output.
 pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Failure> {
     let signals = Daemon::take_signals().map_err(|error| cannot("read signals", &error))?;
     options.policy().apply().map_err(Failure::refused)?;
@@ -53,7 +54,7 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
     let selection = options.selection();
     let mut daemon = Daemon::new(signals, socket, &options.sysfs, selection.clone());
     (daemon.sizing, daemon.policy) = (Some(sizing), options.policy());
-    // Before there are threads.
+    // This must precede the first thread.
     let serves = supervisor.is_some();
     let led = if serves { led(options)? } else { None };
     let hook = if serves { hook(options)? } else { None };
@@ -62,8 +63,8 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
     }
     let broker = serves.then(|| Broker::open(options.socket(), options.socket_group));
     let (broker, unserved) = match broker.transpose() {
-        // An image without one would look well and serve nothing; on a developer's machine the usual path may be another
-        // daemon's.
+        // An image without it would appear healthy and serve no application; on a developer's
+        // machine another daemon may use the default path.
         Err(error) if options.socket.is_some() || Profile::BUILD.is_fixed() => {
             return Err(Failure::refused(error));
         }
@@ -94,17 +95,18 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
     Ok(Exit::Success)
 }
 
-/// Names what failed at the start.
+/// Names the failed step of the start.
 fn cannot(what: &str, error: &io::Error) -> String {
     format!("cannot {what}: {}", Cause(error))
 }
 
-/// A longer devpath than stated is only warned of: it makes events longer, not more.
+/// Returns `true` if the daemon must not start. A longer devpath than stated only makes events longer,
+/// not more numerous.
 fn must_refuse(undersized: &Undersized) -> bool {
     undersized.buffer.is_some() || matches!(undersized.profile, [Some(Mismatch::Ports { .. }), _])
 }
 
-/// What is not there now may come later, as a terminal that is plugged in: the log begins then.
+/// Opens the log. A terminal may be plugged in later: the log then begins at that time.
 fn output(options: &Options) -> io::Result<Output> {
     let Some(path) = &options.log.path else { return Output::standard() };
     let (output, opened) = Output::to(path)?;

@@ -1,4 +1,4 @@
-//! An option's value, and what is wrong with a command line.
+//! An option's value, and errors of the command line.
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
@@ -29,7 +29,8 @@ impl Value {
         Ok(PathBuf::from(&self.text))
     }
 
-    /// A directory that exists: a mistyped one would look like a board without ports.
+    /// Parses a directory that must exist: with a mistyped one the board would appear to have no
+    /// ports.
     pub(super) fn directory(&self) -> Result<PathBuf, UsageError> {
         let path = self.path()?;
         if path.is_dir() { Ok(path) } else { Err(self.wrong("not a directory")) }
@@ -39,7 +40,7 @@ impl Value {
         self.sizing(|text| parse_u32(text, range))
     }
 
-    /// A figure that the buffer's size depends on.
+    /// Parses a figure that determines the buffer's size.
     pub(super) fn sizing<T>(
         &self,
         parse: impl FnOnce(&str) -> Result<T, SizingError>,
@@ -47,14 +48,14 @@ impl Value {
         parse(self.text()?).map_err(|error| self.wrong(error))
     }
 
-    /// A number that may be negative.
+    /// Parses a number that may be negative.
     pub(super) fn integer(&self, range: &RangeInclusive<i32>) -> Result<i32, UsageError> {
         let number = self.text()?.parse().ok().filter(|number| range.contains(number));
         let (start, end) = (range.start(), range.end());
         number.ok_or_else(|| self.wrong(format_args!("write a whole number from {start} to {end}")))
     }
 
-    /// The key of a property.
+    /// Parses the key of a property.
     pub(super) fn key(&self) -> Result<String, UsageError> {
         let key = self.text()?;
         if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=') {
@@ -63,15 +64,15 @@ impl Value {
         Err(self.wrong("write a key without `=`, such as MODALIAS"))
     }
 
-    /// A GPIO chip and the number of its line.
+    /// Parses a GPIO chip and the number of its line.
     pub(super) fn gpio_line(&self) -> Result<(PathBuf, u32), UsageError> {
         let parts = self.text()?.rsplit_once(':');
         let line = parts.and_then(|(chip, line)| Some((PathBuf::from(chip), line.parse().ok()?)));
         line.ok_or_else(|| self.wrong("write CHIP:LINE, as /dev/gpiochip0:17"))
     }
 
-    /// The number of a group, by its name in `/etc/group` (group(5)) or its number. Other databases are not asked: a
-    /// board has none, and the C library would load code for them.
+    /// Parses a group's name in `/etc/group` (group(5)) or its number. Other databases are not
+    /// consulted: a board has none, and the C library would load code for them.
     pub(super) fn group(&self) -> Result<u32, UsageError> {
         let name = self.text()?;
         let in_file = || {
@@ -96,12 +97,13 @@ impl Value {
     }
 }
 
-/// The command line is wrong: what is, and what it should be.
+/// Error in the command line: what is wrong, and what is expected.
 #[derive(Debug)]
 pub(super) struct UsageError(pub(super) String);
 
 impl UsageError {
-    /// Makes the error of an unknown word behind these dashes, with the known one that was probably meant.
+    /// Creates the error for an unknown word after these dashes, with the known word that was
+    /// probably meant.
     pub(super) fn unknown<'k>(
         what: &str,
         dashes: &str,
@@ -141,7 +143,7 @@ pub(super) fn nearest<'c>(found: &str, candidates: impl Iterator<Item = &'c str>
     candidates.min_by_key(distance).filter(|nearest| distance(nearest) < word.len() / 3 + 2)
 }
 
-/// Returns how many bytes must be inserted, removed or replaced to get from `a` to `b` (Levenshtein).
+/// Returns how many bytes must be inserted, removed or replaced to turn `a` into `b` (Levenshtein).
 pub(super) fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.bytes().enumerate() {

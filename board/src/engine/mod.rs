@@ -1,5 +1,6 @@
-//! What a program that watches needs on its one thread: socket → intake → device table → journal, and the scans that
-//! resync. The daemon serves its services from it, a [`Watcher`](crate::watcher::Watcher) the program that has it.
+//! The loop of a watching program on its one thread: socket → intake → device table → journal, and
+//! the scans that resync. The daemon runs its services from it; a
+//! [`Watcher`](crate::watcher::Watcher) serves the program that embeds it.
 
 pub mod capacity;
 mod notices;
@@ -25,20 +26,20 @@ use crate::sysfs::{Devices, Subsystems};
 use crate::time::monotonic_now;
 use tracker::Tracker;
 
-/// Applies what the intake reads to the device table, and resyncs it.
+/// Applies the intake's observations to the device table, and resyncs it.
 pub(crate) struct Engine {
     pub(crate) intake: Intake,
     pub(crate) tracker: Tracker,
     pub(crate) devices: Devices,
     /// Whether some of the kernel's events cannot arrive here.
     pub(crate) is_restricted: bool,
-    /// Whether a program is run for each event, as the kernel's own helper is.
+    /// Whether a program is run for each event, as the kernel's helper is.
     pub(crate) runs_programs: bool,
 }
 
 impl Engine {
-    /// Puts an engine behind a running intake. `totals` holds the figures that do not change. Events of subsystems that
-    /// `selection` does not admit are left out.
+    /// Starts an engine on a running intake. `totals` holds the figures that do not change. Events
+    /// of subsystems outside `selection` are discarded.
     pub(crate) fn new(
         intake: Intake,
         sysfs: &Path,
@@ -58,11 +59,12 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Handles what is in the ring, up to a limit, and scans sysfs if that is due. Calls `deliver` whenever consumers may read.
+    /// Handles records of the ring up to a limit, and scans sysfs if that is due. Calls `deliver`
+    /// whenever consumers may read.
     pub(crate) fn advance(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
-        // A limit, so that a storm does not keep a signal waiting.
+        // The limit keeps a storm from delaying signals.
         self.drain(RECORDS_A_TURN);
-        // A loss shows before its resync begins.
+        // A loss is visible before its resync begins.
         deliver(self);
         if self.scan_if_due(deliver)? {
             deliver(self);
@@ -76,14 +78,14 @@ impl Engine {
         due.map_or(Ok(false), |kind| self.scan(kind, deliver).map(|()| true))
     }
 
-    /// Handles up to `limit` records of the ring, and returns how many there were.
+    /// Handles up to `limit` records of the ring, and returns their number.
     pub(crate) fn drain(&mut self, limit: usize) -> usize {
         let Self { intake, tracker, .. } = self;
         intake.take(limit, |record| tracker.record(record))
     }
 
-    /// Ends the intake with all that is queued, and resyncs what was lost up to there. Fails with the socket's error, if
-    /// that ended it.
+    /// Ends the intake with everything queued, and resyncs the losses up to then. Returns the
+    /// socket's error, if that ended the intake.
     pub(crate) fn end(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         self.intake.request_stop();
         while !(self.intake.has_ended() && self.intake.is_empty()) {

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use crate::report::{HookRun, Notice};
 
-/// Notices that are kept. They are few, since each stands for many events.
+/// The number of notices kept. They are few, since each stands for many events.
 const MAX_NOTICES: usize = 32;
 
-/// The last notices, and where each stands in the stream.
+/// The last notices, and the position of each in the stream.
 pub struct Notices {
-    /// Behind how many steps of the stream each comes.
+    /// Each with the number of stream steps before it.
     ring: VecDeque<(u64, Notice<'static>)>,
-    /// Notices that were overwritten: the number of the oldest one that is kept.
+    /// The number of overwritten notices, which is the number of the oldest one kept.
     first: u64,
     /// The report of a program's run that the output has not shown yet.
     pub(crate) run: Option<HookRun>,
@@ -22,7 +22,7 @@ impl Notices {
         Self { ring: VecDeque::with_capacity(MAX_NOTICES), first: 0, run: None }
     }
 
-    /// Adds a notice behind `steps` of the stream. The oldest makes room for it.
+    /// Adds a notice after `steps` of the stream. The oldest one makes room for it.
     pub fn add(&mut self, steps: u64, notice: Notice<'static>) {
         if self.ring.len() == MAX_NOTICES {
             self.ring.pop_front();
@@ -31,8 +31,8 @@ impl Notices {
         self.ring.push_back((steps, notice));
     }
 
-    /// Returns the next notice for a reader that has read so many steps of the stream. What the ring has overwritten comes
-    /// as [`Notice::OutputDropped`].
+    /// Returns the next notice for a reader that has read `read_steps` of the stream. Overwritten
+    /// notices are reported as [`Notice::OutputDropped`].
     pub fn next(&self, reader: &mut NoticeReader, read_steps: u64) -> Option<Notice<'static>> {
         let lines = self.overwritten(reader);
         if lines > 0 {
@@ -46,22 +46,22 @@ impl Notices {
         Some(*notice)
     }
 
-    /// Returns the notices that were overwritten before a reader learned of them.
+    /// Returns the number of notices that were overwritten before a reader read them.
     pub(crate) const fn overwritten(&self, reader: &NoticeReader) -> u64 {
         self.first.saturating_sub(reader.next)
     }
 
-    /// Returns the notices that wait for a reader.
+    /// Returns the number of notices that wait for a reader.
     pub(crate) fn waiting(&self, reader: &NoticeReader) -> u64 {
         self.first + self.ring.len() as u64 - reader.next.max(self.first)
     }
 }
 
-/// How far an output has read the notices.
+/// An output's position in the notices.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoticeReader {
     next: u64,
-    /// Notices that were overwritten before.
+    /// The number of notices overwritten before.
     pub(crate) missed: u64,
 }
 

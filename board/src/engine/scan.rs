@@ -1,4 +1,4 @@
-//! A scan of sysfs, while events go on.
+//! A scan of sysfs while events continue.
 
 use std::io;
 use std::time::Duration;
@@ -13,18 +13,20 @@ use crate::report::Notice;
 use crate::sysfs::Reading;
 use crate::time::monotonic_now;
 
-/// How often a device is looked at whose events come in between.
+/// How often a device is looked at if events keep arriving in between.
 const LOOKS: usize = 3;
 
-/// How long events may keep a look waiting. In a storm that never pauses the look counts all the same: what
-/// it says too early is put right by the events behind it.
+/// How long events may delay a look. In an endless storm the look counts nevertheless: later events
+/// correct what it takes too early.
 const CATCH_UP_WITHIN: Duration = Duration::from_millis(5);
 
-/// How long a device may lack files that the kernel makes for it, or takes from it: far longer than that takes.
+/// How long a device may lack files while the kernel adds or removes it: far longer than that
+/// takes.
 const PARTIAL_WITHIN: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Brings the table in line with sysfs, as far as that can be read. Without sysfs the scan is put off.
+    /// Brings the table in line with sysfs, as far as sysfs can be read. Without sysfs the scan is
+    /// postponed.
     pub(super) fn scan(&mut self, kind: ScanKind, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         if !self.devices.reopen() {
             self.tracker.put_off_scan();
@@ -69,7 +71,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks at each device that is known and was not listed.
+    /// Looks at each known device that was not listed.
     fn look_at_unseen(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         loop {
             let Self { intake, tracker, devices, .. } = self;
@@ -80,7 +82,7 @@ impl Engine {
         }
     }
 
-    /// Goes on with events for a while, within a scan.
+    /// Continues with events for a while within a scan.
     fn wait_for_events(&mut self, span: Duration, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         let end = monotonic_now().after(span);
         while monotonic_now() < end {
@@ -99,7 +101,7 @@ impl Engine {
     }
 }
 
-/// Takes what was read of a device, unless an event that was sent before has more to say.
+/// Takes a device as read, unless an earlier event may be newer.
 fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io::Result<Look> {
     catch_up(intake, tracker)?;
     Ok(match reading {
@@ -109,7 +111,7 @@ fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io:
     })
 }
 
-/// Applies all events that were sent until now.
+/// Applies all events sent before this call.
 fn catch_up(intake: &mut Intake, tracker: &mut Tracker) -> io::Result<()> {
     let mut give_up_at = None;
     loop {

@@ -1,4 +1,4 @@
-//! What the engine and its services know of each other.
+//! The interface between the engine and its services.
 
 use std::os::fd::BorrowedFd;
 
@@ -13,7 +13,7 @@ use crate::report::{Notice, Totals};
 use crate::sysfs::{Devices, Missing};
 use sureplug_core::time::Instant;
 
-/// Something that is attached to the stream, served by the engine in turn with the others. No call may wait or allocate.
+/// A service attached to the stream. The engine calls each in turn. No call may wait or allocate.
 pub trait Service {
     /// Joins the stream as a consumer, before the first scan.
     fn join(&mut self, _stream: &mut BoardStream) {}
@@ -28,7 +28,7 @@ pub trait Service {
         None
     }
 
-    /// Returns `true` if a program is run for each event, as the kernel's own helper is.
+    /// Returns `true` if a program is run for each event, as the kernel's helper is.
     fn runs_programs(&self) -> bool {
         false
     }
@@ -41,17 +41,17 @@ pub trait Service {
     /// Handles input, or what is due.
     fn ready(&mut self, _context: &mut Context<'_>) {}
 
-    /// Takes deliveries, notices and state, as many as it can without waiting.
+    /// Takes as many deliveries, notices and changes of state as it can without waiting.
     fn deliver(&mut self, context: &mut Context<'_>);
 
     /// Notes that the daemon is about to end.
     fn stop(&mut self) {}
 
-    /// Ends, after the last delivery.
+    /// Ends the service after the last delivery.
     fn finish(self: Box<Self>, _context: &mut Context<'_>) {}
 }
 
-/// What a service may use of the engine.
+/// The parts of the engine that a service may use.
 pub struct Context<'e> {
     /// The time at which the engine called its services.
     pub now: Instant,
@@ -67,24 +67,24 @@ pub struct Context<'e> {
     pub totals: &'e mut Totals,
     /// Notices for the operator.
     pub notices: &'e mut Notices,
-    /// What scans found that the operator should know.
+    /// Findings of scans for the operator.
     pub(crate) devices: &'e Devices,
-    /// What happened at each port.
+    /// The counts of each port.
     pub ports: &'e PortWatch,
     /// When the engine started.
     pub started: Instant,
-    /// How the buffer was sized.
+    /// The size of the buffer.
     pub sizing: Option<&'e Sizing>,
-    /// Readable once the operator wants the daemon to end.
+    /// Readable when the operator wants the daemon to end.
     pub signals: BorrowedFd<'e>,
     /// Set by a service that took a delivery.
     pub has_delivered: bool,
-    /// Set by a service that ends the daemon: the cause.
+    /// Set by a service that ends the daemon, to the cause.
     pub ended_by: Option<&'static str>,
 }
 
 impl Context<'_> {
-    /// Adds a notice behind what the stream has so far.
+    /// Adds a notice at the present position of the stream.
     pub fn note(&mut self, notice: Notice<'static>) {
         self.notices.add(self.stream.steps(), notice);
     }
@@ -93,13 +93,13 @@ impl Context<'_> {
 /// How well the device table agrees with sysfs.
 #[derive(Clone, Copy, Debug)]
 pub struct Health {
-    /// As far as events and scans show.
+    /// According to events and scans.
     pub agreement: Agreement,
     /// Whether only events of this network namespace's devices can arrive.
     pub is_restricted: bool,
     /// Whether sysfs belongs to another network namespace.
     pub is_foreign: bool,
-    /// Events lost or damaged since the operator acknowledged that.
+    /// Events lost or damaged since the operator's last acknowledgement.
     pub unacknowledged: u64,
 }
 

@@ -15,25 +15,25 @@ use crate::sys;
 use crate::sysfs::{Clipped, Devices, Missing, Subsystems};
 use crate::time::{monotonic_now, work_time};
 
-/// What is known: it takes what the intake has noticed, and a scan of sysfs.
+/// Maintains the device table from the intake's observations and the scans.
 pub(crate) struct Tracker {
     pub(crate) stream: Box<BoardStream>,
     pub(crate) schedule: Schedule,
     pub(crate) totals: Totals,
     subsystems: Subsystems,
     selection: Selection,
-    /// What was lost and awaits its resync, and when the first of it was noticed.
+    /// The loss that awaits its resync, and when it was first noticed.
     loss: Option<(Instant, Loss)>,
-    /// What the last scan could not read.
+    /// The gaps of the last scan.
     pub(crate) missing: Option<Missing>,
-    /// Whether a loss waits for a scan that can read everything.
+    /// Whether a loss waits for a complete scan.
     resync_pending: bool,
     has_reported_no_sysfs: bool,
     has_reported_full_table: bool,
-    /// Events that were lost when the operator last acknowledged that.
+    /// Events lost up to the operator's last acknowledgement.
     acknowledged: u64,
     pub(crate) notices: Notices,
-    /// What happens at each port.
+    /// The counts of each port.
     pub(crate) ports: PortWatch,
 }
 
@@ -56,7 +56,7 @@ impl Tracker {
         }
     }
 
-    /// Takes what the intake has noticed.
+    /// Takes an observation of the intake.
     pub(super) fn record(&mut self, observation: Observation<'_>) {
         let at = observation.at;
         match observation.what {
@@ -104,12 +104,12 @@ impl Tracker {
         self.stream.begin_scan(kind);
         // The event of a class or bus itself may have been lost.
         self.subsystems.reopen();
-        // What is lost from here on is for the next one.
+        // Losses from here on belong to the next scan.
         let loss = if kind == ScanKind::Resync { self.loss.take() } else { None };
         RunningScan { kind, begun, work_before: work_time(), loss }
     }
 
-    /// Puts the first scan off: sysfs is not mounted yet.
+    /// Postpones the first scan: sysfs is not mounted yet.
     pub(super) fn put_off_scan(&mut self) {
         let at = monotonic_now();
         self.schedule.put_off(at);
@@ -118,7 +118,7 @@ impl Tracker {
         }
     }
 
-    /// Ends a scan that could not read what is `missing`.
+    /// Ends a scan that could not read the `missing` places.
     pub(super) fn end_scan(&mut self, scan: &RunningScan, missing: Option<Missing>) {
         let at = monotonic_now();
         let outcome = self.stream.end_scan(at);
@@ -135,8 +135,8 @@ impl Tracker {
                 let done = Resync::Done(outcome, took);
                 self.report_loss(scan.loss, missing.map_or(done, Resync::Incomplete));
             }
-            // What was lost since it began is told with the resync that follows, and below what could not be read before
-            // and now can.
+            // Losses since it began are reported by the resync that follows; places that are
+            // readable again are reported below.
             ScanKind::Settle
                 if outcome.has_resynced()
                     && self.loss.is_none()
@@ -160,13 +160,14 @@ impl Tracker {
         }
     }
 
-    /// Reports what was lost and has no resync before the end.
+    /// Reports losses that are not resynchronised before the end.
     pub(super) fn give_up(&mut self) {
         let loss = self.loss.take();
         self.report_loss(loss, Resync::Ending);
     }
 
-    /// A device of a class or bus is below `/devices`: that is where a scan finds it.
+    /// Returns `true` for devices of a class or bus, which are below `/devices`: a scan finds them
+    /// there.
     fn scope(&mut self, uevent: &Uevent<'_>) -> Scope {
         if [&b"/class/"[..], b"/bus/", b"/module/"].iter().any(|above| uevent.devpath().starts_with(above)) {
             self.subsystems.forget_absent();
@@ -176,7 +177,7 @@ impl Tracker {
         if tracked { Scope::Tracked } else { Scope::Untracked }
     }
 
-    /// What is at an event's devpath, if that says what the event means.
+    /// Returns what is at an event's devpath, if the meaning of the event depends on it.
     fn directory(&mut self, uevent: &Uevent<'_>, scope: Scope) -> Directory {
         if scope == Scope::Tracked && self.stream.wants_directory(uevent) {
             self.subsystems.directory(uevent.devpath())
@@ -185,7 +186,7 @@ impl Tracker {
         }
     }
 
-    /// Sysfs belongs to another network namespace than the socket.
+    /// Notes that sysfs belongs to another network namespace than the socket.
     pub(super) fn find_foreign(&mut self) {
         if self.subsystems.find_foreign() {
             self.note(Notice::ForeignSysfs);
@@ -222,12 +223,12 @@ impl Tracker {
         self.notices.add(self.stream.steps(), notice);
     }
 
-    /// Notes that the operator knows what was lost.
+    /// Notes that the operator has acknowledged the losses.
     pub(crate) const fn acknowledge(&mut self) {
         self.acknowledged = self.totals.damaged_or_lost();
     }
 
-    /// Brings the figures up to date that the tracker does not count.
+    /// Updates the figures that the tracker does not count.
     pub(crate) fn count(&mut self, intake: &Counters, devices: &Devices) {
         let stream = &self.stream;
         self.totals = Totals {
@@ -251,6 +252,6 @@ pub(super) struct RunningScan {
     begun: Instant,
     /// The thread's processor time when it began.
     work_before: Duration,
-    /// What it resyncs.
+    /// The loss that it resynchronises.
     loss: Option<(Instant, Loss)>,
 }

@@ -1,5 +1,5 @@
-//! Figures for a fleet's monitoring, in a file that is replaced whole: the text format of Prometheus, version 0.0.4, which a
-//! node exporter's textfile collector reads.
+//! Writes metrics to a file that is replaced as a whole: the text format of Prometheus, version
+//! 0.0.4, which a node exporter's textfile collector reads.
 
 use std::ffi::CString;
 use std::fmt::{self, Write};
@@ -21,25 +21,25 @@ use crate::report::totals::{Figure, FigureKind, TABLE, Totals, Unit};
 use crate::sys::retry;
 use crate::thread;
 
-/// Bytes that the text is never longer than: some 30 figures with their help.
+/// More bytes than the text ever has: about 30 figures with their descriptions.
 const TEXT_BYTES: usize = 8 * 1024;
 
-/// The figures as they are now, for a thread that may wait for a disk.
+/// The present figures, for a thread that may wait for a disk.
 #[derive(Debug)]
 pub struct Metrics(Arc<Mutex<Totals>>);
 
 impl Metrics {
-    /// Writes the file, and starts a thread that replaces it once in `interval`.
+    /// Writes the file, and starts a thread that replaces it after every `interval`.
     ///
     /// # Errors
     ///
-    /// What the system says if it cannot be written, or if no thread is left.
+    /// Returns the system's error if the file cannot be written, or if no thread is left.
     pub fn start(path: &Path, interval: Duration, wanted: u32, totals: Totals) -> io::Result<Self> {
         let mut file = File::new(path, wanted)?;
         file.replace(&totals)?;
         let shared = Arc::new(Mutex::new(totals));
         let theirs = Arc::clone(&shared);
-        // It ends with the process: what it leaves unfinished then is not the file.
+        // The thread ends with the process: a file left incomplete then has another name.
         thread::spawn(
             "metrics",
             Box::new(move || {
@@ -60,7 +60,7 @@ impl Metrics {
 }
 
 impl Service for Metrics {
-    /// The other thread holds the lock for no longer than a copy takes.
+    /// The other thread holds the lock only for a copy.
     fn deliver(&mut self, context: &mut Context<'_>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = *context.totals;
     }
@@ -76,21 +76,21 @@ struct File {
 
 impl File {
     fn new(path: &Path, wanted: u32) -> io::Result<Self> {
-        // What takes its place would be no device any more.
+        // The replacement would not be a device.
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(io::Error::other("there is something that is no regular file; choose another path"));
         }
         let path = path.as_os_str().as_bytes();
-        // A collector takes names that end with `.prom`, and this one not.
+        // A collector reads names that end with `.prom`: this one must not.
         let scratch = CString::new([path, b".tmp"].concat())?;
         Ok(Self { path: CString::new(path)?, scratch, text: FixedText::new(TEXT_BYTES), wanted })
     }
 
-    /// Writes it beside the file, and puts it in its place.
+    /// Writes a new file beside the present one, and renames it.
     fn replace(&mut self, totals: &Totals) -> nix::Result<()> {
         self.text.clear();
         let _ = text(&mut self.text, totals, self.wanted);
-        // A new one: what is there already may be somebody's link to another file.
+        // Always a new file: an existing one may be another user's link.
         match unlinkat(AT_FDCWD, self.scratch.as_c_str(), UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno),
@@ -103,7 +103,7 @@ impl File {
         renameat(AT_FDCWD, self.scratch.as_c_str(), AT_FDCWD, self.path.as_c_str())
     }
 
-    /// Reports once that it fails.
+    /// Reports a failure once.
     fn complain(&mut self, errno: Errno) {
         self.text.clear();
         let path = self.path.to_str().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Reports to what started the daemon that it is ready, and that it is well: `sd_notify(3)` of systemd, and a line on a
-//! file descriptor for s6 and others.
+//! Reports readiness and health to the program that started the daemon: `sd_notify(3)` of systemd,
+//! and a line on a file descriptor for s6 and others.
 
 use std::env;
 use std::ffi::OsStr;
@@ -21,33 +21,33 @@ use crate::report::FixedText;
 use crate::sys;
 use crate::time::monotonic_now;
 
-/// Bytes of a report at most.
+/// The most bytes of a report.
 const MAX_BYTES: usize = 900;
 
-/// What stands before a report that is no plain `READY=1`.
+/// The prefix of a report other than a plain `READY=1`.
 const HEAD: &str = "READY=1\nSTATUS=";
 
-/// What waits for reports.
+/// The receivers of reports.
 #[derive(Debug)]
 pub struct Supervisor {
-    /// Of `NOTIFY_SOCKET`, connected.
+    /// The connected socket of `NOTIFY_SOCKET`.
     notify: Option<OwnedFd>,
-    /// How often it wants to hear that all is well, and when next.
+    /// The interval of the watchdog's reports, and the time of the next.
     watchdog: Option<(Duration, Instant)>,
     ready: Option<OwnedFd>,
     is_ready: bool,
-    /// Whether the last report had something that is missing.
+    /// Whether the last report named something missing.
     has_missing: bool,
     text: FixedText,
 }
 
 impl Supervisor {
-    /// From the environment, and from the number of a descriptor that was handed over. To be called before any other
-    /// descriptor is opened.
+    /// Finds the receivers in the environment and by the number of a descriptor that was handed
+    /// over. Must be called before any other descriptor is opened.
     ///
     /// # Errors
     ///
-    /// What the system says of the descriptor, or of the socket in the environment.
+    /// Returns the system's error about the descriptor, or about the socket in the environment.
     pub fn find(ready_fd: Option<i32>) -> io::Result<Self> {
         let ready = ready_fd.map(sys::take_descriptor).transpose()?;
         let notify = env::var_os("NOTIFY_SOCKET")
@@ -66,8 +66,8 @@ impl Supervisor {
         })
     }
 
-    /// Reports that the daemon serves and knows all devices, or what is missing. Only the first report and a changed one are
-    /// sent.
+    /// Reports that the daemon serves and knows all devices, or what is missing. Only the first
+    /// report and changed ones are sent.
     fn report_readiness(&mut self, context: &Context<'_>) {
         let has_missing = context.missing.is_some() || context.health.is_limited();
         if context.health.agreement == Agreement::Starting || self.is_ready && has_missing == self.has_missing
@@ -81,7 +81,7 @@ impl Supervisor {
             None => "All devices are known",
         };
         self.text.clear();
-        // What is too long is cut.
+        // Longer text is truncated.
         let _ = write!(self.text, "{HEAD}{state}");
         if let Some(missing) = &context.missing {
             let _ = write!(self.text, "{missing}");
@@ -92,7 +92,8 @@ impl Supervisor {
             let _ = self.text.write_str("\n");
             self.text.end_line();
             let line = if is_plain { "\n" } else { &self.text[HEAD.len()..] };
-            // A pipe that takes anything takes 4,096 bytes (pipe(7)); a full one must not delay the engine.
+            // A pipe that can be written takes 4,096 bytes (pipe(7)); a full one must not delay the
+            // engine.
             if poll_out(ready.as_fd(), None, PollTimeout::ZERO).unwrap_or(false) {
                 let _ = write(&ready, line.as_bytes());
             }
@@ -100,7 +101,7 @@ impl Supervisor {
         (self.is_ready, self.has_missing) = (true, has_missing);
     }
 
-    /// Sends without waiting; what cannot be sent is lost.
+    /// Sends without waiting. A report that cannot be sent is lost.
     fn notify(&self, text: &str) {
         if let Some(socket) = &self.notify {
             let _ = sys::send_now(socket, text.as_bytes());
@@ -128,7 +129,8 @@ impl Service for Supervisor {
     }
 }
 
-/// A name that begins with `@` is not in the file system (unix(7)).
+/// Returns the address of a socket. A name that begins with `@` is not in the file system
+/// (unix(7)).
 fn connected(name: &OsStr) -> io::Result<OwnedFd> {
     let address = match name.as_bytes() {
         [b'@', name @ ..] => UnixAddr::new_abstract(name)?,
@@ -140,7 +142,7 @@ fn connected(name: &OsStr) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Half of what is allowed, as `sd_watchdog_enabled(3)` recommends.
+/// Returns half of the watchdog's timeout, as `sd_watchdog_enabled(3)` recommends.
 fn watchdog_interval() -> Option<Duration> {
     let number = |key| env::var(key).ok()?.parse::<u64>().ok();
     let is_for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));

@@ -1,4 +1,4 @@
-//! A socket in the file system that one daemon alone has.
+//! A socket in the file system that belongs to one daemon at a time.
 
 use std::fs;
 use std::io;
@@ -14,26 +14,26 @@ use super::error::BrokerError;
 use super::lock::{Lock, identity};
 use crate::sys;
 
-/// Clients that may wait to be let in; each takes some hundred bytes of the kernel's memory.
+/// Clients that may wait to be accepted; each takes some hundred bytes of the kernel's memory.
 const BACKLOG: i32 = 64;
 
-/// What is taken from 0777: owner and group may connect, for which they need to write.
+/// The bits removed from 0777: owner and group may connect, for which they need write permission.
 const MASK: Mode = Mode::from_bits_truncate(0o117);
 
-/// A bound socket, and the lock that keeps its path for this process.
+/// A bound socket, and the lock that reserves its path for this process.
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: OwnedFd,
     path: PathBuf,
-    /// Device and inode of the file: it may be replaced by somebody who also removes the lock.
+    /// Device and inode of the file: a process that also removes the lock may replace it.
     file: Option<[u64; 2]>,
-    /// Dropped last: what this removes, it removes while it is locked.
+    /// Dropped last, so that the lock is held during the removals.
     _lock: Lock,
 }
 
 impl Listener {
-    /// Binds a path, whose directory is made if only that is missing. Changes the umask for a moment, which is for the
-    /// time before there are threads.
+    /// Binds a path, and makes its directory if only that is missing. Changes the umask for a
+    /// moment, so it must be called before there are threads.
     pub(super) fn bind(path: &Path, group: Option<u32>) -> Result<Self, BrokerError> {
         let address = UnixAddr::new(path).map_err(|_| {
             let reason = "the path of a socket has at most 107 bytes; choose a shorter one with --socket";
@@ -46,7 +46,7 @@ impl Listener {
         let bound = bind(socket.as_raw_fd(), &address);
         umask(before);
         bound.map_err(|errno| BrokerError::failed("make the socket", path, errno))?;
-        // From here on the file is ours to remove.
+        // From here on this process must remove the file.
         let listener = Self { socket, path: path.to_owned(), file: identity(path), _lock: lock };
         listener.open(group).map_err(|error| BrokerError::failed("open the socket", path, error))?;
         Ok(listener)
@@ -56,7 +56,7 @@ impl Listener {
         if group.is_some() {
             chown(&self.path, None, group)?;
         }
-        // An older kernel cannot.
+        // An older kernel does not support it.
         let _ = sys::refuse_descriptors(&self.socket);
         listen(&self.socket, Backlog::new(BACKLOG)?)?;
         Ok(())
@@ -83,7 +83,7 @@ impl Drop for Listener {
     }
 }
 
-/// Removes what a daemon has left that was killed.
+/// Removes the socket of a daemon that was killed.
 fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), BrokerError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -98,7 +98,7 @@ fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), BrokerError> {
         Err(Errno::ECONNREFUSED) => {
             fs::remove_file(path).map_err(|error| BrokerError::failed("remove the stale socket", path, error))
         }
-        // Accepted, or of another type, or too many wait: somebody is there.
+        // Accepted, of another type, or with a full backlog: another process listens.
         _ => Err(BrokerError::Taken(path.to_owned())),
     }
 }

@@ -11,23 +11,25 @@ use nix::libc;
 use super::error::BrokerError;
 use crate::file::{self, Usable};
 
-/// Tries to take a lock whose file keeps vanishing: each failure means that another daemon has just ended.
+/// Attempts to take a lock whose file keeps vanishing: each failure means that another daemon has
+/// just ended.
 const TRIES: usize = 100;
 
 /// The file `PATH.lock`, locked: one process at a time may make and remove the socket at `PATH`.
 ///
-/// The file and the directory that was made for it are removed when the lock is released. The lock is still held then, and
-/// a process that waited for the removed file takes another: see [`take`](Self::take).
+/// The file, and the directory made for it, are removed when the lock is released. The lock is
+/// still held at that time, and a process that waited for the removed file takes a new one: see
+/// [`take`](Self::take).
 #[derive(Debug)]
 pub(super) struct Lock {
     file: Flock<File>,
     path: PathBuf,
-    /// Whether the directory is this process's to remove.
+    /// Whether this process must remove the directory.
     made_directory: bool,
 }
 
 impl Lock {
-    /// Takes the lock of a socket's path, whose directory is made if only that is missing.
+    /// Takes the lock of a socket's path, and makes its directory if only that is missing.
     pub(super) fn take(socket: &Path) -> Result<Self, BrokerError> {
         let mut path = OsString::from(socket);
         path.push(".lock");
@@ -48,7 +50,7 @@ impl Lock {
                     errno => BrokerError::failed("lock", &path, errno),
                 })?;
             let lock = Self { file, path: path.clone(), made_directory };
-            // Its holder may have removed the file after this process had opened it.
+            // The holder may have removed the file after this process opened it.
             if lock.is_at_its_path() {
                 return Ok(lock);
             }
@@ -69,13 +71,13 @@ impl Drop for Lock {
         }
         let _ = fs::remove_file(&self.path);
         if let (true, Some(directory)) = (self.made_directory, self.path.parent()) {
-            // Only if it is empty.
+            // This succeeds only if it is empty.
             let _ = fs::remove_dir(directory);
         }
     }
 }
 
-/// Device and inode of the file at a path.
+/// Returns device and inode of the file at a path.
 pub(super) fn identity(path: &Path) -> Option<[u64; 2]> {
     fs::symlink_metadata(path).ok().map(|file| [file.dev(), file.ino()])
 }
@@ -87,9 +89,10 @@ fn make_directory(path: &Path) -> Result<bool, BrokerError> {
     };
     match fs::create_dir(directory) {
         Ok(()) => Ok(true),
-        // Not by the kind of the error: a file system that cannot be written to hides that the directory is there.
+        // The kind of the error does not decide: a read-only file system hides that the directory
+        // exists.
         Err(_) if directory.is_dir() => Ok(false),
-        // A daemon that ended has removed it since: the next try makes it.
+        // A daemon that ended has removed it meanwhile: the next attempt makes it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && identity(directory).is_none() => {
             Ok(false)
         }

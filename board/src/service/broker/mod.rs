@@ -1,8 +1,8 @@
-//! Serves applications: any number of consumers of one stream, none of which can delay another one, or the reading of
-//! the kernel's socket. `PROTOCOL.md` describes what they receive.
+//! Serves applications: any number of consumers of one stream, none of which can delay another one
+//! or the reading of the kernel's socket. `PROTOCOL.md` describes the packets.
 //!
-//! A client whose buffer is full is not waited for: the journal goes on, and what it cannot keep any more becomes a delta.
-//! Nothing is allocated when a client comes or goes.
+//! The broker does not wait for a client whose buffer is full: the journal continues, and
+//! overwritten events become a delta. It allocates nothing when a client connects or disconnects.
 
 mod connection;
 mod error;
@@ -27,16 +27,16 @@ use connection::{Connection, TOO_MANY_CLIENTS, Turn};
 use listener::Listener;
 use sureplug_core::time::Instant;
 
-/// What the listener is polled with. A connection is polled with its number.
+/// The epoll key of the listener. A connection's key is its number.
 const LISTENER: u64 = CONNECTIONS as u64;
 
-/// Connections that are accepted before the engine goes on with something else.
+/// Connections accepted before the engine continues with other work.
 const ACCEPTS_A_TURN: usize = 32;
 
-/// For how long no connection is accepted after the system had no descriptor or memory left for one.
+/// The pause in accepting connections after the system ran out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Memory for one packet, which all clients share.
+/// Memory for one packet, shared by all clients.
 type Buffer = [u8; MAX_PACKET_BYTES];
 
 /// A listening socket and its connections.
@@ -44,19 +44,19 @@ type Buffer = [u8; MAX_PACKET_BYTES];
 pub struct Broker {
     epoll: Epoll,
     listener: Listener,
-    /// Until when no connection is accepted, since the system is short of something.
+    /// The end of such a pause.
     paused_until: Option<Instant>,
     connections: Box<[Option<Connection>; CONNECTIONS]>,
     buffer: Box<Buffer>,
 }
 
 impl Broker {
-    /// Listens at a path, for the owner and for a group. Changes the umask for a moment, which is for the time before there
-    /// are threads.
+    /// Listens at a path, for the owner and a group. Changes the umask for a moment, so it must be
+    /// called before there are threads.
     ///
     /// # Errors
     ///
-    /// [`BrokerError`]: another daemon is there, or the system refuses.
+    /// Returns a [`BrokerError`] if another daemon serves the path, or if the system refuses.
     pub fn open(path: &Path, group: Option<u32>) -> Result<Self, BrokerError> {
         let listener = Listener::bind(path, group)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
@@ -72,7 +72,7 @@ impl Broker {
         })
     }
 
-    /// Returns how many clients get the stream.
+    /// Returns the number of clients that receive the stream.
     fn clients(&self) -> usize {
         self.connections.iter().flatten().filter(|connection| connection.is_streaming()).count()
     }
@@ -99,7 +99,7 @@ impl Broker {
                 Err(Errno::EAGAIN) => return,
                 Err(Errno::ECONNABORTED | Errno::EINTR) => continue,
                 Err(_) => {
-                    // Else the poll would come back at once, for as long as that lasts.
+                    // Otherwise the poll would return at once, again and again.
                     self.paused_until = Some(context.now.after(PAUSE));
                     return self.watch_listener(EpollFlags::empty());
                 }
@@ -116,12 +116,12 @@ impl Broker {
                 continue;
             };
             self.connections[number] = Some(connection);
-            // Most have sent their request by now.
+            // Most clients have sent their request by now.
             self.take_turn(number, context, Connection::receive);
         }
     }
 
-    /// Handles what a connection was polled for.
+    /// Handles the poll events of a connection.
     fn handle(&mut self, number: usize, events: EpollFlags, context: &mut Context<'_>) {
         if events.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
             return self.settle(number, Turn::Over, context);
@@ -145,14 +145,14 @@ impl Broker {
         let Some(connection) = &mut connections[number] else { return };
         let others = clients - usize::from(connection.is_streaming());
         let turn = match turn(connection, context.stream, others, buffer) {
-            // It was not its turn to be sent anything.
+            // It was not its turn to receive anything.
             Turn::Rests => connection.turn,
             turn => turn,
         };
         self.settle(number, turn, context);
     }
 
-    /// Notes how a turn ended.
+    /// Notes the result of a turn.
     fn settle(&mut self, number: usize, turn: Turn, context: &mut Context<'_>) {
         let Some(connection) = &mut self.connections[number] else { return };
         let is_watched = connection.settle(turn).is_none_or(|interest| {
@@ -161,13 +161,13 @@ impl Broker {
         context.totals.refused_connections += u64::from(turn == Turn::Refused);
         if matches!(turn, Turn::Over | Turn::Refused) || !is_watched {
             connection.leave(context.stream);
-            // With its socket, the epoll forgets it.
+            // Closing the socket removes it from the epoll.
             self.connections[number] = None;
         }
     }
 
     fn watch_listener(&self, interest: EpollFlags) {
-        // Fails for none that was added.
+        // This fails for no descriptor that was added.
         let _ = self.epoll.modify(&self.listener, &mut EpollEvent::new(interest, LISTENER));
     }
 }
@@ -200,7 +200,7 @@ impl Service for Broker {
                 _ => has_new = true,
             }
         }
-        // Last, so that a connection that has gone makes room for them.
+        // Last, so that connections that are gone make room for new ones.
         if has_new {
             self.accept(context);
         }
@@ -220,11 +220,11 @@ impl Service for Broker {
         }
     }
 
-    /// Sends each client what there is for it, as far as it takes that.
+    /// Sends each client its deliveries, as far as its buffer has room.
     fn deliver(&mut self, context: &mut Context<'_>) {
         context.totals.clients = self.clients() as u64;
         for number in 0..CONNECTIONS {
-            // Aside, so that an answer can list the others.
+            // Taken out, so that an answer can list the other clients.
             let Some(mut connection) = self.connections[number].take() else { continue };
             let turn = match connection.turn {
                 Turn::Backpressure => None,
@@ -239,7 +239,7 @@ impl Service for Broker {
         context.totals.clients = self.clients() as u64;
     }
 
-    /// Sends all clients that the daemon ends.
+    /// Notifies all clients that the daemon is ending.
     fn finish(mut self: Box<Self>, _context: &mut Context<'_>) {
         let Self { connections, buffer, .. } = &mut *self;
         for connection in connections.iter_mut().flatten() {

@@ -1,4 +1,4 @@
-//! A client's socket, and how much of its send buffer is free.
+//! A client's socket, and the free bytes of its send buffer.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -8,7 +8,7 @@ use sureplug_core::rcvbuf::SkbAbi;
 use crate::engine::capacity::CLIENT_SEND_BYTES;
 use crate::sys::{self, retry};
 
-/// Sends packets that are numbered from 1, and never waits.
+/// Sends packets numbered from 1, and never waits.
 #[derive(Debug)]
 pub(super) struct ClientSocket {
     socket: OwnedFd,
@@ -16,12 +16,12 @@ pub(super) struct ClientSocket {
     pub(super) sent: u64,
     /// The send buffer's size.
     size: u32,
-    /// Bytes of it that are free at least.
+    /// A lower bound of its free bytes.
     room: u32,
 }
 
 impl ClientSocket {
-    /// Limits what the kernel keeps for the client.
+    /// Limits the memory that the kernel uses for the client.
     pub(super) fn new(socket: OwnedFd) -> nix::Result<Self> {
         // The kernel doubles it.
         setsockopt(&socket, sockopt::SndBuf, &(CLIENT_SEND_BYTES as usize / 2))?;
@@ -29,13 +29,13 @@ impl ClientSocket {
         Ok(Self { socket, sent: 0, size, room: size })
     }
 
-    /// The number of the packet that is sent next.
+    /// Returns the number of the next packet.
     pub(super) const fn next_seq(&self) -> u64 {
         self.sent + 1
     }
 
-    /// Whether the kernel takes another packet. It does while a byte of the send buffer is free
-    /// (`sock_alloc_send_pskb` in `net/core/sock.c`), so that one packet may go beyond it.
+    /// Returns `true` if the kernel takes another packet. It does while a byte of the send buffer
+    /// is free (`sock_alloc_send_pskb` in `net/core/sock.c`), so that one packet may exceed it.
     pub(super) fn has_room(&mut self) -> bool {
         if self.room == 0 {
             let unread = sys::unread_bytes(&self.socket).unwrap_or(u32::MAX);
@@ -44,7 +44,8 @@ impl ClientSocket {
         self.room > 0
     }
 
-    /// Sends a packet, for which there [is room](Self::has_room); `false` if the client is gone.
+    /// Sends a packet, for which there must be [room](Self::has_room). Returns `false` if the
+    /// client is gone.
     pub(super) fn send(&mut self, packet: &[u8]) -> bool {
         let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
         self.room = self.room.saturating_sub(SkbAbi::BOUND_64.truesize(length));
@@ -52,8 +53,8 @@ impl ClientSocket {
         sys::send_now(&self.socket, packet).is_ok()
     }
 
-    /// Receives a packet, and returns the bytes that it has, also beyond those of `into`. An empty one means that none
-    /// follows.
+    /// Receives a packet and returns its length, which may exceed that of `into`. An empty packet
+    /// means that no more will follow.
     pub(super) fn receive(&self, into: &mut [u8]) -> nix::Result<usize> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
         retry(|| recv(self.socket.as_raw_fd(), into, flags))

@@ -1,6 +1,6 @@
-//! What a program hears that is run for each event: the contract of the kernel's old hotplug helper
-//! (`call_usermodehelper_exec` in `lib/kobject_uevent.c`): the subsystem as its argument, the properties as its
-//! environment.
+//! The environment of a program that is run for each event, by the contract of the kernel's former
+//! hotplug helper (`call_usermodehelper_exec` in `lib/kobject_uevent.c`): the subsystem as its
+//! argument, the properties as its environment.
 
 use std::fmt::Write;
 
@@ -11,26 +11,28 @@ use sureplug_core::uevent::Property;
 
 use super::names::is_allowed;
 
-/// Bytes of an environment at most.
+/// The most bytes of an environment.
 pub const MAX_ENVIRONMENT_BYTES: usize = 4_352;
 
-/// What every program gets, as the kernel's helper did.
+/// The variables that every program gets, as from the kernel's helper.
 const BASE: [(&[u8], &[u8]); 2] = [(b"PATH", b"/sbin:/bin:/usr/sbin:/usr/bin"), (b"HOME", b"/")];
 
-/// What stands before a key that the kernel is not known to send.
+/// The prefix of keys that the kernel is not known to send.
 const PREFIX: &[u8] = b"UEVENT_";
 
-/// Returns `true` if the rest of a variable's name may be so (`3.235 Name` in POSIX, Base Definitions).
+/// Returns `true` if this can be the rest of a variable's name (`3.235 Name` in POSIX, Base
+/// Definitions).
 fn is_word(key: &[u8]) -> bool {
     !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-/// Writes the environment for an event: variables `KEY=value`, each with a NUL behind it.
+/// Writes the environment for an event: variables `KEY=value`, each with a NUL after it.
 ///
-/// `SEQNUM` is `seqnum`, which counts the program's runs, without a gap: some wait for each other by it. The kernel's is
-/// `SUREPLUG_KERNEL_SEQNUM`. Of a key that comes more than once, the first counts. `SUREPLUG_OMITTED` counts the
-/// properties whose key cannot be part of a variable's name, and what does not fit. `SUREPLUG_MISSED` is `missed`, the
-/// events that the program missed before, if there are any.
+/// `SEQNUM` is `seqnum`, which counts the program's runs without gaps: some programs wait for each
+/// other by it. The kernel's number is `SUREPLUG_KERNEL_SEQNUM`. Of a repeated key, the first
+/// counts. `SUREPLUG_OMITTED` counts the properties that do not fit or whose key cannot be part of
+/// a variable's name. `SUREPLUG_MISSED` is `missed`, the number of events that the program missed
+/// before, if any.
 pub fn environment<'b>(
     buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
     entry: &DeviceEvent<'_>,
@@ -72,7 +74,7 @@ struct Block<'b> {
 }
 
 impl Block<'_> {
-    /// Sets a variable unless it is set already; returns `false` if there is no room for it.
+    /// Sets a variable unless it is set already. Returns `false` if there is no room.
     fn set(&mut self, prefix: &[u8], key: &[u8], value: &[u8]) -> bool {
         let is_key = |variable: &[u8]| {
             let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(key));
@@ -87,7 +89,7 @@ impl Block<'_> {
 
 fn decimal(number: u64) -> String<20> {
     let mut digits = String::new();
-    // There is room for all that it can have.
+    // There is always room for these.
     let _ = write!(digits, "{number}");
     digits
 }

@@ -1,11 +1,12 @@
-//! A program that is run for each event, one at a time, as the kernel's old hotplug helper was.
+//! Runs a program for each event, one at a time, like the kernel's former hotplug helper.
 //!
-//! It is a consumer like any other: one that is slow falls behind, and gets the delta, lost removals included.
-//! Nothing waits for it, and nothing is allocated to start it.
+//! A hook is a consumer like any other: a slow one lags and gets the delta, lost removals included.
+//! The engine does not wait for it, and allocates nothing to start it.
 //!
-//! Events of the subsystem `firmware` do not wait for other runs: a run that loads a driver ends only once one of them
-//! has given the driver its firmware (`fw_load_sysfs_fallback` in `drivers/base/firmware_loader/fallback.c`). They are
-//! read by a consumer of their own, ahead of the other events.
+//! Events of the subsystem `firmware` do not wait for other runs: a run that loads a driver ends
+//! only once such an event's run has given the driver its firmware (`fw_load_sysfs_fallback` in
+//! `drivers/base/firmware_loader/fallback.c`). A separate consumer reads them ahead of the other
+//! events.
 
 mod environment;
 mod names;
@@ -37,21 +38,21 @@ use crate::engine::{Context, Service};
 use crate::report::{Notice, RunEnd};
 use crate::sys;
 
-/// Whose events are run for beside other runs.
+/// The subsystem whose events do not wait for other runs.
 const FIRMWARE: &[u8] = b"firmware";
 
-/// Runs for events of [`FIRMWARE`] at the same time; further ones wait for these.
+/// The most runs for events of [`FIRMWARE`] at the same time. Further ones wait.
 const FIRMWARE_RUNS: usize = 4;
 
-/// Milliseconds that a run may take if nobody says otherwise.
+/// The default for the longest duration of a run in milliseconds.
 pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
 
-/// Which events a program is run for.
+/// The events for which a program is run.
 #[derive(Clone, Debug)]
 pub struct Wants {
     /// Those of these subsystems.
     pub selection: Selection,
-    /// And only those with this property.
+    /// Only those with this property.
     pub property: Option<Box<[u8]>>,
 }
 
@@ -70,13 +71,13 @@ pub struct Hook {
     lanes: [Lane; 2],
 }
 
-/// Events in their order, and room for their runs.
+/// The events in order, with room for their runs.
 #[derive(Debug)]
 struct Lane {
     is_firmware: bool,
-    /// None before it joined the stream, or if the program is not run for its events.
+    /// `None` before it joins the stream, or if the program is not run for its events.
     consumer: Option<ConsumerId>,
-    /// Events that it missed and the program does not know of yet.
+    /// Events that it missed and that the program has not been notified of.
     unpassed: u64,
     slots: Box<[Slot]>,
 }
@@ -89,13 +90,14 @@ impl Lane {
 }
 
 impl Hook {
-    /// Prepares everything. Blocks `SIGCHLD` in this thread: this is for the time before there are others.
+    /// Prepares the hook. Blocks `SIGCHLD` in this thread, so it must be called before there are
+    /// other threads.
     ///
     /// # Errors
     ///
-    /// What the system says of the program, if it cannot be run, or when no descriptor is left.
+    /// Returns the system's error if the program cannot be run, or if no descriptor is left.
     pub fn open(program: &Path, timeout_ms: u32, wants: Wants) -> io::Result<Self> {
-        // It is started in `/`.
+        // The program is started in `/`.
         let path = std::path::absolute(program)?;
         access(&path, AccessFlags::X_OK)?;
         if !path.is_file() {
@@ -133,11 +135,11 @@ impl Service for Hook {
         true
     }
 
-    /// Notes runs that have ended, takes what they write, and ends those that take too long.
+    /// Notes runs that have ended, reads their output, and ends those that take too long.
     fn ready(&mut self, context: &mut Context<'_>) {
         let Self { program, children, lanes, .. } = self;
         while let Ok(Some(_)) = children.read_signal() {}
-        // Also what earlier runs have left behind, if this process is PID 1.
+        // As PID 1 this process also reaps what earlier runs have left behind.
         while let Some((pid, status)) = sys::reap() {
             lanes.iter_mut().flat_map(|lane| &mut lane.slots).for_each(|slot| slot.note_end(pid, status));
         }

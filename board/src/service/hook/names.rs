@@ -1,25 +1,28 @@
-//! The keys that the kernel is known to send, by what sends them (Linux 4.12 to 6.18).
+//! The keys that the kernel is known to send, by source (Linux 4.12 to 6.18).
 
-/// Returns `true` if the kernel is known to send a key. A property with such a key becomes a variable of that name.
+/// Returns `true` if the kernel is known to send a key. A property with such a key becomes a
+/// variable of that name.
 ///
-/// Any other key is passed with `UEVENT_` before it, since it may be the name of something that changes how a program,
-/// its shell, its loader or its C library works.
+/// Any other key is prefixed with `UEVENT_`: it may be a name that changes how a program, its
+/// shell, its loader or its C library works.
 ///
-/// A family's prefix belongs to it alone: no program, shell, loader or library takes settings from variables that
-/// begin so.
+/// A family's prefix is safe: no program, shell, loader or library takes settings from variables
+/// that begin with it.
 #[must_use]
 pub fn is_allowed(key: &[u8]) -> bool {
     KNOWN.iter().any(|names| names.split(' ').any(|name| name.as_bytes() == key))
         || FAMILIES.iter().any(|(prefix, rest)| key.strip_prefix(*prefix).is_some_and(rest))
 }
 
-/// Upper-case words, as `add_prop_uevent` in `drivers/power/supply/power_supply_sysfs.c` makes them.
+/// Returns `true` for upper-case words, as `add_prop_uevent` in
+/// `drivers/power/supply/power_supply_sysfs.c` makes them.
 fn is_words(rest: &[u8]) -> bool {
     !rest.is_empty()
         && rest.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
 }
 
-/// Letters and digits, as `kobject_action_args` in `lib/kobject_uevent.c` takes them from user space.
+/// Returns `true` for letters and digits, as `kobject_action_args` in `lib/kobject_uevent.c`
+/// accepts them from user space.
 fn is_alphanumeric(rest: &[u8]) -> bool {
     !rest.is_empty() && rest.iter().all(u8::is_ascii_alphanumeric)
 }
@@ -32,7 +35,7 @@ fn is_number_or_count(rest: &[u8]) -> bool {
     rest == b"N" || is_number(rest)
 }
 
-/// What keys of a family have behind their prefix.
+/// Checks the rest of a key after its family's prefix.
 type Rest = fn(&[u8]) -> bool;
 
 static FAMILIES: [(&[u8], Rest); 7] = [
@@ -51,7 +54,7 @@ static FAMILIES: [(&[u8], Rest); 7] = [
     (b"SDEV_", is_words),
 ];
 
-/// The keys, below what sends them, with blanks between them.
+/// The keys after their sources, separated by blanks.
 static KNOWN: &[&str] = &[
     // lib/kobject_uevent.c, lib/kobject.c.
     "ACTION DEVPATH DEVPATH_OLD SUBSYSTEM SEQNUM SYNTH_UUID",
@@ -115,10 +118,10 @@ static KNOWN: &[&str] = &[
     "SOURCE",
     // drivers/extcon/extcon.c.
     "STATE",
-    // Its TEMP is left out: programs make their temporary files in the directory of that name.
+    // Its TEMP is left out: programs use the directory of that name for temporary files.
     // drivers/thermal/gov_user_space.c.
     "TRIP EVENT",
-    // No family: libdevmapper takes settings from DM_DISABLE_UDEV and others.
+    // Not a family: libdevmapper takes settings from DM_DISABLE_UDEV and others.
     // drivers/md/dm.c, drivers/md/dm-uevent.c, drivers/md/dm-verity-target.c.
     "DM_COOKIE DM_TARGET DM_ACTION DM_SEQNUM DM_PATH DM_NR_VALID_PATHS DM_NAME DM_UUID",
     "DM_VERITY_ERR_BLOCK_NR",

@@ -1,4 +1,4 @@
-//! A run of the program: how it is started, what it writes, and how it ends.
+//! A run of the program: its start, its output and its end.
 
 use std::ffi::{CStr, CString};
 use std::mem;
@@ -30,18 +30,18 @@ const PIPE_BYTES: usize = 64 * 1024;
 /// Reads of a run's output before the engine goes on with something else.
 const READS_A_TURN: usize = 16;
 
-/// The program, and what all of its runs share.
+/// The program, and the data that all of its runs share.
 #[derive(Debug)]
 pub(super) struct Program {
     path: CString,
     timeout: Duration,
-    /// Polls the children's end, and what the runs write.
+    /// Polls the ends of children and the output of runs.
     pub(super) epoll: Epoll,
     null: OwnedFd,
-    /// What is needed while a run is started.
+    /// Memory for starting a run.
     environment: Box<[u8; MAX_ENVIRONMENT_BYTES]>,
     stack: Box<[u8; STACK_BYTES]>,
-    /// Runs that ended and are not reported.
+    /// Runs that ended without a report.
     unreported: u64,
 }
 
@@ -49,19 +49,20 @@ pub(super) struct Program {
 #[derive(Debug)]
 pub(super) struct Slot {
     run: Option<Run>,
-    /// The report of the run that goes on, or of the next one.
+    /// The report of the current run, or of the next one.
     report: HookRun,
 }
 
-/// A run that goes on.
+/// A run in progress.
 #[derive(Debug)]
 struct Run {
     pid: Pid,
-    /// What it writes. A pipe of its own: what it leaves behind cannot write any more when it has ended.
+    /// Its output. Each run has a pipe of its own, so that processes it left behind cannot write
+    /// after its end.
     output: OwnedFd,
     until: Instant,
     has_timed_out: bool,
-    /// How it ended, as far as that is known.
+    /// How it ended, if known.
     status: Option<ExitStatus>,
 }
 
@@ -96,12 +97,12 @@ impl Slot {
         self.run.is_none()
     }
 
-    /// Returns when its run has taken too long.
+    /// Returns the time at which the run has taken too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.run.as_ref().filter(|run| !run.has_timed_out).map(|run| run.until)
     }
 
-    /// Runs the program for an event: the run of that number, after so many events that were missed.
+    /// Runs the program for an event, as the run of this number, after this many missed events.
     pub(super) fn start(
         &mut self,
         program: &mut Program,
@@ -124,14 +125,14 @@ impl Slot {
         Ok(())
     }
 
-    /// Takes a status if it is that of its run.
+    /// Takes a status if it belongs to this run.
     pub(super) fn note_end(&mut self, pid: Pid, status: ExitStatus) {
         if let Some(run) = self.run.as_mut().filter(|run| run.pid == pid) {
             run.status = Some(status);
         }
     }
 
-    /// Takes what its run writes, notes its end, and ends one that takes too long.
+    /// Reads the run's output, notes its end, and ends a run that takes too long.
     pub(super) fn check(&mut self, program: &mut Program, context: &mut Context<'_>) {
         self.take_output(&program.epoll);
         let Some(run) = &mut self.run else { return };
@@ -141,20 +142,21 @@ impl Slot {
             None => {
                 if run.until <= context.now && !run.has_timed_out {
                     run.has_timed_out = true;
-                    // Its own group, of which it is the first: what it has started goes with it. It may have left that.
+                    // The process group, which the program leads, ends with it. Processes that left
+                    // the group remain.
                     let _ = killpg(run.pid, Signal::SIGKILL);
                     let _ = kill(run.pid, Signal::SIGKILL);
                 }
                 return;
             }
         };
-        // As much as a pipe holds; what is written from here on is lost.
+        // At most as much as a pipe holds; output after this point is lost.
         (0..PIPE_BYTES / (READS_A_TURN * READ_BYTES)).for_each(|_| self.take_output(&program.epoll));
         self.run = None;
         self.report(end, program, context);
     }
 
-    /// Reports how a run ended, unless it ended well and wrote nothing.
+    /// Reports how a run ended, unless it succeeded without output.
     pub(super) fn report(&mut self, end: RunEnd, program: &mut Program, context: &mut Context<'_>) {
         if end == RunEnd::Ended(ExitStatus::default()) && self.report.output.is_empty() {
             return;
@@ -169,14 +171,14 @@ impl Slot {
         context.notices.run = Some(report);
     }
 
-    /// Takes some of what the program has written, so that it does not wait for that.
+    /// Reads some of the program's output, so that the program does not wait.
     fn take_output(&mut self, epoll: &Epoll) {
         let Some(run) = &self.run else { return };
         let mut buffer = [0; READ_BYTES];
         for _ in 0..READS_A_TURN {
             match retry(|| read(&run.output, &mut buffer)) {
                 Ok(0) => {
-                    // All have closed it: that would be something to read for ever.
+                    // All writers have closed it: it would be readable for ever.
                     let _ = epoll.delete(&run.output);
                     return;
                 }

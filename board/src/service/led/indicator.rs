@@ -1,4 +1,4 @@
-//! A status LED: how the stream is, to be seen without a network or a serial line.
+//! A status LED: shows the state of the stream without a network or a serial line.
 //!
 //! ```text
 //! steady      ████████████████████   on
@@ -11,7 +11,7 @@ use std::time::Duration;
 use embedded_hal::digital::OutputPin;
 use sureplug_core::time::Instant;
 
-/// For how long a resync is shown at least: most take some milliseconds.
+/// The shortest time for which a resync is shown: most take some milliseconds.
 const RESYNC_SHOWN: Duration = Duration::from_secs(1);
 
 /// Half a period while a resync is shown.
@@ -20,7 +20,7 @@ const RESYNCING: Duration = Duration::from_millis(100);
 /// Half a period while a loss is shown.
 const LOSSY: Duration = Duration::from_millis(500);
 
-/// What an LED shows.
+/// The states that an LED shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// All is well.
@@ -31,28 +31,30 @@ pub enum Condition {
     Lossy,
 }
 
-/// Drives a pin from its caller's deadlines: no thread, no timer. The time comes from the caller.
+/// Drives a pin at deadlines that the caller keeps: no thread, no timer. The caller supplies the
+/// time.
 #[derive(Debug)]
 pub struct Indicator<P> {
     pin: P,
     shown: Option<Condition>,
     is_on: Option<bool>,
-    /// When it is switched over next.
+    /// The time of the next change.
     next: Option<Instant>,
     resync_shown_until: Instant,
 }
 
 impl<P: OutputPin> Indicator<P> {
-    /// Behind a pin that is high when the LED is on. Nothing is driven before something is shown.
+    /// Creates an indicator on a pin that is high when the LED is on. The pin is not driven before
+    /// the first state is shown.
     pub const fn new(pin: P) -> Self {
         Self { pin, shown: None, is_on: None, next: None, resync_shown_until: Instant::BOOT }
     }
 
-    /// Shows how things are now: to be called when that changes, and when it [is due](Self::wake_at).
+    /// Shows a state. Must be called when the state changes, and when it [is due](Self::wake_at).
     ///
     /// # Errors
     ///
-    /// The pin's; the pattern goes on all the same.
+    /// Returns the pin's error; the pattern continues nevertheless.
     pub fn show(&mut self, condition: Condition, now: Instant) -> Result<(), P::Error> {
         if condition == Condition::Resyncing {
             self.resync_shown_until = now.after(RESYNC_SHOWN);
@@ -76,17 +78,17 @@ impl<P: OutputPin> Indicator<P> {
         }
     }
 
-    /// When it has something to do if nothing changes; `None` while the LED stays as it is.
+    /// Returns when it is next due; `None` while the LED stays as it is.
     #[must_use]
     pub const fn wake_at(&self) -> Option<Instant> {
         self.next
     }
 
-    /// Switches it off, and gives the pin back.
+    /// Switches the LED off, and returns the pin.
     ///
     /// # Errors
     ///
-    /// The pin's.
+    /// Returns the pin's error.
     pub fn end(mut self) -> Result<P, P::Error> {
         self.drive(false)?;
         Ok(self.pin)
@@ -96,7 +98,7 @@ impl<P: OutputPin> Indicator<P> {
         if self.is_on == Some(on) {
             return Ok(());
         }
-        // Tried again with the next change if it fails.
+        // A failure is retried with the next change.
         self.is_on = Some(on);
         self.pin.set_state(on.into())
     }

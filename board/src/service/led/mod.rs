@@ -1,5 +1,5 @@
-//! The status LED of a board: how the stream is, for who has neither a network nor a serial line. The patterns are
-//! those of [`indicator`].
+//! The status LED of a board: shows the state of the stream without a network or a serial line.
+//! [`indicator`] has the patterns.
 
 pub mod indicator;
 mod sysfs;
@@ -17,7 +17,7 @@ use crate::report::Notice;
 use indicator::{Condition, Indicator};
 use sureplug_core::time::Instant;
 
-/// An LED of whatever kind.
+/// An LED of any kind.
 #[derive(Debug)]
 enum Pin {
     Sysfs(SysfsLed),
@@ -47,7 +47,7 @@ impl OutputPin for Pin {
     }
 }
 
-/// The LED that the engine drives. One that fails is reported once, and tried again with each change.
+/// The LED that the engine drives. A failure is reported once, and retried with each change.
 #[derive(Debug)]
 pub struct StatusLed {
     indicator: Indicator<Pin>,
@@ -55,23 +55,24 @@ pub struct StatusLed {
 }
 
 impl StatusLed {
-    /// Takes an LED of `class/leds` below `sysfs`, by its name, away from whatever drives it.
+    /// Takes an LED of `class/leds` below `sysfs` by name, and removes its trigger.
     ///
     /// # Errors
     ///
-    /// What the system says: there is none of that name, or it is not for this user.
+    /// Returns the system's error: the LED does not exist, or this user may not switch it.
     pub fn of_sysfs(sysfs: &Path, name: &str) -> io::Result<Self> {
         SysfsLed::open(&sysfs.join("class/leds").join(name)).map(Pin::Sysfs).map(Self::new)
     }
 
-    /// Takes a line of a GPIO chip, such as `/dev/gpiochip0`, which is high when the LED is on.
+    /// Takes a line of a GPIO chip, such as `/dev/gpiochip0`. The line is high when the LED is on.
     ///
     /// # Errors
     ///
-    /// What the system says, in a sentence.
+    /// Returns the system's error as a sentence.
     #[cfg(feature = "gpio")]
     pub fn of_gpio(chip: &Path, line: u32) -> io::Result<Self> {
-        // The library's errors have no errno, these have one; it opens as many descriptors, for the chip and the line.
+        // The library's errors have no errno. These calls open the same descriptors, for the chip
+        // and the line, and do.
         use crate::file::{self, Usable};
         let open = || file::open(chip, std::fs::OpenOptions::new().read(true), 0, Usable::Stream);
         drop([open()?, open()?]);
@@ -84,7 +85,7 @@ impl StatusLed {
     }
 }
 
-/// Returns what the LED shows.
+/// Returns the state to show.
 const fn condition(health: Health) -> Condition {
     match (health.agreement, health.unacknowledged) {
         (Agreement::Lossy, _) => Condition::Resyncing,

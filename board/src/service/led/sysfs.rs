@@ -9,10 +9,10 @@ use nix::errno::Errno;
 
 use crate::file::{self, Usable};
 
-/// Bytes of the largest brightness.
+/// Bytes of the largest brightness value.
 const MAX_DIGITS: usize = 10;
 
-/// An LED of the kernel's: `/sys/class/leds/NAME` (`Documentation/ABI/testing/sysfs-class-led`).
+/// An LED of the kernel: `/sys/class/leds/NAME` (`Documentation/ABI/testing/sysfs-class-led`).
 #[derive(Debug)]
 pub struct SysfsLed {
     brightness: File,
@@ -27,11 +27,11 @@ struct Paths {
 }
 
 impl Paths {
-    /// Opens the LED, and takes its trigger away, if it has any.
+    /// Opens the LED, and removes its trigger if it has one.
     fn claim(&self) -> io::Result<File> {
         let brightness = file::open(&self.brightness, OpenOptions::new().write(true), 0, Usable::Stream)?;
         match file::write_text(&self.trigger, "none") {
-            // A kernel without triggers.
+            // The kernel has no triggers.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
@@ -40,11 +40,11 @@ impl Paths {
 }
 
 impl SysfsLed {
-    /// Opens the LED's directory, and takes its trigger away, if it has any.
+    /// Opens the LED's directory, and removes its trigger if it has one.
     ///
     /// # Errors
     ///
-    /// What the system says of its files.
+    /// Returns the system's error about its files.
     pub fn open(directory: &Path) -> io::Result<Self> {
         let paths = Paths { brightness: directory.join("brightness"), trigger: directory.join("trigger") };
         let brightness = paths.claim()?;
@@ -54,7 +54,8 @@ impl SysfsLed {
         Ok(Self { brightness, paths, full: text.bytes().collect() })
     }
 
-    /// Writes to the file that is open, or if that fails to one that has come in its place: an LED may be plugged, too.
+    /// Writes to the open file, or if that fails to the one that has replaced it: an LED can be
+    /// plugged too.
     fn set(&mut self, digits: &[u8]) -> Result<(), LedError> {
         if self.brightness.write_all_at(digits, 0).is_err() {
             let error =
@@ -67,7 +68,7 @@ impl SysfsLed {
     }
 }
 
-/// An LED could not be switched.
+/// Error switching an LED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedError(pub Errno);
 

@@ -14,34 +14,36 @@ use nix::unistd::write;
 
 use crate::sys::retry;
 
-/// Where lines go: standard output, or a terminal of its own.
+/// The destination of lines: standard output, or a terminal.
 pub struct Output {
-    /// `None` while it is gone, or was not there yet.
+    /// `None` while it is gone, or before it appears.
     file: Option<File>,
-    /// `None` for standard output, which cannot be opened again.
+    /// `None` for standard output, which cannot be reopened.
     path: Option<CString>,
-    /// Whether what was written ends within a line.
+    /// Whether the written text ends within a line.
     within_line: bool,
-    /// Whether the rest of that line was given up.
+    /// Whether the rest of that line was dropped.
     torn: bool,
 }
 
 impl Output {
-    /// Standard output: the same open file description, but without the lock and the buffer of `Stdout`.
+    /// Uses standard output: the same open file description, but without the lock and the buffer of
+    /// `Stdout`.
     ///
     /// # Errors
     ///
-    /// No descriptor is left.
+    /// Returns an error if no descriptor is left.
     pub fn standard() -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         Ok(Self { file: Some(file), path: None, within_line: false, torn: false })
     }
 
-    /// A terminal, opened for this program alone, and again whenever it was gone; whether it could be opened now.
+    /// Opens a terminal for this program, and reopens it whenever it was gone. Also returns whether
+    /// it could be opened now.
     ///
     /// # Errors
     ///
-    /// The path has a NUL in it.
+    /// Returns an error if the path contains a NUL.
     pub(crate) fn to(path: &Path) -> io::Result<(Self, io::Result<()>)> {
         let path = CString::new(path.as_os_str().as_bytes())?;
         let mut output = Self { file: None, path: Some(path), within_line: false, torn: false };
@@ -49,12 +51,13 @@ impl Output {
         Ok((output, opened))
     }
 
-    /// Whether this ends when its reader closes its end, instead of being tried again.
+    /// Returns `true` if the output ends when its reader closes its end, and is not reopened.
     pub(crate) fn ends_with_its_reader(&self) -> bool {
         self.path.is_none()
     }
 
-    /// Lets go of a terminal that was hung up: as long as it is open, a device that comes back gets another name.
+    /// Closes a terminal that was hung up: while it is open, a device that returns gets another
+    /// name.
     pub(crate) fn let_go(&mut self) {
         if self.path.is_some() {
             self.file = None;
@@ -62,10 +65,11 @@ impl Output {
         }
     }
 
-    /// Opens the path. A terminal must not become ours, keep us waiting for a carrier, or change what is written.
+    /// Opens the path. A terminal must not become the controlling one, wait for a carrier, or
+    /// change what is written.
     fn reopen(&mut self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        // No `O_CREAT`: a file in the place of a device would keep the device away.
+        // Without `O_CREAT`: a file in place of a device would keep the device from appearing.
         let flags =
             OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = open(path.as_c_str(), flags, Mode::empty())?;
@@ -78,11 +82,11 @@ impl Output {
         Ok(())
     }
 
-    /// Writes at least a byte, on a line of its own if the one before it was given up. May block.
+    /// Writes at least one byte, on a new line if the last one was dropped. May block.
     ///
     /// # Errors
     ///
-    /// What `write(2)` says.
+    /// Returns the error of `write(2)`.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.file.is_none() {
             self.reopen()?;
@@ -96,11 +100,11 @@ impl Output {
         Ok(written)
     }
 
-    /// Writes all of it. May block.
+    /// Writes everything. May block.
     ///
     /// # Errors
     ///
-    /// What `write(2)` says.
+    /// Returns the error of `write(2)`.
     pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             bytes = &bytes[self.write(bytes)?..];
@@ -108,7 +112,7 @@ impl Output {
         Ok(())
     }
 
-    /// Leaves the line that was begun as it is. A path is opened anew for the next one.
+    /// Drops the rest of the line. A path is reopened for the next one.
     pub(crate) fn give_up_line(&mut self) {
         let torn = self.within_line;
         self.let_go();
@@ -121,7 +125,8 @@ impl Output {
         loop {
             match retry(|| write(file, bytes)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                // Ours is non-blocking so that a hang-up ends the wait; of standard output somebody else has made it so.
+                // The terminal is non-blocking so that a hang-up ends the wait; another process may
+                // have made standard output so.
                 Err(Errno::EAGAIN) => {
                     let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
                 }
@@ -130,7 +135,7 @@ impl Output {
         }
     }
 
-    /// What to poll for the end of its reader, if it is open.
+    /// Returns the descriptor to poll for the end of the reader, if it is open.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(AsFd::as_fd)
     }

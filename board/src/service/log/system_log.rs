@@ -1,4 +1,4 @@
-//! What matters, beside the kernel's own lines or in the system's log: losses and warnings, not events.
+//! Writes losses and warnings, but not events, to the kernel's log or the system's.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -17,59 +17,60 @@ use crate::report::{self, FixedText, Notice, Style};
 use crate::sys::retry;
 use crate::time::monotonic_now;
 
-/// Lines in each interval: what the kernel takes from a program too (`devkmsg_write` in `kernel/printk/printk.c`).
+/// Lines in each interval: as many as the kernel accepts from a program (`devkmsg_write` in
+/// `kernel/printk/printk.c`).
 const BURST: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Bytes of a line at most; the kernel's are cut near 1,000.
+/// The most bytes of a line; the kernel truncates its own near 1,000.
 const MAX_BYTES: usize = 900;
 
 /// Facility `daemon` (3), severity `warning` (4): see `syslog(3)`.
 const PRIORITY: &str = "<28>";
 
-/// The same with severity `info` (6), for what is as it should be.
+/// The same with severity `info` (6), for normal conditions.
 const INFO: &str = "<30>";
 
-/// The program's name, as it stands before warnings as well.
+/// The program's name, as before warnings.
 const NAME: &str = "sureplug: ";
 
-/// Where such lines go.
+/// The destination of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogKind {
     /// The kernel's ring, `/dev/kmsg`.
     Kmsg,
-    /// Whoever listens at `/dev/log`.
+    /// The daemon that listens at `/dev/log`.
     Syslog,
 }
 
-/// A log that is open. Its reader is never waited for.
+/// An open log. The daemon does not wait for its reader.
 pub struct SystemLog {
     kind: LogKind,
     fd: OwnedFd,
-    /// Of `/dev/log`, which may come later or anew.
+    /// The socket of `/dev/log`, whose listener may appear later or again.
     address: UnixAddr,
     limit: RateLimit,
     text: FixedText,
     notices: NoticeReader,
-    /// Named devices with lines that the kernel did not write.
+    /// Devices that were named for lines that the kernel did not write.
     forged_read: usize,
 }
 
 impl SystemLog {
-    /// Opens it.
+    /// Opens a log.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the system's error.
     pub fn open(kind: LogKind) -> io::Result<Self> {
         Self::open_at(kind, Path::new(if kind == LogKind::Kmsg { "/dev/kmsg" } else { "/dev/log" }))
     }
 
-    /// The same with another path.
+    /// Opens a log at another path.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the system's error.
     pub fn open_at(kind: LogKind, path: &Path) -> io::Result<Self> {
         let fd = match kind {
             LogKind::Kmsg => {
@@ -91,11 +92,12 @@ impl SystemLog {
         })
     }
 
-    /// Checks that a daemon listens at the socket. One that starts later receives lines all the same.
+    /// Checks that a daemon listens at the socket. One that starts later receives lines
+    /// nevertheless.
     ///
     /// # Errors
     ///
-    /// What the system says of `/dev/log`.
+    /// Returns the system's error about `/dev/log`.
     pub fn check_listener(&self) -> io::Result<()> {
         if self.kind == LogKind::Syslog {
             let probe = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
@@ -123,12 +125,13 @@ impl SystemLog {
         &mut self.text
     }
 
-    /// A log that does not take it loses it.
+    /// Writes a line. A log that does not accept it loses it.
     fn send(&mut self) {
         self.text.end_line();
         let line = self.text.as_bytes();
         let _ = match self.kind {
-            // Its line end with it: without one the kernel waits for more (`vprintk_store` in `kernel/printk/printk.c`).
+            // With its line end: without one the kernel waits for more (`vprintk_store` in
+            // `kernel/printk/printk.c`).
             LogKind::Kmsg => retry(|| write(&self.fd, line)),
             LogKind::Syslog => {
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
@@ -152,7 +155,7 @@ impl Service for SystemLog {
     }
 }
 
-/// A notice as a log has it: without the name that is in front already.
+/// Writes a notice as a log entry, without the name that the log adds.
 struct Unnamed<'t>(&'t mut FixedText, bool);
 
 impl Write for Unnamed<'_> {
@@ -162,7 +165,7 @@ impl Write for Unnamed<'_> {
     }
 }
 
-/// Lets some lines through in each interval, and counts the others. The same rule as the kernel's own
+/// Passes some lines in each interval and counts the others, by the kernel's own rule
 /// (`___ratelimit` in `lib/ratelimit.c`).
 #[derive(Default)]
 struct RateLimit {
@@ -172,7 +175,7 @@ struct RateLimit {
 }
 
 impl RateLimit {
-    /// Whether a line may pass at that time, and then how many were held back before it.
+    /// Returns whether a line may pass at this time, and the number of lines suppressed before it.
     fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.began.is_none_or(|began| now.since(began) >= INTERVAL) {
             (self.began, self.admitted) = (Some(now), 0);
