@@ -5,7 +5,7 @@ use nix::errno::Errno;
 
 use crate::sys;
 
-/// An error of the system as an operator needs it: for a missing descriptor with the limit, and what to do.
+/// Shows a system's error to an operator. If descriptors ran out, it adds the limit and the cure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cause<E>(pub(crate) E);
 
@@ -16,14 +16,14 @@ impl fmt::Display for Cause<&io::Error> {
     }
 }
 
-/// Without an allocation, for what a running daemon reports.
+/// Without an allocation, for the reports of a running daemon.
 impl fmt::Display for Cause<Errno> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.0, Advice(self.0))
     }
 }
 
-/// What follows an error: nothing unless a descriptor is missing.
+/// The text after an error; empty unless descriptors ran out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Advice(pub(crate) Errno);
 

@@ -1,5 +1,5 @@
-//! How the process stands against others: memory that is never paged out, a priority above theirs, and a score for
-//! the kernel's choice of what to kill when memory runs out.
+//! The process's standing on the system: memory that is never paged out, a higher priority, and a
+//! score for the kernel's choice of a process to kill when memory runs out.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use crate::file;
 use crate::sys;
 
-/// What was asked for; nothing by default.
+/// The requested policy; by default everything stays unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessPolicy {
     /// Keeps all memory resident: `mlockall(2)`.
@@ -21,7 +21,7 @@ pub struct ProcessPolicy {
     pub oom_score_adj: Option<i32>,
 }
 
-/// Something that was asked for was refused.
+/// The system refused a part of the policy.
 #[derive(Debug)]
 pub struct PolicyError {
     option: &'static str,
@@ -46,11 +46,11 @@ impl fmt::Display for PolicyError {
 impl std::error::Error for PolicyError {}
 
 impl ProcessPolicy {
-    /// Applies what concerns the whole process.
+    /// Applies the parts that concern the whole process.
     ///
     /// # Errors
     ///
-    /// The first that was refused.
+    /// Returns the first part that was refused.
     pub fn apply(&self) -> Result<(), PolicyError> {
         if let Some(score) = self.oom_score_adj {
             let cure = "give sureplug CAP_SYS_RESOURCE, or ask for no less than it has";
@@ -58,7 +58,7 @@ impl ProcessPolicy {
                 .map_err(|error| PolicyError { option: "--oom-score-adj", error, cure })?;
         }
         if self.lock_memory {
-            // What is mapped later as well: stacks of threads, and tables that are filled as they are used.
+            // Including later mappings: stacks of threads, and tables that fill up during use.
             let cure = "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)";
             mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
                 .map_err(|errno| PolicyError { option: "--lock-memory", error: errno.into(), cure })?;
@@ -66,11 +66,11 @@ impl ProcessPolicy {
         Ok(())
     }
 
-    /// Starts something whose threads have the priority; the thread that calls this has it no longer afterwards.
+    /// Starts something whose threads have the priority. The calling thread does not keep it.
     ///
     /// # Errors
     ///
-    /// The priority was refused.
+    /// Returns an error if the priority was refused.
     pub fn with_priority<T>(&self, start: impl FnOnce() -> T) -> Result<T, PolicyError> {
         let Some(priority) = self.intake_priority else { return Ok(start()) };
         // Threads inherit it (sched(7)).

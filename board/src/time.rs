@@ -1,4 +1,4 @@
-//! Reading of the clocks.
+//! Reads the clocks.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ pub fn monotonic_now() -> Instant {
     Instant::BOOT.after(read(ClockId::CLOCK_MONOTONIC))
 }
 
-/// Returns the processor time of the calling thread: its work, without what it waited for or was stopped.
+/// Returns the processor time of the calling thread, which excludes waits and stops.
 pub(crate) fn work_time() -> Duration {
     read(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
 fn read(clock: ClockId) -> Duration {
-    // Fails for no clock id that Linux knows (clock_gettime(2)).
+    // This fails for no clock id that Linux knows (clock_gettime(2)).
     clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
 }
 

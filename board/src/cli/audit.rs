@@ -30,19 +30,19 @@ Exit codes: 0 nothing wrong, 1 a buffer below the budget, or drops, 2 wrong usag
 /// How often `--watch` audits.
 const INTERVAL_MS: u16 = 1_000;
 
-/// What a serial console has, which does not report it.
+/// The size assumed for a terminal that does not report one, such as a serial console.
 const USUAL_ROWS: u16 = 24;
 const USUAL_COLUMNS: u16 = 80;
 
-/// What precedes a verdict, below its socket.
+/// The indentation of a verdict below its socket.
 const INDENT: &str = "        ";
 
-/// Characters of the column of groups; more of them than fit end with a `+`.
+/// The width of the column of groups. A longer list ends with a `+`.
 const GROUPS_WIDTH: usize = 6;
 
-/// Audits once, or with `--watch` until a signal comes or the reader of the output has gone.
+/// Audits once, or with `--watch` until a signal arrives or the reader of the output is gone.
 fn run(options: &Options) -> Result<Exit, Failure> {
-    // The socket that it was sized with is closed again: it would be in the list.
+    // The socket used for sizing must be closed: it would be listed.
     let Prepared { sizing, .. } = prepare(options, options.selection())?;
     let limits = limits(sizing.rcvbuf, sizing.rmem_default);
     let signals = options.watch.then(|| signals::take(&[Signal::SIGTERM, Signal::SIGINT])).transpose()?;
@@ -53,7 +53,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         rates.update(&audit);
         let view = View { audit: &audit, rates: options.watch.then_some(&rates) };
         let mut text = String::new();
-        // A String takes whatever is written.
+        // Writing to a `String` cannot fail.
         let _ = if options.json {
             view.json(&mut text)
         } else if options.watch && io::stdout().is_terminal() {
@@ -72,26 +72,26 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     }
 }
 
-/// An audit as it is shown, with rates if there was one before.
+/// An audit to show, with rates if there was an earlier one.
 struct View<'a> {
     audit: &'a Audit,
     rates: Option<&'a Rates>,
 }
 
 impl View<'_> {
-    /// Writes everything, in lines.
+    /// Writes the whole audit.
     fn table(&self, out: &mut String) -> fmt::Result {
         self.heading(out)?;
         self.audit.sockets.iter().try_for_each(|audited| self.socket(out, audited, true))?;
         self.footing(out)
     }
 
-    /// Writes the worst, in as many lines as a terminal has, each cut at its width.
+    /// Writes the worst sockets, as many as fit into the terminal, each line cut at its width.
     fn screen(&self, out: &mut String, rows: usize, columns: usize) -> fmt::Result {
         let sockets = &self.audit.sockets;
         let mut below = String::new();
         self.footing(&mut below)?;
-        // The last row stays empty: a line end in it would scroll.
+        // The last row stays empty: a line end there would scroll.
         let room = rows.saturating_sub(1 + below.lines().count());
         let mut text = String::new();
         self.heading(&mut text)?;
@@ -106,10 +106,11 @@ impl View<'_> {
             }
         }
         text.push_str(&below);
-        // Over what was there, so that it does not flicker; to the end of each line and of the screen.
+        // Overwrites the previous screen, to avoid flicker, and clears the rest of each line and of
+        // the screen.
         out.push_str("\x1b[H");
         for line in text.lines().take(rows.saturating_sub(1)) {
-            // A terminal may wrap when its last column is written.
+            // A terminal may wrap after its last column.
             out.extend(line.chars().take(columns - 1));
             out.push_str("\x1b[K\r\n");
         }
@@ -181,7 +182,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Writes an object for each socket, and one about all of them.
+    /// Writes an object for each socket, and one for all of them.
     fn json(&self, out: &mut String) -> fmt::Result {
         let Audit { sockets, limits, refusal, owners } = self.audit;
         sockets.iter().try_for_each(|audited| self.socket_json(out, audited))?;
@@ -225,7 +226,7 @@ impl View<'_> {
 }
 
 fn write_owner(out: &mut String, owner: &Owner) -> fmt::Result {
-    // Escaped, it may be longer than its column.
+    // The escaped text may exceed its column.
     let command = Escaped(&owner.command).to_string();
     write!(out, "{:>7} {:>3} {command:<15.15}", owner.pid, owner.fd)
 }

@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
     run,
 };
 
-/// Bytes of text that are printed together.
+/// Bytes of text printed at a time.
 const TEXT_BYTES: usize = 32 * 1024;
 
 fn run(options: &Options) -> Result<Exit, Failure> {
@@ -40,7 +40,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         }
         match capture.next() {
             Ok(Some(Captured { offset, unix_us, datagram: Some(datagram) })) => {
-                // A String takes whatever is written.
+                // Writing to a `String` cannot fail.
                 let _ = match Uevent::from_kernel(datagram) {
                     Ok(uevent) => event(&mut text, options, unix_us, &uevent),
                     Err(error) => {
@@ -72,7 +72,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
 }
 
 fn event(out: &mut String, options: &Options, unix_us: u64, uevent: &Uevent<'_>) -> fmt::Result {
-    // The clock is that of the capture.
+    // The clock is the capture's.
     let stamp = Instant::from_nanos(unix_us.saturating_mul(1_000));
     let mut buffer = [0; MAX_DATAGRAM_BYTES];
     let uevent = without_own(uevent, &mut buffer);
@@ -80,7 +80,7 @@ fn event(out: &mut String, options: &Options, unix_us: u64, uevent: &Uevent<'_>)
     recorded_event(out, entry, options.style())
 }
 
-/// Writes what is wrong with a message that should be a uevent.
+/// Writes the fault of a message that should be a uevent.
 fn malformed(
     out: &mut String,
     options: &Options,

@@ -1,4 +1,4 @@
-//! `sureplug measure`: what a device raises, and the profile that follows.
+//! `sureplug measure`: the events that a device raises, and the resulting profile.
 
 use std::fmt::{self, Write};
 
@@ -22,11 +22,11 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(options: &Options) -> Result<Exit, Failure> {
-    // Its socket is not for this: a filter would hide a part of what a device raises.
+    // The socket used for sizing is unsuitable: a filter would hide some of the device's events.
     let Prepared { filtering, board, sizing, .. } = prepare(options, options.selection())?;
     let is_json = options.json;
     let mut show = |progress: Progress<'_>| {
-        // If no one reads it, no one waits for the figures.
+        // Without a reader the figures are not needed.
         let _ = print_with(|out| match progress {
             Progress::Prompt(what) if is_json => Object::begin(out, "prompt").display("message", &what).end(),
             Progress::Prompt(what) => writeln!(out, "sureplug: {what}"),

@@ -1,4 +1,5 @@
-//! `sureplug monitor`: the stream that a daemon serves; and what `status` and `list` need to read from one.
+//! `sureplug monitor`: the stream that a daemon serves; and functions with which `status` and
+//! `list` read from a daemon.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -39,12 +40,12 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     }
 }
 
-/// Returns `true` if no one listens on a path, rather than refuses.
+/// Returns `true` if no process listens on a path, as opposed to a refusal.
 pub(super) fn is_unserved(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-/// Gives each packet of an answer, until the daemon hangs up.
+/// Passes on each packet of an answer until the daemon closes the connection.
 pub(super) fn receive_all(client: &mut Client, mut each: impl FnMut(&BrokerPacket<'_>)) -> io::Result<()> {
     while let Some(message) = receive_soon(client)? {
         match message.kind() {
@@ -55,7 +56,7 @@ pub(super) fn receive_all(client: &mut Client, mut each: impl FnMut(&BrokerPacke
     Ok(())
 }
 
-/// Waits for a packet of a daemon that answers, as one does that is not stopped.
+/// Waits for a packet of a daemon that must answer, unless it is stopped.
 fn receive_soon(client: &mut Client) -> io::Result<Option<BrokerPacket<'_>>> {
     let [answers] = poll_in([client.as_fd()], PollTimeout::from(1_000 * ANSWERS_WITHIN_S))?;
     if !answers {
@@ -70,7 +71,8 @@ fn show(mut client: Client, options: &Options) -> Result<Exit, Failure> {
     let mut has_begun = false;
     while let Some(message) = if has_begun { client.receive()? } else { receive_soon(&mut client)? } {
         let notice = match message.kind() {
-            // The request came so late that an answer to its lack had begun, which is void.
+            // The request arrived so late that the daemon had begun to answer without it; that
+            // answer is void.
             PacketKind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Notice::Reset,
             PacketKind::Event(entry) => Notice::Event(entry),
             PacketKind::Missed { events } => Notice::Missed { events, is_ending: false },
@@ -83,7 +85,7 @@ fn show(mut client: Client, options: &Options) -> Result<Exit, Failure> {
             _ => continue,
         };
         text.clear();
-        // A String takes whatever is written.
+        // Writing to a `String` cannot fail.
         let _ = report::write(&mut text, &notice, options.style());
         if !print_to(&mut output, &text)? {
             return Ok(Exit::Success);

@@ -1,4 +1,4 @@
-//! `sureplug record`: the kernel's datagrams into a capture.
+//! `sureplug record`: writes the kernel's datagrams to a capture.
 
 use std::io;
 
@@ -25,7 +25,7 @@ full: the file ends with the last whole event.",
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     let Prepared { socket, sizing, .. } = prepare(options, options.named())?;
-    // Blocked, that of a file that may not grow any more is an error of the write.
+    // If this signal is blocked, exceeding the file size limit is an error of the write.
     signals::block(&[Signal::SIGXFSZ])?;
     let signals = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let socket = socket.bind(sizing.rcvbuf).map_err(Failure::refused)?;

@@ -1,4 +1,4 @@
-//! `sureplug size`: the budget, how it comes about, and what the kernel gives.
+//! `sureplug size`: the budget, its derivation, and the buffer that the kernel grants.
 
 use std::fmt::{self, Display, Write};
 
@@ -42,8 +42,8 @@ struct Report<'o> {
 }
 
 impl Report<'_> {
-    /// Gives each figure with its key in JSON, its name in the table and its reason; without a name it is in JSON
-    /// alone, without a key in the table.
+    /// Passes each figure with its key in JSON, its name in the table and its explanation. A figure
+    /// without a name is only in JSON, one without a key only in the table.
     fn figures(&self, each: &mut dyn FnMut(&str, &str, u32, &dyn Display) -> fmt::Result) -> fmt::Result {
         let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
         let plug = profile.plug();

@@ -1,4 +1,4 @@
-//! `sureplug status`: the state of a running daemon, as it reports it.
+//! `sureplug status`: the state of a running daemon.
 
 use std::fmt::{self, Write};
 
@@ -19,7 +19,7 @@ pub(super) const COMMAND: Command = Command {
     run,
 };
 
-/// What precedes the figures.
+/// The properties that precede the figures.
 const HEADING: [&[u8]; 3] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM"];
 
 fn run(options: &Options) -> Result<Exit, Failure> {
@@ -28,7 +28,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     let answer = Client::status(path).and_then(|mut client| {
         receive_all(&mut client, |message| {
             if let PacketKind::Status = message.kind() {
-                // A String takes whatever is written.
+                // Writing to a `String` cannot fail.
                 let _ = part(&mut text, &message.uevent(), options.json);
             }
         })
@@ -57,7 +57,7 @@ fn part(out: &mut String, figures: &Uevent<'_>, is_json: bool) -> fmt::Result {
     object.bytes("part", name);
     for (key, value) in figures {
         match decimal::<u64>(value) {
-            // A number of JSON has no zeros in front.
+            // A number in JSON has no leading zeros.
             Some(number) if value.len() == 1 || value[0] != b'0' => object.numbers(&[(&*key, number)]),
             _ => object.bytes(&key, value),
         };

@@ -1,4 +1,4 @@
-//! The daemon's loop: the engine and its services, until a signal comes.
+//! The daemon's loop: the engine and its services, until a signal arrives.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -18,21 +18,21 @@ use crate::time::monotonic_now;
 const SIGINT: u32 = nix::libc::SIGINT.cast_unsigned();
 const SIGUSR1: u32 = nix::libc::SIGUSR1.cast_unsigned();
 
-/// What is polled that is no service. A service is polled with its number.
+/// The poll keys of descriptors other than a service's. A service's key is its number.
 const BELL: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
 
-/// Descriptors that one poll reports; further ones come with the next.
+/// Descriptors reported by one poll. Further ones follow with the next.
 const MAX_READY: usize = 8;
 
-/// A daemon that has started to read its socket.
+/// A daemon that reads its socket.
 pub struct Running {
     engine: Engine,
     services: Services,
     poll: Epoll,
 }
 
-/// The services, and what they get beside the engine.
+/// The services, and the context that they get beside the engine.
 struct Services {
     all: Box<[Box<dyn Service>]>,
     packet: Box<DeliveryBuffer>,
@@ -66,11 +66,11 @@ impl Running {
         })
     }
 
-    /// Runs until a signal comes or a service ends it, and returns what was counted.
+    /// Runs until a signal arrives or a service ends it, and returns the totals.
     ///
     /// # Errors
     ///
-    /// The system's error, if the socket or a descriptor of the daemon's own fails.
+    /// Returns the system's error if the socket or one of the daemon's descriptors fails.
     pub fn run(mut self) -> io::Result<Totals> {
         while self.services.ended_by.is_none() {
             let Self { engine, services, .. } = &mut self;
@@ -90,7 +90,7 @@ impl Running {
         ended.map(|()| engine.tracker.totals)
     }
 
-    /// Sleeps until there is something to do, and hands out input and what is due.
+    /// Sleeps until there is work, and calls the services that have input or are due.
     fn wait(&mut self) -> io::Result<()> {
         let until_due = self.until_due();
         let mut events = [EpollEvent::empty(); MAX_READY];
@@ -126,7 +126,7 @@ impl Running {
         Ok(())
     }
 
-    /// Returns the time until something is due if nothing happens, in whole milliseconds and not less.
+    /// Returns the time until something is due, rounded up to whole milliseconds.
     fn until_due(&self) -> EpollTimeout {
         let services = self.services.all.iter().filter_map(|service| service.deadline());
         let Some(at) = services.chain(self.engine.tracker.schedule.wake_at()).min() else {
@@ -146,7 +146,7 @@ impl Services {
         });
     }
 
-    /// Calls services, and does what they ask for.
+    /// Calls services, and carries out their requests.
     fn call(&mut self, engine: &mut Engine, call: impl FnOnce(&mut Context<'_>, &mut [Box<dyn Service>])) {
         let now = monotonic_now();
         let Engine { intake, tracker, devices, is_restricted, .. } = engine;
@@ -175,7 +175,7 @@ impl Services {
         call(&mut context, &mut self.all);
         let Context { has_delivered, ended_by, .. } = context;
         self.ended_by = ended_by;
-        // Tombstones that waited for a consumer may have made room.
+        // Tombstones that a consumer held may have made room.
         if has_delivered && tracker.stream.is_overflowing() {
             tracker.schedule.event(now);
         }

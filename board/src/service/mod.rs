@@ -1,4 +1,4 @@
-//! What is attached to the stream: each a [`Service`].
+//! The services attached to the stream: each is a [`Service`].
 
 pub mod broker;
 pub mod hook;

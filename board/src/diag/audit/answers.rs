@@ -1,4 +1,4 @@
-//! `NETLINK_SOCK_DIAG`'s query for sockets, and the answers to it (`sock_diag(7)`).
+//! The query of `NETLINK_SOCK_DIAG` for sockets, and its answers (`sock_diag(7)`).
 
 use nix::errno::Errno;
 
@@ -30,8 +30,8 @@ const RMEM_ALLOC: usize = 0;
 const RCVBUF: usize = 1;
 const DROPS: usize = 8;
 
-/// What asks the kernel for all uevent sockets of the network namespace, with groups and memory, when sent to port 0
-/// of a socket of protocol `NETLINK_SOCK_DIAG`. In the byte order of the machine.
+/// Returns the request for all uevent sockets of the network namespace, with groups and memory, in
+/// the machine's byte order. It is sent to port 0 from a socket of protocol `NETLINK_SOCK_DIAG`.
 pub(super) fn request() -> [u8; REQUEST_BYTES] {
     let mut bytes = [0; REQUEST_BYTES];
     #[expect(clippy::cast_possible_truncation)]
@@ -39,7 +39,7 @@ pub(super) fn request() -> [u8; REQUEST_BYTES] {
     bytes[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     bytes[6..8].copy_from_slice(&FLAGS.to_ne_bytes());
     bytes[HEADER_BYTES..HEADER_BYTES + 2].copy_from_slice(&[AF_NETLINK, UEVENT_PROTOCOL]);
-    // Inode 0: all.
+    // Inode 0 selects all.
     bytes[HEADER_BYTES + 8..HEADER_BYTES + 12].copy_from_slice(&SHOW.to_ne_bytes());
     bytes
 }
@@ -96,7 +96,8 @@ fn socket(body: &[u8]) -> Option<Socket> {
                 // Older kernels have fewer words.
                 socket.drops = word(value, DROPS * 4).unwrap_or(0);
             }
-            // Longs, but uevents have no more than 32 groups, and a socket that never joined one has none.
+            // These are longs, but uevents have at most 32 groups, and a socket that never joined
+            // one has an empty array.
             NETLINK_DIAG_GROUPS => socket.groups = group_bits(value),
             _ => {}
         }
@@ -105,7 +106,7 @@ fn socket(body: &[u8]) -> Option<Socket> {
     Some(socket)
 }
 
-/// The first 32 bits of an array of longs. On a 64-bit kernel of the other byte order they stand behind.
+/// Returns the first 32 bits of an array of longs. A 64-bit big-endian kernel puts them last.
 fn group_bits(value: &[u8]) -> u32 {
     match value.first_chunk::<8>() {
         #[expect(clippy::cast_possible_truncation)]
@@ -150,7 +151,8 @@ mod tests {
         bytes
     }
 
-    /// As a socket of port 4711 in group 1 that was given 1,024 bytes and lost 31 events.
+    /// Makes a message about a socket of port 4711 in group 1 that requested 1,024 bytes and lost
+    /// 31 events.
     fn listed(protocol: u8) -> Vec<u8> {
         let mut body = [AF_NETLINK, 3, protocol, 0].to_vec();
         for word in [4711_u32, 0, 0, 77, 0x5555_0001, 2] {
