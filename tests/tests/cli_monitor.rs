@@ -28,7 +28,7 @@ fn monitor_shows_what_is_present_and_what_comes() {
     let all = Daemon::start(at(&served, "monitor --json"));
     let text = Daemon::start(at(&served, "monitor --subsystem mem --subsystem net -v"));
     all.wait_for_line(|line| json(line)["kind"] == "current");
-    text.wait_for_line(|line| line.contains("what follows is live"));
+    text.wait_for_line(|line| line.contains("live events follow"));
     let tap = NetDevice::tap("monitored").expect("a tap");
     let mark = mark();
     raise("change", &mark, "NUMBER=1");

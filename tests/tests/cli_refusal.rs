@@ -26,7 +26,7 @@ struct TooLarge {
 impl TooLarge {
     /// Nearly the largest budget that a socket can have; `None` if the test cannot run.
     fn with(ports: &str, test: &str) -> Option<Self> {
-        let options = format!("{ports} --port-device keyboard --max-stall-ms 80000");
+        let options = format!("{ports} --port-device keyboard --max-stall-ms 60000");
         let size = run(sureplug(&format!("size --json {options}"))).object();
         let clamped = Clamped::below(number(&size, "wanted_bytes"), test)?;
         Some(Self { options, size, clamped })

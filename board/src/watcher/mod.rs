@@ -98,7 +98,7 @@ pub struct Watcher {
 pub enum Item<'w> {
     /// An event. Per devpath `add` and `remove` alternate, beginning with `add`; other actions come between.
     Event(DeviceEvent<'w>),
-    /// All present devices have been announced: what follows is live.
+    /// All present devices have been announced: live events follow.
     SnapshotEnd,
     /// The kernel dropped events of this socket, or they arrived damaged. The difference follows: removals, additions, and a
     /// `change` for each device that stayed.
