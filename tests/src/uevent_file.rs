@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sureplug_board::sysfs::uevent_file::{Facts, Part, read};
+use sureplug_board::sysfs::uevent_file::{Facts, FilePart, read};
 
 /// What a kernel knows of a device, and the file that it writes of it.
 #[derive(Clone, Debug, Default)]
@@ -163,11 +163,11 @@ impl Written {
         }
         let (mut properties, mut refused) = (BTreeMap::new(), Vec::new());
         read(&file, &facts, &mut |part| match part {
-            Part::Property { key, value } => {
+            FilePart::Property { key, value } => {
                 let key = String::from_utf8(key.to_vec()).expect("a key of the kernel's");
                 assert_eq!(properties.insert(key, value.to_vec()), None, "a key comes once");
             }
-            Part::Refused(line) => refused.push(line.to_vec()),
+            FilePart::Refused(line) => refused.push(line.to_vec()),
         });
         (properties, refused)
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sureplug_board::sysfs::uevent_file::{Facts, Part, read, text_files};
+use sureplug_board::sysfs::uevent_file::{Facts, FilePart, read, text_files};
 use sureplug_tests::captured::captured;
 use sureplug_tests::uevent_file::{Written, check_bytes};
 
@@ -135,12 +135,12 @@ fn lost(uevent: &Uevent<'_>, with_files: bool) -> Vec<String> {
     let mut lost: Vec<_> =
         all().map(|property| property.to_string().trim_end_matches("\\x0a").to_owned()).collect();
     read(&file, &facts, &mut |part| match part {
-        Part::Property { key, value } => {
+        FilePart::Property { key, value } => {
             let property = sureplug_core::uevent::Property { key, value }.to_string();
             let index = lost.iter().position(|wanted| *wanted == property);
             lost.remove(index.unwrap_or_else(|| panic!("{property} is no property of {uevent}")));
         }
-        Part::Refused(line) => panic!("{uevent}: {}", line.escape_ascii()),
+        FilePart::Refused(line) => panic!("{uevent}: {}", line.escape_ascii()),
     });
     lost
 }
@@ -167,10 +167,10 @@ fn read_text(file: &[u8], facts: &Facts<'_>) -> String {
 
 fn read_into<'t>(file: &'t [u8], facts: &Facts<'t>, text: &mut String) {
     read(file, facts, &mut |part| match part {
-        Part::Property { key, value } => {
+        FilePart::Property { key, value } => {
             write!(text, " {}={}", key.escape_ascii(), value.escape_ascii()).expect("a string");
         }
-        Part::Refused(line) => write!(text, " !{}", line.escape_ascii()).expect("a string"),
+        FilePart::Refused(line) => write!(text, " !{}", line.escape_ascii()).expect("a string"),
     });
 }
 

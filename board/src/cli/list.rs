@@ -59,10 +59,10 @@ const NO_SYSFS: &str =
 
 /// The datagrams of devices, by what sorts a parent before its children, and these before its next sibling. Flat, since a
 /// `BTreeMap` costs 8 KiB of flash.
-type Devices = Vec<(Vec<u8>, Vec<u8>)>;
+type DeviceList = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Notes a device in the place of what was known of it, or that it is gone.
-fn note(devices: &mut Devices, uevent: &Uevent<'_>, is_present: bool) {
+fn note(devices: &mut DeviceList, uevent: &Uevent<'_>, is_present: bool) {
     let rank: Vec<u8> = uevent.devpath().iter().map(|&byte| if byte == b'/' { 0 } else { byte }).collect();
     let place = devices.binary_search_by(|(other, _)| other.cmp(&rank));
     if let Ok(at) = place {
@@ -81,9 +81,9 @@ fn id(device: &Uevent<'_>) -> Option<String> {
 }
 
 /// Returns the devices, and whether the daemon knows them to be out of date.
-fn of_daemon(options: &Options) -> io::Result<(Devices, bool)> {
+fn of_daemon(options: &Options) -> io::Result<(DeviceList, bool)> {
     let mut client = Client::select(options.socket(), "LIST", options.named())?;
-    let mut devices = Devices::new();
+    let mut devices = DeviceList::new();
     let mut end = None;
     receive_all(&mut client, |message| match message.kind() {
         PacketKind::Event(entry) if entry.tracked => {
@@ -101,7 +101,7 @@ fn of_daemon(options: &Options) -> io::Result<(Devices, bool)> {
         .ok_or_else(|| io::Error::other("the daemon has hung up"))
 }
 
-fn of_sysfs(options: &Options) -> io::Result<Devices> {
+fn of_sysfs(options: &Options) -> io::Result<DeviceList> {
     let mut sysfs = sysfs::Devices::open(&options.sysfs, options.named().clone())?;
     if !sysfs.is_mounted() {
         return Err(io::Error::new(io::ErrorKind::NotFound, NO_SYSFS));
@@ -133,8 +133,8 @@ fn of_sysfs(options: &Options) -> io::Result<Devices> {
     Ok(devices)
 }
 
-fn scan(sysfs: &mut sysfs::Devices) -> Devices {
-    let mut devices = Devices::new();
+fn scan(sysfs: &mut sysfs::Devices) -> DeviceList {
+    let mut devices = DeviceList::new();
     sysfs.rewind();
     while sysfs.advance().is_some() {
         if let Reading::Present { uevent, .. } = sysfs.read() {

@@ -50,7 +50,7 @@ pub(super) struct Row {
     pub(super) commands: &'static [&'static str],
     /// With the range and, in parentheses, the default.
     pub(super) help: &'static str,
-    field: Field,
+    field: OptionField,
 }
 
 impl Row {
@@ -104,19 +104,19 @@ macro_rules! options {
         /// Which field an option makes. One function for all rows: a function of each row's own would cost flash.
         #[allow(non_camel_case_types, reason = "the names of the fields")]
         #[derive(Clone, Copy)]
-        enum Field {
+        enum OptionField {
             $($field,)*
         }
 
         pub(super) static OPTIONS: &[Row] = &[
-            $(Row { spelling: $spelling, commands: $commands, help: $help, field: Field::$field },)*
+            $(Row { spelling: $spelling, commands: $commands, help: $help, field: OptionField::$field },)*
         ];
 
         impl Row {
             /// Stores the option's value.
             pub(super) fn store(&self, value: &Value, options: &mut Options) -> Result<(), UsageError> {
                 match self.field {
-                    $(Field::$field => {
+                    $(OptionField::$field => {
                         let make: fn(&Value, &Options) -> Result<$type, UsageError> = $make;
                         options.$field = make(value, options)?;
                     })*

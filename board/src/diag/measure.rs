@@ -23,7 +23,7 @@ const ROOT_WAIT_MS: u64 = 100 + 50 + 50 + 10;
 
 /// The events of one half of a cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phase {
+pub struct HalfCycle {
     /// The number of events.
     pub events: u32,
     /// The bytes charged for them.
@@ -33,7 +33,7 @@ pub struct Phase {
     began: Option<Instant>,
 }
 
-impl Phase {
+impl HalfCycle {
     /// Merges another phase into this one.
     fn add(&mut self, other: Option<Self>) {
         let Some(other) = other else { return };
@@ -54,12 +54,12 @@ impl Phase {
 pub struct Measurement {
     devpath: Vec<u8, MAX_HEADER_BYTES>,
     /// The events of the plug.
-    pub plug: Phase,
+    pub plug: HalfCycle,
     /// The events after the plug was over. An unplug may begin with an action other than `remove`:
     /// that of a keyboard begins with a change of its LEDs.
-    since: Option<Phase>,
+    since: Option<HalfCycle>,
     /// The events of the unplug.
-    pub unplug: Phase,
+    pub unplug: HalfCycle,
     last: Instant,
     is_leaving: bool,
     /// Whether the device came and went.
@@ -132,7 +132,7 @@ impl Measurement {
     fn settle(&mut self) {
         if !self.is_leaving {
             let took = self.plug.took;
-            self.plug.add(self.since.replace(Phase::default()));
+            self.plug.add(self.since.replace(HalfCycle::default()));
             // The plug was over long before.
             self.plug.took = took;
         }

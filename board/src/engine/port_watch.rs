@@ -19,7 +19,7 @@ const FLAP_WITHIN: Duration = Duration::from_secs(2);
 
 /// A port, by the name of the device in it: port 4 of bus 1 is `1-4`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Port {
+pub(crate) struct WatchedPort {
     pub(crate) name: Vec<u8, MAX_NAME_BYTES>,
     /// How often a device came.
     pub(crate) plugs: u32,
@@ -34,7 +34,7 @@ pub(crate) struct Port {
 #[derive(Clone, Debug, Default)]
 pub struct PortWatch {
     /// In the order in which something first happened at them.
-    pub(crate) ports: Vec<Port, MAX_PORTS>,
+    pub(crate) ports: Vec<WatchedPort, MAX_PORTS>,
 }
 
 impl PortWatch {
@@ -72,12 +72,12 @@ impl PortWatch {
         }
     }
 
-    fn port(&mut self, name: &[u8]) -> Option<&mut Port> {
+    fn port(&mut self, name: &[u8]) -> Option<&mut WatchedPort> {
         let known = self.ports.iter().position(|port| port.name == name);
         let at = known.unwrap_or(self.ports.len());
         if known.is_none() {
             let name = Vec::from_slice(name).ok()?;
-            self.ports.push(Port { name, ..Port::default() }).ok()?;
+            self.ports.push(WatchedPort { name, ..WatchedPort::default() }).ok()?;
         }
         self.ports.get_mut(at)
     }

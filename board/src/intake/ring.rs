@@ -43,7 +43,7 @@ pub enum Observed<'a> {
 
 /// A record in the ring.
 #[derive(Debug)]
-enum Record {
+enum RingRecord {
     /// A datagram of that many bytes, the next one in the other ring.
     Event {
         at: Instant,
@@ -55,14 +55,14 @@ enum Record {
 /// The intake's end.
 #[derive(Debug)]
 pub(super) struct RingWriter {
-    records: Producer<Record>,
+    records: Producer<RingRecord>,
     datagrams: Producer<u8>,
 }
 
 /// The engine's end.
 #[derive(Debug)]
 pub(super) struct RingReader {
-    records: Consumer<Record>,
+    records: Consumer<RingRecord>,
     datagrams: Consumer<u8>,
     /// A datagram that wraps around the ring's end, joined.
     wrapped: Vec<u8>,
@@ -94,15 +94,15 @@ impl RingWriter {
     pub(super) fn push_event(&mut self, at: Instant, datagram: &[u8]) {
         let pushed = self.datagrams.push_entire_slice(datagram);
         debug_assert!(pushed.is_ok(), "a datagram was pushed without room for it");
-        self.push_record(Record::Event { at, bytes: datagram.len() });
+        self.push_record(RingRecord::Event { at, bytes: datagram.len() });
     }
 
     /// Adds a record without a datagram, on the same condition.
     pub(super) fn push(&mut self, at: Instant, what: Observed<'static>) {
-        self.push_record(Record::Other(Observation { at, what }));
+        self.push_record(RingRecord::Other(Observation { at, what }));
     }
 
-    fn push_record(&mut self, record: Record) {
+    fn push_record(&mut self, record: RingRecord) {
         let pushed = self.records.push(record);
         debug_assert!(pushed.is_ok(), "a record was pushed without room for it");
     }
@@ -114,7 +114,7 @@ impl RingReader {
         let mut taken = 0;
         while taken < limit {
             match self.records.pop() {
-                Ok(Record::Event { at, bytes }) => {
+                Ok(RingRecord::Event { at, bytes }) => {
                     let Ok(chunk) = self.datagrams.read_chunk(bytes) else { break };
                     let (front, behind) = chunk.as_slices();
                     let datagram = if behind.is_empty() {
@@ -128,7 +128,7 @@ impl RingReader {
                     each(Observation { at, what: Observed::Event(datagram) });
                     chunk.commit_all();
                 }
-                Ok(Record::Other(observation)) => each(observation),
+                Ok(RingRecord::Other(observation)) => each(observation),
                 Err(_) => break,
             }
             taken += 1;

@@ -47,17 +47,17 @@ pub(super) fn run(shared: &Arc<Shared>, writer: RingWriter) -> io::Result<()> {
             return Ok(());
         }
         match transfer.step()? {
-            Progress::NoRoom => transfer.wait_for_room(stop)?,
-            Progress::AtRest if stop => return Ok(()),
-            Progress::AtRest => transfer.wait_for_socket()?,
-            Progress::MayHaveMore => {}
+            StepResult::NoRoom => transfer.wait_for_room(stop)?,
+            StepResult::AtRest if stop => return Ok(()),
+            StepResult::AtRest => transfer.wait_for_socket()?,
+            StepResult::MayHaveMore => {}
         }
     }
 }
 
 /// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum StepResult {
     /// Everything queued is in the ring, losses included.
     AtRest,
     /// A full batch was read: more may be queued.
@@ -91,11 +91,11 @@ impl Transfer {
     }
 
     /// Reads one batch.
-    fn step(&mut self) -> io::Result<Progress> {
+    fn step(&mut self) -> io::Result<StepResult> {
         let room = self.room();
         if room == 0 {
             self.announce();
-            return Ok(Progress::NoRoom);
+            return Ok(StepResult::NoRoom);
         }
         let received = self.read(room)?;
         if matches!(received, Received::All | Received::Nothing) {
@@ -104,13 +104,13 @@ impl Transfer {
             self.look_at_figures();
             self.shared.at_rest.store(true, Release);
             self.announce();
-            return Ok(Progress::AtRest);
+            return Ok(StepResult::AtRest);
         }
         if self.writer.is_filling_up() {
             // Not after every batch: waking the engine costs more than reading one.
             self.announce();
         }
-        Ok(Progress::MayHaveMore)
+        Ok(StepResult::MayHaveMore)
     }
 
     /// Sleeps until the socket has input or the engine requests the end.

@@ -19,7 +19,7 @@ pub const STACK_BYTES: usize = 16 * 1024;
 
 /// The data that the child reads and, if it fails, writes. It is in the parent's memory: the parent
 /// sleeps until the child no longer uses it.
-struct Start {
+struct ChildStart {
     program: *const c_char,
     arguments: [*const c_char; 3],
     environment: [*const c_char; MAX_VARIABLES + 1],
@@ -45,7 +45,7 @@ pub fn spawn(
     output: impl AsFd,
     stack: &mut [u8; STACK_BYTES],
 ) -> nix::Result<Pid> {
-    let mut start = Start {
+    let mut start = ChildStart {
         program: program.as_ptr(),
         arguments: [program.as_ptr(), argument.as_ptr(), ptr::null()],
         environment: [ptr::null(); MAX_VARIABLES + 1],
@@ -78,10 +78,10 @@ pub fn spawn(
 
 /// Runs in the child, in its parent's memory: only system calls, no lock, no allocation.
 extern "C" fn run(start: *mut c_void) -> c_int {
-    // SAFETY: `spawn` hands over a `Start`, and does not touch it while this runs; its pointers are to NUL-terminated
+    // SAFETY: `spawn` hands over a `ChildStart`, and does not touch it while this runs; its pointers are to NUL-terminated
     // strings and to NULL-terminated arrays of such.
     unsafe {
-        let start = &mut *start.cast::<Start>();
+        let start = &mut *start.cast::<ChildStart>();
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::setpgid(0, 0);

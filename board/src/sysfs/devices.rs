@@ -12,7 +12,7 @@ use super::files::{open, read_to_end};
 use super::listing::Listing;
 use super::namespace;
 use super::path::SysfsPath;
-use super::reading::{Reader, Reading};
+use super::reading::{DeviceReader, Reading};
 use super::root::{PLACES, Place, Root, subsystem_of};
 
 /// Descriptors that a scan holds open at the same time: two directories, a device, and its `uevent`
@@ -48,7 +48,7 @@ pub struct Devices {
     found: SysfsPath,
     /// The last device read by devpath.
     asked: SysfsPath,
-    reader: Reader,
+    reader: DeviceReader,
     troubles: Troubles,
     selection: Selection,
     /// Whether sysfs shows the network devices of a namespace other than the socket's.
@@ -72,7 +72,7 @@ impl Devices {
             directory: SysfsPath::new(),
             found: SysfsPath::new(),
             asked: SysfsPath::new(),
-            reader: Reader::new(),
+            reader: DeviceReader::new(),
             troubles: Troubles { faults: Faults::new(), missing: None },
             selection,
             is_foreign: false,

@@ -24,12 +24,12 @@ const NAME_AT: usize = 19;
 
 /// The kernel writes 64-bit numbers into it.
 #[repr(align(8))]
-struct Buffer([u8; BUFFER_BYTES]);
+struct AlignedBuffer([u8; BUFFER_BYTES]);
 
 /// A directory being read, or none.
 pub(crate) struct Listing {
     directory: Option<OwnedFd>,
-    buffer: Box<Buffer>,
+    buffer: Box<AlignedBuffer>,
     /// Bytes of the buffer that were read.
     filled: usize,
     /// The offset of the next entry in them.
@@ -46,7 +46,7 @@ pub(crate) struct Entry<'l> {
 impl Listing {
     /// Creates a listing without a directory.
     pub(crate) fn new() -> Self {
-        Self { directory: None, buffer: Box::new(Buffer([0; BUFFER_BYTES])), filled: 0, at: 0 }
+        Self { directory: None, buffer: Box::new(AlignedBuffer([0; BUFFER_BYTES])), filled: 0, at: 0 }
     }
 
     /// Opens a directory below `root`, before its first entry. After an error no directory is open.

@@ -10,7 +10,7 @@ use sureplug_core::uevent::{Action, EncodeError, Encoder, Uevent};
 use super::faults::{Clipped, Faults, Troubles};
 use super::files::{is_absence, open, read_to_end};
 use super::path::SysfsPath;
-use super::uevent_file::{Facts, Part, lacks_files, read, text_files};
+use super::uevent_file::{Facts, FilePart, lacks_files, read, text_files};
 use crate::sys;
 
 /// The most bytes of a `uevent` file: `sysfs_emit_at` ends at a page (`fs/sysfs/file.c`). With
@@ -50,7 +50,7 @@ impl Reading<'_> {
 }
 
 /// The memory for reading a device.
-pub(super) struct Reader {
+pub(super) struct DeviceReader {
     /// One byte more than the maximum, to detect longer files.
     text: Box<[u8]>,
     facts: Box<[u8]>,
@@ -60,7 +60,7 @@ pub(super) struct Reader {
     pub(super) forgeries: Faults<Clipped>,
 }
 
-impl Reader {
+impl DeviceReader {
     pub(super) fn new() -> Self {
         Self {
             text: vec![0; MAX_TEXT_BYTES + 1].into_boxed_slice(),
@@ -123,10 +123,10 @@ impl Reader {
         }
         let mut error = None;
         read(text, &facts, &mut |part| match part {
-            Part::Property { key, value } => {
+            FilePart::Property { key, value } => {
                 error = error.or_else(|| encoder.property(key, value).err());
             }
-            Part::Refused(line) => {
+            FilePart::Refused(line) => {
                 self.forgeries.note(devpath.as_devpath(), Clipped::of(line));
             }
         });

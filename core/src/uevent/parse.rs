@@ -42,12 +42,12 @@ impl Span {
 
 /// A fault, and the input that was left at it.
 #[derive(Debug)]
-struct Failure<'a> {
+struct ParseFailure<'a> {
     fault: ParseFault,
     rest: &'a [u8],
 }
 
-impl<'a> NomError<&'a [u8]> for Failure<'a> {
+impl<'a> NomError<&'a [u8]> for ParseFailure<'a> {
     /// nom's own combinators, as used here, fail only on input that should have ended.
     fn from_error_kind(rest: &'a [u8], _: ErrorKind) -> Self {
         Self { fault: ParseFault::NotTerminated, rest }
@@ -58,15 +58,15 @@ impl<'a> NomError<&'a [u8]> for Failure<'a> {
     }
 }
 
-impl Failure<'_> {
+impl ParseFailure<'_> {
     /// Returns the error with its offset; the parsed input ends at offset `end`.
     const fn at(&self, end: usize) -> ParseError {
         ParseError { offset: end - self.rest.len(), fault: self.fault }
     }
 }
 
-fn fault<T>(fault: ParseFault, rest: &[u8]) -> Result<T, nom::Err<Failure<'_>>> {
-    Err(nom::Err::Error(Failure { fault, rest }))
+fn fault<T>(fault: ParseFault, rest: &[u8]) -> Result<T, nom::Err<ParseFailure<'_>>> {
+    Err(nom::Err::Error(ParseFailure { fault, rest }))
 }
 
 /// Checks a whole datagram and returns its layout.
@@ -152,13 +152,13 @@ const fn to_u16(offset: usize) -> u16 {
 
 /// Parses `key=value\0`.
 #[inline]
-fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, Failure<'_>> {
+fn property(input: &[u8]) -> IResult<&[u8], Property<'_>, ParseFailure<'_>> {
     pair(key, terminated_by_nul).map(|(key, value)| Property { key, value }).parse(input)
 }
 
 /// Parses up to the first `=`, and consumes that.
 #[inline]
-fn key(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
+fn key(input: &[u8]) -> IResult<&[u8], &[u8], ParseFailure<'_>> {
     // For keys this short a loop is faster than a vector search.
     match input.iter().position(|&byte| byte == b'=' || byte == NUL) {
         Some(0) if input[0] == b'=' => fault(ParseFault::EmptyKey, input),
@@ -169,7 +169,7 @@ fn key(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
 
 /// Parses up to the next NUL, and consumes that.
 #[inline]
-fn terminated_by_nul(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
+fn terminated_by_nul(input: &[u8]) -> IResult<&[u8], &[u8], ParseFailure<'_>> {
     match memchr(NUL, input) {
         Some(end) => Ok((&input[end + 1..], &input[..end])),
         None => fault(ParseFault::NotTerminated, &input[input.len()..]),
@@ -178,7 +178,7 @@ fn terminated_by_nul(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
 
 /// Parses up to the header's first `@`, and consumes that. A devpath may contain another `@`, as in
 /// `soc@0`.
-fn action(header: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
+fn action(header: &[u8]) -> IResult<&[u8], &[u8], ParseFailure<'_>> {
     match memchr(b'@', header) {
         Some(0) => fault(ParseFault::EmptyAction, header),
         Some(at) => Ok((&header[at + 1..], &header[..at])),
@@ -187,6 +187,6 @@ fn action(header: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
 }
 
 /// Takes the rest of the header.
-fn devpath(input: &[u8]) -> IResult<&[u8], &[u8], Failure<'_>> {
+fn devpath(input: &[u8]) -> IResult<&[u8], &[u8], ParseFailure<'_>> {
     if input.first() == Some(&b'/') { rest(input) } else { fault(ParseFault::DevpathNotAbsolute, input) }
 }

@@ -36,7 +36,7 @@ pub(super) const TOO_MANY_CLIENTS: Refusal = Refusal::Busy { clients: MAX_CLIENT
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: ClientSocket,
-    state: State,
+    state: ClientState,
     pub(super) turn: Turn,
     /// What it is polled for.
     pub(super) interest: EpollFlags,
@@ -52,7 +52,7 @@ pub(super) struct Connection {
 
 /// What it is sent.
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum ClientState {
     /// Nothing yet: until then it may send its request.
     Waiting { until: Instant },
     /// It reads the journal: the stream, or what is present.
@@ -84,7 +84,7 @@ impl Connection {
     pub(super) fn new(socket: OwnedFd, now: Instant) -> nix::Result<Self> {
         Ok(Self {
             socket: ClientSocket::new(socket)?,
-            state: State::Waiting { until: now.after(REQUEST_WITHIN) },
+            state: ClientState::Waiting { until: now.after(REQUEST_WITHIN) },
             turn: Turn::Rests,
             interest: EpollFlags::EPOLLIN,
             full_since: None,
@@ -98,19 +98,19 @@ impl Connection {
     /// Returns until when it may send its request.
     pub(super) const fn waits_until(&self) -> Option<Instant> {
         match self.state {
-            State::Waiting { until } => Some(until),
+            ClientState::Waiting { until } => Some(until),
             _ => None,
         }
     }
 
     /// Returns `true` if it gets the stream, for as long as it likes.
     pub(super) const fn is_streaming(&self) -> bool {
-        matches!(self.state, State::Reading { ends_when_current: false, .. })
+        matches!(self.state, ClientState::Reading { ends_when_current: false, .. })
     }
 
     /// Returns `true` if it has asked for the status.
     pub(super) const fn is_asking(&self) -> bool {
-        matches!(self.state, State::Asking { .. })
+        matches!(self.state, ClientState::Asking { .. })
     }
 
     /// Returns when it is given up, since it has taken nothing of a finite answer.
@@ -127,7 +127,7 @@ impl Connection {
     /// Returns the events that wait for it here, besides those that its socket holds already.
     pub(super) fn lag(&self, stream: &BoardStream) -> u64 {
         match self.state {
-            State::Reading { consumer, .. } => stream.unread(consumer),
+            ClientState::Reading { consumer, .. } => stream.unread(consumer),
             _ => 0,
         }
     }
@@ -180,7 +180,7 @@ impl Connection {
         self.leave(stream);
         let (selection, snapshot, ends_when_current) = match request {
             Request::Status => {
-                self.state = State::Asking { sent: 0 };
+                self.state = ClientState::Asking { sent: 0 };
                 return Turn::Rests;
             }
             Request::List { selection } => (selection, true, true),
@@ -195,7 +195,7 @@ impl Connection {
         if !snapshot {
             stream.mark_announced(consumer);
         }
-        self.state = State::Reading { consumer, has_begun: false, ends_when_current };
+        self.state = ClientState::Reading { consumer, has_begun: false, ends_when_current };
         Turn::GoesOn
     }
 
@@ -203,10 +203,10 @@ impl Connection {
     pub(super) fn deliver(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Turn {
         let is_current = context.health.agreement == Agreement::Steady;
         let (consumer, has_begun, ends_when_current) = match &mut self.state {
-            State::Reading { consumer, has_begun, ends_when_current } => {
+            ClientState::Reading { consumer, has_begun, ends_when_current } => {
                 (consumer, has_begun, ends_when_current)
             }
-            &mut State::Refused(refusal) => return self.refuse(refusal, buffer),
+            &mut ClientState::Refused(refusal) => return self.refuse(refusal, buffer),
             _ => return Turn::Rests,
         };
         for _ in 0..PACKETS_A_TURN {
@@ -252,7 +252,7 @@ impl Connection {
         buffer: &mut Buffer,
         part: impl for<'b> Fn(usize, &'b mut Buffer, u64) -> Option<&'b [u8]>,
     ) -> Turn {
-        let Self { socket, state: State::Asking { sent }, .. } = self else { return Turn::Over };
+        let Self { socket, state: ClientState::Asking { sent }, .. } = self else { return Turn::Over };
         loop {
             if !socket.has_room() {
                 return Turn::Backpressure;
@@ -283,7 +283,7 @@ impl Connection {
             }
         }
         if !self.socket.has_room() {
-            self.state = State::Refused(refusal);
+            self.state = ClientState::Refused(refusal);
             return Turn::Backpressure;
         }
         self.socket.send(protocol::error(buffer, refusal, self.socket.next_seq()));
@@ -292,7 +292,7 @@ impl Connection {
 
     /// Leaves the stream.
     pub(super) fn leave(&mut self, stream: &mut BoardStream) {
-        if let State::Reading { consumer, .. } = std::mem::replace(&mut self.state, State::Over) {
+        if let ClientState::Reading { consumer, .. } = std::mem::replace(&mut self.state, ClientState::Over) {
             stream.leave(consumer);
         }
     }

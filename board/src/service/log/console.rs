@@ -52,7 +52,7 @@ const RESTART_AFTER: Duration = Duration::from_secs(1);
 
 /// What engine and writer share beside the ring.
 #[derive(Debug)]
-struct Shared {
+struct ConsoleState {
     style: Style,
     /// Rung by the engine: there are lines, or the writer shall end.
     lines: Doorbell,
@@ -78,7 +78,7 @@ pub struct Console {
     line: FixedText,
     put_bytes: usize,
     unflushed: bool,
-    shared: Arc<Shared>,
+    shared: Arc<ConsoleState>,
     consumer: Option<ConsumerId>,
     notices: NoticeReader,
     /// Named faults of sysfs that were written.
@@ -104,7 +104,7 @@ impl Console {
     /// No thread or descriptor is left.
     pub fn start(style: Style, output: Output) -> io::Result<Self> {
         let (ring, lines) = RingBuffer::new(RING_BYTES);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ConsoleState {
             style,
             lines: Doorbell::new()?,
             room: Doorbell::new()?,
@@ -277,7 +277,7 @@ impl Console {
     /// if something comes from `signals`: a second request to end does not wait.
     fn wait_for_reader(&mut self, signals: BorrowedFd<'_>) -> bool {
         self.flush();
-        let Shared { written_bytes, room, waits_for_room, has_ended, .. } = &*self.shared;
+        let ConsoleState { written_bytes, room, waits_for_room, has_ended, .. } = &*self.shared;
         let before = written_bytes.load(Relaxed);
         let give_up_at = monotonic_now().after(PATIENCE);
         waits_for_room.store(true, Relaxed);

@@ -55,7 +55,7 @@ pub struct Facts<'f> {
 
 /// What became of a part of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part<'t> {
+pub enum FilePart<'t> {
     /// It is a property.
     Property {
         /// Its key.
@@ -94,7 +94,7 @@ pub fn lacks_files(file: &[u8], facts: &Facts<'_>) -> bool {
 }
 
 /// Reads a `uevent` file. Each property and each refused line is handed to `out`.
-pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(Part<'t>)) {
+pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(FilePart<'t>)) {
     let mut reader = Reader { facts, keys: Vec::new(), out };
     let rest = reader.leading_block(file);
     match Shape::of(facts.subsystem, rest) {
@@ -113,18 +113,18 @@ struct Reader<'t, 'r> {
     facts: &'r Facts<'t>,
     /// The keys that were taken.
     keys: Vec<&'t [u8], MAX_PROPERTIES>,
-    out: &'r mut dyn FnMut(Part<'t>),
+    out: &'r mut dyn FnMut(FilePart<'t>),
 }
 
 impl<'t> Reader<'t, '_> {
     fn take(&mut self, key: &'t [u8], value: &'t [u8]) {
         // An event has no room for more of them.
         let _ = self.keys.push(key);
-        (self.out)(Part::Property { key, value });
+        (self.out)(FilePart::Property { key, value });
     }
 
     fn refuse(&mut self, line: &'t [u8]) {
-        (self.out)(Part::Refused(line));
+        (self.out)(FilePart::Refused(line));
     }
 
     /// Takes the leading block, and returns what is behind it.

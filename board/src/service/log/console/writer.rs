@@ -11,7 +11,7 @@ use rtrb::Consumer;
 use rtrb::chunks::ReadChunk;
 
 use super::super::output::Output;
-use super::Shared;
+use super::ConsoleState;
 use crate::report::{self, FixedText, Notice};
 
 /// Stands in the ring before the first line that is worth writing after one that was not written. No line
@@ -32,11 +32,11 @@ pub(super) struct Writer {
     watches_reader: bool,
     /// Lines that were dropped since that was last written.
     unreported: u64,
-    shared: Arc<Shared>,
+    shared: Arc<ConsoleState>,
 }
 
 impl Writer {
-    pub(super) fn new(lines: Consumer<u8>, output: Output, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(lines: Consumer<u8>, output: Output, shared: Arc<ConsoleState>) -> Self {
         let marker = FixedText::new(MAX_MARKER_BYTES);
         Self { lines, output, marker, watches_reader: true, unreported: 0, shared }
     }
