@@ -34,7 +34,7 @@ pub struct Application {
 
 /// A packet in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct Delivered {
     /// The header's action.
     pub action: String,
     /// The header's devpath.
@@ -43,7 +43,7 @@ pub struct Told {
     pub properties: BTreeMap<String, String>,
 }
 
-impl Told {
+impl Delivered {
     /// Takes a packet apart.
     ///
     /// # Panics
@@ -59,9 +59,9 @@ impl Told {
             let (key, value) = part.split_once('=').unwrap_or_else(|| panic!("no property: {part}"));
             properties.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         }
-        let told = Self { action: action.to_owned(), devpath: devpath.to_owned(), properties };
-        assert_eq!((told.get("ACTION"), told.get("DEVPATH")), (action, devpath), "{told:?}");
-        told
+        let delivered = Self { action: action.to_owned(), devpath: devpath.to_owned(), properties };
+        assert_eq!((delivered.get("ACTION"), delivered.get("DEVPATH")), (action, devpath), "{delivered:?}");
+        delivered
     }
 
     /// A property, or nothing.
@@ -123,16 +123,16 @@ impl Application {
     /// # Panics
     ///
     /// Panics if the packet breaks a rule of the protocol.
-    pub fn take(&mut self) -> Option<Option<Told>> {
+    pub fn take(&mut self) -> Option<Option<Delivered>> {
         let mut packet = [0; 4_097];
         loop {
             match recv(self.socket.as_raw_fd(), &mut packet, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) => return None,
                 Ok(length) => {
                     assert!(length <= 4_096, "too long");
-                    let told = Told::of(&packet[..length]);
-                    self.note(&told);
-                    return Some(Some(told));
+                    let delivered = Delivered::of(&packet[..length]);
+                    self.note(&delivered);
+                    return Some(Some(delivered));
                 }
                 Err(Errno::EAGAIN) => return Some(None),
                 Err(Errno::EINTR | Errno::ECONNRESET) => {}
@@ -151,12 +151,12 @@ impl Application {
     /// # Panics
     ///
     /// If nothing comes.
-    pub fn receive(&mut self) -> Option<Told> {
+    pub fn receive(&mut self) -> Option<Delivered> {
         let end = Instant::now() + DEADLINE;
         loop {
             match self.take() {
                 None => return None,
-                Some(Some(told)) => return Some(told),
+                Some(Some(delivered)) => return Some(delivered),
                 Some(None) => {}
             }
             assert!(Instant::now() < end, "nothing followed packet {}", self.seq);
@@ -175,12 +175,12 @@ impl Application {
     /// # Panics
     ///
     /// If it does not come.
-    pub fn receive_until(&mut self, mut holds: impl FnMut(&Told) -> bool) -> Vec<Told> {
+    pub fn receive_until(&mut self, mut holds: impl FnMut(&Delivered) -> bool) -> Vec<Delivered> {
         let mut all = Vec::new();
         loop {
-            let told = self.receive().unwrap_or_else(|| panic!("it hung up behind {:?}", all.last()));
-            let is_it = holds(&told);
-            all.push(told);
+            let delivered = self.receive().unwrap_or_else(|| panic!("it hung up behind {:?}", all.last()));
+            let is_it = holds(&delivered);
+            all.push(delivered);
             if is_it {
                 return all;
             }
@@ -192,38 +192,38 @@ impl Application {
     /// # Panics
     ///
     /// If it does not come.
-    pub fn receive_until_marker(&mut self, action: &str) -> Vec<Told> {
-        self.receive_until(|told| told.is_marker() && told.action == action)
+    pub fn receive_until_marker(&mut self, action: &str) -> Vec<Delivered> {
+        self.receive_until(|delivered| delivered.is_marker() && delivered.action == action)
     }
 
     /// All that comes until the broker hangs up.
-    pub fn receive_all(&mut self) -> Vec<Told> {
+    pub fn receive_all(&mut self) -> Vec<Delivered> {
         std::iter::from_fn(|| self.receive()).collect()
     }
 
     /// Holds the rules against a packet.
-    fn note(&mut self, told: &Told) {
+    fn note(&mut self, delivered: &Delivered) {
         self.seq += 1;
-        assert_eq!(told.number("SUREPLUG_SEQ"), self.seq, "{told:?}");
-        let kind = if told.is_marker() { told.action.as_str() } else { "event" };
+        assert_eq!(delivered.number("SUREPLUG_SEQ"), self.seq, "{delivered:?}");
+        let kind = if delivered.is_marker() { delivered.action.as_str() } else { "event" };
         match kind {
             "begin" | "reset" | "missed" => self.is_current = false,
             "end" => self.is_current = true,
             _ => {}
         }
         if kind == "missed" {
-            self.missed += told.number("SUREPLUG_MISSED");
+            self.missed += delivered.number("SUREPLUG_MISSED");
         }
         if kind == "event" {
-            let origin = told.get("SUREPLUG_ORIGIN");
-            assert!(matches!(origin, "kernel" | "scan" | "repair"), "{told:?}");
-            assert_eq!(origin == "kernel", told.properties.contains_key("SEQNUM"), "{told:?}");
+            let origin = delivered.get("SUREPLUG_ORIGIN");
+            assert!(matches!(origin, "kernel" | "scan" | "repair"), "{delivered:?}");
+            assert_eq!(origin == "kernel", delivered.properties.contains_key("SEQNUM"), "{delivered:?}");
         }
         if !self.has_snapshot {
             return;
         }
         let kind = if kind == "begin" { "reset" } else { kind };
-        self.fold.take(&line(kind, told)).unwrap_or_else(|error| panic!("{error}"));
+        self.fold.take(&line(kind, delivered)).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -234,9 +234,9 @@ impl AsFd for Application {
 }
 
 /// As a line of the daemon has it.
-fn line(kind: &str, told: &Told) -> Value {
+fn line(kind: &str, delivered: &Delivered) -> Value {
     json!({
-        "kind": kind, "action": told.action, "devpath": told.devpath, "subsystem": told.get("SUBSYSTEM"),
-        "properties": told.properties,
+        "kind": kind, "action": delivered.action, "devpath": delivered.devpath, "subsystem": delivered.get("SUBSYSTEM"),
+        "properties": delivered.properties,
     })
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::daemon::{Daemon, hears_all};
+use crate::daemon::{Daemon, watching_all};
 use crate::stand_in::StandIn;
 
 /// A hook's script, and what it writes.
@@ -52,7 +52,7 @@ impl Script {
     /// A daemon with that sysfs that runs it, not started yet.
     #[must_use]
     pub fn command(&self, sysfs: &Path, further: &str) -> Command {
-        let mut command = hears_all(&format!("--json --ports 127 {further}"));
+        let mut command = watching_all(&format!("--json --ports 127 {further}"));
         command.arg("--sysfs").arg(sysfs).arg("--hook").arg(self.path());
         command.arg("--socket").arg(self.0.path().join("events"));
         command

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::application::Application;
-use crate::daemon::{Daemon, Output, hears_all};
+use crate::daemon::{Daemon, Output, watching_all};
 
 /// A running daemon and where it listens.
 pub struct Served {
@@ -27,7 +27,7 @@ impl Served {
     #[must_use]
     pub fn start(arguments: &str) -> Self {
         Self::start_with(|path| {
-            let mut command = hears_all(arguments);
+            let mut command = watching_all(arguments);
             command.arg("--socket").arg(path);
             command
         })
@@ -70,7 +70,7 @@ impl Served {
     #[must_use]
     pub fn figure(&self, key: &str) -> u64 {
         let answer = self.connect("STATUS").receive_all();
-        answer.iter().find(|told| told.devpath == "/sureplug/daemon").expect("figures").number(key)
+        answer.iter().find(|delivered| delivered.devpath == "/sureplug/daemon").expect("figures").number(key)
     }
 
     /// Ends it with `SIGTERM`.

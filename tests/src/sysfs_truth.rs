@@ -44,19 +44,19 @@ pub fn net_devices(sysfs: &Path) -> BTreeMap<String, String> {
 ///
 /// If it does not.
 pub fn assert_true(fold: &Fold, sysfs: &Path, what: &str) {
-    let told: BTreeSet<String> = fold.present.keys().cloned().collect();
+    let delivered: BTreeSet<String> = fold.present.keys().cloned().collect();
     let truth = devpaths(sysfs);
-    let missing: Vec<_> = truth.difference(&told).collect();
-    let phantoms: Vec<_> = told.difference(&truth).collect();
+    let missing: Vec<_> = truth.difference(&delivered).collect();
+    let phantoms: Vec<_> = delivered.difference(&truth).collect();
     assert!(missing.is_empty() && phantoms.is_empty(), "{what}: missing {missing:?}, phantoms {phantoms:?}");
-    let told = fold.present.iter().filter(|(_, device)| device.subsystem == "net");
-    let told: BTreeMap<String, String> = told
+    let delivered = fold.present.iter().filter(|(_, device)| device.subsystem == "net");
+    let delivered: BTreeMap<String, String> = delivered
         .map(|(devpath, device)| {
             let name = devpath.rsplit('/').next().unwrap_or_default();
             (name.to_owned(), device.properties["IFINDEX"].clone())
         })
         .collect();
-    assert_eq!(told, net_devices(sysfs), "{what}");
+    assert_eq!(delivered, net_devices(sysfs), "{what}");
 }
 
 fn names(directory: &Path) -> Vec<String> {

@@ -35,7 +35,7 @@ fn examples_are_complete_and_short() {
 }
 
 #[test]
-fn each_sees_a_device_come_and_go() {
+fn each_example_shows_a_device_come_and_go() {
     let Some(_turn) = own_sysfs("the examples") else { return };
     let served = Served::start(LARGE);
     let directory = tempfile::tempdir().expect("a directory");

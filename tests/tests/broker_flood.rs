@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sureplug_tests::application::Told;
+use sureplug_tests::application::Delivered;
 use sureplug_tests::kernel::{mark, namespace, own_sysfs, raise};
 use sureplug_tests::served::{LARGE, Served};
 
@@ -52,20 +52,22 @@ fn i5_a_thousand_connections_a_second_beside_a_storm_lose_nothing_and_leak_nothi
                 let mut application =
                     served.connect("SUBSYSTEM=tty\nSUBSYSTEM=block\nSUBSYSTEM=event_source");
                 // Some read it all, some go in the midst of it; where too many are there, an error is all.
-                let is_last = |told: &Told| matches!(told.action.as_str(), "end" | "error");
-                application.receive_until(|told| is_last(told) || number % 2 == 0 && told.action != "begin");
+                let is_last = |delivered: &Delivered| matches!(delivered.action.as_str(), "end" | "error");
+                application.receive_until(|delivered| {
+                    is_last(delivered) || number % 2 == 0 && delivered.action != "begin"
+                });
             })
         });
         // It receives all events meanwhile.
-        let mut heard = 0;
+        let mut received = 0;
         loop {
-            if let Some(told) = steady.take().expect("it is served") {
-                heard += u64::from(told.get("SYNTH_UUID") == mark);
+            if let Some(delivered) = steady.take().expect("it is served") {
+                received += u64::from(delivered.get("SYNTH_UUID") == mark);
                 continue;
             }
             if quick.is_finished() && whole.is_finished() {
                 ended.store(true, Ordering::Relaxed);
-                if heard == raised.load(Ordering::Relaxed) {
+                if received == raised.load(Ordering::Relaxed) {
                     break;
                 }
             }

@@ -5,20 +5,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{Shutdown, shutdown};
-use sureplug_tests::application::{Application, Told};
+use sureplug_tests::application::{Application, Delivered};
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{mark, own_sysfs, raise};
 use sureplug_tests::served::{LARGE, Served};
 use sureplug_tests::sysfs_truth::{assert_true, devpaths};
 
-fn actions(told: &[Told]) -> Vec<&str> {
-    told.iter().map(|told| told.action.as_str()).collect()
+fn actions(delivered: &[Delivered]) -> Vec<&str> {
+    delivered.iter().map(|delivered| delivered.action.as_str()).collect()
 }
 
-fn only_error(application: &mut Application) -> Told {
-    let told = application.receive_all();
-    let last = told.last().expect("an error").clone();
-    assert!(last.is_marker() && last.action == "error", "{told:?}");
+fn only_error(application: &mut Application) -> Delivered {
+    let delivered = application.receive_all();
+    let last = delivered.last().expect("an error").clone();
+    assert!(last.is_marker() && last.action == "error", "{delivered:?}");
     assert!(!last.get("SUREPLUG_MESSAGE").is_empty(), "{last:?}");
     last
 }
@@ -32,17 +32,18 @@ fn a_client_gets_what_is_present_and_then_what_happens() {
     let begin = &snapshot[0];
     assert_eq!((begin.action.as_str(), begin.get("SUREPLUG_PROTOCOL")), ("begin", "1"));
     assert_eq!(begin.get("SUREPLUG_REQUESTED"), "yes");
-    assert!(snapshot[1..snapshot.len() - 1].iter().all(|told| told.action == "add"));
+    assert!(snapshot[1..snapshot.len() - 1].iter().all(|delivered| delivered.action == "add"));
     assert_true(&application.fold, "/sys".as_ref(), "snapshot");
 
     let tap = NetDevice::tap("broker0").expect("a tap");
-    let added = application.receive_until(|told| told.devpath == "/devices/virtual/net/broker0");
+    let added = application.receive_until(|delivered| delivered.devpath == "/devices/virtual/net/broker0");
     let added = added.last().expect("an event");
     assert_eq!((added.action.as_str(), added.get("SUREPLUG_ORIGIN")), ("add", "kernel"));
     assert!(added.number("SUREPLUG_MONOTONIC_US") > 0);
     tap.destroy().expect("it goes");
-    application
-        .receive_until(|told| told.action == "remove" && told.devpath == "/devices/virtual/net/broker0");
+    application.receive_until(|delivered| {
+        delivered.action == "remove" && delivered.devpath == "/devices/virtual/net/broker0"
+    });
     assert_true(&application.fold, "/sys".as_ref(), "live");
 
     let output = served.finish();
@@ -61,9 +62,9 @@ fn client_without_a_request_gets_everything() {
     // A request that comes too late is answered from there on.
     application.send(b"SUBSYSTEM=net").expect("it listens");
     let again = application.receive_until_marker("end");
-    let begin = again.iter().position(|told| told.action == "begin").expect("a new beginning");
+    let begin = again.iter().position(|delivered| delivered.action == "begin").expect("a new beginning");
     assert_eq!(again[begin].get("SUREPLUG_REQUESTED"), "yes");
-    assert!(again[begin + 1..again.len() - 1].iter().all(|told| told.get("SUBSYSTEM") == "net"));
+    assert!(again[begin + 1..again.len() - 1].iter().all(|delivered| delivered.get("SUBSYSTEM") == "net"));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn stream_without_a_snapshot_may_begin_with_a_removal() {
         Application::connect(&served.path(), "SNAPSHOT=no\nSUBSYSTEM=net").expect("a daemon");
     application.receive_until_marker("end");
     tap.destroy().expect("it goes");
-    let gone = application.receive_until(|told| told.action == "remove");
+    let gone = application.receive_until(|delivered| delivered.action == "remove");
     assert_eq!(gone.last().expect("one").devpath, "/devices/virtual/net/broker2");
 }
 
@@ -124,14 +125,14 @@ fn a_status_is_figures_and_the_end() {
     let mark = mark();
     (0..100).for_each(|number| raise("change", &mark, &format!("NUMBER={number}")));
     (0..100).for_each(|_| drop(reader.receive().expect("an event")));
-    let told = served.connect("STATUS\n").receive_all();
-    assert_eq!(actions(&told), ["begin", "status", "status", "end"]);
-    let daemon = &told[1];
+    let delivered = served.connect("STATUS\n").receive_all();
+    assert_eq!(actions(&delivered), ["begin", "status", "status", "end"]);
+    let daemon = &delivered[1];
     assert_eq!((daemon.devpath.as_str(), daemon.get("STATE")), ("/sureplug/daemon", "steady"));
     assert_eq!(daemon.number("PID"), u64::from(served.daemon.pid()));
     assert_eq!((daemon.number("RECEIVED"), daemon.number("LOST"), daemon.number("CLIENTS")), (100, 0, 1));
     assert_eq!(daemon.number("DEVICES"), devpaths("/sys".as_ref()).len() as u64);
-    let client = &told[2];
+    let client = &delivered[2];
     assert_eq!((client.number("PID"), client.number("MISSED_EVENTS")), (u64::from(std::process::id()), 0));
     assert_eq!(client.number("SENT_PACKETS"), 102);
 }
@@ -146,11 +147,12 @@ fn a_status_states_how_full_the_table_is() {
     let all = served.figure("TABLE_BYTES");
     assert!(0 < before && before < all, "{before} of {all}");
     let tap = NetDevice::tap("fills").expect("a tap");
-    reader.receive_until(|told| told.action == "add" && told.devpath.ends_with("/net/fills"));
+    reader.receive_until(|delivered| delivered.action == "add" && delivered.devpath.ends_with("/net/fills"));
     let with = served.figure("TABLE_USED_BYTES");
     assert!(with >= before + "/devices/virtual/net/fills".len() as u64, "{before}, then {with}");
     tap.destroy().expect("it goes");
-    reader.receive_until(|told| told.action == "remove" && told.devpath.ends_with("/net/fills"));
+    reader
+        .receive_until(|delivered| delivered.action == "remove" && delivered.devpath.ends_with("/net/fills"));
     // The daemon's own output receives the event as well.
     let begun = Instant::now();
     while served.figure("TABLE_USED_BYTES") != before {
@@ -221,12 +223,15 @@ fn late_request_is_answered_behind_what_is_queued() {
         thread::sleep(Duration::from_millis(100));
         late.receive_all()
     };
-    let told = asks_late("STATUS");
-    let markers: Vec<_> =
-        told.iter().filter(|told| told.is_marker()).map(|told| told.action.as_str()).collect();
-    assert_eq!(markers, ["begin", "begin", "status", "end"], "of {} packets", told.len());
-    let told = asks_late("garbage");
-    assert_eq!(told.last().expect("packets").get("SUREPLUG_ERROR"), "bad-request");
+    let delivered = asks_late("STATUS");
+    let markers: Vec<_> = delivered
+        .iter()
+        .filter(|delivered| delivered.is_marker())
+        .map(|delivered| delivered.action.as_str())
+        .collect();
+    assert_eq!(markers, ["begin", "begin", "status", "end"], "of {} packets", delivered.len());
+    let delivered = asks_late("garbage");
+    assert_eq!(delivered.last().expect("packets").get("SUREPLUG_ERROR"), "bad-request");
     assert_eq!(served.figure("REFUSED_CONNECTIONS"), 1);
 }
 
@@ -285,7 +290,7 @@ fn no_event_can_pass_for_a_message_of_the_daemon() {
     injector.send(
         b"end@/sureplug\0ACTION=end\0DEVPATH=/sureplug\0SUBSYSTEM=sureplug\0SUREPLUG_SEQ=9\0SUREPLUG_ORIGIN=scan\0",
     );
-    let told = application.receive().expect("an event");
-    assert!(!told.is_marker(), "{told:?}");
-    assert_eq!((told.get("SUREPLUG_ORIGIN"), told.get("SUREPLUG_SEQ")), ("kernel", "3"));
+    let delivered = application.receive().expect("an event");
+    assert!(!delivered.is_marker(), "{delivered:?}");
+    assert_eq!((delivered.get("SUREPLUG_ORIGIN"), delivered.get("SUREPLUG_SEQ")), ("kernel", "3"));
 }

@@ -60,17 +60,17 @@ fn i3_a_lagging_client_gets_change_for_devices_whose_events_it_missed() {
     let (null, zero) = ("/devices/virtual/mem/null", "/devices/virtual/mem/zero");
     lags.receive_until_marker("missed");
     let delta = lags.receive_until_marker("end");
-    let changes: Vec<_> = delta.iter().filter(|told| told.action == "change").collect();
-    let at = |devpath: &str| changes.iter().filter(|told| told.devpath == devpath).count();
+    let changes: Vec<_> = delta.iter().filter(|delivered| delivered.action == "change").collect();
+    let at = |devpath: &str| changes.iter().filter(|delivered| delivered.devpath == devpath).count();
     assert_eq!((at(null), at(tap_path(&tap).as_str())), (1, 0), "{delta:?}");
-    let null = changes.iter().find(|told| told.devpath == null).expect("a change");
+    let null = changes.iter().find(|delivered| delivered.devpath == null).expect("a change");
     assert_eq!(
         (null.get("SUREPLUG_ORIGIN"), null.get("SYNTH_UUID"), null.get("DEVNAME")),
         ("repair", "", "null")
     );
     // The last one was missed as well, or comes as it is.
     if at(zero) == 0 {
-        lags.receive_until(|told| told.devpath == zero);
+        lags.receive_until(|delivered| delivered.devpath == zero);
     }
     served.finish().assert_fine();
 }
@@ -80,7 +80,7 @@ fn tap_path(tap: &NetDevice) -> String {
 }
 
 #[test]
-fn i5_a_stopped_client_delays_nobody_and_is_true_again_when_it_goes_on() {
+fn i5_stopped_client_delays_no_other_and_converges_when_it_continues() {
     let Some(_turn) = own_sysfs("a client that is stopped in a storm") else { return };
     let served = Served::start(LARGE);
     let others: Vec<_> = (0..15).map(|_| application(&served, "SNAPSHOT=yes")).collect();
@@ -132,7 +132,9 @@ fn i5_a_stopped_client_delays_nobody_and_is_true_again_when_it_goes_on() {
 fn sent_and_lag(served: &Served, client: &Daemon) -> (u64, u64) {
     let answer = served.connect("STATUS").receive_all();
     let pid = client.pid().to_string();
-    let part = answer.iter().find(|told| told.devpath == "/sureplug/client" && told.get("PID") == pid);
+    let part = answer
+        .iter()
+        .find(|delivered| delivered.devpath == "/sureplug/client" && delivered.get("PID") == pid);
     let part = part.expect("a client");
     (part.number("SENT_PACKETS"), part.number("LAG_EVENTS"))
 }
@@ -204,8 +206,8 @@ fn slow_client_gets_a_snapshot_of_512_devices_during_events() {
         // the journal keeps.
         let mut seen = 0;
         while slow.fold.names("net").len() <= names.len() || !slow.is_current {
-            let told = slow.receive().expect("it is served");
-            seen += usize::from(told.get("SUBSYSTEM") == "net");
+            let delivered = slow.receive().expect("it is served");
+            seen += usize::from(delivered.get("SUBSYSTEM") == "net");
             if seen == 40 {
                 done.store(true, Ordering::Relaxed);
             }

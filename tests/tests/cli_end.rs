@@ -6,7 +6,7 @@ use std::io::{Read, pipe};
 use std::os::fd::OwnedFd;
 
 use nix::sys::signal::Signal;
-use sureplug_tests::daemon::{Daemon, hears_all, raise_number};
+use sureplug_tests::daemon::{Daemon, raise_number, watching_all};
 use sureplug_tests::kernel::mark;
 use sureplug_tests::privilege::turn_to_raise;
 
@@ -15,7 +15,8 @@ fn the_totals_come_however_much_was_missed_before() {
     let Some(_turn) = turn_to_raise("the totals behind missed events") else { return };
     let (reader, writer) = pipe().expect("a pipe");
     // The lines of text are short: what is left of a full ring is less than the totals.
-    let mut daemon = Daemon::start_into(hears_all("--ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
+    let mut daemon =
+        Daemon::start_into(watching_all("--ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
     daemon.wait_until_it_reads();
     let mark = mark();
     // More than the ring and the pipe hold; they are read only after the end was requested.
@@ -45,7 +46,7 @@ fn the_totals_come_however_much_was_missed_before() {
 
 #[test]
 fn i5_a_signal_for_a_write_cannot_stop_or_kill_it() {
-    let mut daemon = Daemon::start(hears_all("run"));
+    let mut daemon = Daemon::start(watching_all("run"));
     daemon.wait_until_it_reads();
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("its status");
     let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).expect("blocked signals");
@@ -61,7 +62,7 @@ fn a_second_signal_ends_it_although_the_output_is_not_taken() {
     let Some(_turn) = turn_to_raise("a second signal") else { return };
     let (mut reader, writer) = pipe().expect("a pipe");
     let mut daemon =
-        Daemon::start_into(hears_all("--json --ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
+        Daemon::start_into(watching_all("--json --ports 127 --max-stall-ms 60000"), OwnedFd::from(writer));
     daemon.wait_until_it_reads();
     let mark = mark();
     (0..2_000).for_each(|number| raise_number(number, &mark));

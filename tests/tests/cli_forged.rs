@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, hears_all, json, number, raise_number, run, sureplug};
+use sureplug_tests::daemon::{Daemon, json, number, raise_number, run, sureplug, watching_all};
 use sureplug_tests::kernel::mark;
 use sureplug_tests::privilege::turn_to_raise;
 use sureplug_tests::stand_in::StandIn;
@@ -22,7 +22,7 @@ fn in_metrics(file: &Path) -> u64 {
 }
 
 fn start(options: &str, sysfs: &StandIn) -> Daemon {
-    let daemon = Daemon::start(hears_all(&format!("{options} --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(watching_all(&format!("{options} --sysfs {}", sysfs.path().display())));
     daemon.wait_until_scanned();
     daemon
 }
@@ -78,7 +78,7 @@ fn i9_lines_of_more_devices_than_are_named_are_counted_in_all_outputs() {
         let sysfs = forging(partial);
         let directory = tempfile::tempdir().expect("a directory");
         let (socket, metrics) = (directory.path().join("events"), directory.path().join("metrics"));
-        let mut command = hears_all("--json --ports 127 --metrics-interval-s 1");
+        let mut command = watching_all("--json --ports 127 --metrics-interval-s 1");
         command.arg("--sysfs").arg(sysfs.path()).arg("--socket").arg(&socket);
         let daemon = Daemon::start({
             command.arg("--metrics").arg(&metrics);

@@ -183,7 +183,7 @@ fn late_request_starts_the_stream_anew() {
     listen(&listener, Backlog::new(1).expect("a number")).expect("a socket");
     // Of another type than this one's own; to accept is the same.
     let listener = UnixListener::from(listener);
-    let told = |line: &str, path: &Path| {
+    let outcome = |line: &str, path: &Path| {
         let mut command = sureplug(line);
         command.arg("--socket").arg(path);
         let program = Daemon::start(command);
@@ -191,13 +191,13 @@ fn late_request_starts_the_stream_anew() {
         program.wait()
     };
 
-    let monitor = told("monitor --json --subsystem mem", &path);
+    let monitor = outcome("monitor --json --subsystem mem", &path);
     let kinds: Vec<_> = monitor.stdout.iter().map(|line| json(line)["kind"].clone()).collect();
     assert_eq!(kinds, ["event", "event", "current", "reset", "event", "current"]);
     let fold = Fold::of(&monitor.stdout).expect("lines that keep the rule");
     assert!(fold.present.keys().eq(["/devices/virtual/mem/one"]), "{fold:?}");
 
-    let list = told("list --json --subsystem mem", &path);
+    let list = outcome("list --json --subsystem mem", &path);
     let devices = list.objects("device");
     assert_eq!(devices.len(), 1, "{devices:?}");
     assert_eq!(devices[0]["devpath"], "/devices/virtual/mem/one");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 use nix::sys::termios::tcgetattr;
-use sureplug_tests::daemon::{Daemon, hears_all, json, marked, number, raise_number, run};
+use sureplug_tests::daemon::{Daemon, json, marked, number, raise_number, run, watching_all};
 use sureplug_tests::kernel::{SmallDisk, mark};
 use sureplug_tests::privilege::turn_to_raise;
 
@@ -47,7 +47,7 @@ fn terminal() -> (OwnedFd, File) {
 /// Starts the daemon with an output that is not read.
 fn start(output: &OwnedFd, options: &str) -> Daemon {
     let output = output.try_clone().expect("the same open file description");
-    let mut daemon = Daemon::start_into(hears_all(options), output);
+    let mut daemon = Daemon::start_into(watching_all(options), output);
     daemon.wait_until_it_reads();
     // An event during the first scan may reach the output as part of the snapshot instead.
     daemon.wait_until_asleep("sureplug");
@@ -127,7 +127,7 @@ fn i5_a_terminal_that_is_stopped_loses_no_event() {
 }
 
 #[test]
-fn i5_a_terminal_that_nobody_reads_loses_no_event() {
+fn i5_unread_terminal_loses_no_event() {
     let Some(_turn) = turn_to_raise("a terminal that is not read") else { return };
     let (terminal, other_end) = terminal();
     storm_into(terminal, other_end, false);
@@ -187,10 +187,10 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 #[test]
 fn a_reader_that_is_gone_is_no_error_of_the_other_commands() {
     for line in ["--help", "run --help", "--version", "size", "size --json"] {
-        let code = run(hears_all(line)).code;
+        let code = run(watching_all(line)).code;
         let (writer, reader) = unread_pipe();
         drop(reader);
-        let output = Daemon::start_into(hears_all(line), writer).wait();
+        let output = Daemon::start_into(watching_all(line), writer).wait();
         assert_eq!((output.code, output.stderr.len()), (code, 0), "{line}: {output:?}");
     }
 }
@@ -213,7 +213,7 @@ fn a_line_that_a_full_disk_cut_spoils_no_other() {
     let disk = SmallDisk::mount();
     let (log, other) = (disk.path().join("log"), disk.path().join("other"));
     fs::write(&other, [0; 8 * 1024]).expect("room for half of it");
-    let mut command = hears_all(LARGE);
+    let mut command = watching_all(LARGE);
     command.stdout(OpenOptions::new().append(true).create(true).open(&log).expect("a log"));
     let mark = mark();
     let _daemon = Killed(command.spawn().expect("the daemon starts"));

@@ -88,7 +88,7 @@ fn i1_allow_undersized_starts_and_warns() {
 }
 
 #[test]
-fn i1_where_nobody_has_stated_the_ports_a_clamped_buffer_is_only_warned_of() {
+fn i1_clamped_buffer_is_a_warning_without_stated_ports() {
     let tree = UsbTree::new().root_hub("usb1", 120);
     let Some(board) =
         TooLarge::with(&format!("--sysfs {}", tree.path().display()), "the warning of a clamped buffer")

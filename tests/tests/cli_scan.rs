@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::thread;
 use std::time::Duration;
 
-use sureplug_tests::daemon::{Daemon, Output, hears_all, json, now_us, number, raise_number, stamp};
+use sureplug_tests::daemon::{Daemon, Output, json, now_us, number, raise_number, stamp, watching_all};
 use sureplug_tests::fold::Fold;
 use sureplug_tests::kernel::{Injector, SmallDisk, mark, own_network_namespace, own_sysfs};
 use sureplug_tests::privilege::turn_to_raise;
@@ -16,7 +16,7 @@ use sureplug_tests::stand_in::StandIn;
 use sureplug_tests::sysfs_truth::devpaths;
 
 fn start(options: &str, sysfs: &StandIn) -> Daemon {
-    let daemon = Daemon::start(hears_all(&format!("{options} --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(watching_all(&format!("{options} --sysfs {}", sysfs.path().display())));
     daemon.wait_until_scanned();
     daemon
 }
@@ -38,10 +38,10 @@ fn the_present_devices_come_first_parents_before_children_and_then_how_many() {
     );
     let output = start("", &sysfs).finish();
     output.assert_fine();
-    let told: Vec<(u64, &str)> = output.stdout.iter().filter_map(|line| stamp(line)).collect();
+    let delivered: Vec<(u64, &str)> = output.stdout.iter().filter_map(|line| stamp(line)).collect();
     // Other tests may raise events meanwhile.
     let of_scan = |line: &&str| line.ends_with("(scan)") || line.starts_with("scanned");
-    let lines: Vec<&str> = told.iter().map(|(_, line)| *line).filter(of_scan).collect();
+    let lines: Vec<&str> = delivered.iter().map(|(_, line)| *line).filter(of_scan).collect();
     assert_eq!(
         lines[..3],
         [
@@ -54,7 +54,7 @@ fn the_present_devices_come_first_parents_before_children_and_then_how_many() {
         lines[3].starts_with("scanned: 3 devices in sysfs, in ") && lines[3].ends_with(" ms"),
         "{lines:?}"
     );
-    assert!(told.iter().all(|(at, _)| (before..=now_us()).contains(at)), "{told:?}");
+    assert!(delivered.iter().all(|(at, _)| (before..=now_us()).contains(at)), "{delivered:?}");
     assert!(output.stdout.iter().any(|line| line.contains("0 repairs, 3 devices present")), "{output:#?}");
 }
 
@@ -123,7 +123,7 @@ fn i4_after_a_full_disk_everything_is_delivered_anew() {
     let log = disk.path().join("log");
     let output = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
     let options = format!("--json --sysfs {}", sysfs.path().display());
-    let mut daemon = Daemon::start_into(hears_all(&options), output);
+    let mut daemon = Daemon::start_into(watching_all(&options), output);
     let read = || fs::read_to_string(&log).expect("text");
     daemon.wait_until("it has scanned", |_| read().contains("\"scanned\""));
     let ballast = disk.path().join("ballast");
@@ -156,6 +156,6 @@ fn i4_after_a_full_disk_everything_is_delivered_anew() {
     let dropped = lines.iter().position(|line| line.contains("\"output_dropped\"")).expect("how many");
     let reset = lines.iter().position(|line| line.contains("\"reset\"")).expect("a new beginning");
     assert!(dropped < reset && number(&json(lines[dropped]), "lines") > 0, "{text}");
-    let told: BTreeSet<String> = fold.present.keys().cloned().collect();
-    assert_eq!(told, devpaths(sysfs.path()));
+    let delivered: BTreeSet<String> = fold.present.keys().cloned().collect();
+    assert_eq!(delivered, devpaths(sysfs.path()));
 }

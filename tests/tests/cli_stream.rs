@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use sureplug_tests::daemon::{
-    Daemon, Output, hears_all, json, marked, now_us, number, raise_number, run, stamp,
+    Daemon, Output, json, marked, now_us, number, raise_number, run, stamp, watching_all,
 };
 use sureplug_tests::kernel::{mark, raise};
 use sureplug_tests::privilege::turn_to_raise;
@@ -16,7 +16,7 @@ const LARGE: &str = "--ports 127 --max-stall-ms 60000 --port-device keyboard";
 
 #[test]
 fn the_first_lines_are_profile_budget_and_buffer() {
-    let size = run(hears_all("size --json --ports 7")).object();
+    let size = run(watching_all("size --json --ports 7")).object();
     let [per_port, cycles, other, budget, hub8, default, granted, wanted] = [
         "per_port_bytes",
         "cycles",
@@ -54,7 +54,7 @@ fn the_first_lines_are_profile_budget_and_buffer() {
 
 /// Started, and ended as soon as it was up.
 fn started(line: &str) -> Output {
-    let mut daemon = Daemon::start(hears_all(line));
+    let mut daemon = Daemon::start(watching_all(line));
     daemon.wait_until_it_reads();
     let output = daemon.finish();
     output.assert_fine();
@@ -64,7 +64,7 @@ fn started(line: &str) -> Output {
 #[test]
 fn sigterm_and_sigint_end_it_with_totals() {
     for (signal, name) in [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGINT, "SIGINT")] {
-        let daemon = Daemon::start(hears_all(""));
+        let daemon = Daemon::start(watching_all(""));
         daemon.wait_until_scanned();
         daemon.signal(signal);
         let output = daemon.wait();
@@ -83,7 +83,7 @@ fn sigterm_and_sigint_end_it_with_totals() {
 #[test]
 fn an_event_is_one_line_with_the_stamp_of_the_kernels_log() {
     let Some(_turn) = turn_to_raise("the line of an event") else { return };
-    let daemon = Daemon::start(hears_all(""));
+    let daemon = Daemon::start(watching_all(""));
     daemon.wait_until_scanned();
     let before = now_us();
     raise("change", &mark(), "");
@@ -100,7 +100,7 @@ fn an_event_is_one_line_with_the_stamp_of_the_kernels_log() {
 #[test]
 fn verbose_shows_all_properties_below_the_event() {
     let Some(_turn) = turn_to_raise("the properties of an event") else { return };
-    let daemon = Daemon::start(hears_all("run -v"));
+    let daemon = Daemon::start(watching_all("run -v"));
     daemon.wait_until_scanned();
     let (first, last) = (mark(), mark());
     raise("add", &first, "COLOUR=green");
@@ -133,7 +133,7 @@ fn verbose_shows_all_properties_below_the_event() {
 #[test]
 fn json_has_the_documented_fields() {
     let Some(_turn) = turn_to_raise("an event as JSON") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     let mark = mark();
     let before = now_us();
@@ -158,7 +158,7 @@ fn json_has_the_documented_fields() {
 #[test]
 fn i2_the_totals_count_each_event_that_was_shown() {
     let Some(_turn) = turn_to_raise("the totals") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     let mark = mark();
     for number in 0..500 {
@@ -182,7 +182,7 @@ fn i2_the_totals_count_each_event_that_was_shown() {
 fn a_signal_ends_it_in_the_middle_of_a_storm() {
     let Some(_turn) = turn_to_raise("the end in a storm") else { return };
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let daemon = Daemon::start(hears_all(&format!("--json {LARGE}")));
+        let daemon = Daemon::start(watching_all(&format!("--json {LARGE}")));
         daemon.wait_until_scanned();
         let (mark, storm) = (mark(), AtomicBool::new(true));
         let output = thread::scope(|scope| {
@@ -212,7 +212,7 @@ fn a_signal_ends_it_in_the_middle_of_a_storm() {
 #[test]
 fn stops_and_other_signals_do_not_disturb_it() {
     let Some(_turn) = turn_to_raise("events between signals") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     let mark = mark();
     for number in 0..100 {
@@ -233,7 +233,7 @@ fn stops_and_other_signals_do_not_disturb_it() {
 #[test]
 fn the_longest_stall_is_that_of_a_stopped_process() {
     let Some(_turn) = turn_to_raise("the longest stall") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     let mark = mark();
     raise_number(0, &mark);

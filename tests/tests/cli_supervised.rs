@@ -16,7 +16,7 @@ fn daemon(directory: &tempfile::TempDir, further: &str) -> Command {
     command
 }
 
-fn heard(socket: &UnixDatagram) -> String {
+fn notification(socket: &UnixDatagram) -> String {
     let mut text = [0; 100];
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let length = socket.recv(&mut text).expect("a message");
@@ -36,12 +36,12 @@ fn systemd_is_notified_of_readiness_and_end() {
         let mut command = daemon(&directory, "run");
         command.env("NOTIFY_SOCKET", &variable);
         let daemon = Daemon::start(command);
-        assert_eq!(heard(&socket), "READY=1");
+        assert_eq!(notification(&socket), "READY=1");
         // It serves by then.
         assert!(directory.path().join("events").exists());
         daemon.wait_until_scanned();
         daemon.finish().assert_fine();
-        assert_eq!(heard(&socket), "STOPPING=1");
+        assert_eq!(notification(&socket), "STOPPING=1");
     }
 }
 
@@ -55,7 +55,7 @@ fn watchdog_is_notified_twice_per_interval() {
     let daemon = Daemon::start(command);
     let (mut beats, begun) = (0, Instant::now());
     while begun.elapsed() < Duration::from_secs(2) {
-        beats += usize::from(heard(&socket) == "WATCHDOG=1");
+        beats += usize::from(notification(&socket) == "WATCHDOG=1");
     }
     assert!((8..=14).contains(&beats), "{beats} in 2 s");
     daemon.finish().assert_fine();
@@ -65,10 +65,10 @@ fn watchdog_is_notified_twice_per_interval() {
     socket.set_nonblocking(false).expect("it blocks");
     command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "10000").env("WATCHDOG_PID", "1");
     let daemon = Daemon::start(command);
-    assert_eq!(heard(&socket), "READY=1");
+    assert_eq!(notification(&socket), "READY=1");
     std::thread::sleep(Duration::from_millis(300));
     daemon.finish().assert_fine();
-    assert_eq!(heard(&socket), "STOPPING=1");
+    assert_eq!(notification(&socket), "STOPPING=1");
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn unusable_supervisor_is_reported_before_start() {
     assert!(output.stderr[0].contains("--ready-fd"), "{output:?}");
     // Nor is one of the daemon's own taken for it.
     for number in 3..8 {
-        let unheard = daemon(&directory, &format!("run --ready-fd {number}"));
+        let untaken = daemon(&directory, &format!("run --ready-fd {number}"));
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$0\" \"$@\" 3>&- 4>&- 5>&- 6>&- 7>&-"]);
-        command.arg(unheard.get_program()).args(unheard.get_args());
+        command.arg(untaken.get_program()).args(untaken.get_args());
         let output = run(command);
         assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{number}: {output:?}");
     }

@@ -109,7 +109,7 @@ proptest! {
 
 /// Every length of the header, of the subsystem, and every place at which a datagram can be cut.
 #[test]
-fn every_length_is_decided_as_it_shall_be() {
+fn filter_decides_every_length_correctly() {
     let set = Selection::of(&[b"usb", b"usbmisc", b"i2c", b"a", b"ab", b"scsi_host", b"video4linux", b"net"])
         .unwrap();
     let filter = Filter::new(&set, 20_480).unwrap();

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use sureplug_tests::daemon::{Daemon, hears_all, root};
+use sureplug_tests::daemon::{Daemon, root, watching_all};
 use sureplug_tests::kernel::devices::LoopDevice;
 use sureplug_tests::kernel::own_sysfs;
 use tempfile::TempDir;
@@ -99,7 +99,7 @@ fn mdev_as_a_hook_makes_the_same_nodes_and_leaves_none_behind_after_an_overrun()
     let mdev = directories[0].path().join("mdev");
     let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| Path::new(path).exists());
     symlink(busybox.expect("busybox, of the package of that name"), &mdev).expect("a link");
-    let mut ours = hears_all("--json --ports 4");
+    let mut ours = watching_all("--json --ports 4");
     ours.arg("--hook").arg(&mdev).arg("--socket").arg(directories[0].path().join("events"));
     let ours = Daemon::start(beside(&directories[0], &ours));
     // Without this capability it gets the largest buffer that any program may have; with it, one of 128 MiB of the kernel's

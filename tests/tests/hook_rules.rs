@@ -215,7 +215,7 @@ fn the_first_of_a_key_counts_and_none_is_forged() {
 
 proptest! {
     #[test]
-    fn whatever_comes_is_an_environment_without_surprises(
+    fn any_event_makes_a_safe_environment(
         properties in prop::collection::vec(("[A-Z_]{1,8}|LD_[A-Z]{1,5}|[a-z =%()-]{1,5}", "[^\\x00]{0,20}"), 0..40)
     ) {
         let mut text = String::from("add@/x\0");

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use sureplug_tests::daemon::{Daemon, Output, hears_all, json, number, run, sureplug};
+use sureplug_tests::daemon::{Daemon, Output, json, number, run, sureplug, watching_all};
 use sureplug_tests::fold::Fold;
 use sureplug_tests::hook_script::{Script, few};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
@@ -260,7 +260,7 @@ fn relative_path_is_resolved_where_the_daemon_starts() {
     let Some(_turn) = own_sysfs("a hook with a relative path") else { return };
     let script = Script::new("pwd >>$LOG\n");
     let sysfs = few(1);
-    let mut command = hears_all("--json --ports 127 --hook ./hook");
+    let mut command = watching_all("--json --ports 127 --hook ./hook");
     let directory = script.path().parent().expect("a directory").to_owned();
     command.arg("--sysfs").arg(sysfs.path()).arg("--socket").arg(directory.join("events"));
     let daemon = Daemon::start({

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 use sureplug_core::uevent::is_visible;
-use sureplug_tests::daemon::{Daemon, Output, hears_all, json, run, sureplug};
+use sureplug_tests::daemon::{Daemon, Output, json, run, sureplug, watching_all};
 use sureplug_tests::kernel::{Injector, Listener, own_network_namespace, own_sysfs};
 use sureplug_tests::stand_in::StandIn;
 
@@ -84,7 +84,7 @@ fn i7_names_of_devices_and_subsystems_stay_one_line_of_the_log() {
     let Some(_turn) = own_sysfs("devices with hostile names") else { return };
     let sysfs = hostile();
     for options in ["", "--verbose"] {
-        let daemon = Daemon::start(hears_all(&format!("{options} --sysfs {}", sysfs.path().display())));
+        let daemon = Daemon::start(watching_all(&format!("{options} --sysfs {}", sysfs.path().display())));
         daemon.wait_until_scanned();
         let output = daemon.finish();
         output.assert_fine();
@@ -98,7 +98,7 @@ fn i7_names_of_devices_and_subsystems_stay_one_line_of_the_log() {
 #[test]
 fn events_cannot_carry_the_streams_own_keys() {
     let Some(_turn) = own_network_namespace("an event with keys of the stream") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     Injector::new().send(
         b"add@/devices/x\0ACTION=add\0SUREPLUG_ORIGIN=scan\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0SUREPLUG_TRACKED=no\0SUREPLUG_NEW=1\0A=1\0",

@@ -85,7 +85,7 @@ fn i7_another_processs_multicast_is_counted_and_never_shown() {
 }
 
 #[test]
-fn i7_what_udevd_multicasts_to_group_2_is_not_received_and_not_believed_where_it_is() {
+fn i7_multicasts_of_udevd_are_neither_received_nor_believed() {
     let Some(_turn) = own_network_namespace("group 2") else { return };
     let injector = Injector::new();
     // Ours is in group 1 alone.

@@ -19,9 +19,9 @@ const FIRST_LOOP: u32 = 110;
 
 /// An event's action, devpath, subsystem, and its number of a net device or of a disk's contents.
 #[derive(Debug, PartialEq, Eq)]
-struct Told(String, String, String, Option<u64>);
+struct Delivered(String, String, String, Option<u64>);
 
-impl Told {
+impl Delivered {
     fn of(datagram: &[u8]) -> Self {
         let uevent = Uevent::parse(datagram).expect("a well-formed event");
         let text = |bytes: &[u8]| String::from_utf8(bytes.into()).expect("names in ASCII");
@@ -36,21 +36,23 @@ fn listener() -> Listener {
 }
 
 /// Everything that came: the calls that make and delete devices return when it was sent.
-fn told(listener: &Listener) -> Vec<Told> {
-    let mut told = Vec::new();
+fn delivered(listener: &Listener) -> Vec<Delivered> {
+    let mut delivered = Vec::new();
     loop {
         match listener.receive() {
-            Ok(datagram) => told.push(Told::of(&datagram)),
-            Err(Errno::EAGAIN) => return told,
+            Ok(datagram) => delivered.push(Delivered::of(&datagram)),
+            Err(Errno::EAGAIN) => return delivered,
             Err(errno) => panic!("{errno}"),
         }
     }
 }
 
 /// The net devices among them, as `action name`; what is below them is left out.
-fn told_of_net(listener: &Listener) -> Vec<String> {
-    let told = told(listener).into_iter().filter(|told| told.2 == "net");
-    told.map(|told| format!("{} {}", told.0, told.1.rsplit('/').next().expect("a name"))).collect()
+fn delivered_of_net(listener: &Listener) -> Vec<String> {
+    let delivered = delivered(listener).into_iter().filter(|delivered| delivered.2 == "net");
+    delivered
+        .map(|delivered| format!("{} {}", delivered.0, delivered.1.rsplit('/').next().expect("a name")))
+        .collect()
 }
 
 fn listed(directory: &str) -> BTreeSet<String> {
@@ -97,19 +99,21 @@ fn net_devices_come_and_go_with_what_is_below_them() {
     let listener = listener();
     for kind in [NetDevice::tap, NetDevice::bridge, |name: &str| NetDevice::veth(name, "peer")] {
         let device = kind("it").unwrap();
-        let mut added = told(&listener);
+        let mut added = delivered(&listener);
         assert!(net().contains("it"));
         let index = u64::try_from(device.index().unwrap()).unwrap();
         let path = "/devices/virtual/net/it";
-        let at = |added: &[Told], path| added.iter().position(|told| told.1 == path).expect("an event");
+        let at = |added: &[Delivered], path| {
+            added.iter().position(|delivered| delivered.1 == path).expect("an event")
+        };
         let event = added.remove(at(&added, path));
-        assert_eq!(event, Told("add".into(), path.into(), "net".into(), Some(index)));
+        assert_eq!(event, Delivered("add".into(), path.into(), "net".into(), Some(index)));
         assert!(at(&added, "/devices/virtual/net/it/queues/rx-0") < added.len());
 
         device.destroy().unwrap();
         assert_eq!(net(), [].into());
-        let removed = told(&listener);
-        assert!(removed.iter().all(|told| told.0 == "remove"), "{removed:?}");
+        let removed = delivered(&listener);
+        assert!(removed.iter().all(|delivered| delivered.0 == "remove"), "{removed:?}");
         assert!(at(&removed, "/devices/virtual/net/it/queues/rx-0") < at(&removed, path), "children first");
         assert_eq!(removed[at(&removed, path)].3, Some(index));
     }
@@ -122,9 +126,9 @@ fn a_pair_is_two_devices_and_goes_with_either() {
     for of_it in ["a", "b"] {
         let device = NetDevice::veth("a", "b").unwrap();
         assert_eq!((net(), device.name()), (["a".into(), "b".into()].into(), "a"));
-        assert_eq!(told_of_net(&listener), ["add b", "add a"]);
+        assert_eq!(delivered_of_net(&listener), ["add b", "add a"]);
         delete(of_it).unwrap();
-        let mut gone = told_of_net(&listener);
+        let mut gone = delivered_of_net(&listener);
         gone.sort();
         assert_eq!(gone, ["remove a", "remove b"]);
         assert_eq!(errno(device.destroy()), Some(libc::ENODEV));
@@ -145,7 +149,7 @@ fn rename_keeps_the_device_and_delivers_nothing_below_it() {
         (&b"move"[..], &b"/devices/virtual/net/new"[..])
     );
     assert_eq!(event.devpath_old(), Some(&b"/devices/virtual/net/old"[..]));
-    assert_eq!(told(&listener), []);
+    assert_eq!(delivered(&listener), []);
     assert_eq!((inode("new"), device.index().unwrap()), before);
     assert_eq!((net(), device.name()), (["new".into()].into(), "new"));
 
@@ -169,16 +173,16 @@ fn loop_devices_come_change_and_go() {
     let Some(_turn) = own_sysfs("loop devices") else { return };
     let listener = listener();
     let path = format!("/devices/virtual/block/loop{OWN_LOOP}");
-    let steps = |told: Vec<Told>| -> Vec<String> {
-        let ours = told.into_iter().filter(|told| told.1.ends_with(&format!("{OWN_LOOP}")));
-        ours.map(|told| format!("{} {}", told.0, told.2)).collect()
+    let steps = |delivered: Vec<Delivered>| -> Vec<String> {
+        let ours = delivered.into_iter().filter(|delivered| delivered.1.ends_with(&format!("{OWN_LOOP}")));
+        ours.map(|delivered| format!("{} {}", delivered.0, delivered.2)).collect()
     };
     let number = || -> u64 {
         let text = fs::read_to_string(format!("/sys{path}/diskseq")).expect("a disk");
         text.trim_end().parse().expect("a number")
     };
     let device = LoopDevice::create(OWN_LOOP).unwrap();
-    assert_eq!(steps(told(&listener)), ["add bdi", "add block"]);
+    assert_eq!(steps(delivered(&listener)), ["add bdi", "add block"]);
     assert!(listed("/sys/class/block").contains(&device.name()));
     assert_eq!(errno(LoopDevice::create(OWN_LOOP)), Some(libc::EEXIST));
 
@@ -186,15 +190,15 @@ fn loop_devices_come_change_and_go() {
     file.set_len(1 << 20).unwrap();
     let before = number();
     device.attach(&file).unwrap();
-    let change = told(&listener).into_iter().find(|told| told.1 == path).expect("a change");
-    assert_eq!(change, Told("change".into(), path.clone(), "block".into(), Some(number())));
+    let change = delivered(&listener).into_iter().find(|delivered| delivered.1 == path).expect("a change");
+    assert_eq!(change, Delivered("change".into(), path.clone(), "block".into(), Some(number())));
     assert!(number() > before);
     assert_eq!(errno(remove_loop(OWN_LOOP)), Some(libc::EBUSY));
     device.detach().unwrap();
-    assert!(steps(told(&listener)).iter().all(|step| step == "change block"));
+    assert!(steps(delivered(&listener)).iter().all(|step| step == "change block"));
 
     device.destroy().unwrap();
-    assert_eq!(steps(told(&listener)), ["remove bdi", "remove block"]);
+    assert_eq!(steps(delivered(&listener)), ["remove bdi", "remove block"]);
     let device = LoopDevice::create(OWN_LOOP).unwrap();
     device.attach(&file).unwrap();
     drop(device);
@@ -238,13 +242,16 @@ fn storm_of_several_processes_folds_to_sysfs() {
         let start = |seed| scope.spawn(move || print!("{}", make_devices(&[seed, "100", "s", loops])));
         let processes = ["2", "3", "4"].map(start);
         while !processes.iter().all(thread::ScopedJoinHandle::is_finished) {
-            all.extend(told(&listener));
+            all.extend(delivered(&listener));
             thread::sleep(Duration::from_millis(1));
         }
     });
-    all.extend(told(&listener));
+    all.extend(delivered(&listener));
     for what in [("add", "net"), ("move", "net"), ("remove", "net"), ("add", "block"), ("remove", "block")] {
-        assert!(all.iter().any(|told| (told.0.as_str(), told.2.as_str()) == what), "no {what:?}");
+        assert!(
+            all.iter().any(|delivered| (delivered.0.as_str(), delivered.2.as_str()) == what),
+            "no {what:?}"
+        );
     }
     drop(cleaning);
     assert_eq!(net(), [].into());
@@ -278,14 +285,14 @@ fn sysfs_lists_a_device_when_its_add_comes_and_not_when_its_remove_comes() {
                 assert!(Instant::now() < end, "no {action}");
                 continue;
             };
-            let told = Told::of(&datagram);
-            if told.2 != "net" {
+            let delivered = Delivered::of(&datagram);
+            if delivered.2 != "net" {
                 continue;
             }
-            let directory = fs::symlink_metadata(format!("/sys{}", told.1)).is_ok();
-            let link = told.1.replace("/devices/virtual/net/", "/sys/class/net/");
+            let directory = fs::symlink_metadata(format!("/sys{}", delivered.1)).is_ok();
+            let link = delivered.1.replace("/devices/virtual/net/", "/sys/class/net/");
             let link = fs::symlink_metadata(link).is_ok();
-            assert_eq!(told.0, action);
+            assert_eq!(delivered.0, action);
             missing += usize::from(action == "add" && !(link && directory));
             listed += usize::from(action == "remove" && link);
             directories += usize::from(action == "remove" && directory);

@@ -105,14 +105,14 @@ fn i2_i8_a_storm_of_other_subsystems_is_no_load_and_no_loss() {
         daemon.wait_for_line(|line| json(line)["devpath"] == *last);
         let output = daemon.finish();
         output.assert_fine();
-        let told: Vec<String> = output
+        let delivered: Vec<String> = output
             .objects("event")
             .iter()
             .filter(|event| event["properties"]["SUREPLUG_ORIGIN"] == "kernel")
             .map(|event| event["devpath"].as_str().unwrap_or_default().to_owned())
             .collect();
         let all: Vec<String> = (0..sent).map(|number| format!("/devices/platform/usb1/1-{number}")).collect();
-        assert_eq!(told, all);
+        assert_eq!(delivered, all);
         let totals = output.totals();
         let counted =
             ["received", "lost", "malformed", "foreign", "unselected"].map(|key| number(&totals, key));
@@ -133,8 +133,8 @@ fn undecided_events_are_filtered_in_user_space() {
     }
     daemon.wait_for_line(|line| json(line)["devpath"] == "/short");
     let output = daemon.finish();
-    let told: Vec<_> = output.objects("event").iter().map(|event| event["devpath"].clone()).collect();
-    assert_eq!(told, [long.as_str(), "/short"]);
+    let delivered: Vec<_> = output.objects("event").iter().map(|event| event["devpath"].clone()).collect();
+    assert_eq!(delivered, [long.as_str(), "/short"]);
     assert!(output.objects("event").iter().all(|event| event["subsystem"] == "usb"));
     assert_eq!(["received", "unselected"].map(|key| number(&output.totals(), key)), [3, 1]);
 }
@@ -146,13 +146,13 @@ fn a_kernel_that_refuses_is_named_with_its_figure_and_the_buffer_is_larger() {
     let (daemon, filtered) = start(sureplug("--json --subsystem usb"));
     daemon.finish().assert_fine();
     let _limit = OptmemMax::set(2_000);
-    let mut told_else = tempfile::NamedTempFile::new().expect("a file");
-    writeln!(told_else, "131072").expect("it is written");
+    let mut delivered_else = tempfile::NamedTempFile::new().expect("a file");
+    writeln!(delivered_else, "131072").expect("it is written");
     for is_told in [false, true] {
         if is_told {
             // For this thread's mount namespace alone.
             let nothing = None::<&str>;
-            mount(Some(told_else.path()), Path::new(OPTMEM_MAX), nothing, MsFlags::MS_BIND, nothing)
+            mount(Some(delivered_else.path()), Path::new(OPTMEM_MAX), nothing, MsFlags::MS_BIND, nothing)
                 .expect("a mount");
         }
         let (daemon, line) = start(sureplug("--json --subsystem usb"));

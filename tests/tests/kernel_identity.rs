@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, Output, hears_all, json, number, raise_number};
+use sureplug_tests::daemon::{Daemon, Output, json, number, raise_number, watching_all};
 use sureplug_tests::kernel::devices::{LoopDevice, NetDevice};
 use sureplug_tests::kernel::{Injector, mark, own_network_namespace, own_sysfs};
 use sureplug_tests::served::{LARGE, Served};
@@ -33,7 +33,7 @@ fn events(output: &Output, devpath: &str) -> Vec<String> {
 #[test]
 fn i4_a_detached_loop_device_is_not_replaced() {
     let Some(_turn) = own_sysfs("a loop device") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     let device = LoopDevice::create(LOOP).expect("a loop device");
     let file = tempfile::tempfile().expect("a file");
@@ -44,16 +44,19 @@ fn i4_a_detached_loop_device_is_not_replaced() {
     let output = daemon.finish();
     output.assert_fine();
     assert!(output.objects("unreported").is_empty(), "{:?}", output.objects("unreported"));
-    let told = events(&output, &format!("/devices/virtual/block/loop{LOOP}"));
-    assert_eq!(told[0], "kernel add");
-    assert!(told.len() > 2 && told[1..].iter().all(|told| told == "kernel change"), "{told:?}");
+    let delivered = events(&output, &format!("/devices/virtual/block/loop{LOOP}"));
+    assert_eq!(delivered[0], "kernel add");
+    assert!(
+        delivered.len() > 2 && delivered[1..].iter().all(|delivered| delivered == "kernel change"),
+        "{delivered:?}"
+    );
 }
 
 #[test]
 fn i4_a_synthetic_remove_is_delivered_as_change() {
     let Some(_turn) = own_sysfs("a synthetic remove") else { return };
     let scanned = NetDevice::tap("scanned").expect("a tap");
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     let added = NetDevice::tap("added").expect("a tap");
     for device in [&scanned, &added] {
@@ -75,16 +78,16 @@ fn i4_a_synthetic_remove_is_delivered_as_change() {
         "kernel offline",
         "kernel change (add)",
     ];
-    let told = |name: &str| events(&output, &format!("/devices/virtual/net/{name}"));
-    assert_eq!(told("scanned"), [&["scan add"], &synthetic[..]].concat());
-    assert_eq!(told("added"), [&["kernel add"], &synthetic[..], &["kernel remove"]].concat());
+    let delivered = |name: &str| events(&output, &format!("/devices/virtual/net/{name}"));
+    assert_eq!(delivered("scanned"), [&["scan add"], &synthetic[..]].concat());
+    assert_eq!(delivered("added"), [&["kernel add"], &synthetic[..], &["kernel remove"]].concat());
     assert_eq!(number(&output.totals(), "lost"), 0);
 }
 
 #[test]
 fn i4_a_synthetic_remove_of_a_bus_is_delivered_as_change() {
     let Some(_turn) = own_network_namespace("a synthetic remove of a bus") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     fs::write("/sys/bus/platform/uevent", "remove").expect("a synthetic event");
     daemon.wait_for_line(|line| json(line)["devpath"] == "/bus/platform");
@@ -105,7 +108,7 @@ fn i8_a_media_change_moves_the_number_of_partitions_without_replacing_them() {
     };
     let paths = ["/devices/usb/sda", "/devices/usb/sda/sda1"];
     sysfs.plug("class/block/sda", paths[0], &disk(9));
-    let daemon = Daemon::start(hears_all(&format!("--json --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(watching_all(&format!("--json --sysfs {}", sysfs.path().display())));
     daemon.wait_until_scanned();
     let injector = Injector::new();
     let send = |action: &str, path: &str, extra: &str, text: &str| {
@@ -136,7 +139,7 @@ fn i8_a_media_change_moves_the_number_of_partitions_without_replacing_them() {
 fn i3_a_replacement_without_events_of_a_device_that_an_event_added_is_found() {
     let Some(_turn) = own_network_namespace("a replacement without events") else { return };
     let sysfs = StandIn::new();
-    let daemon = Daemon::start(hears_all(&format!("--json --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(watching_all(&format!("--json --sysfs {}", sysfs.path().display())));
     daemon.wait_until_scanned();
     let path = "/devices/a/gadget";
     sysfs.plug("bus/usb/devices/gadget", path, "DEVTYPE=x\n");
@@ -164,7 +167,7 @@ fn a_synthetic_remove_leaves_the_removal_to_the_kernels_own() {
     let Some(_turn) = own_network_namespace("a synthetic remove of what is gone") else { return };
     let sysfs = StandIn::new();
     sysfs.plug("class/net/eth9", "/devices/a/net/eth9", "INTERFACE=eth9\nIFINDEX=9\n");
-    let daemon = Daemon::start(hears_all(&format!("--json --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(watching_all(&format!("--json --sysfs {}", sysfs.path().display())));
     daemon.wait_until_scanned();
     let injector = Injector::new();
     let text = |uuid: &str| {
@@ -216,11 +219,11 @@ fn a_snapshot_has_the_properties_of_the_last_change() {
         disk,
         "SUBSYSTEM=block\0DISK_MEDIA_CHANGE=1\0MAJOR=8\0MINOR=9\0DEVNAME=sdz\0DEVTYPE=disk\0DISKSEQ=4\0",
     );
-    live.receive_until(|told| told.devpath == disk && told.action == "change");
+    live.receive_until(|delivered| delivered.devpath == disk && delivered.action == "change");
     for request in ["LIST\n", "SNAPSHOT=yes\n"] {
         let mut client = served.connect(request);
         let all = client.receive_until_marker("end");
-        let add = |path: &str| all.iter().find(|told| told.devpath == path).expect("a device");
+        let add = |path: &str| all.iter().find(|delivered| delivered.devpath == path).expect("a device");
         let supply = add(supply);
         assert_eq!(
             ["POWER_SUPPLY_ONLINE", "POWER_SUPPLY_TYPE", "POWER_SUPPLY_VOLTAGE_NOW", "SYNTH_ARG_X"]

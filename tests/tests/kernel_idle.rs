@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use sureplug_tests::daemon::{Daemon, hears_all, json, number, raise_number};
+use sureplug_tests::daemon::{Daemon, json, number, raise_number, watching_all};
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{Injector, mark, own_sysfs};
 use sureplug_tests::privilege::turn_to_raise;
@@ -14,7 +14,7 @@ use sureplug_tests::stand_in::StandIn;
 #[test]
 fn i8_the_longest_stall_has_no_idle_time_in_it() {
     let Some(_turn) = own_sysfs("an event after a pause") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     thread::sleep(Duration::from_secs(6));
     let mark = mark();
@@ -27,10 +27,10 @@ fn i8_the_longest_stall_has_no_idle_time_in_it() {
 }
 
 #[test]
-fn i3_one_event_a_second_does_not_keep_the_settle_scan_away() {
+fn i3_settle_scan_runs_despite_an_event_a_second() {
     let Some(_turn) = turn_to_raise("an event a second") else { return };
     let sysfs = StandIn::new();
-    let daemon = Daemon::start(hears_all(&format!("--json --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(watching_all(&format!("--json --sysfs {}", sysfs.path().display())));
     daemon.wait_until_scanned();
     sysfs.plug("class/net/eth9", "/devices/pci0/net/eth9", "INTERFACE=eth9\nIFINDEX=9\n");
     let mark = mark();

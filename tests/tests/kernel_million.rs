@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
-use sureplug_tests::daemon::{Daemon, hears_all, memory};
+use sureplug_tests::daemon::{Daemon, memory, watching_all};
 use sureplug_tests::kernel::{Injector, Listener, own_sysfs};
 
 const EVENTS: u32 = 1_000_000;
@@ -30,7 +30,7 @@ fn event(number: u32) -> Vec<u8> {
 fn i2_i6_a_million_events_are_received_or_lost_and_memory_stays() {
     let Some(_turn) = own_sysfs("a million events") else { return };
     let reference = Listener::of_everything();
-    let daemon = Daemon::start(hears_all(""));
+    let daemon = Daemon::start(watching_all(""));
     daemon.wait_until_scanned();
     let over = AtomicBool::new(false);
     let mut samples = Vec::new();

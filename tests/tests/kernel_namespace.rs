@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, Output, hears_all, json, marked, raise_number, run, sureplug};
+use sureplug_tests::daemon::{Daemon, Output, json, marked, raise_number, run, sureplug, watching_all};
 use sureplug_tests::kernel::devices::{NetDevice, set_up};
 use sureplug_tests::kernel::{mark, own_sysfs};
 use sureplug_tests::served::Served;
@@ -45,7 +45,7 @@ fn i4_i9_network_devices_of_another_namespace_are_neither_listed_nor_swept() {
     let both = NetDevice::bridge("both").expect("a bridge");
     let served = Served::start("--json");
     let status = served.connect("STATUS").receive_all();
-    let figures = status.iter().find(|told| told.devpath == "/sureplug/daemon").expect("figures");
+    let figures = status.iter().find(|delivered| delivered.devpath == "/sureplug/daemon").expect("figures");
     assert_eq!(figures.get("STATE"), "restricted");
     let daemon = &served.daemon;
     let (at, _) = daemon.wait_for_line_from(0, |line| is_kind(line, "foreign_sysfs"));
@@ -79,10 +79,10 @@ fn i9_without_a_daemon_no_network_devices_of_another_namespace_are_listed() {
     let _theirs = NetDevice::bridge("theirs").expect("a bridge");
     let nobody = "list --json --socket /nonexistent/events";
     let names = |output: &Output| output.objects("device").iter().filter(|d| d["subsystem"] == "net").count();
-    let before = run(hears_all(nobody));
+    let before = run(watching_all(nobody));
     assert_eq!((before.stderr.len(), names(&before)), (1, 2), "{before:#?}");
     leave_sysfs_behind();
-    let output = run(hears_all(nobody));
+    let output = run(watching_all(nobody));
     assert!(output.stderr.iter().any(|line| line.contains("another network namespace")), "{output:#?}");
     assert_eq!((output.code, names(&output)), (Some(0), 0), "{output:#?}");
 }
@@ -128,7 +128,7 @@ fn i4_a_network_device_that_a_foreign_sysfs_lacks_is_not_removed() {
 fn i8_the_sysfs_of_its_own_namespace_is_not_foreign() {
     let Some(_turn) = own_sysfs("its own sysfs") else { return };
     let _stays = NetDevice::bridge("stays").expect("a bridge");
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     for _ in 0..3 {
         for number in 0..20 {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sureplug_tests::daemon::{Daemon, hears_all, json, marked, number, raise_number};
+use sureplug_tests::daemon::{Daemon, json, marked, number, raise_number, watching_all};
 use sureplug_tests::fold::Fold;
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{mark, own_sysfs};
@@ -46,7 +46,7 @@ fn i3_devices_whose_events_never_came_are_found_after_the_next_burst() {
     let output = daemon.finish();
     output.assert_fine();
     assert_true(&output.fold(), Path::new("/sys"), "behind a filter");
-    let told = |name: &str| -> Vec<(String, String)> {
+    let delivered = |name: &str| -> Vec<(String, String)> {
         let events = output.objects("event").into_iter();
         let ours = events.filter(|event| event["devpath"] == format!("/devices/virtual/net/{name}"));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -55,10 +55,10 @@ fn i3_devices_whose_events_never_came_are_found_after_the_next_burst() {
     let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|&(action, origin)| (action.into(), origin.into())).collect()
     };
-    assert_eq!(told("hreplaced"), pairs(&[("add", "scan"), ("remove", "repair"), ("add", "repair")]));
-    assert_eq!(told("hgone"), pairs(&[("add", "scan"), ("remove", "repair")]));
-    assert_eq!(told("hnew"), pairs(&[("add", "repair")]));
-    assert_eq!(told("visible"), pairs(&[("add", "scan"), ("remove", "kernel")]));
+    assert_eq!(delivered("hreplaced"), pairs(&[("add", "scan"), ("remove", "repair"), ("add", "repair")]));
+    assert_eq!(delivered("hgone"), pairs(&[("add", "scan"), ("remove", "repair")]));
+    assert_eq!(delivered("hnew"), pairs(&[("add", "repair")]));
+    assert_eq!(delivered("visible"), pairs(&[("add", "scan"), ("remove", "kernel")]));
     assert_eq!(number(&output.totals(), "lost"), 0, "no counter shows it");
 }
 
@@ -77,7 +77,7 @@ fn i3_changes_without_events_are_found_and_removals_carry_the_properties_of_addi
         "MAJOR=189\nMINOR=2\nDEVNAME=x/y\nDEVTYPE=usb_device\nPRODUCT=46f4/1/0\nBUSNUM=001\nDEVNUM=003\n",
     );
     sysfs.plug(&usb("1-1.2:1.0"), interface, "DEVTYPE=usb_interface\nPRODUCT=46f4/1/0\n");
-    let daemon = Daemon::start(hears_all(&format!("--json --sysfs {}", sysfs.path().display())));
+    let daemon = Daemon::start(watching_all(&format!("--json --sysfs {}", sysfs.path().display())));
     let scanned = json(&daemon.wait_for_line(|line| is_kind(line, "scanned")));
     assert_eq!(number(&scanned, "devices"), 3);
 
@@ -94,8 +94,8 @@ fn i3_changes_without_events_are_found_and_removals_carry_the_properties_of_addi
     let output = daemon.finish();
     output.assert_fine();
     let fold = output.fold();
-    let told: std::collections::BTreeSet<_> = fold.present.keys().cloned().collect();
-    assert_eq!(told, devpaths(sysfs.path()));
+    let delivered: std::collections::BTreeSet<_> = fold.present.keys().cloned().collect();
+    assert_eq!(delivered, devpaths(sysfs.path()));
     assert_eq!(fold.present[stick].properties["DEVNUM"], "004");
     assert!(fold.parents_first.is_empty(), "{:?}", fold.parents_first);
     let removed = output.objects("event").into_iter().filter(|event| event["action"] == "remove");
@@ -111,7 +111,7 @@ fn i3_changes_without_events_are_found_and_removals_carry_the_properties_of_addi
 #[test]
 fn complete_burst_is_followed_by_no_correction() {
     let Some(_turn) = own_sysfs("a quiet scan") else { return };
-    let daemon = Daemon::start(hears_all("--json"));
+    let daemon = Daemon::start(watching_all("--json"));
     daemon.wait_until_scanned();
     drop(NetDevice::tap("quiet").expect("a tap"));
     let _stays = NetDevice::tap("stays").expect("a tap");

@@ -87,7 +87,7 @@ fn state_inside(unshare: &[&str]) -> (String, bool) {
 }
 
 #[test]
-fn i9_where_only_events_of_net_devices_can_arrive_the_state_is_never_steady() {
+fn i9_restricted_namespace_is_never_steady() {
     let Some(_turn) = turn_to_raise("a network namespace of a user namespace") else { return };
     for (unshare, state) in [
         (&["--user", "--map-root-user", "--net"][..], "restricted"),

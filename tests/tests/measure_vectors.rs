@@ -160,7 +160,7 @@ fn others_are_not_counted_and_drivers_are() {
 
 proptest! {
     #[test]
-    fn whatever_was_measured_its_profile_parses(lengths in prop::collection::vec((1_usize..2_000, 1_usize..4), 0..200)) {
+    fn every_measured_profile_parses(lengths in prop::collection::vec((1_usize..2_000, 1_usize..4), 0..200)) {
         let mut measurement = Measurement::default();
         let root = "add@/devices/usb1/1-1\0DEVTYPE=usb_device\0SEQNUM=7\0";
         measurement.event(Instant::BOOT, &Uevent::parse(root.as_bytes()).expect("a uevent"), 1);

@@ -46,7 +46,7 @@ fn wait_for(file: &Path, holds: impl Fn(&BTreeMap<&str, f64>) -> bool) -> String
 }
 
 #[test]
-fn promtool_has_nothing_to_say_about_them() {
+fn promtool_accepts_the_metrics() {
     let name = "promtool on the metrics";
     let Some(_turn) = own_network_namespace(name) else { return };
     let directory = tempfile::tempdir().expect("a directory");
@@ -197,7 +197,7 @@ fn i2_totals_status_and_metrics_count_the_same() {
 }
 
 #[test]
-fn i2_what_a_full_disk_does_not_take_is_counted_at_once() {
+fn i2_lines_that_a_full_disk_refuses_are_counted_at_once() {
     let Some(_turn) = own_sysfs("an output that takes nothing") else { return };
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("events");

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
-use sureplug_tests::application::{Application, Told};
+use sureplug_tests::application::{Application, Delivered};
 use sureplug_tests::daemon::{Daemon, json, number};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
 use sureplug_tests::kernel::{Injector, own_sysfs};
@@ -85,8 +85,8 @@ fn come_and_go(path: &Path, until: &AtomicBool) -> u64 {
     while !until.load(Ordering::Relaxed) {
         for request in ["SUBSYSTEM=net", "STATUS", "LIST\nSUBSYSTEM=mem", "NONSENSE", "SNAPSHOT=no"] {
             let Ok(mut application) = Application::connect(path, request) else { continue };
-            let is_last = |told: &Told| matches!(told.action.as_str(), "end" | "error");
-            while application.receive().is_some_and(|told| !is_last(&told)) {}
+            let is_last = |delivered: &Delivered| matches!(delivered.action.as_str(), "end" | "error");
+            while application.receive().is_some_and(|delivered| !is_last(&delivered)) {}
             answers += 1;
         }
         let _ = slow.receive();

@@ -79,7 +79,7 @@ fn the_longest_event_of_the_kernel_fits_and_what_is_cut_is_reported() {
 }
 
 #[test]
-fn markers_say_what_they_mean() {
+fn markers_have_their_documented_meaning() {
     let mut buffer = [0; MAX_PACKET_BYTES];
     let packet = protocol::begin(&mut buffer, true, 1);
     assert_eq!(

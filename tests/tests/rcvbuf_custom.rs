@@ -19,7 +19,7 @@ fn custom_devices_in_const_context() {
 }
 
 #[test]
-fn malformed_custom_devices_say_where() {
+fn errors_of_custom_devices_have_an_offset() {
     let cases = [
         ("custom:", 7),
         ("custom:x1@1", 7),

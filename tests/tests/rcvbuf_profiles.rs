@@ -57,7 +57,7 @@ const CAPTURES: usize = (9 * 2 + 2 * 3) * 2;
 
 /// The tables of charges hold classes and kernels that the captures do not.
 #[test]
-fn every_class_is_charged_what_the_tables_say() {
+fn every_class_is_charged_as_the_tables_state() {
     let mut bursts = 0;
     for kernel in KERNELS {
         let mut tables: BTreeMap<String, (u32, u64)> = BTreeMap::new();

@@ -27,7 +27,7 @@ fn numbers_from_texts() {
 }
 
 #[test]
-fn errors_say_what_was_found_and_what_to_do() {
+fn errors_state_the_figure_and_the_remedy() {
     let cases = [
         (SizingError::NoPorts, "at least 1"),
         (SizingError::NoBuses, "at least 1"),

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use sureplug_tests::application::Application;
 use sureplug_tests::daemon::{
-    Daemon, hears_all, json, number, run, sureplug, unprivileged, unprivileged_program,
+    Daemon, json, number, run, sureplug, unprivileged, unprivileged_program, watching_all,
 };
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{Injector, own_sysfs};
@@ -169,12 +169,12 @@ fn i9_readiness_is_reported_with_what_could_not_be_read() {
     plug(&sysfs, "unseen");
     readable(&sysfs, false);
     let notify = directory.path().join("notify");
-    let heard = UnixDatagram::bind(&notify).expect("a socket");
+    let supervisor = UnixDatagram::bind(&notify).expect("a socket");
     fs::set_permissions(&notify, Permissions::from_mode(0o777)).expect("a mode");
-    heard.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    supervisor.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let said = || {
         let mut text = [0; 1_000];
-        let length = heard.recv(&mut text).expect("a message");
+        let length = supervisor.recv(&mut text).expect("a message");
         String::from_utf8_lossy(&text[..length]).into_owned()
     };
     let (mut reader, writer) = pipe().expect("a pipe");
@@ -216,9 +216,9 @@ fn i9_a_snapshot_that_is_known_to_be_out_of_date_states_so_until_it_no_longer_is
     daemon.wait_for_line(of_kind("incomplete"));
     let mut client = Application::connect(&socket, "SNAPSHOT=yes").expect("a client");
     let mut next_end = || loop {
-        let told = client.receive().expect("it goes on");
-        if told.is_marker() && told.action == "end" {
-            return told.get("SUREPLUG_OUT_OF_DATE") == "yes";
+        let delivered = client.receive().expect("it goes on");
+        if delivered.is_marker() && delivered.action == "end" {
+            return delivered.get("SUREPLUG_OUT_OF_DATE") == "yes";
         }
     };
     assert!(next_end(), "the snapshot lacks a device");
@@ -293,16 +293,16 @@ fn i9_a_daemon_that_starts_before_sysfs_is_mounted_waits_for_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let socket = directory.path().join("events");
     let notify = directory.path().join("notify");
-    let heard = UnixDatagram::bind(&notify).expect("a socket");
+    let supervisor = UnixDatagram::bind(&notify).expect("a socket");
     let covered = Covered::cover();
-    let mut command = hears_all("run --json");
+    let mut command = watching_all("run --json");
     command.arg("--socket").arg(&socket).env("NOTIFY_SOCKET", &notify);
     let daemon = Daemon::start(command);
     daemon.wait_for_line(of_kind("no_sysfs"));
     assert_eq!(daemon_figures(&socket)["state"], "starting");
     std::thread::sleep(Duration::from_secs(1));
-    heard.set_nonblocking(true).expect("it does not block");
-    assert!(heard.recv(&mut [0; 100]).is_err(), "it is not ready");
+    supervisor.set_nonblocking(true).expect("it does not block");
+    assert!(supervisor.recv(&mut [0; 100]).is_err(), "it is not ready");
 
     // Uncovered as by a mount: another file system is at that path from now on.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;

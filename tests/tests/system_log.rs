@@ -106,7 +106,7 @@ fn a_flood_is_held_back_and_counted() {
 }
 
 #[test]
-fn the_systems_log_takes_it_or_nobody_waits() {
+fn system_log_never_delays_the_daemon() {
     let Some(_turn) = own_network_namespace("a loss in the system's log") else { return };
     own_mounts().expect("mounts of its own");
     let directory = tempfile::tempdir().expect("a directory");

@@ -146,7 +146,7 @@ fn lost(uevent: &Uevent<'_>, with_files: bool) -> Vec<String> {
 }
 
 #[test]
-fn a_scan_reads_all_that_the_captured_events_say() {
+fn scan_reads_every_property_of_the_captured_events() {
     let mut events = 0;
     for captured in captured() {
         let uevent = Uevent::parse(&captured.datagram).expect("a captured event");

@@ -177,8 +177,8 @@ proptest! {
                 prop_assert_eq!((read.action, read.devpath, read.properties), parts);
                 agree(&written);
             }
-            Err(EncodeError::BufferFull { wanted, capacity: told }) => {
-                prop_assert!(told == capacity && wanted > capacity);
+            Err(EncodeError::BufferFull { wanted, capacity: delivered }) => {
+                prop_assert!(delivered == capacity && wanted > capacity);
             }
             // What the encoder refuses for another reason is no uevent.
             Err(error) => {

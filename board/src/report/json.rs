@@ -283,9 +283,9 @@ mod tests {
     fn missing_fields_are_null_and_added_properties_win() {
         let mut out = String::new();
         let kernel_action = Some(Action::Move);
-        let told =
+        let untracked =
             DeviceEvent { tracked: false, kernel_action, ..entry(b"add@/x\0SUREPLUG_ORIGIN=forged\0") };
-        event(&mut out, &told, "monotonic_us").unwrap();
+        event(&mut out, &untracked, "monotonic_us").unwrap();
         let wanted = concat!(
             r#""subsystem":null,"seqnum":null,"properties":{"SUREPLUG_ORIGIN":"kernel","#,
             r#""SUREPLUG_ACTION":"move","SUREPLUG_TRACKED":"no"},"repeated":[["SUREPLUG_ORIGIN","forged"]]}"#,

@@ -64,7 +64,7 @@ const NESTED_HUBS_WITH_21: [(&str, Usb); 24] = [
 fn coldplug(board: &mut Board) {
     let truth = board.settle();
     // Of USB there are the root hubs; of all subsystems there is much more.
-    let least = if board.log.tells_of("platform") { 100 } else { 4 };
+    let least = if board.log.selects("platform") { 100 } else { 4 };
     assert!(truth.0.len() >= least, "{} devices", truth.0.len());
     assert_eq!(board.log.of_kind(0, "scanned").count(), 1);
 }
@@ -124,7 +124,7 @@ fn kernel_decides(board: &mut Board) {
     board.restart_daemon("");
     many(board, &NESTED_HUBS_WITH_21);
     let start = board.log.of_kind(0, "start").next().expect("a first line").clone();
-    let is_filtered = !board.log.tells_of("platform");
+    let is_filtered = !board.log.selects("platform");
     assert_eq!(start["filter"], if is_filtered { "kernel" } else { "none" }, "{start}");
     let totals = board.stop_daemon();
     let told =

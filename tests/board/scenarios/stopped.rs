@@ -103,7 +103,7 @@ fn sticks_in_every_port(board: &mut Board) {
     let abi = kernels_charge(board.architecture);
     let queued = lengths.lines().filter_map(|line| {
         let (length, subsystem) = line.split_once(' ').expect("a length and a subsystem");
-        board.log.tells_of(subsystem).then(|| u64::from(abi.truesize(length.parse().expect("a length"))))
+        board.log.selects(subsystem).then(|| u64::from(abi.truesize(length.parse().expect("a length"))))
     });
     let charge: u64 = queued.sum();
     let peak = totals["peak_queued_bytes"].as_u64().expect("a number");

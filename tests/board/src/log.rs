@@ -53,7 +53,7 @@ impl Log {
 
     /// Returns `true` if the daemon selects a subsystem, according to its first line.
     #[must_use]
-    pub fn tells_of(&self, subsystem: &str) -> bool {
+    pub fn selects(&self, subsystem: &str) -> bool {
         let start = self.of_kind(0, "start").next().and_then(|start| start["subsystems"].as_str());
         start.is_some_and(|names| names == "all" || names.split(' ').any(|name| name == subsystem))
     }

@@ -88,7 +88,7 @@ impl Qemu {
     }
 
     /// Returns QEMU's output.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
@@ -122,7 +122,7 @@ impl Way {
                 stream.set_nonblocking(false).expect("a socket");
                 return stream;
             }
-            assert!(!qemu.has_ended() && Instant::now() < end, "QEMU does not start: {}", qemu.said());
+            assert!(!qemu.has_ended() && Instant::now() < end, "QEMU does not start: {}", qemu.output());
             thread::sleep(Duration::from_millis(10));
         }
     }

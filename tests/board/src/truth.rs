@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn sysfs_is_read_from_what_ls_and_grep_say() {
+    fn sysfs_is_parsed_from_the_output_of_ls_and_grep() {
         let links = "/sys/class/net:\n\
                      lrwxrwxrwx    1 root     0     0 Jan  1 00:00 lo -> ../../devices/virtual/net/lo\n\n\
                      /sys/bus/usb/devices:\n\

@@ -18,7 +18,7 @@ fn main() {
     let mut events = 0;
     let mut said = Instant::now();
     loop {
-        let told = match application.take() {
+        let delivered = match application.take() {
             None => break,
             Some(None) => {
                 if said.elapsed() >= Duration::from_millis(200) {
@@ -28,9 +28,9 @@ fn main() {
                 application.wait(Duration::from_millis(100));
                 continue;
             }
-            Some(Some(told)) => told,
+            Some(Some(delivered)) => delivered,
         };
-        events += u64::from(told.get("SUREPLUG_ORIGIN") == "kernel");
+        events += u64::from(delivered.get("SUREPLUG_ORIGIN") == "kernel");
         if let Some(pause) = pause {
             thread::sleep(pause);
         }

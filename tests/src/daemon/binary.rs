@@ -120,7 +120,7 @@ pub fn sureplug(arguments: &str) -> Command {
 /// The daemon with all subsystems, as its tests raise events of those that do not disturb the
 /// machine.
 #[must_use]
-pub fn hears_all(arguments: &str) -> Command {
+pub fn watching_all(arguments: &str) -> Command {
     let mut command = sureplug(arguments);
     command.args(["--subsystem", "all"]);
     command

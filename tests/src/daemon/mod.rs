@@ -18,8 +18,8 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 pub use binary::{
-    PROFILE_VARIABLES, build, build_example, cargo, hears_all, root, sureplug, unprivileged,
-    unprivileged_program,
+    PROFILE_VARIABLES, build, build_example, cargo, root, sureplug, unprivileged, unprivileged_program,
+    watching_all,
 };
 use capture::capture;
 pub use events::{marked, now_us, raise_number, stamp};

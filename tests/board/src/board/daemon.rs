@@ -92,7 +92,7 @@ impl Board {
     ///
     /// Panics if it breaks a rule of its stream.
     pub fn listen(&mut self) -> usize {
-        self.log.absorb(said(&self.source, &self.console, &self.line));
+        self.log.absorb(lines_of(&self.source, &self.console, &self.line));
         self.log.objects.len()
     }
 
@@ -103,8 +103,9 @@ impl Board {
     /// Panics if it does not come.
     pub fn wait_for_kind(&mut self, kind: &str) -> Value {
         let start = format!("{{\"kind\":\"{kind}\"");
-        let found = said(&self.source, &self.console, &self.line)
-            .wait_for(self.log.next, PATIENCE, |line| line.starts_with(&start));
+        let found =
+            lines_of(&self.source, &self.console, &self.line)
+                .wait_for(self.log.next, PATIENCE, |line| line.starts_with(&start));
         let (_, line) = found.unwrap_or_else(|error| panic!("{kind}: {error}"));
         self.listen();
         serde_json::from_str(&line).expect("JSON")
@@ -113,12 +114,12 @@ impl Board {
     /// What comes there from now on is the log.
     pub fn read_log_of(&mut self, source: Source) {
         self.source = source;
-        self.log = Log::starting_at(said(&self.source, &self.console, &self.line).count());
+        self.log = Log::starting_at(lines_of(&self.source, &self.console, &self.line).count());
     }
 }
 
 /// The lines of the log.
-const fn said<'l>(source: &'l Source, console: &'l Lines, line: &'l Lines) -> &'l Lines {
+const fn lines_of<'l>(source: &'l Source, console: &'l Lines, line: &'l Lines) -> &'l Lines {
     match source {
         Source::Console => console,
         Source::Line => line,

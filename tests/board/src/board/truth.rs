@@ -74,7 +74,7 @@ impl Board {
         loop {
             let mut truth = self.wait_for_sysfs();
             self.listen();
-            truth.0.retain(|_, device| self.log.tells_of(&device.subsystem));
+            truth.0.retain(|_, device| self.log.selects(&device.subsystem));
             let difference = truth.difference(&self.log.fold);
             if difference.is_empty() {
                 return truth;
