@@ -117,7 +117,7 @@ fn i5_a_slow_hook_falls_behind_and_gets_the_difference_lost_removals_included() 
     truth.sort_unstable();
     assert_eq!(names, truth);
     drop(tap);
-    // The socket was read all the same, and the console is true.
+    // The socket was read nevertheless, and the console is true.
     let output = finish(daemon);
     assert_eq!(number(&output.totals(), "lost"), 0);
     assert!(Fold::of(&output.stdout).is_ok());

@@ -1,4 +1,4 @@
-//! Inside a user namespace the kernel's messages come with another uid: they are believed all the same.
+//! Inside a user namespace the kernel's messages come with another uid: they are believed nevertheless.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -136,7 +136,7 @@ fn system_log_never_delays_the_daemon() {
     fs::remove_file("/dev/log").ok();
     let nobody = start("syslog").finish();
     assert_eq!(nobody.code, Some(0));
-    assert!(nobody.stderr[0].contains("warning: nobody takes lines at /dev/log: "), "{nobody:#?}");
+    assert!(nobody.stderr[0].contains("warning: no daemon reads /dev/log: "), "{nobody:#?}");
     let output = run(sureplug("--log kmsg"));
     assert_eq!(output.code, Some(3));
     assert!(output.stderr[0].contains("cannot open the log: "), "{output:#?}");

@@ -122,7 +122,7 @@ fn system_log(options: &Options, undersized: &Undersized) -> Result<Option<Syste
     let mut log = SystemLog::open(kind).map_err(|error| format!("cannot open the log: {}", Cause(&error)))?;
     if let Err(error) = log.check_listener() {
         let cause = Cause(&error);
-        complain(&format_args!("warning: nobody takes lines at /dev/log: {cause}; tried again with each"));
+        complain(&format_args!("warning: no daemon reads /dev/log: {cause}; tried again with each line"));
     }
     if undersized.is_any() {
         log.write(&Notice::Undersized(undersized));

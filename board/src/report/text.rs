@@ -71,7 +71,7 @@ pub(super) fn write(out: &mut dyn Write, notice: &Notice<'_>, verbose: bool) -> 
              mount sysfs there, which is looked for again and again"
         ),
         Notice::Unreported { at, outcome, took } => {
-            writeln!(out, "{at} unreported: sysfs shows what no event told: {}", Changes(&outcome, took))
+            writeln!(out, "{at} unreported: sysfs shows unannounced changes: {}", Changes(&outcome, took))
         }
         Notice::ForeignSysfs => writeln!(out, "sureplug: warning: {FOREIGN}"),
         Notice::TableFull { at, slots, bytes, subsystem, devices } => writeln!(
