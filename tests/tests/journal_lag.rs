@@ -109,6 +109,64 @@ fn the_difference_goes_on_after_any_step() {
     assert_eq!(script.stream.read_steps(script.id), script.stream.steps());
 }
 
+/// Checks that a consumer that takes one step a round converges, with a ring of `R` bytes, although
+/// one device comes and goes in each round.
+fn converges_beside_a_flapping_device<const R: usize>() {
+    let mut script = Script::<16, 4_096, R, 1>::new();
+    for path in ["/a", "/b/x", "/f"] {
+        script.event("add", path, &[]);
+        script.told();
+    }
+    let changes = ["/b/x", "/d", "/d/e/g"];
+    for path in ["/d/e/g", "/d/e", "/d"] {
+        script.event("add", path, &[]);
+    }
+    for path in ["/a"; 12].into_iter().chain(changes) {
+        script.event("change", path, &[("X", "more than ten steps")]);
+    }
+    let mut told = Vec::new();
+    for _ in 0..32 {
+        for (action, path) in [("remove", "/f"), ("add", "/f")] {
+            script.event(action, path, &[]);
+        }
+        for path in changes {
+            script.event("change", path, &[]);
+        }
+        told.extend(script.next(script.id));
+    }
+    let place = |step: &str| {
+        told.iter().position(|told| told == step).unwrap_or_else(|| panic!("no {step} in {told:#?}"))
+    };
+    assert!(place("repair add /d") < place("repair add /d/e"));
+    assert!(place("repair add /d/e") < place("repair add /d/e/g"));
+    place("repair change /a");
+    place("repair change /b/x");
+}
+
+#[test]
+fn i3_flapping_device_starves_no_other_device() {
+    converges_beside_a_flapping_device::<600>();
+}
+
+#[test]
+fn i3_flapping_device_starves_no_other_device_if_each_round_overwrites_the_ring() {
+    converges_beside_a_flapping_device::<300>();
+    converges_beside_a_flapping_device::<40>();
+}
+
+#[test]
+fn delta_adds_a_late_parent_before_its_descendants() {
+    let mut script = with(&["/a"]);
+    for path in ["/b/c", "/d/e/f"] {
+        script.event("add", path, &[]);
+    }
+    storm(&mut script, "/a");
+    assert_eq!(script.next(script.id).as_deref(), Some("missed 14"));
+    assert_eq!(script.next(script.id).as_deref(), Some("repair add /b/c"));
+    script.event("add", "/d", &[]);
+    assert_eq!(script.told(), ["repair add /d", "repair change /a", "repair add /d/e/f"]);
+}
+
 #[test]
 fn events_missed_during_a_delta_are_counted_behind_it() {
     let mut script = with(&["/a", "/b"]);

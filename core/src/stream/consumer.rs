@@ -2,7 +2,7 @@
 
 use super::delivery::{self, Delivery, DeliveryBuffer, DeviceEvent};
 use super::journal::{Cursor, Journal, Record};
-use super::table::{ConsumerId, DeviceTable, Effect, Index, Origin};
+use super::table::{ConsumerId, DeviceTable, Effect, Index, Origin, Turn};
 use crate::selection::Selection;
 use crate::time::Instant;
 use crate::uevent::{Action, Uevent};
@@ -41,7 +41,10 @@ pub(super) struct Consumer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The delta between the devices announced to it and the device table.
-    Delta,
+    Delta {
+        /// The turn of its last step that was no removal.
+        last: Option<Turn>,
+    },
     /// The journal. The delta already covers devices that came and went in steps before
     /// `fresh_from`.
     Journal {
@@ -57,7 +60,7 @@ impl Consumer {
             selection,
             lag,
             cursor,
-            phase: Phase::Delta,
+            phase: Phase::Delta { last: None },
             origin: Origin::Scan,
             missed: 0,
             reset_due: false,
@@ -74,7 +77,7 @@ impl Consumer {
         table: &DeviceTable<S, B>,
     ) -> u64 {
         let delta = match self.phase {
-            Phase::Delta => table.delta_length(self.id, &self.selection) as u64,
+            Phase::Delta { .. } => table.delta_length(self.id, &self.selection) as u64,
             Phase::Journal { .. } => 0,
         };
         head.step - self.cursor.step + self.missed + delta + u64::from(self.reset_due)
@@ -87,7 +90,7 @@ impl Consumer {
     ) {
         self.skip_to(head, table);
         table.forget(self.id);
-        (self.phase, self.origin, self.reset_due) = (Phase::Delta, Origin::Scan, true);
+        (self.phase, self.origin, self.reset_due) = (Phase::Delta { last: None }, Origin::Scan, true);
         self.snapshot_end_due = false;
     }
 
@@ -107,8 +110,8 @@ impl Consumer {
         if core::mem::take(&mut self.reset_due) {
             return Some(Delivery::Reset);
         }
-        if self.phase == Phase::Delta {
-            if let Some((index, effect)) = table.next_delta(self.id, &self.selection) {
+        if let Phase::Delta { last } = &mut self.phase {
+            if let Some((index, effect)) = table.next_delta(self.id, &self.selection, last) {
                 return self.deliver_made(table, index, effect, now, self.origin, buffer);
             }
             // The delta covers devices that came and went while it was delivered: the journal must
@@ -197,7 +200,7 @@ impl Consumer {
     }
 
     const fn fall_behind(&mut self) -> Delivery<'static> {
-        (self.phase, self.origin) = (Phase::Delta, Origin::Resync);
+        (self.phase, self.origin) = (Phase::Delta { last: None }, Origin::Resync);
         self.snapshot_end_due = false;
         self.take_missed()
     }

@@ -4,6 +4,7 @@
 use core::num::NonZeroU64;
 
 use super::DeviceTable;
+use super::lookup::above;
 use super::properties::{Description, Part};
 use super::slot::{Index, Marks, State, Verdict};
 use super::step::{Directory, Effect, Origin, Out, Scope, Step};
@@ -99,7 +100,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         out: Out<'_>,
     ) -> Option<Index> {
         let path = uevent.devpath();
-        self.announce_found(&path[..path.iter().rposition(|&byte| byte == b'/').unwrap_or(0)], out);
+        above(path).for_each(|path| self.announce_found(path, out));
         // The device that a scan found may have preceded this one.
         let found = self.take_found(path);
         let index = self.slots.insert(uevent, State::Present);
@@ -125,25 +126,19 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         inode
     }
 
-    /// Announces the findings of a running scan at a devpath and above.
+    /// Announces the finding of a running scan at a devpath.
     fn announce_found(&mut self, path: &[u8], out: Out<'_>) {
-        if self.scan.as_ref().is_none() {
-            return;
-        }
-        for end in (1..=path.len()).filter(|&end| path.get(end).is_none_or(|&byte| byte == b'/')) {
-            let path = &path[..end];
-            // A finding that replaces a device waits: such a pair is delivered together when the
-            // scan ends. A device that is only assumed to be there is looked at first.
-            let is_alone = self.slots.find(path, State::Present).is_none();
-            let found = self.slots.find(path, State::Found);
-            let seen =
-                found.filter(|&index| is_alone && self.slots.slot(index).marks.verdict != Verdict::Unseen);
-            if let (Some(index), Some(scan)) = (seen, self.scan.as_mut()) {
-                let origin = scan.origin();
-                scan.outcome.added += 1;
-                self.slots.slot_mut(index).state = State::Present;
-                self.emit_made(index, Effect::Add, origin, out);
-            }
+        let Some(scan) = self.scan.as_mut() else { return };
+        let Some(found) = self.slots.find(path, State::Found) else { return };
+        // A finding that replaces a device waits: such a pair is delivered together when the scan
+        // ends. A device that is only assumed to be there is looked at first.
+        if self.slots.find(path, State::Present).is_none()
+            && self.slots.slot(found).marks.verdict != Verdict::Unseen
+        {
+            let origin = scan.origin();
+            scan.outcome.added += 1;
+            self.slots.slot_mut(found).state = State::Present;
+            self.emit_made(found, Effect::Add, origin, out);
         }
     }
 
@@ -164,7 +159,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         let path = uevent.devpath();
         let now = Description::of(uevent);
         loop {
-            self.announce_found(path, out);
+            above(path).chain([path]).for_each(|path| self.announce_found(path, out));
             let Some(index) = self.slots.find(path, State::Present) else { break };
             let is_replaced = self.slots.slot(index).marks.verdict == Verdict::Doomed
                 && self.slots.find(path, State::Found).is_some();

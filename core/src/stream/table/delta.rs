@@ -1,9 +1,13 @@
 //! The delta between the devices announced to a consumer and the table.
 
 use super::DeviceTable;
+use super::lookup::above;
 use super::slot::{ConsumerId, Index, State};
 use super::step::{Device, Effect};
 use crate::selection::Selection;
+
+/// The place of an addition or a `change` in a delta: additions first, and parents first.
+pub(in crate::stream) type Turn = (bool, u16, Index);
 
 impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
     /// Returns `true` if the device was announced to a consumer, and its `remove` was not.
@@ -30,20 +34,36 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         slot.missed & slot.announced & id.bit() != 0 && slot.state == State::Present
     }
 
-    /// Returns the next step of the delta. Devices that were removed or replaced precede added
-    /// ones, which may have the same devpath; devices that stayed come last.
+    /// Returns the next step of the delta.
+    ///
+    /// Removals come first, since an addition may be another device of the same devpath. All others
+    /// take turns, so that a device that comes and goes all the time delays none of them for long.
     pub(in crate::stream) fn next_delta(
         &self,
         id: ConsumerId,
         selection: &Selection,
+        last: &mut Option<Turn>,
     ) -> Option<(Index, Effect)> {
-        let depth = |index: &Index| self.slots.slot(*index).depth;
-        let gone = Self::indices().filter(|&index| self.lacks_remove(index, id)).max_by_key(depth);
-        let new = || Self::indices().filter(|&index| self.lacks_add(index, id, selection)).min_by_key(depth);
-        let kept = || Self::indices().find(|&index| self.lacks_change(index, id));
-        gone.map(|index| (index, Effect::Remove))
-            .or_else(|| new().map(|index| (index, Effect::Add)))
-            .or_else(|| kept().map(|index| (index, Effect::Keep)))
+        let depth = |index: Index| self.slots.slot(index).depth;
+        let gone = Self::indices().filter(|&index| self.lacks_remove(index, id));
+        if let Some(index) = gone.max_by_key(|&index| depth(index)) {
+            return Some((index, Effect::Remove));
+        }
+        let lacks_add = |index: &Index| self.lacks_add(*index, id, selection);
+        let turn = |index| {
+            let keeps = self.lacks_change(index, id);
+            (keeps || lacks_add(&index)).then(|| (keeps, depth(index), index))
+        };
+        let next = Self::indices().filter_map(turn).min_by_key(|turn| (Some(*turn) <= *last, *turn))?;
+        *last = Some(next);
+        let (keeps, _, index) = next;
+        if keeps {
+            return Some((index, Effect::Keep));
+        }
+        // A parent that was added later may have its turn later.
+        let mut parents =
+            above(self.slots.path(index)).filter_map(|path| self.slots.find(path, State::Present));
+        Some((parents.find(lacks_add).unwrap_or(index), Effect::Add))
     }
 
     /// Returns the number of steps in the delta.

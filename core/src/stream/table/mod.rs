@@ -16,6 +16,7 @@ use core::num::NonZeroU64;
 
 use heapless::Vec;
 
+pub(super) use delta::Turn;
 pub use scan::{Look, ScanKind, ScanOutcome};
 pub use slot::ConsumerId;
 pub(super) use slot::Index;

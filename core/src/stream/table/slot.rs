@@ -1,7 +1,7 @@
 use core::num::{NonZeroU16, NonZeroU64};
 
 /// The number of a slot, plus one, so that `Option` costs nothing and a table of zeros is empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::stream) struct Index(NonZeroU16);
 
 impl Index {
