@@ -1,4 +1,4 @@
-//! `sureplug list`: the devices that are present.
+//! `sureplug list`: the present devices.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -53,15 +53,15 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     }
 }
 
-/// Why sysfs shows nothing.
+/// The reason why sysfs shows nothing.
 const NO_SYSFS: &str =
     "no sysfs is mounted where it should be; mount it, or name another directory with --sysfs";
 
-/// The datagrams of devices, by what sorts a parent before its children, and these before its next sibling. Flat, since a
-/// `BTreeMap` costs 8 KiB of flash.
+/// The datagrams of devices, by a key that sorts a parent before its children, and these before its
+/// next sibling. A flat list, since a `BTreeMap` costs 8 KiB of flash.
 type DeviceList = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Notes a device in the place of what was known of it, or that it is gone.
+/// Notes a device in place of its previous state, or as gone.
 fn note(devices: &mut DeviceList, uevent: &Uevent<'_>, is_present: bool) {
     let rank: Vec<u8> = uevent.devpath().iter().map(|&byte| if byte == b'/' { 0 } else { byte }).collect();
     let place = devices.binary_search_by(|(other, _)| other.cmp(&rank));
@@ -89,7 +89,7 @@ fn of_daemon(options: &Options) -> io::Result<(DeviceList, bool)> {
         PacketKind::Event(entry) if entry.tracked => {
             note(&mut devices, &entry.uevent, entry.uevent.action() != Action::Remove);
         }
-        // What came before, if the request came late, is void.
+        // If the request arrived late, the previous devices are void.
         PacketKind::Begin { .. } | PacketKind::Reset => {
             devices.clear();
             end = None;
@@ -113,7 +113,7 @@ fn of_sysfs(options: &Options) -> io::Result<DeviceList> {
     }
     let mut devices = scan(&mut sysfs);
     if sysfs.is_undecided() {
-        // A device that was being added is whole then.
+        // A device that was being added is complete by then.
         thread::sleep(Duration::from_millis(100));
         devices = scan(&mut sysfs);
     }
@@ -145,7 +145,7 @@ fn scan(sysfs: &mut sysfs::Devices) -> DeviceList {
     devices
 }
 
-/// Each device below the nearest one above it, which need not be its parent.
+/// Writes each device below its nearest listed ancestor, which need not be its parent.
 fn tree<'d>(out: &mut String, devices: impl Iterator<Item = Uevent<'d>>) -> fmt::Result {
     let mut above: Vec<&[u8]> = Vec::new();
     for device in devices {

@@ -1,5 +1,5 @@
-//! The options, a row each. The parser, the help, the manual's table and the names that an image may state
-//! (`board/dist/run-options`) come from these rows.
+//! The options, one row each. The parser, the help, the manual's table and the options that an
+//! image may state (`board/dist/run-options`) come from these rows.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -16,19 +16,19 @@ use crate::report::Style;
 use crate::service::hook::{DEFAULT_TIMEOUT_MS, Wants};
 use crate::service::log::LogKind;
 
-/// Milliseconds that a run of a hook may be allowed.
+/// Milliseconds that a hook's run may take.
 const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 
 /// Descriptors for a supervisor: not the standard ones.
 const READY_FDS: RangeInclusive<u32> = 3..=65_535;
 
-/// Seconds between two files of metrics; up to a day.
+/// Seconds between two metrics files, up to a day.
 const METRICS_INTERVAL_S: RangeInclusive<u32> = 1..=86_400;
 
-/// As often as metrics are usually collected.
+/// The usual interval at which metrics are collected.
 const DEFAULT_METRICS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Bytes of a recording: from some events to what 32 bits count.
+/// Bytes of a recording: from a few events to the range of 32 bits.
 const MAX_BYTES: RangeInclusive<u32> = 4_096..=u32::MAX;
 
 const DEFAULT_MAX_BYTES: u32 = 16 * 1024 * 1024;
@@ -39,16 +39,16 @@ const INTAKE_PRIORITY: RangeInclusive<u32> = 1..=99;
 /// The kernel's range (`OOM_SCORE_ADJ_MIN` and `_MAX` in `include/uapi/linux/oom.h`).
 const OOM_SCORE_ADJ: RangeInclusive<i32> = -1_000..=1_000;
 
-/// In the place of commands: all of them.
+/// Stands for all commands.
 const ALL: &[&str] = &[];
 
 /// An option.
 pub(super) struct Row {
-    /// As the help shows it: `-v, --verbose`, `--ports N`.
+    /// The spelling in the help: `-v, --verbose`, `--ports N`.
     pub(super) spelling: &'static str,
-    /// The names of the commands that take it; empty for all.
+    /// The commands that have the option; empty for all.
     pub(super) commands: &'static [&'static str],
-    /// With the range and, in parentheses, the default.
+    /// The description, with the range and, in parentheses, the default.
     pub(super) help: &'static str,
     field: OptionField,
 }
@@ -59,7 +59,7 @@ impl Row {
         self.long().0
     }
 
-    /// Returns what the value is called; empty for an option without one.
+    /// Returns the name of the value; empty for an option without one.
     pub(super) fn value(&self) -> &'static str {
         self.long().1
     }
@@ -76,7 +76,7 @@ impl Row {
         spelled.next() == Some('-') && spelled.next() == Some(letter)
     }
 
-    /// Returns `true` if the command takes it.
+    /// Returns `true` if the command has the option.
     pub(super) fn is_of(&self, command: &str) -> bool {
         self.commands.is_empty() || self.commands.contains(&command)
     }
@@ -87,10 +87,10 @@ impl Row {
 macro_rules! options {
     ($($field:ident: $type:ty = $default:expr,
        $spelling:literal, $commands:expr, $help:literal, $make:expr;)*) => {
-        /// What all options together ask for.
+        /// The values of all options.
         #[derive(Debug)]
         pub(super) struct Options {
-            /// The capture that `record` and `decode` name.
+            /// The capture of `record` and `decode`.
             pub(super) file: PathBuf,
             $(pub(super) $field: $type,)*
         }
@@ -101,7 +101,8 @@ macro_rules! options {
             }
         }
 
-        /// Which field an option makes. One function for all rows: a function of each row's own would cost flash.
+        /// Selects the field that an option sets. One function for all rows: a function per row
+        /// would cost flash.
         #[allow(non_camel_case_types, reason = "the names of the fields")]
         #[derive(Clone, Copy)]
         enum OptionField {
@@ -228,10 +229,10 @@ options! {
         |value, _| value.number(&MAX_BYTES);
 }
 
-/// Subsystems that were named, an option each.
+/// The named subsystems, one option each.
 #[derive(Debug)]
 pub(super) struct Named {
-    /// With blanks between them.
+    /// Separated by blanks.
     names: String,
     selection: Selection,
 }
@@ -240,18 +241,18 @@ impl Named {
     fn and(before: Option<&Self>, value: &Value) -> Result<Option<Self>, UsageError> {
         let name = value.text()?;
         let names = before.map_or_else(String::new, |before| before.names.clone() + " ") + name;
-        // Alone first: an error has the place within this name.
+        // Checked alone first: the position in an error then refers to this name.
         let selection = Selection::parse(name).and_then(|_| Selection::parse(&names));
         selection.map(|selection| Some(Self { names, selection })).map_err(|error| value.wrong(error))
     }
 }
 
-/// Where the lines of `run` go.
+/// The destinations of the lines of `run`.
 #[derive(Debug, Default)]
 pub(super) struct Logs {
-    /// Losses and warnings as well.
+    /// The log for losses and warnings.
     pub(super) system: Option<LogKind>,
-    /// All lines, instead of to standard output: a terminal.
+    /// The terminal for all lines, instead of standard output.
     pub(super) path: Option<PathBuf>,
 }
 
@@ -278,7 +279,7 @@ impl Options {
         self.subsystem.as_ref().map_or(&SUBSYSTEMS, |named| &named.selection)
     }
 
-    /// Returns the subsystems to show: all that there are if none is named.
+    /// Returns the subsystems to show: all if none is named.
     pub(super) fn named(&self) -> &Selection {
         self.subsystem.as_ref().map_or(&Selection::ALL, |named| &named.selection)
     }
@@ -291,18 +292,18 @@ impl Options {
         }
     }
 
-    /// Returns what the process asks of the kernel.
+    /// Returns the policy for the process.
     pub(super) const fn policy(&self) -> ProcessPolicy {
         let Self { lock_memory, intake_priority, oom_score_adj, .. } = *self;
         ProcessPolicy { lock_memory, intake_priority, oom_score_adj }
     }
 
-    /// Returns where the daemon serves applications.
+    /// Returns the path of the applications' socket.
     pub(super) fn socket(&self) -> &Path {
         self.socket.as_deref().unwrap_or(Path::new(DEFAULT_PATH))
     }
 
-    /// Returns how events are shown.
+    /// Returns the format of events.
     pub(super) const fn style(&self) -> Style {
         if self.json { Style::Json } else { Style::Text { verbose: self.verbose } }
     }

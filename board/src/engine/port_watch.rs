@@ -1,4 +1,4 @@
-//! What happens at each USB port: how often something comes, does not stay, or draws too much.
+//! Watches the USB ports: how often devices come, vanish at once, or draw too much current.
 
 use std::time::Duration;
 
@@ -8,37 +8,38 @@ use sureplug_core::bytes::decimal;
 use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 
-/// Ports that are watched at most: a board's, and those of hubs that are plugged in.
+/// The most ports that are watched: a board's, and those of plugged-in hubs.
 const MAX_PORTS: usize = 24;
 
-/// Bytes of a port's name at most: `1-1.2.3.4.5.6`, and more digits.
+/// The most bytes of a port's name: `1-1.2.3.4.5.6`, with longer numbers.
 const MAX_NAME_BYTES: usize = 20;
 
-/// A device that goes again so soon has not been used: a bad contact, or too little power.
+/// A device that goes this soon was not used: a bad contact, or too little power.
 const FLAP_WITHIN: Duration = Duration::from_secs(2);
 
 /// A port, by the name of the device in it: port 4 of bus 1 is `1-4`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WatchedPort {
     pub(crate) name: Vec<u8, MAX_NAME_BYTES>,
-    /// How often a device came.
+    /// The number of plugs.
     pub(crate) plugs: u32,
-    /// How often one went within two seconds.
+    /// The number of devices that went within two seconds.
     pub(crate) flaps: u32,
-    /// How often the hub reported too much current, as the kernel counts it since the hub's own start.
+    /// The number of over-currents that the hub has reported, as counted by the kernel since the
+    /// hub's start.
     pub(crate) over_currents: u32,
     added: Option<Instant>,
 }
 
-/// All ports at which something happened, in fixed memory. More than [`MAX_PORTS`] are not watched.
+/// All ports with events, in fixed memory. Ports beyond [`MAX_PORTS`] are not watched.
 #[derive(Clone, Debug, Default)]
 pub struct PortWatch {
-    /// In the order in which something first happened at them.
+    /// In the order of their first events.
     pub(crate) ports: Vec<WatchedPort, MAX_PORTS>,
 }
 
 impl PortWatch {
-    /// Takes an event of the kernel that came at that time.
+    /// Takes an event of the kernel that was read at this time.
     pub(crate) fn event(&mut self, at: Instant, uevent: &Uevent<'_>) {
         if uevent.subsystem() != Some(b"usb") {
             return;
@@ -87,7 +88,7 @@ fn last_part(devpath: &[u8]) -> &[u8] {
     devpath.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
 }
 
-/// The name of a device in the port of that name: `1-4` for `usb1-port4`, `1-4.2` for `1-4-port2`.
+/// Returns the name of a device in a port: `1-4` for `usb1-port4`, `1-4.2` for `1-4-port2`.
 fn behind_hub(port: &[u8]) -> Option<Vec<u8, MAX_NAME_BYTES>> {
     let at = port.windows(5).rposition(|part| part == b"-port")?;
     let (hub, number) = (&port[..at], &port[at + 5..]);

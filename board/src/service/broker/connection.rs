@@ -1,4 +1,4 @@
-//! A connection of a client: its request, what it is sent, and what it is polled for.
+//! A client's connection: its request, its deliveries, and its poll events.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -16,67 +16,67 @@ use crate::engine::Context;
 use crate::engine::capacity::{BoardStream, MAX_CLIENTS};
 use crate::time::monotonic_now;
 
-/// For how long a client may take to send its request before it gets what one without a request gets.
+/// How long a client may take to send its request before the default is assumed.
 const REQUEST_WITHIN: Duration = Duration::from_millis(100);
 
-/// For how long a client that gets a finite answer may take nothing of it: the connections for such are few.
+/// How long a client may take nothing of a finite answer: connections for such answers are few.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
-/// Packets that a client gets before it is the next one's turn.
+/// Packets sent to a client before the next one's turn.
 const PACKETS_A_TURN: usize = 512;
 
-/// Packets that are taken from a client that sends more than its request, so that it gets the error and not only the end
-/// of the connection.
+/// Packets read from a client that sends more than its request, so that it receives the error
+/// before the end of the connection.
 const PACKETS_TO_DISCARD: usize = 8;
 
-/// Why a client is refused beyond those that the stream has places for.
+/// The limit named to clients that are refused because all places are taken.
 pub(super) const TOO_MANY_CLIENTS: Refusal = Refusal::Busy { clients: MAX_CLIENTS };
 
-/// A connection, and how its last turn ended.
+/// A connection, and the result of its last turn.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: ClientSocket,
     state: ClientState,
     pub(super) turn: Turn,
-    /// What it is polled for.
+    /// The events for which it is polled.
     pub(super) interest: EpollFlags,
-    /// Since when its send buffer has been full.
+    /// The time since which its send buffer has been full.
     full_since: Option<Instant>,
     has_asked: bool,
-    /// Whether nothing can come from it any more.
+    /// Whether no more input can come from it.
     is_mute: bool,
     missed: u64,
-    /// Whether its last `end` stood behind devices that are known to be out of date.
+    /// Whether its last `end` followed devices that are known to be out of date.
     is_out_of_date: bool,
 }
 
-/// What it is sent.
+/// The state of the answer.
 #[derive(Clone, Copy, Debug)]
 enum ClientState {
-    /// Nothing yet: until then it may send its request.
+    /// Waiting for the request.
     Waiting { until: Instant },
-    /// It reads the journal: the stream, or what is present.
+    /// Reading the journal: the stream, or the present devices.
     Reading { consumer: ConsumerId, has_begun: bool, ends_when_current: bool },
-    /// It has asked for the status, and so many packets of the answer are sent.
+    /// Receiving the status, of which this many packets were sent.
     Asking { sent: usize },
-    /// It has not got the error yet.
+    /// Refused, but the error was not sent yet.
     Refused(Refusal),
-    /// Nothing more.
+    /// Complete.
     Over,
 }
 
-/// How a turn ended.
+/// The result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It has everything, or has not sent its request.
+    /// It has received everything, or has not sent its request.
     Rests,
-    /// There is more to send at once.
+    /// More can be sent at once.
     GoesOn,
     /// Its send buffer is full.
     Backpressure,
     /// The connection is over.
     Over,
-    /// The connection is over, since it is not served.
+    /// The connection is over because the client was refused.
     Refused,
 }
 
@@ -95,7 +95,7 @@ impl Connection {
         })
     }
 
-    /// Returns until when it may send its request.
+    /// Returns the time until which it may send its request.
     pub(super) const fn waits_until(&self) -> Option<Instant> {
         match self.state {
             ClientState::Waiting { until } => Some(until),
@@ -103,17 +103,17 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if it gets the stream, for as long as it likes.
+    /// Returns `true` if it receives the stream, which does not end by itself.
     pub(super) const fn is_streaming(&self) -> bool {
         matches!(self.state, ClientState::Reading { ends_when_current: false, .. })
     }
 
-    /// Returns `true` if it has asked for the status.
+    /// Returns `true` if it requested the status.
     pub(super) const fn is_asking(&self) -> bool {
         matches!(self.state, ClientState::Asking { .. })
     }
 
-    /// Returns when it is given up, since it has taken nothing of a finite answer.
+    /// Returns the time at which it is given up because it takes nothing of a finite answer.
     pub(super) fn gives_up_at(&self) -> Option<Instant> {
         let is_finite = self.waits_until().is_none() && !self.is_streaming();
         self.full_since.filter(|_| is_finite).map(|since| since.after(GIVE_UP_AFTER))
@@ -124,7 +124,7 @@ impl Connection {
         [self.socket.sent, self.missed]
     }
 
-    /// Returns the events that wait for it here, besides those that its socket holds already.
+    /// Returns the number of events that wait for it here, in addition to those in its socket.
     pub(super) fn lag(&self, stream: &BoardStream) -> u64 {
         match self.state {
             ClientState::Reading { consumer, .. } => stream.unread(consumer),
@@ -132,7 +132,7 @@ impl Connection {
         }
     }
 
-    /// Notes how a turn ended; returns what to poll it for from now on, if that is something else.
+    /// Notes the result of a turn. Returns the events to poll it for, if they change.
     pub(super) fn settle(&mut self, turn: Turn) -> Option<EpollFlags> {
         match turn {
             Turn::Backpressure if self.turn == Turn::Backpressure => {}
@@ -147,7 +147,7 @@ impl Connection {
         (interest != before).then_some(interest)
     }
 
-    /// Takes what it has sent. `others` is how many others get the stream.
+    /// Reads its input. `others` is the number of other clients that receive the stream.
     pub(super) fn receive(&mut self, stream: &mut BoardStream, others: usize, buffer: &mut Buffer) -> Turn {
         let mut packet = [0; MAX_REQUEST_BYTES];
         let length = match self.socket.receive(&mut packet) {
@@ -169,7 +169,7 @@ impl Connection {
         self.refuse(refusal, buffer)
     }
 
-    /// Begins to answer a request, or the lack of one. What was sent before is void.
+    /// Begins to answer a request, or the lack of one. Earlier packets are void.
     pub(super) fn begin(
         &mut self,
         request: &Request,
@@ -199,7 +199,7 @@ impl Connection {
         Turn::GoesOn
     }
 
-    /// Sends deliveries, as long as there is room for them.
+    /// Sends deliveries while there is room.
     pub(super) fn deliver(&mut self, context: &mut Context<'_>, buffer: &mut Buffer) -> Turn {
         let is_current = context.health.agreement == Agreement::Steady;
         let (consumer, has_begun, ends_when_current) = match &mut self.state {
@@ -245,8 +245,8 @@ impl Connection {
         Turn::GoesOn
     }
 
-    /// Answers a request for the status, as far as there is room for it: `part` writes one packet after the other, until
-    /// there is none.
+    /// Answers a request for the status while there is room: `part` writes one packet after the
+    /// other until none are left.
     pub(super) fn answer(
         &mut self,
         buffer: &mut Buffer,

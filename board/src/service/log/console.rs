@@ -1,9 +1,9 @@
-//! Standard output, or another log, written by a thread of its own.
+//! Standard output, or another log, written by a separate thread.
 //!
-//! A terminal can be stopped, a serial line is slow, a pipe's reader sleeps and a file's disk stalls. A
-//! write to any of them may block, and `O_NONBLOCK` would be set for whoever else holds the same open
-//! file description, such as the caller's shell. So the engine only puts lines into a ring. While that is
-//! full it puts in none: the journal keeps the events, for as long as it can.
+//! A terminal can be stopped, a serial line is slow, a pipe's reader sleeps, and a file's disk
+//! stalls: a write to any of them may block. `O_NONBLOCK` would also affect every other process
+//! with the same open file description, such as the caller's shell. The engine therefore only puts
+//! lines into a ring. While the ring is full, the journal keeps the events, for as long as it can.
 
 mod writer;
 
@@ -32,38 +32,40 @@ use crate::thread;
 use crate::time::monotonic_now;
 use writer::{RESTART, Writer};
 
-/// Bytes of lines that wait at most. A longer line goes through in pieces.
+/// The most bytes of waiting lines. A longer line passes through in pieces.
 const RING_BYTES: usize = 16 * 1024;
 
-/// Bytes of the longest line: six for each byte of a datagram as JSON, its header written twice.
+/// Bytes of the longest line: six for each byte of a datagram as JSON, with its header written
+/// twice.
 const MAX_LINE_BYTES: usize = 48 * 1024;
 
-/// Bytes that are kept for the last lines, however little the reader takes.
+/// Bytes reserved for the last lines, even if the reader takes almost nothing.
 const LAST_LINES_BYTES: usize = 2 * 1024;
 
-/// For how long the end waits for a reader that takes nothing at all.
+/// How long the end waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often a daemon that runs with too little reports that, while events come.
+/// The interval at which an undersized daemon repeats its warning, while events arrive.
 const REMIND_AFTER: Duration = Duration::from_secs(60);
 
-/// How often lines are tried again that could not be written, while something happens: a disk may be full for long.
+/// The interval at which failed lines are retried, while there is activity: a disk may be full for
+/// long.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
-/// What engine and writer share beside the ring.
+/// State shared by engine and writer beside the ring.
 #[derive(Debug)]
 struct ConsoleState {
     style: Style,
-    /// Rung by the engine: there are lines, or the writer shall end.
+    /// Rung by the engine when there are lines, or to end the writer.
     lines: Doorbell,
-    /// Rung by the writer: it has ended, or there is room and the engine waits for it.
+    /// Rung by the writer when it has ended, or when there is room that the engine waits for.
     room: Doorbell,
     waits_for_room: AtomicBool,
     finish: AtomicBool,
     has_ended: AtomicBool,
     /// Whether the reader has closed its end.
     closed: AtomicBool,
-    /// Whether a line could not be written: what follows is worth nothing before [`RESTART`].
+    /// Whether a line could not be written: what follows is worthless before [`RESTART`].
     torn: AtomicBool,
     /// Lines that could not be written.
     dropped: AtomicU64,
@@ -74,7 +76,7 @@ struct ConsoleState {
 #[derive(Debug)]
 pub struct Console {
     ring: Producer<u8>,
-    /// The line that is put in next, and how much of it is in already.
+    /// The next line for the ring, and how much of it is already there.
     line: FixedText,
     put_bytes: usize,
     unflushed: bool,
@@ -84,24 +86,24 @@ pub struct Console {
     /// Named faults of sysfs that were written.
     unreadable_read: usize,
     forged_read: usize,
-    /// Events that were overwritten, as far as that was written.
+    /// Overwritten events that were reported.
     missed: u64,
-    /// What is reported again and again.
+    /// The warning that is repeated.
     undersized: Undersized,
     reminded: Instant,
-    /// The events that were received until then.
+    /// Events received up to the last warning.
     reminded_of: u64,
-    /// When lines were tried again that could not be written.
+    /// The time at which failed lines were last retried.
     restarted: Instant,
 }
 
 impl Console {
-    /// Allocates the ring and starts the thread that writes. What the output does not take before it is there is counted as
-    /// dropped.
+    /// Allocates the ring and starts the writing thread. Lines that the output does not take before
+    /// it exists count as dropped.
     ///
     /// # Errors
     ///
-    /// No thread or descriptor is left.
+    /// Returns an error if no thread or descriptor is left.
     pub fn start(style: Style, output: Output) -> io::Result<Self> {
         let (ring, lines) = RingBuffer::new(RING_BYTES);
         let shared = Arc::new(ConsoleState {
@@ -137,7 +139,7 @@ impl Console {
         })
     }
 
-    /// Reports that the buffer or the profile is too small, now and while events come.
+    /// Warns that the buffer or the profile is too small, now and while events arrive.
     pub(crate) fn report_undersized(&mut self, undersized: Undersized) {
         if undersized.is_any() {
             self.write(&Notice::Undersized(&undersized));
@@ -145,20 +147,21 @@ impl Console {
         self.undersized = undersized;
     }
 
-    /// Writes a line. Only if the console [is ready](Self::is_ready), or what was to be written before is gone.
+    /// Writes a line. The console must be [ready](Self::is_ready), unless the previous lines are
+    /// lost anyway.
     pub(crate) fn write(&mut self, notice: &Notice<'_>) {
         self.begin(notice);
         self.push(LAST_LINES_BYTES);
     }
 
-    /// Wakes the writer for what was written.
+    /// Wakes the writer for new lines.
     pub(crate) fn flush(&mut self) {
         if std::mem::take(&mut self.unflushed) {
             self.shared.lines.ring();
         }
     }
 
-    /// Returns `true` if there is room for another line. While there is not, the writer rings when it has made some.
+    /// Returns `true` if there is room for another line. If not, the writer rings once there is.
     fn is_ready(&mut self) -> bool {
         let ready = !self.is_torn() && self.push(LAST_LINES_BYTES);
         if !ready {
@@ -168,7 +171,8 @@ impl Console {
         ready
     }
 
-    /// Returns `true` if lines could not be written, so that whoever reads them later does not know what is true.
+    /// Returns `true` if lines could not be written, so that the output no longer shows the actual
+    /// devices.
     fn is_torn(&self) -> bool {
         self.shared.torn.load(Acquire)
     }
@@ -178,7 +182,8 @@ impl Console {
         self.shared.closed.load(Relaxed)
     }
 
-    /// Lets the writer try again, with the lines that come from here on; it begins with how many could not be written.
+    /// Makes the writer retry with the lines from here on. It begins with the number of lines that
+    /// were dropped.
     fn restart(&mut self) {
         self.forget();
         let _ = self.line.write_char(RESTART.into());
@@ -188,7 +193,7 @@ impl Console {
     fn begin(&mut self, notice: &Notice<'_>) {
         self.forget();
         if report::write(&mut self.line, notice, self.shared.style).is_err() || self.line.is_cut() {
-            // It is longer than any can be.
+            // Longer than any line.
             self.forget();
             self.shared.dropped.fetch_add(1, Relaxed);
         }
@@ -199,11 +204,11 @@ impl Console {
         self.put_bytes = 0;
     }
 
-    /// Writes what there is, as long as there is room. Returns `true` if that is all.
+    /// Writes lines while there is room. Returns `true` if there are no more.
     fn write_lines(&mut self, context: &mut Context<'_>) -> bool {
         let Some(consumer) = self.consumer else { return true };
         if self.is_torn() && context.now.since(self.restarted) >= RESTART_AFTER {
-            // Lines are gone, and nobody knows how much of them was read.
+            // Lines are lost, and it is unknown how much of them was read.
             self.restarted = context.now;
             context.stream.reset(consumer);
             self.restart();
@@ -216,7 +221,7 @@ impl Console {
         is_all
     }
 
-    /// Writes the next line; `false` if there is none.
+    /// Writes the next line. Returns `false` if there is none.
     fn write_next(&mut self, consumer: ConsumerId, context: &mut Context<'_>) -> bool {
         let read_steps = context.stream.read_steps(consumer);
         if let Some(notice) = context.notices.next(&mut self.notices, read_steps) {
@@ -237,7 +242,7 @@ impl Console {
                     self.missed += steps;
                     self.write(&Notice::Missed { events: steps, is_ending: false });
                 }
-                // Comes only for who marks the end of a snapshot.
+                // Only consumers that enable it receive this.
                 Some(Delivery::SnapshotEnd) => {}
                 Some(Delivery::Reset) => self.write(&Notice::Reset),
                 None => return false,
@@ -246,7 +251,7 @@ impl Console {
         true
     }
 
-    /// Reports again, once in a while, that events can be lost.
+    /// Repeats from time to time that events can be lost.
     fn remind(&mut self, context: &Context<'_>) {
         let is_due = self.undersized.is_any() && context.now.since(self.reminded) >= REMIND_AFTER;
         if is_due && context.totals.received != self.reminded_of && self.is_ready() {
@@ -256,7 +261,7 @@ impl Console {
         }
     }
 
-    /// Counts what this output lacks.
+    /// Counts the losses of this output.
     fn count(&self, context: &mut Context<'_>) {
         context.totals.output_missed = self.missed + self.unreported(context.stream);
         context.totals.output_dropped = self.notices.missed
@@ -264,8 +269,9 @@ impl Console {
             + self.shared.dropped.load(Relaxed);
     }
 
-    /// Returns how many events the output will not get, which it has not reported yet: they were overwritten, or came while
-    /// lines could not be written, after which it begins anew.
+    /// Returns the number of events that the output will not get and has not reported yet: they
+    /// were overwritten, or arrived while lines could not be written, after which the output starts
+    /// anew.
     fn unreported(&self, stream: &BoardStream) -> u64 {
         let Some(consumer) = self.consumer else { return 0 };
         let waiting = stream.steps() - stream.read_steps(consumer);
@@ -273,8 +279,9 @@ impl Console {
         stream.missed(consumer) + if is_cut { waiting } else { 0 }
     }
 
-    /// Waits until something was written, and returns whether it was. It was not if the reader takes nothing for a while, or
-    /// if something comes from `signals`: a second request to end does not wait.
+    /// Waits until something was written, and returns `true` if it was. Returns `false` if the
+    /// reader takes nothing for a while, or if `signals` has a signal: a second request to end does
+    /// not wait.
     fn wait_for_reader(&mut self, signals: BorrowedFd<'_>) -> bool {
         self.flush();
         let ConsoleState { written_bytes, room, waits_for_room, has_ended, .. } = &*self.shared;
@@ -295,7 +302,8 @@ impl Console {
         }
     }
 
-    /// Puts the line into the ring, as far as that leaves `reserve` bytes of it free; whether all of it is in.
+    /// Puts the line into the ring, as far as `reserve` bytes stay free. Returns `true` if all of
+    /// it fits.
     fn push(&mut self, reserve: usize) -> bool {
         let left = &self.line.as_bytes()[self.put_bytes..];
         let length = left.len().min(self.ring.slots().saturating_sub(reserve));
@@ -338,7 +346,8 @@ impl Service for Console {
         self.count(context);
     }
 
-    /// Writes what is left for as long as the reader takes anything, and the last lines, for which room is kept.
+    /// Writes the remaining lines while the reader takes anything, and the last lines, for which
+    /// room is reserved.
     fn finish(mut self: Box<Self>, context: &mut Context<'_>) {
         while !self.write_lines(context) {
             // There may be room by now.
@@ -352,7 +361,7 @@ impl Service for Console {
         let unread = |consumer| context.stream.unread(consumer);
         let left = self.consumer.map_or(0, unread) - missed
             + context.notices.waiting(&self.notices)
-            // A part of the line is in, and the end is not.
+            // The beginning of the line is in the ring, but not its end.
             + u64::from(!self.line.is_empty());
         let dropped = left + context.notices.overwritten(&self.notices);
         context.totals.output_dropped += left;
@@ -364,7 +373,7 @@ impl Service for Console {
             (dropped > 0).then_some(Notice::OutputDropped { lines: dropped }),
             Some(Notice::Totals(context.totals)),
         ];
-        // A line of which a part is in stays torn, and the next begins on one of its own.
+        // A line that is partly in the ring stays torn, and the next one begins on a new line.
         let mut is_torn = self.put_bytes > 0;
         for notice in last.iter().flatten() {
             if std::mem::take(&mut is_torn) {

@@ -1,20 +1,24 @@
-//! Which lines of a `uevent` file are properties: a pure function of the file and of what else sysfs shows.
+//! Decides which lines of a `uevent` file are properties: a pure function of the file and of other
+//! facts in sysfs.
 //!
-//! The file is one line for each property (`uevent_show` in `drivers/base/core.c`), and nothing in it is escaped. Some
-//! values are text that the device sends, such as the serial number in `HID_UNIQ`, and that text may hold line feeds.
-//! So a line proves nothing by itself. What is accepted rests on what the device does not control:
+//! The file has one line per property (`uevent_show` in `drivers/base/core.c`), and nothing in it
+//! is escaped. Some values are text from the device, such as the serial number in `HID_UNIQ`, and
+//! may contain line feeds. A line alone therefore proves nothing. A property is accepted because of
+//! facts that the device does not control:
 //!
-//! - **The leading block.** `dev_uevent` in `drivers/base/core.c` writes `MAJOR`, `MINOR`, `DEVNAME`, `DEVMODE`, `DEVUID`,
-//!   `DEVGID`, `DEVTYPE` and `DRIVER` before any property of a bus, class or type. These keys count nowhere else. Those
-//!   of the node count only if the file `dev` exists and agrees.
-//! - **Links and files.** `SUBSYSTEM` and `DRIVER` come from the links of these names, `MODALIAS` from the file. A few
-//!   buses have no such file: see `shape.rs`.
-//! - **The order of keys.** Everything up to the first value that a device writes is the kernel's. Behind that, a line is
-//!   the kernel's if it follows the last occurrence of a key that the kernel always writes behind all such values, if
-//!   an attribute file shows where the value ends, or if the kernel always writes the key there and it comes once. The
-//!   subsystems with such values, and their keys, are in `shape.rs`.
+//! - **The leading block.** `dev_uevent` in `drivers/base/core.c` writes `MAJOR`, `MINOR`,
+//!   `DEVNAME`, `DEVMODE`, `DEVUID`, `DEVGID`, `DEVTYPE` and `DRIVER` before any property of a bus,
+//!   class or type. These keys are valid nowhere else. Those of the node are valid only if the file
+//!   `dev` exists and agrees.
+//! - **Links and files.** `SUBSYSTEM` and `DRIVER` come from the links of these names, `MODALIAS`
+//!   from the file. A few buses have no such file: see `shape.rs`.
+//! - **The order of keys.** Everything up to the first value that a device writes is the kernel's.
+//!   After that, a line is the kernel's if it follows the last occurrence of a key that the kernel
+//!   always writes after all such values, if an attribute file shows where the value ends, or if
+//!   the kernel always writes the key there and it occurs once. The subsystems with such values,
+//!   and their keys, are in `shape.rs`.
 //!
-//! All other lines are refused, as are a repeated key and a line that is no property.
+//! All other lines are refused, as are repeated keys and lines that are not properties.
 
 mod shape;
 
@@ -26,24 +30,25 @@ use sureplug_core::stream::OWN_PREFIX;
 
 use shape::{MAX_TEXTS, Shape, Text};
 
-/// What the leading block holds, in the kernel's order.
+/// The keys of the leading block, in the kernel's order.
 const BLOCK: [&[u8]; 8] =
     [b"MAJOR", b"MINOR", b"DEVNAME", b"DEVMODE", b"DEVUID", b"DEVGID", b"DEVTYPE", DRIVER];
 
-/// Those of them that describe the device node.
+/// The number of those that describe the device node.
 const NODE_KEYS: usize = 6;
 
 const DRIVER: &[u8] = b"DRIVER";
 const MODALIAS: &[u8] = b"MODALIAS";
 
-/// What sysfs shows of a device besides its `uevent` file; `None` for a file or link that does not exist.
+/// Facts in sysfs about a device, other than its `uevent` file; `None` for a file or link that does
+/// not exist.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'f> {
-    /// The name that the link `subsystem` points to.
+    /// The name at the end of the link `subsystem`.
     pub subsystem: &'f [u8],
     /// The last part of the devpath.
     pub name: &'f [u8],
-    /// The name that the link `driver` points to.
+    /// The name at the end of the link `driver`.
     pub driver: Option<&'f [u8]>,
     /// The file `dev`.
     pub dev: Option<&'f [u8]>,
@@ -53,22 +58,22 @@ pub struct Facts<'f> {
     pub texts: [Option<&'f [u8]>; MAX_TEXTS],
 }
 
-/// What became of a part of the file.
+/// The verdict on a part of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilePart<'t> {
-    /// It is a property.
+    /// A property.
     Property {
         /// Its key.
         key: &'t [u8],
-        /// Its value, which may hold line feeds where an attribute file proves that they belong to it.
+        /// Its value. It may contain line feeds if an attribute file proves that they belong to it.
         value: &'t [u8],
     },
-    /// A line that is not accepted.
+    /// A refused line.
     Refused(&'t [u8]),
 }
 
-/// Returns the files that repeat, in a device of a subsystem, values that the device writes; `None` where a value has
-/// no file.
+/// Returns the files of a subsystem's devices that repeat values written by the device; `None` for
+/// a value without a file.
 pub fn text_files(subsystem: &[u8]) -> impl Iterator<Item = Option<&'static CStr>> {
     let texts = match Shape::of(subsystem, b"") {
         Shape::Texts { texts, .. } => texts,
@@ -77,9 +82,10 @@ pub fn text_files(subsystem: &[u8]) -> impl Iterator<Item = Option<&'static CStr
     texts.iter().map(|text| text.file)
 }
 
-/// Returns `true` if a `uevent` file names what sysfs does not show: a node without the file `dev`, an alias without
-/// `modalias`, or texts without any of their files. A device that is being added or removed is so for a moment: `uevent` is the
-/// first of these files to come, and not the first to go (`device_add` and `device_del` in `drivers/base/core.c`).
+/// Returns `true` if a `uevent` file names something that sysfs does not show: a node without the
+/// file `dev`, an alias without `modalias`, or texts without any of their files. This is so for a
+/// moment while a device is added or removed: `uevent` is the first of these files to appear, and
+/// not the first to vanish (`device_add` and `device_del` in `drivers/base/core.c`).
 pub fn lacks_files(file: &[u8], facts: &Facts<'_>) -> bool {
     let lacks_dev = facts.dev.is_none() && file.starts_with(b"MAJOR=");
     let is_unproven = |line| {
@@ -93,7 +99,7 @@ pub fn lacks_files(file: &[u8], facts: &Facts<'_>) -> bool {
     lacks_dev || lacks_modalias || lacks_texts
 }
 
-/// Reads a `uevent` file. Each property and each refused line is handed to `out`.
+/// Reads a `uevent` file, and passes each property and each refused line to `out`.
 pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(FilePart<'t>)) {
     let mut reader = Reader { facts, keys: Vec::new(), out };
     let rest = reader.leading_block(file);
@@ -111,14 +117,14 @@ pub fn read<'t>(file: &'t [u8], facts: &Facts<'t>, out: &mut dyn FnMut(FilePart<
 
 struct Reader<'t, 'r> {
     facts: &'r Facts<'t>,
-    /// The keys that were taken.
+    /// The accepted keys.
     keys: Vec<&'t [u8], MAX_PROPERTIES>,
     out: &'r mut dyn FnMut(FilePart<'t>),
 }
 
 impl<'t> Reader<'t, '_> {
     fn take(&mut self, key: &'t [u8], value: &'t [u8]) {
-        // An event has no room for more of them.
+        // An event has no room for more.
         let _ = self.keys.push(key);
         (self.out)(FilePart::Property { key, value });
     }
@@ -127,7 +133,7 @@ impl<'t> Reader<'t, '_> {
         (self.out)(FilePart::Refused(line));
     }
 
-    /// Takes the leading block, and returns what is behind it.
+    /// Takes the leading block, and returns the rest.
     fn leading_block(&mut self, file: &'t [u8]) -> &'t [u8] {
         let mut block: [Option<(&[u8], &[u8])>; BLOCK.len()] = [None; BLOCK.len()];
         let mut lines = Lines(file);
@@ -161,12 +167,12 @@ impl<'t> Reader<'t, '_> {
         rest
     }
 
-    /// Lines that the device has no part in.
+    /// Takes lines that the device cannot influence.
     fn plain_lines(&mut self, lines: &'t [u8]) {
         Lines(lines).for_each(|line| self.plain(line));
     }
 
-    /// Lines up to one with this key, and what is behind that.
+    /// Takes lines up to the one with this key, and refuses those after it.
     fn until(&mut self, lines: &'t [u8], last: &[u8]) {
         let mut is_behind = false;
         for line in Lines(lines) {
@@ -179,7 +185,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// What the file `modalias` says is no contradiction, wherever it stands.
+    /// Refuses a line unless it repeats the file `modalias`, which is valid anywhere.
     fn refuse_but_for_modalias(&mut self, line: &'t [u8]) {
         match split(line) {
             Some((MODALIAS, value)) if self.is_of_modalias_file(value) => {}
@@ -206,17 +212,18 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// Whether the file `modalias` says the same. ACPI writes a line for each of two kinds
-    /// (`__acpi_device_uevent_modalias` in `drivers/acpi/device_sysfs.c`), and an input device shortens the list of its
-    /// keys, which is behind the `-`, to the room that there is (`input_print_modalias` in `drivers/input/input.c`).
+    /// Returns `true` if the file `modalias` agrees. ACPI writes a line for each of two kinds
+    /// (`__acpi_device_uevent_modalias` in `drivers/acpi/device_sysfs.c`). An input device shortens
+    /// the list of its keys, after the `-`, to the available room (`input_print_modalias` in
+    /// `drivers/input/input.c`).
     fn is_of_modalias_file(&self, value: &'t [u8]) -> bool {
         let fixed = |value: &'t [u8]| value.split(|byte| *byte == b'-').next();
         Lines(self.facts.modalias.unwrap_or_default())
             .any(|line| line == value || value.starts_with(b"input:") && fixed(line) == fixed(value))
     }
 
-    /// The first property repeats the name of the device's directory, which a device may have a part in; the others
-    /// have no line feeds.
+    /// Takes lines of which the first with the `wanted` key repeats the name of the device's
+    /// directory, which the device may influence. The others contain no line feeds.
     fn named(&mut self, lines: &'t [u8], wanted: &[u8]) {
         let mut rest = Lines(lines);
         loop {
@@ -229,7 +236,7 @@ impl<'t> Reader<'t, '_> {
             let name = self.facts.name;
             let value_and_rest = &before[key.len() + 1..];
             let is_name = |value: &[u8]| {
-                // A slash cannot be in a name (`kobject_set_name_vargs` in `lib/kobject.c`).
+                // A name cannot contain a slash (`kobject_set_name_vargs` in `lib/kobject.c`).
                 value.iter().map(|byte| if *byte == b'/' { b'!' } else { *byte }).eq(name.iter().copied())
             };
             if let Some((value, behind)) = value_and_rest.split_at_checked(name.len()) {
@@ -245,7 +252,8 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// The kernel's properties, those that the device has written, and behind their anchor the kernel's again.
+    /// Takes the kernel's properties, the device's texts, and from their anchor on the kernel's
+    /// again.
     fn with_texts(&mut self, lines: &'t [u8], texts: &'static [Text], anchor: &[u8]) {
         let start = offsets(lines, |line| shape::is_text(texts, line)).next().unwrap_or(lines.len());
         let (head, rest) = lines.split_at(start);
@@ -278,7 +286,8 @@ impl<'t> Reader<'t, '_> {
     }
 }
 
-/// The keys and values of the texts, if they are what their files show and nothing else stands among them.
+/// Returns the keys and values of the texts, if they equal their files and nothing stands between
+/// them.
 fn proven<'t>(
     zone: &'t [u8],
     texts: &'static [Text],
@@ -299,7 +308,7 @@ fn proven<'t>(
                 proven.push((key, value)).ok()?;
                 rest = behind;
             }
-            // A device without the string shows an empty one.
+            // For a device without the string, the file is empty.
             None if shown.is_empty() => {}
             None => return None,
         }
@@ -307,7 +316,7 @@ fn proven<'t>(
     rest.is_empty().then_some(proven)
 }
 
-/// Whether there is one line for each text, in order, whole, and nothing else.
+/// Returns `true` if there is exactly one complete line for each text, in order.
 fn is_one_line_each(zone: &[u8], texts: &[Text]) -> bool {
     let mut left = texts.iter();
     Lines(zone).all(|line| {
@@ -319,7 +328,7 @@ fn is_one_line_each(zone: &[u8], texts: &[Text]) -> bool {
     })
 }
 
-/// What belongs to an event or to its place, to the leading block, or to this daemon.
+/// Returns `true` for keys of an event or of its place, of the leading block, and of this daemon.
 fn is_reserved(key: &[u8]) -> bool {
     const OF_EVENT: [&[u8]; 5] = [b"ACTION", b"DEVPATH", b"SUBSYSTEM", b"SEQNUM", b"DEVPATH_OLD"];
     BLOCK.contains(&key)
@@ -328,7 +337,7 @@ fn is_reserved(key: &[u8]) -> bool {
         || key.starts_with(OWN_PREFIX)
 }
 
-/// The key and the value of a line; `None` if it is no property.
+/// Returns the key and the value of a line; `None` if it is not a property.
 fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = line.iter().position(|byte| *byte == b'=').filter(|end| *end > 0)?;
     Some((&line[..end], &line[end + 1..]))
@@ -348,7 +357,7 @@ fn offsets(all: &[u8], is_wanted: impl Fn(&[u8]) -> bool) -> impl Iterator<Item 
     })
 }
 
-/// Lines, each ended by a line feed but perhaps the last.
+/// Lines, each ended by a line feed, which the last one may lack.
 struct Lines<'t>(&'t [u8]);
 
 impl<'t> Iterator for Lines<'t> {

@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The writing thread.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -14,23 +14,23 @@ use super::super::output::Output;
 use super::ConsoleState;
 use crate::report::{self, FixedText, Notice};
 
-/// Stands in the ring before the first line that is worth writing after one that was not written. No line
-/// has it: control characters are escaped.
+/// Marks in the ring the first line that is worth writing after a failure. No line contains it:
+/// control characters are escaped.
 pub(super) const RESTART: u8 = 0x18;
 
-/// Bytes of the line that says how many were dropped.
+/// Bytes of the line that reports the number of dropped lines.
 const MAX_MARKER_BYTES: usize = 256;
 
-/// Bytes of one `write`: what a serial line of 115,200 baud takes in a third of a second.
+/// Bytes of one `write`: as much as a serial line of 115,200 baud takes in a third of a second.
 const CHUNK_BYTES: usize = 4 * 1024;
 
-/// The thread's own state.
+/// The thread's state.
 pub(super) struct Writer {
     lines: Consumer<u8>,
     output: Output,
     marker: FixedText,
     watches_reader: bool,
-    /// Lines that were dropped since that was last written.
+    /// Lines dropped since the last report of them.
     unreported: u64,
     shared: Arc<ConsoleState>,
 }
@@ -49,14 +49,14 @@ impl Writer {
         result
     }
 
-    /// Fails only when the reader has closed its end.
+    /// Returns an error only when the reader has closed its end.
     fn write_until_finished(&mut self) -> io::Result<()> {
         loop {
-            // Before the look at the ring: what was said before the end is written.
+            // This must precede the check of the ring, so that lines before the end are written.
             let finish = self.shared.finish.load(Acquire);
             let any = if self.shared.torn.load(Relaxed) { self.drop_chunk()? } else { self.write_chunk()? };
             if any {
-                // With the flag in between, since to ring costs a system call when the engine sleeps.
+                // The flag saves the system call of a ring while the engine does not sleep.
                 fence(SeqCst);
                 if self.shared.waits_for_room.load(Relaxed) {
                     self.shared.room.ring();
@@ -69,11 +69,11 @@ impl Writer {
         }
     }
 
-    /// Writes some of what waits; `false` if nothing does.
+    /// Writes some of the waiting lines. Returns `false` if there are none.
     fn write_chunk(&mut self) -> io::Result<bool> {
         let Some(chunk) = waiting(&mut self.lines, CHUNK_BYTES) else { return Ok(false) };
         let (bytes, _) = chunk.as_slices();
-        // The engine may have asked for a new beginning before it learned that none was needed.
+        // The engine may have requested a restart before it learned that it was unnecessary.
         let end = bytes.iter().position(|&byte| byte == RESTART).unwrap_or(bytes.len());
         let done = match bytes.get(..end).filter(|bytes| !bytes.is_empty()) {
             None => 1,
@@ -93,7 +93,7 @@ impl Writer {
         Ok(true)
     }
 
-    /// Drops what waits, up to a new beginning; `false` if nothing does.
+    /// Drops waiting lines up to a restart. Returns `false` if there are none.
     fn drop_chunk(&mut self) -> io::Result<bool> {
         let Some(chunk) = waiting(&mut self.lines, usize::MAX) else { return Ok(false) };
         let (bytes, _) = chunk.as_slices();
@@ -110,7 +110,7 @@ impl Writer {
         Ok(true)
     }
 
-    /// Says how many lines were dropped; `false` if that cannot be written either.
+    /// Writes the number of dropped lines. Returns `false` if that fails too.
     fn write_marker(&mut self) -> io::Result<bool> {
         self.marker.clear();
         let notice = Notice::OutputDropped { lines: self.unreported };
@@ -123,12 +123,11 @@ impl Writer {
         Ok(self.unreported == 0)
     }
 
-    /// Sleeps until there are lines, or until the reader has gone, which it need not wait for a line to
-    /// learn.
+    /// Sleeps until there are lines, or until the reader is gone, which it detects without a line.
     ///
     /// # Errors
     ///
-    /// `BrokenPipe`.
+    /// Returns `BrokenPipe` if the reader is gone.
     fn sleep(&mut self) -> io::Result<()> {
         let Self { lines, output, shared, watches_reader, .. } = self;
         let may_sleep = || lines.is_empty() && !shared.finish.load(Acquire);
@@ -137,7 +136,8 @@ impl Writer {
                 return Ok((false, None));
             }
             let bell = shared.lines.as_fd();
-            // Without a reader to watch it is the bell, of which nothing is wanted here.
+            // Without a reader to watch, this polls the doorbell a second time, and ignores the
+            // result.
             let watched = output.descriptor().filter(|_| *watches_reader).unwrap_or(bell);
             let mut fds = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(watched, PollFlags::empty())];
             let _ = poll(&mut fds, PollTimeout::NONE);
@@ -146,14 +146,14 @@ impl Writer {
         match ended {
             None => {}
             Some(shown) if shown.is_empty() => {}
-            // It comes back under the same name only if nobody has it open any more.
+            // The device returns under the same name only if no process has it open.
             Some(_) if !output.ends_with_its_reader() => {
                 output.let_go();
                 shared.torn.store(true, Release);
             }
-            // What the writing end of a pipe shows when the reading end was closed.
+            // The writing end of a pipe shows this when the reading end was closed.
             Some(PollFlags::POLLERR) => return Err(ErrorKind::BrokenPipe.into()),
-            // A terminal that was hung up would show that for ever.
+            // A terminal that was hung up would show this for ever.
             Some(_) => *watches_reader = false,
         }
         Ok(())
