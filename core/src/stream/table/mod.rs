@@ -1,4 +1,4 @@
-//! Which devices are present: a table of bounded size that events and scans of sysfs are applied to.
+//! The table of present devices: of bounded size, updated by events and by scans of sysfs.
 
 mod apply;
 mod arena;
@@ -34,17 +34,17 @@ use slots::Slots;
 pub(super) struct DeviceTable<const SLOTS: usize, const BYTES: usize> {
     slots: Slots<SLOTS, BYTES>,
     scan: Zeroable<Scan>,
-    /// The devpath that a scan looks at.
+    /// The devpath that a scan is looking at.
     in_flight: Vec<u8, MAX_HEADER_BYTES>,
-    /// Whether an event was about it since the look began.
+    /// Whether an event about it was applied since the look began.
     touched: bool,
-    /// Whether a device is present that has no place in the table.
+    /// Whether a present device has no place in the table.
     overflowing: bool,
     unfit: u64,
     unknown_removals: u64,
 }
 
-/// In which order devices are gone through.
+/// The order in which devices are visited.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     ParentsFirst,
@@ -62,7 +62,8 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         unknown_removals: 0,
     };
 
-    /// Returns how many devices did not fit, and how many removals were of unknown ones.
+    /// Returns the number of devices that did not fit, and the number of removals of unknown
+    /// devices.
     pub(super) const fn counts(&self) -> (u64, u64) {
         (self.unfit, self.unknown_removals)
     }
@@ -80,8 +81,8 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         Self::indices().filter(present).map(|index| self.slots.path(index))
     }
 
-    /// Returns `true` if there is room for what an event needs, or a scan that has read this in a directory with that
-    /// inode, if tombstones that a consumer needs stay.
+    /// Returns `true` if an event, or a device that a scan has read in a directory with this inode,
+    /// fits without dropping a tombstone that a consumer needs.
     pub(super) fn has_room(&self, uevent: &Uevent<'_>, inode: Option<NonZeroU64>) -> bool {
         let present = self.slots.find(uevent.devpath(), State::Present);
         let stays = present.is_some_and(|index| self.is_same(index, uevent, inode));
@@ -89,7 +90,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         let cost = Slots::<SLOTS, BYTES>::cost(uevent);
         removes
             || stays && uevent.action() != Action::Move
-            // No tombstone that goes would make room for it.
+            // Dropping tombstones would not make room for it.
             || !self.slots.is_within_share(uevent.devpath(), cost)
             || self.slots.all().iter().any(Slot::is_available)
                 && self.slots.room_bytes() >= cost
@@ -136,7 +137,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         Index::all::<SLOTS>()
     }
 
-    /// Goes through the devices that are wanted when their turn comes, one depth after the other.
+    /// Visits the devices that are wanted at their turn, one depth after the other.
     fn for_each(
         &mut self,
         order: Order,
@@ -156,7 +157,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         }
     }
 
-    /// Goes through the present devices below another one, children first.
+    /// Visits the present descendants of a device, children first.
     fn for_each_below(&mut self, of: Index, each: &mut dyn FnMut(&mut Self, Index)) {
         if !self.slots.may_have_below(of) {
             return;
