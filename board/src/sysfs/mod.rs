@@ -14,6 +14,8 @@ pub mod uevent_file;
 
 pub use devices::Devices;
 pub use faults::{Clipped, Fault, Missing};
+pub(crate) use files::{open, read_to_end};
+pub(crate) use listing::Listing;
 pub use lookup::Subsystems;
 pub use ports::BoardPorts;
 pub use reading::Reading;

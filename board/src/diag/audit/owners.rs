@@ -1,11 +1,18 @@
-use std::fs::{self, ReadDir};
-use std::io::{self, ErrorKind};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use sureplug_core::bytes::decimal;
 
 use super::{Socket, sort_by_key};
+use crate::sysfs::{Listing, open, read_to_end};
+
+/// Bytes of a link's target, longer than `socket:[4294967295]`.
+const TARGET_BYTES: usize = 32;
 
 /// The owners of sockets.
 #[derive(Debug, Default)]
@@ -36,12 +43,15 @@ impl Owners {
     /// end meanwhile are left out.
     pub(super) fn find(proc: &Path, sockets: &[Socket]) -> io::Result<Self> {
         let mut found = Self::default();
-        for process in fs::read_dir(proc)? {
-            let process = process?;
-            let Some(pid) = decimal(process.file_name().as_bytes()) else { continue };
-            match fs::read_dir(process.path().join("fd")) {
-                Ok(descriptors) => found.look_at(&process.path(), pid, sockets, descriptors),
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => found.unreadable += 1,
+        let proc = fs::File::open(proc)?;
+        let (mut processes, mut descriptors) = (Listing::new(), Listing::new());
+        processes.open(proc.as_fd(), c".")?;
+        while let Some(entry) = processes.next()? {
+            let Some(pid) = decimal(entry.name()) else { continue };
+            let path = path(pid, "fd");
+            match descriptors.open(proc.as_fd(), &path) {
+                Ok(()) => found.look_at(&proc, pid, sockets, &mut descriptors),
+                Err(Errno::EACCES | Errno::EPERM) => found.unreadable += 1,
                 // The process has ended.
                 Err(_) => {}
             }
@@ -58,25 +68,38 @@ impl Owners {
         &self.descriptors[start..end]
     }
 
-    fn look_at(&mut self, process: &Path, pid: u32, sockets: &[Socket], descriptors: ReadDir) {
+    fn look_at(&mut self, proc: &fs::File, pid: u32, sockets: &[Socket], descriptors: &mut Listing) {
         let mut described = None;
         // An error means that the process has ended.
-        for descriptor in descriptors.map_while(Result::ok) {
-            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
-            let Some(inode) = socket_inode(target.as_os_str().as_bytes()) else { continue };
+        while let Ok(Some(entry)) = descriptors.next() {
+            let mut target = [0; TARGET_BYTES];
+            let Ok(length) = entry.read_target(&mut target) else { continue };
+            let Some(inode) = socket_inode(&target[..length]) else { continue };
             if sockets.binary_search_by_key(&inode, |socket| socket.inode).is_ok() {
-                let fd = decimal(descriptor.file_name().as_bytes()).unwrap_or_default();
-                let (command, unit) = described.get_or_insert_with(|| describe(process)).clone();
+                let fd = decimal(entry.name()).unwrap_or_default();
+                let (command, unit) = described.get_or_insert_with(|| describe(proc, pid)).clone();
                 self.descriptors.push(Owner { inode, pid, fd, command, unit });
             }
         }
     }
 }
 
-/// Returns the command and the unit of a process; both are empty if it has ended.
-fn describe(process: &Path) -> (Vec<u8>, Vec<u8>) {
-    let read = |file| fs::read(process.join(file)).unwrap_or_default();
-    (read("comm").trim_ascii_end().to_vec(), unit(&read("cgroup")).to_vec())
+/// Returns the command and the unit of a process.
+fn describe(proc: &fs::File, pid: u32) -> (Vec<u8>, Vec<u8>) {
+    let command = file(proc, &path(pid, "comm")).trim_ascii_end().to_vec();
+    (command, unit(&file(proc, &path(pid, "cgroup"))).to_vec())
+}
+
+fn path(pid: u32, file: &str) -> CString {
+    CString::new(format!("{pid}/{file}")).unwrap_or_default()
+}
+
+/// Reads the beginning of a short file; empty if the process has ended.
+fn file(proc: &fs::File, path: &CStr) -> Vec<u8> {
+    let mut bytes = vec![0; 4_096];
+    let length = open(proc.as_fd(), path, OFlag::O_RDONLY).and_then(|file| read_to_end(file, &mut bytes));
+    bytes.truncate(length.unwrap_or(0));
+    bytes
 }
 
 /// Parses the inode in `socket:[4711]`.

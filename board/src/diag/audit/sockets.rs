@@ -1,6 +1,5 @@
 //! Lists the uevent sockets of the network namespace.
 
-use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -13,6 +12,7 @@ use nix::sys::socket::{
 use super::answers::{request, take};
 use super::{Socket, UEVENT_PROTOCOL, key, sort_by_key};
 use crate::cause::Cause;
+use crate::file;
 use crate::sys::retry;
 
 /// The most bytes of one answer: the kernel fills as much as is requested (`netlink_recvmsg` in
@@ -52,7 +52,7 @@ fn from_sock_diag() -> nix::Result<Vec<Socket>> {
 
 fn from_proc(proc: &Path) -> io::Result<Vec<Socket>> {
     let path = proc.join("net/netlink");
-    let text = fs::read_to_string(&path)
+    let text = file::read_text(&path)
         .map_err(|error| io::Error::other(format!("{}: {}", path.display(), Cause(&error))))?;
     Ok(text.lines().filter_map(listed).collect())
 }
