@@ -1,4 +1,5 @@
-//! Lets the functions of `src/sys/unwinding.rs` replace those of a static unwinder: the feature `small`.
+//! With the feature `small`, lets the functions of `src/sys/unwinding.rs` replace a static
+//! unwinder's.
 
 use std::env::var;
 
@@ -11,8 +12,9 @@ fn main() {
     let is_musl = var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "musl");
     let features = var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     if is_musl || features.split(',').any(|feature| feature == "crt-static") {
-        // The static unwinder has all of its functions in few objects. If one of these is needed after all, as on ARM, the
-        // program's functions come first. Compilers hand this on, and all linkers know it.
+        // The static unwinder keeps all its functions in a few objects. Where one of those objects
+        // is linked anyway, as on ARM, the program's functions must take precedence. Compilers pass
+        // this option on, and all linkers know it.
         println!("cargo::rustc-link-arg-bins=-z");
         println!("cargo::rustc-link-arg-bins=muldefs");
     }

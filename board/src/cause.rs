@@ -5,7 +5,7 @@ use nix::errno::Errno;
 
 use crate::sys;
 
-/// Shows a system's error to an operator. If descriptors ran out, it adds the limit and the cure.
+/// An error of the system with advice for the operator, if no descriptor is left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cause<E>(pub(crate) E);
 
@@ -16,14 +16,15 @@ impl fmt::Display for Cause<&io::Error> {
     }
 }
 
-/// Without an allocation, for the reports of a running daemon.
+/// Does not allocate, so that a running daemon can report it.
 impl fmt::Display for Cause<Errno> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.0, Advice(self.0))
     }
 }
 
-/// The text after an error; empty unless descriptors ran out.
+/// The advice after an error: the limit and how to raise it if no descriptor is left, and empty
+/// otherwise.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Advice(pub(crate) Errno);
 

@@ -1,5 +1,7 @@
-//! Opens files by path without waiting. A FIFO would wait for its other end, and a terminal for its
-//! carrier, when the signals that end the program are already blocked.
+//! Opens files by path without blocking.
+//!
+//! A FIFO would wait for its other end, and a terminal for its carrier. The signals that end the
+//! program are blocked by then, so such a wait might never end.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,8 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 
-/// The most bytes of a file that is read at once: a page of sysfs and of most of procfs, or a large
-/// `/etc/group`.
+/// The most bytes of a file that is read whole. Pages of sysfs, most of procfs and a large
+/// `/etc/group` are smaller.
 const MAX_READ_BYTES: u64 = 1024 * 1024;
 
 /// The kinds of files that a caller accepts.
@@ -19,7 +21,7 @@ const MAX_READ_BYTES: u64 = 1024 * 1024;
 pub(crate) enum Usable {
     /// A regular file, as in sysfs and procfs.
     Regular,
-    /// Also a FIFO or a character device, such as `/dev/stdin`.
+    /// A FIFO or a character device too, such as `/dev/stdin`.
     Stream,
 }
 
@@ -29,19 +31,19 @@ impl Usable {
     }
 }
 
-/// Opens a file. Reads and writes of a FIFO or a device do not wait either, but fail with
-/// `WouldBlock`.
+/// Opens a file without blocking. Reads and writes of a FIFO or a device do not block either, but
+/// fail with `WouldBlock`.
 ///
 /// # Errors
 ///
-/// Returns the error of `open(2)`, or states the kind of file if it is not accepted.
+/// Returns the error of `open(2)`, or an error that names the kind of file if it is not accepted.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: i32, usable: Usable) -> io::Result<File> {
     let file = options.custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let found = match &file {
         Ok(file) => file.metadata()?.file_type(),
-        // A FIFO without a reader, a socket, or a device without its driver.
+        // `ENXIO` means a FIFO without a reader, a socket, or a device without a driver.
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => fs::metadata(path)?.file_type(),
-        // With `O_NOFOLLOW`.
+        // `ELOOP` means a symbolic link if `O_NOFOLLOW` is set.
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => fs::symlink_metadata(path)?.file_type(),
         Err(_) => return file,
     };
@@ -60,11 +62,11 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions, flags: i32, usable: U
         found if found.is_symlink() => "a symbolic link",
         _ => "a device",
     };
-    Err(io::Error::other(format!("it is {kind}, wanted a regular file")))
+    Err(io::Error::other(format!("it is {kind}, not a regular file")))
 }
 
-/// Opens a file for reading and then waits for its writer, as `cat` does: only where a signal ends
-/// the program.
+/// Opens a file for blocking reads, which wait for a FIFO's writer as `cat` does. Only for programs
+/// that a signal ends.
 ///
 /// # Errors
 ///
@@ -79,7 +81,7 @@ pub(crate) fn open_stream(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// Returns the errors of [`open`] and `read(2)`, and `EFBIG` for more than a MiB.
+/// Returns the errors of [`open`] and `read(2)`, and `EFBIG` for a MiB or more.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = open(path, OpenOptions::new().read(true), 0, Usable::Regular)?;
     let mut bytes = Vec::new();
@@ -138,13 +140,13 @@ mod tests {
             (Path::new("/dev/zero"), "a device"),
         ] {
             let error = read_text(path).unwrap_err().to_string();
-            assert_eq!(error, format!("it is {kind}, wanted a regular file"));
+            assert_eq!(error, format!("it is {kind}, not a regular file"));
             assert!(kind == "a directory" || write_text(path, "7").is_err(), "{kind}");
         }
         let mut writing = OpenOptions::new();
         writing.write(true).create(true);
         let error = open(&link, &mut writing, libc::O_NOFOLLOW, Usable::Regular).unwrap_err().to_string();
-        assert_eq!(error, "it is a symbolic link, wanted a regular file");
+        assert_eq!(error, "it is a symbolic link, not a regular file");
         assert!(!directory.join("missing").exists());
         let error = open(&fifo, &mut writing, 0, Usable::Stream).unwrap_err().to_string();
         assert_eq!(error, "it is a FIFO without a reader; start its reader first");

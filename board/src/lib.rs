@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
-// Without `internals` much is reachable from the program alone.
+// Without `internals`, only the program uses many of the items.
 #![cfg_attr(not(feature = "internals"), allow(dead_code, unreachable_pub, unused_imports))]
 
 mod cause;
@@ -14,7 +14,7 @@ mod watcher;
 
 pub use watcher::{Item, WatchError, Watcher, WatcherBuilder};
 
-// What this project's tests use is public with the feature `internals` alone.
+// The modules that this project's tests use are public only with the feature `internals`.
 #[cfg(not(feature = "internals"))]
 mod cli;
 #[cfg(feature = "internals")]
@@ -66,7 +66,7 @@ mod time;
 #[cfg(feature = "internals")]
 pub mod time;
 
-/// Runs the program `sureplug`; the arguments begin behind its name.
+/// Runs the program `sureplug` with the arguments after its name.
 #[doc(hidden)]
 pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode {
     cli::main(arguments)

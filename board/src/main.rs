@@ -1,4 +1,4 @@
-//! The program `sureplug`: `board/MANUAL.md` describes it.
+//! The program `sureplug`, described in `board/MANUAL.md`.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! The process's standing on the system: memory that is never paged out, a higher priority, and a
-//! score for the kernel's choice of a process to kill when memory runs out.
+//! Sets the process's standing: locked memory, a real-time priority, and a score for the kernel's
+//! out-of-memory killer.
 
 use std::fmt;
 use std::io;
@@ -10,36 +10,37 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 use crate::file;
 use crate::sys;
 
-/// The requested policy; by default everything stays unchanged.
+/// The requested policy. The default changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessPolicy {
-    /// Keeps all memory resident: `mlockall(2)`.
+    /// Locks all memory: `mlockall(2)`.
     pub lock_memory: bool,
-    /// Real-time priority of the thread that reads the socket, 1 to 99: `SCHED_FIFO` of `sched(7)`.
+    /// The real-time priority of the thread that reads the socket, 1 to 99: `SCHED_FIFO` in
+    /// `sched(7)`.
     pub intake_priority: Option<u32>,
-    /// -1000 to 1000, as in `/proc/PID/oom_score_adj` (`proc(5)`).
+    /// The score of `/proc/PID/oom_score_adj`, -1000 to 1000 (`proc(5)`).
     pub oom_score_adj: Option<i32>,
 }
 
-/// The system refused a part of the policy.
+/// Error applying a policy: the system refused an option.
 #[derive(Debug)]
 pub struct PolicyError {
     option: &'static str,
     error: io::Error,
-    cure: &'static str,
+    remedy: &'static str,
 }
 
 impl PolicyError {
     fn priority(error: io::Error) -> Self {
-        let cure = "give sureplug CAP_SYS_NICE, or an RLIMIT_RTPRIO (LimitRTPRIO=)";
-        Self { option: "--intake-priority", error, cure }
+        let remedy = "give sureplug CAP_SYS_NICE, or an RLIMIT_RTPRIO (LimitRTPRIO=)";
+        Self { option: "--intake-priority", error, remedy }
     }
 }
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { option, error, cure } = self;
-        write!(f, "{option} was refused: {error}; {cure}, or do without the option")
+        let Self { option, error, remedy } = self;
+        write!(f, "{option} was refused: {error}; {remedy}, or omit the option")
     }
 }
 
@@ -50,30 +51,32 @@ impl ProcessPolicy {
     ///
     /// # Errors
     ///
-    /// Returns the first part that was refused.
+    /// Returns the first refusal.
     pub fn apply(&self) -> Result<(), PolicyError> {
         if let Some(score) = self.oom_score_adj {
-            let cure = "give sureplug CAP_SYS_RESOURCE, or ask for no less than it has";
+            let remedy =
+                "give sureplug CAP_SYS_RESOURCE, or choose a score that is not below the present one";
             file::write_text(Path::new("/proc/self/oom_score_adj"), &score.to_string())
-                .map_err(|error| PolicyError { option: "--oom-score-adj", error, cure })?;
+                .map_err(|error| PolicyError { option: "--oom-score-adj", error, remedy })?;
         }
         if self.lock_memory {
-            // Including later mappings: stacks of threads, and tables that fill up during use.
-            let cure = "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)";
+            // Memory mapped later is locked too: the stacks of threads, and tables that fill up
+            // during use.
+            let remedy = "give sureplug CAP_IPC_LOCK, or a larger RLIMIT_MEMLOCK (LimitMEMLOCK=)";
             mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE)
-                .map_err(|errno| PolicyError { option: "--lock-memory", error: errno.into(), cure })?;
+                .map_err(|errno| PolicyError { option: "--lock-memory", error: errno.into(), remedy })?;
         }
         Ok(())
     }
 
-    /// Starts something whose threads have the priority. The calling thread does not keep it.
+    /// Calls `start` at the priority, which its threads inherit (`sched(7)`). The calling thread
+    /// then returns to normal priority.
     ///
     /// # Errors
     ///
-    /// Returns an error if the priority was refused.
+    /// Returns an error if the priority is refused.
     pub fn with_priority<T>(&self, start: impl FnOnce() -> T) -> Result<T, PolicyError> {
         let Some(priority) = self.intake_priority else { return Ok(start()) };
-        // Threads inherit it (sched(7)).
         sys::set_realtime_priority(priority).map_err(PolicyError::priority)?;
         let started = start();
         sys::set_realtime_priority(0).map_err(PolicyError::priority)?;

@@ -12,31 +12,31 @@ use sureplug_core::selection::Selection;
 
 pub use crate::sysfs::BoardPorts;
 
-/// The default stall in milliseconds.
+/// The default for the longest stall, in milliseconds.
 pub const DEFAULT_MAX_STALL_MS: u32 = 1_000;
 
-/// The least number of ports assumed if none is stated: most machines have as many.
+/// The fewest ports assumed if none are stated. Most machines have at least as many.
 pub const MIN_COUNTED_PORTS: u32 = 4;
 
-/// The default of any kernel since 2.6: the effective buffer of a socket without a size of its own.
+/// `net.core.rmem_default` of any kernel since 2.6, by default.
 const USUAL_RMEM_DEFAULT: u32 = 212_992;
 
-/// The board as stated by an image, or by the options of the daemon.
+/// The properties of a board that its image or the daemon's options state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// USB ports of the board; `None` to count them at start.
+    /// The board's USB ports; `None` counts them at start.
     pub ports: Option<u32>,
     /// The worst device that is plugged into each port.
     pub port_device: PortDevice,
     /// The number of such devices in each port at once, behind hubs.
     pub devices_per_port: u32,
-    /// The longest time in milliseconds in which the socket may not be read.
+    /// The longest time in milliseconds without a read of the socket.
     pub max_stall_ms: u32,
-    /// The longest devpath of a device in one of the ports in bytes; `None` if not stated.
+    /// Bytes of the longest devpath of a device in one of the ports; `None` if not stated.
     pub devpath_max: Option<u32>,
 }
 
-/// Takes a build-time variable. A bad value ends the build with a message that names it.
+/// Parses a build-time variable. A bad value ends the build with a message that names the variable.
 macro_rules! from_environment {
     ($name:literal, $wanted:literal, |$text:ident| $parsed:expr) => {
         match option_env!($name) {
@@ -49,29 +49,28 @@ macro_rules! from_environment {
     };
 }
 
-/// The subsystems for which the image was built: `SUREPLUG_SUBSYSTEMS` in the build's environment,
-/// names separated by blanks or `all`. The default is [`Selection::USB`].
+/// The subsystems that the image was built for, from `SUREPLUG_SUBSYSTEMS` in the build's
+/// environment: names separated by blanks, or `all`. The default is [`Selection::USB`].
 pub const SUBSYSTEMS: Selection = match from_environment!(
     "SUREPLUG_SUBSYSTEMS",
-    "names of subsystems with blanks between them, 16 of up to 32 \
-         bytes at most, or `all`",
+    "at most 16 names of subsystems of up to 32 bytes, separated by blanks, or `all`",
     |text| Selection::parse(text)
 ) {
     Some(selection) => selection,
     None => Selection::USB,
 };
 
-/// A selection that no kernel could filter is a mistake of the image.
+/// A selection that no kernel can filter fails the build.
 const _: () = {
     // The largest default of any kernel: since 6.8 (`net/core/sock.c`).
     let optmem_max = 131_072;
     assert!(
         SUBSYSTEMS.is_all() || Filter::new(&SUBSYSTEMS, optmem_max).is_ok(),
-        "SUREPLUG_SUBSYSTEMS makes a larger filter than any kernel takes: name fewer subsystems, or `all`"
+        "SUREPLUG_SUBSYSTEMS needs a larger filter than any kernel accepts: name fewer subsystems, or `all`"
     );
 };
 
-// A constant each, so that a build names all bad values at once.
+// Each is a constant of its own, so that a build reports all bad values at once.
 const BUILD_PORTS: Option<u32> =
     from_environment!("SUREPLUG_USB_PORTS", "a whole number from 1 to 127, such as 4", |text| parse_u32(
         text, &USB_PORTS
@@ -98,9 +97,9 @@ const BUILD_DEVPATH_MAX: Option<u32> = from_environment!(
 );
 
 impl Profile {
-    /// The profile with which the image was built: `SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
-    /// `SUREPLUG_DEVICES_PER_PORT`, `SUREPLUG_MAX_STALL_MS` and `SUREPLUG_DEVPATH_MAX` in the
-    /// build's environment.
+    /// The profile that the image was built with, from `SUREPLUG_USB_PORTS`,
+    /// `SUREPLUG_PORT_DEVICE`, `SUREPLUG_DEVICES_PER_PORT`, `SUREPLUG_MAX_STALL_MS` and
+    /// `SUREPLUG_DEVPATH_MAX` in the build's environment.
     pub const BUILD: Self = Self {
         ports: BUILD_PORTS,
         port_device: match BUILD_PORT_DEVICE {
@@ -118,21 +117,21 @@ impl Profile {
         devpath_max: BUILD_DEVPATH_MAX,
     };
 
-    /// Returns the plug profile of one port.
+    /// Returns the plug profile of one port with all its devices.
     #[must_use]
     pub const fn plug(&self) -> PlugProfile<'_> {
         PlugProfile { copies: self.devices_per_port, ..self.port_device.profile() }
     }
 
-    /// Returns `true` if the number of ports is stated: the daemon then refuses to start with less
-    /// than the budget.
+    /// Returns `true` if the number of ports is stated. The daemon then refuses to start with a
+    /// buffer smaller than the budget.
     #[must_use]
     pub const fn is_fixed(&self) -> bool {
         self.ports.is_some()
     }
 }
 
-/// The image's profile as a whole must be possible: the build checks it.
+/// An image's profile that is impossible as a whole fails the build.
 const _: () = {
     if let Some(ports) = Profile::BUILD.ports {
         let sized = Sizing::of(
@@ -167,14 +166,14 @@ const fn default_devpath(profile: &Profile) -> u32 {
     }
 }
 
-/// A profile applied to this board: the budget, and the resulting buffer.
+/// A profile applied to this board: its budget, and the buffer that meets it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizing {
     /// The stated profile.
     pub profile: Profile,
-    /// The board for which the budget is made.
+    /// The buses and ports that the budget covers.
     pub topology: UsbTopology,
-    /// The devpath length for which the budget is made.
+    /// Bytes of the longest devpath that the budget covers.
     pub devpath_max: u32,
     /// The budget.
     pub budget: Budget,
@@ -185,8 +184,9 @@ pub struct Sizing {
 }
 
 impl Sizing {
-    /// Sizes the buffer by the profile, and by sysfs where the profile states nothing.
-    /// `rmem_default` is `None` if it cannot be read; `others` are the events of other subsystems
+    /// Sizes the buffer from the profile, and from sysfs where the profile states nothing.
+    ///
+    /// `rmem_default` is `None` if it cannot be read. `others` are the events of other subsystems
     /// that reach the socket.
     ///
     /// # Errors
@@ -201,7 +201,7 @@ impl Sizing {
         let ports = profile.ports.unwrap_or(board.ports.max(MIN_COUNTED_PORTS));
         let plug = profile.plug();
         let devices = ports.saturating_mul(u32::from(plug.devices).saturating_mul(plug.copies));
-        // Whether so many devices are possible concerns only a stated profile.
+        // Devices of counted ports have addresses: only a stated profile can be impossible.
         let buses = if profile.is_fixed() { 1 } else { devices.div_ceil(MAX_DEVICES_PER_BUS) };
         let topology = UsbTopology { buses: board.buses.max(buses), ports };
         let devpath_max = match profile.devpath_max {
@@ -240,7 +240,7 @@ impl Sizing {
         }
     }
 
-    /// Returns in what the board exceeds a stated profile.
+    /// Returns the figures in which the board exceeds its stated profile.
     #[must_use]
     pub fn mismatches(&self, board: &BoardPorts) -> [Option<Mismatch>; 2] {
         let ports = self.profile.ports.filter(|&stated| board.ports > stated);
@@ -252,22 +252,22 @@ impl Sizing {
     }
 }
 
-/// The board exceeds its profile.
+/// A figure in which the board exceeds its profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// More ports.
+    /// The board has more ports.
     Ports {
-        /// The stated number.
+        /// The number in the profile.
         stated: u32,
         /// The number in sysfs.
         found: u32,
     },
-    /// Longer devpaths.
+    /// The board has longer devpaths.
     Devpath {
-        /// The stated length in bytes.
+        /// Bytes in the profile.
         stated: u32,
-        /// The length in sysfs in bytes.
+        /// Bytes in sysfs.
         found: u32,
     },
 }
@@ -277,12 +277,12 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Ports { stated, found } => write!(
                 f,
-                "the profile is too small for this board: it states {stated} USB ports, sysfs shows {found} of \
+                "the profile is too small for this board: it states {stated} USB ports, but sysfs shows {found} of \
                  the board's own. Build the image with SUREPLUG_USB_PORTS={found}, or start with --ports {found}"
             ),
             Self::Devpath { stated, found } => write!(
                 f,
-                "the profile is too small for this board: it states devpaths of up to {stated} bytes, sysfs \
+                "the profile is too small for this board: it states devpaths of up to {stated} bytes, but sysfs \
                  shows ports with {found}. Build the image with SUREPLUG_DEVPATH_MAX={found}, or start with \
                  --devpath-max {found}"
             ),

@@ -11,13 +11,14 @@ pub fn monotonic_now() -> Instant {
     Instant::BOOT.after(read(ClockId::CLOCK_MONOTONIC))
 }
 
-/// Returns the processor time of the calling thread, which excludes waits and stops.
+/// Returns the processor time of the calling thread, which excludes the time in which it waited or
+/// was preempted.
 pub(crate) fn work_time() -> Duration {
     read(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
 fn read(clock: ClockId) -> Duration {
-    // This fails for no clock id that Linux knows (clock_gettime(2)).
+    // This cannot fail for a clock that Linux knows (`clock_gettime(2)`).
     clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
 }
 

@@ -323,7 +323,7 @@ class Build(unittest.TestCase):
         stall = "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"
         devpath = "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"
         device = "SUREPLUG_PORT_DEVICE must be hub, mouse"
-        subsystems = "SUREPLUG_SUBSYSTEMS must be names of subsystems with blanks between them"
+        subsystems = "SUREPLUG_SUBSYSTEMS must be at most 16 names of subsystems"
         custom = {"PORT_DEVICE_CUSTOM": "y"}
         for options, sentences in [
             ({"USB_PORTS": "128", "MAX_STALL_MS": "0", "DEVPATH_MAX": "15", "SUBSYSTEMS": "usb all"}, [ports, stall, devpath, subsystems]),

@@ -36,7 +36,7 @@ BAD_VALUES = [
     ("MAX_STALL_MS", ["0", "600001", "1s"], "SUREPLUG_MAX_STALL_MS must be a whole number of milliseconds from 1 to 600000"),
     ("DEVPATH_MAX", ["9999", "15"], "SUREPLUG_DEVPATH_MAX must be a whole number of bytes from 16 to 1000"),
     ("SUBSYSTEMS", ["usb all", "usb a/b", "a-name-of-more-than-thirty-two-bytes", "a b c d e f g h i j k l m n o p q"],
-     "SUREPLUG_SUBSYSTEMS must be names of subsystems with blanks between them"),
+     "SUREPLUG_SUBSYSTEMS must be at most 16 names of subsystems"),
 ]
 BAD_FLAGS = ["--nonsense", "--ports 4 -x", "--port=4", "--hook '/bin/true'", '--log "/dev/ttyS1"', "--hook $HOOK"]
 # The image by package: mode, owner and group, path. `-` means no package, which is an error.

@@ -87,7 +87,7 @@ fn bad_values_end_the_build_each_with_its_name_and_range() {
                 "a-name-of-more-than-thirty-two-bytes",
                 "a b c d e f g h i j k l m n o p q",
             ],
-            "names of subsystems with blanks between them, 16 of up to 32 bytes at most, or `all`",
+            "at most 16 names of subsystems of up to 32 bytes, separated by blanks, or `all`",
         ),
     ];
     // One build names all that are bad, so the first values of all are tried together, then the second, and so on.
@@ -153,6 +153,6 @@ fn i1_an_image_refuses_a_board_with_more_ports() {
     let tree = UsbTree::new().root_hub("usb1", 101);
     let output = run(with_arguments(&format!("run --sysfs {}", tree.path().display())));
     assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:#?}");
-    let sentence = "it states 100 USB ports, sysfs shows 101 of the board's own";
+    let sentence = "it states 100 USB ports, but sysfs shows 101 of the board's own";
     assert!(output.stderr.iter().any(|line| line.contains(sentence)), "{output:#?}");
 }

@@ -48,14 +48,14 @@ fn lock_that_is_no_regular_file_is_refused() {
         run(command)
     };
     fifo(&lock);
-    assert_refused(&start(), "events.lock: it is a FIFO, wanted a regular file");
+    assert_refused(&start(), "events.lock: it is a FIFO, not a regular file");
     let ends = both_ends(&lock);
-    assert_refused(&start(), "events.lock: it is a FIFO, wanted a regular file");
+    assert_refused(&start(), "events.lock: it is a FIFO, not a regular file");
     drop(ends);
     fs::remove_file(&lock).expect("a FIFO");
     let target = directory.path().join("made by root");
     symlink(&target, &lock).expect("a link");
-    assert_refused(&start(), "events.lock: it is a symbolic link, wanted a regular file");
+    assert_refused(&start(), "events.lock: it is a symbolic link, not a regular file");
     assert!(!target.exists() && !socket.exists());
 }
 
@@ -124,7 +124,7 @@ fn led_hook_and_metrics_that_are_fifos_are_refused() {
     fs::remove_file(led.join("brightness")).expect("a FIFO");
     fs::write(led.join("brightness"), "").expect("a file");
     fifo(&led.join("trigger"));
-    assert_refused(&start("--led usb"), "--led usb: it is a FIFO, wanted a regular file");
+    assert_refused(&start("--led usb"), "--led usb: it is a FIFO, not a regular file");
     let program = fifo(&directory.path().join("program"));
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
     assert_refused(&start(&format!("--hook {path}/program")), "it is no regular file");

@@ -106,7 +106,7 @@ fn i1_clamped_buffer_is_a_warning_without_stated_ports() {
 fn i1_a_board_with_more_ports_than_stated_is_refused() {
     let tree = UsbTree::new().root_hub("usb1", 2).hub("1-1", 5, "fixed");
     let sysfs = with_sysfs(&tree);
-    let sentence = "the profile is too small for this board: it states 4 USB ports, sysfs shows 6 of the board's own. \
+    let sentence = "the profile is too small for this board: it states 4 USB ports, but sysfs shows 6 of the board's own. \
                     Build the image with SUREPLUG_USB_PORTS=6, or start with --ports 6";
     let output = run(sureplug(&format!("run --ports 4 {sysfs}")));
     assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:#?}");
@@ -152,7 +152,7 @@ fn a_longer_devpath_than_stated_is_only_warned_of() {
     output.assert_fine();
     let found = "/devices/pci0000:00/0000:00:14.0/usb1/1-2".len();
     let warning = format!(
-        "sureplug: warning: the profile is too small for this board: it states devpaths of up to 20 bytes, sysfs shows \
+        "sureplug: warning: the profile is too small for this board: it states devpaths of up to 20 bytes, but sysfs shows \
          ports with {found}. Build the image with SUREPLUG_DEVPATH_MAX={found}, or start with --devpath-max {found}; \
          events can be lost"
     );

@@ -163,7 +163,7 @@ fn exit_1_is_a_finding_that_the_output_names() {
     assert_eq!(output.code, Some(1), "{output:#?}");
     assert_eq!(output.stderr, [""; 0]);
     assert!(output.stdout.contains(&String::from("verdict: it does not fit")), "{output:#?}");
-    let finding = "- the profile is too small for this board: it states 2 USB ports, sysfs shows 5 of the board's own. \
+    let finding = "- the profile is too small for this board: it states 2 USB ports, but sysfs shows 5 of the board's own. \
                    Build the image with SUREPLUG_USB_PORTS=5, or start with --ports 5";
     assert_eq!(output.stdout.last().map(String::as_str), Some(finding));
 }

@@ -1,4 +1,4 @@
-//! Assembles the daemon: the reader of the socket, and the services.
+//! Assembles the daemon: the socket's reader and the services.
 
 mod running;
 
@@ -18,7 +18,7 @@ use crate::signals;
 use crate::socket::UeventSocket;
 pub use running::Running;
 
-/// A daemon that is not running yet.
+/// A daemon that has not started.
 pub struct Daemon {
     signals: SignalFd,
     socket: UeventSocket,
@@ -32,28 +32,30 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Blocks the signals that end the daemon, that acknowledge a loss, or that must not stop it
-    /// for a write. This must precede the first queued event and the first thread, so that no
-    /// thread takes such a signal.
+    /// Blocks the daemon's signals, and returns a descriptor to read them from.
+    ///
+    /// They are those that end the daemon, acknowledge a loss, or would stop or kill it for a
+    /// write. Call it before the first event is queued and before any thread starts: threads
+    /// inherit the mask.
     ///
     /// # Errors
     ///
-    /// Returns an error if no descriptor is left.
+    /// Returns the system's error if no descriptor is left.
     pub fn take_signals() -> io::Result<SignalFd> {
         signals::block(&[Signal::SIGTTOU, Signal::SIGXFSZ])?;
         signals::take(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1])
     }
 
-    /// Takes a bound socket. `sysfs` is `/sys` on a board; events of subsystems outside `selection`
-    /// are discarded.
+    /// Creates a daemon that reads a bound socket. `sysfs` is `/sys` on a board. Events of
+    /// subsystems outside `selection` are discarded.
     #[must_use]
     pub fn new(signals: SignalFd, socket: UeventSocket, sysfs: &Path, selection: Selection) -> Self {
         let (policy, services) = (ProcessPolicy::default(), Vec::new());
         Self { signals, socket, sysfs: sysfs.to_owned(), selection, sizing: None, policy, services }
     }
 
-    /// Attaches a service, if there is one. Services run in the order in which they were attached,
-    /// and end in reverse order.
+    /// Attaches a service, if given. Services run in the order of attachment, and end in reverse
+    /// order.
     pub fn attach(&mut self, service: Option<impl Service + 'static>) {
         self.services.extend(service.map(|service| -> Box<dyn Service> { Box::new(service) }));
     }
@@ -65,7 +67,7 @@ impl Daemon {
         Totals { effective: self.socket.effective().0.into(), max_stall_ms, ..Totals::default() }
     }
 
-    /// Starts reading the socket. All memory has been allocated when this returns.
+    /// Starts reading the socket. All memory is allocated by the time this returns.
     ///
     /// # Errors
     ///

@@ -8,22 +8,22 @@ use crate::profile::{MIN_COUNTED_PORTS, Profile};
 /// in classes and buses, a server 400.
 const BASE_SLOTS: usize = 1024;
 
-/// The most slots: more than the devices of a USB bus can take.
+/// The most slots, for more devices than a USB bus can have.
 const MAX_SLOTS: usize = 16_384;
 
 /// Average bytes of a device: 115 on emulated ARM boards, and more below deep hubs.
 const BYTES_PER_SLOT: usize = 144;
 
-/// USB ports for which the table is made.
+/// The USB ports that the table is sized for.
 pub(crate) const PORTS: u32 = match Profile::BUILD.ports {
     Some(ports) => ports,
     None => MIN_COUNTED_PORTS,
 };
 
-/// Slots of the table: all devices of the board, and twice those in its ports, since removed ones
-/// stay as tombstones until every consumer has received the `remove`.
+/// The slots of the table: one for each device of the board, and two for each in a port. A removed
+/// device stays as a tombstone until every consumer has received the `remove`.
 pub const SLOTS: usize = {
-    // Each device that appears is an event.
+    // Each device that appears raises an event.
     let events = PORTS as usize * Profile::BUILD.port_device.profile().plug.count() as usize;
     let slots = (BASE_SLOTS + 2 * events).next_multiple_of(64);
     if slots < MAX_SLOTS { slots } else { MAX_SLOTS }
@@ -32,7 +32,7 @@ pub const SLOTS: usize = {
 /// Bytes of the table for devpaths and properties.
 pub const TABLE_BYTES: usize = SLOTS * BYTES_PER_SLOT;
 
-/// Bytes of the journal, about 250 events of usual length: more than the worst burst of a port.
+/// Bytes of the journal, about 250 events of usual length. The worst burst of one port is smaller.
 pub const JOURNAL_BYTES: usize = 80 * 1024;
 
 /// Applications that receive the stream at the same time.
@@ -45,7 +45,7 @@ pub(crate) const CONNECTIONS: usize = MAX_CLIENTS + 2;
 /// kernel's default, 212,992, would take 3.4 MB for all of them.
 pub const CLIENT_SEND_BYTES: u32 = 64 * 1024;
 
-/// Consumers of services: the console, and two of the hook.
+/// The services that are consumers: the console, and two of the hook.
 const CONSUMING_SERVICES: usize = 3;
 
 /// Consumers of the journal at the same time.

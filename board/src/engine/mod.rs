@@ -1,6 +1,6 @@
-//! The loop of a watching program on its one thread: socket → intake → device table → journal, and
-//! the scans that resync. The daemon runs its services from it; a
-//! [`Watcher`](crate::watcher::Watcher) serves the program that embeds it.
+//! The engine runs on one thread: socket → intake → device table → journal, and the scans that
+//! resync. The daemon runs its services from it. A [`Watcher`](crate::watcher::Watcher) serves the
+//! program that embeds it.
 
 pub mod capacity;
 mod notices;
@@ -26,20 +26,22 @@ use crate::sysfs::{Devices, Subsystems};
 use crate::time::monotonic_now;
 use tracker::Tracker;
 
-/// Applies the intake's observations to the device table, and resyncs it.
+/// Applies the intake's observations to the device table, and resyncs the table with sysfs.
 pub(crate) struct Engine {
     pub(crate) intake: Intake,
     pub(crate) tracker: Tracker,
     pub(crate) devices: Devices,
-    /// Whether some of the kernel's events cannot arrive here.
+    /// Whether some of the kernel's events cannot arrive in this namespace.
     pub(crate) is_restricted: bool,
-    /// Whether a program is run for each event, as the kernel's helper is.
+    /// Whether a service runs a program for each event, as the kernel's own helper does.
     pub(crate) runs_programs: bool,
 }
 
 impl Engine {
-    /// Starts an engine on a running intake. `totals` holds the figures that do not change. Events
-    /// of subsystems outside `selection` are discarded.
+    /// Creates an engine that reads a running intake.
+    ///
+    /// `totals` holds the figures that do not change. Events of subsystems outside `selection` are
+    /// discarded.
     pub(crate) fn new(
         intake: Intake,
         sysfs: &Path,
@@ -59,12 +61,12 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Handles records of the ring up to a limit, and scans sysfs if that is due. Calls `deliver`
-    /// whenever consumers may read.
+    /// Processes records of the ring up to a limit, and scans sysfs if a scan is due. Calls
+    /// `deliver` whenever consumers may have something to read.
     pub(crate) fn advance(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         // The limit keeps a storm from delaying signals.
         self.drain(RECORDS_A_TURN);
-        // A loss is visible before its resync begins.
+        // Consumers see a loss before its resync begins.
         deliver(self);
         if self.scan_if_due(deliver)? {
             deliver(self);
@@ -72,20 +74,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Scans sysfs if that is due, and returns `true` if it was.
+    /// Scans sysfs if a scan is due. Returns `true` if it was.
     pub(crate) fn scan_if_due(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<bool> {
         let due = self.tracker.schedule.due(monotonic_now());
         due.map_or(Ok(false), |kind| self.scan(kind, deliver).map(|()| true))
     }
 
-    /// Handles up to `limit` records of the ring, and returns their number.
+    /// Processes up to `limit` records of the ring, and returns their number.
     pub(crate) fn drain(&mut self, limit: usize) -> usize {
         let Self { intake, tracker, .. } = self;
         intake.take(limit, |record| tracker.record(record))
     }
 
-    /// Ends the intake with everything queued, and resyncs the losses up to then. Returns the
-    /// socket's error, if that ended the intake.
+    /// Stops the intake, processes everything queued, and resyncs the losses up to then. Returns
+    /// the socket's error if one ended the intake.
     pub(crate) fn end(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         self.intake.request_stop();
         while !(self.intake.has_ended() && self.intake.is_empty()) {

@@ -1,17 +1,17 @@
-//! Notices for the operator, in a ring that each output reads at its own pace.
+//! Keeps notices for the operator in a ring that each output reads at its own pace.
 
 use std::collections::VecDeque;
 
 use crate::report::{HookRun, Notice};
 
-/// The number of notices kept. They are few, since each stands for many events.
+/// The most notices kept. Few suffice, since each stands for many events.
 const MAX_NOTICES: usize = 32;
 
 /// The last notices, and the position of each in the stream.
 pub struct Notices {
-    /// Each with the number of stream steps before it.
+    /// Each notice with the number of steps that precede it.
     ring: VecDeque<(u64, Notice<'static>)>,
-    /// The number of overwritten notices, which is the number of the oldest one kept.
+    /// The number of the oldest notice in the ring. As many were overwritten.
     first: u64,
     /// The report of a program's run that the output has not shown yet.
     pub(crate) run: Option<HookRun>,
@@ -22,7 +22,7 @@ impl Notices {
         Self { ring: VecDeque::with_capacity(MAX_NOTICES), first: 0, run: None }
     }
 
-    /// Adds a notice after `steps` of the stream. The oldest one makes room for it.
+    /// Adds a notice after `steps` steps of the stream. A full ring drops its oldest notice.
     pub fn add(&mut self, steps: u64, notice: Notice<'static>) {
         if self.ring.len() == MAX_NOTICES {
             self.ring.pop_front();
@@ -31,8 +31,8 @@ impl Notices {
         self.ring.push_back((steps, notice));
     }
 
-    /// Returns the next notice for a reader that has read `read_steps` of the stream. Overwritten
-    /// notices are reported as [`Notice::OutputDropped`].
+    /// Returns the next notice for a reader that has read `read_steps` steps of the stream. One
+    /// [`Notice::OutputDropped`] stands for all notices overwritten before the reader read them.
     pub fn next(&self, reader: &mut NoticeReader, read_steps: u64) -> Option<Notice<'static>> {
         let lines = self.overwritten(reader);
         if lines > 0 {
@@ -51,7 +51,7 @@ impl Notices {
         self.first.saturating_sub(reader.next)
     }
 
-    /// Returns the number of notices that wait for a reader.
+    /// Returns the number of notices in the ring that a reader has not read.
     pub(crate) fn waiting(&self, reader: &NoticeReader) -> u64 {
         self.first + self.ring.len() as u64 - reader.next.max(self.first)
     }
@@ -61,7 +61,7 @@ impl Notices {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoticeReader {
     next: u64,
-    /// The number of notices overwritten before.
+    /// The number of notices that it missed.
     pub(crate) missed: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Watches the USB ports: how often devices come, vanish at once, or draw too much current.
+//! Counts plugs, flaps and over-currents at each USB port.
 
 use std::time::Duration;
 
@@ -8,45 +8,46 @@ use sureplug_core::bytes::decimal;
 use sureplug_core::time::Instant;
 use sureplug_core::uevent::{Action, Uevent};
 
-/// The most ports that are watched: a board's, and those of plugged-in hubs.
+/// The most ports watched: a board's own, and those of hubs that a user plugs in.
 const MAX_PORTS: usize = 24;
 
-/// The most bytes of a port's name: `1-1.2.3.4.5.6`, with longer numbers.
+/// The most bytes of a port's name, such as `1-1.2.3.4.5.6` with numbers of more digits.
 const MAX_NAME_BYTES: usize = 20;
 
-/// A device that goes this soon was not used: a bad contact, or too little power.
+/// A device removed this soon was not used: the cause is a bad contact or too little power.
 const FLAP_WITHIN: Duration = Duration::from_secs(2);
 
-/// A port, by the name of the device in it: port 4 of bus 1 is `1-4`.
+/// A port, named after a device in it: port 4 of bus 1 is `1-4`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WatchedPort {
     pub(crate) name: Vec<u8, MAX_NAME_BYTES>,
-    /// The number of plugs.
+    /// The number of devices added.
     pub(crate) plugs: u32,
-    /// The number of devices that went within two seconds.
+    /// The number of devices removed within [`FLAP_WITHIN`].
     pub(crate) flaps: u32,
-    /// The number of over-currents that the hub has reported, as counted by the kernel since the
-    /// hub's start.
+    /// The number of over-currents that the hub reported, as the kernel counts them since it set up
+    /// the hub.
     pub(crate) over_currents: u32,
     added: Option<Instant>,
 }
 
-/// All ports with events, in fixed memory. Ports beyond [`MAX_PORTS`] are not watched.
+/// The ports at which an event occurred, in fixed memory. Ports beyond [`MAX_PORTS`] are not
+/// watched.
 #[derive(Clone, Debug, Default)]
 pub struct PortWatch {
-    /// In the order of their first events.
+    /// In the order of their first event.
     pub(crate) ports: Vec<WatchedPort, MAX_PORTS>,
 }
 
 impl PortWatch {
-    /// Takes an event of the kernel that was read at this time.
+    /// Counts an event that the kernel sent at this time.
     pub(crate) fn event(&mut self, at: Instant, uevent: &Uevent<'_>) {
         if uevent.subsystem() != Some(b"usb") {
             return;
         }
         if let Some(port) = uevent.property(b"OVER_CURRENT_PORT") {
-            // `port_over_current_notify` in `drivers/usb/core/hub.c`: the port's devpath, ending with `usb1-port4` or
-            // `1-4-port2`.
+            // `OVER_CURRENT_PORT` is the port's devpath (`port_over_current_notify` in
+            // `drivers/usb/core/hub.c`). It ends with `usb1-port4` or `1-4-port2`.
             let Some(name) = behind_hub(last_part(port)) else { return };
             let count = uevent.property(b"OVER_CURRENT_COUNT").and_then(decimal);
             if let Some(port) = self.port(&name) {
@@ -55,7 +56,7 @@ impl PortWatch {
             return;
         }
         let name = last_part(uevent.devpath());
-        // Root hubs are in no port.
+        // A root hub is in no port.
         if uevent.devtype() != Some(b"usb_device") || name.starts_with(b"usb") {
             return;
         }

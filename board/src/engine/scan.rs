@@ -1,4 +1,4 @@
-//! A scan of sysfs while events continue.
+//! Scans sysfs while events continue to arrive.
 
 use std::io;
 use std::time::Duration;
@@ -13,20 +13,19 @@ use crate::report::Notice;
 use crate::sysfs::Reading;
 use crate::time::monotonic_now;
 
-/// How often a device is looked at if events keep arriving in between.
+/// The most looks at one device whose events keep arriving.
 const LOOKS: usize = 3;
 
-/// How long events may delay a look. In an endless storm the look counts nevertheless: later events
-/// correct what it takes too early.
+/// The longest that events may delay a look. In a storm without a pause the look counts anyway:
+/// later events correct an early result.
 const CATCH_UP_WITHIN: Duration = Duration::from_millis(5);
 
-/// How long a device may lack files while the kernel adds or removes it: far longer than that
-/// takes.
+/// The time allowed for the kernel to create or remove a device's files. The kernel needs far less.
 const PARTIAL_WITHIN: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// Brings the table in line with sysfs, as far as sysfs can be read. Without sysfs the scan is
-    /// postponed.
+    /// Brings the table in line with sysfs, as far as sysfs can be read. Postpones the scan if
+    /// sysfs is not mounted.
     pub(super) fn scan(&mut self, kind: ScanKind, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         if !self.devices.reopen() {
             self.tracker.put_off_scan();
@@ -71,7 +70,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks at each known device that was not listed.
+    /// Looks at each known device that sysfs did not list.
     fn look_at_unseen(&mut self, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         loop {
             let Self { intake, tracker, devices, .. } = self;
@@ -82,7 +81,7 @@ impl Engine {
         }
     }
 
-    /// Continues with events for a while within a scan.
+    /// Processes events for a while within a scan.
     fn wait_for_events(&mut self, span: Duration, deliver: &mut dyn FnMut(&mut Self)) -> io::Result<()> {
         let end = monotonic_now().after(span);
         while monotonic_now() < end {
@@ -96,12 +95,12 @@ impl Engine {
     /// Reports once that sysfs belongs to another network namespace.
     fn look_at_namespace(&mut self) {
         if self.devices.is_foreign() {
-            self.tracker.find_foreign();
+            self.tracker.note_foreign();
         }
     }
 }
 
-/// Takes a device as read, unless an earlier event may be newer.
+/// Applies what was read of a device, unless an event sent before may be newer.
 fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io::Result<Look> {
     catch_up(intake, tracker)?;
     Ok(match reading {

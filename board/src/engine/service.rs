@@ -23,22 +23,23 @@ pub trait Service {
         None
     }
 
-    /// Returns when something is due if there is no input.
+    /// Returns the time at which something is due without input.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// Returns `true` if a program is run for each event, as the kernel's helper is.
+    /// Returns `true` if the service runs a program for each event, as the kernel's own helper
+    /// does.
     fn runs_programs(&self) -> bool {
         false
     }
 
-    /// Prepares for the engine's sleep. Returns `true` if there is more to do at once.
+    /// Prepares for the engine's sleep. Returns `true` if the service has more to do at once.
     fn is_busy(&mut self) -> bool {
         false
     }
 
-    /// Handles input, or what is due.
+    /// Handles input, or work that is due.
     fn ready(&mut self, _context: &mut Context<'_>) {}
 
     /// Takes as many deliveries, notices and changes of state as it can without waiting.
@@ -53,7 +54,7 @@ pub trait Service {
 
 /// The parts of the engine that a service may use.
 pub struct Context<'e> {
-    /// The time at which the engine called its services.
+    /// The time of this call.
     pub now: Instant,
     /// The stream.
     pub stream: &'e mut BoardStream,
@@ -61,30 +62,30 @@ pub struct Context<'e> {
     pub packet: &'e mut DeliveryBuffer,
     /// How well the device table agrees with sysfs.
     pub health: Health,
-    /// What the last scan could not read.
+    /// The parts of sysfs that the last scan could not read.
     pub missing: Option<Missing>,
     /// The counters. Each service adds its own.
     pub totals: &'e mut Totals,
     /// Notices for the operator.
     pub notices: &'e mut Notices,
-    /// Findings of scans for the operator.
+    /// Reads sysfs, and keeps the findings of scans for the operator.
     pub(crate) devices: &'e Devices,
     /// The counts of each port.
     pub ports: &'e PortWatch,
     /// When the engine started.
     pub started: Instant,
-    /// The size of the buffer.
+    /// How the buffer was sized.
     pub sizing: Option<&'e Sizing>,
     /// Readable when the operator wants the daemon to end.
     pub signals: BorrowedFd<'e>,
     /// Set by a service that took a delivery.
     pub has_delivered: bool,
-    /// Set by a service that ends the daemon, to the cause.
+    /// The cause, set by a service that ends the daemon.
     pub ended_by: Option<&'static str>,
 }
 
 impl Context<'_> {
-    /// Adds a notice at the present position of the stream.
+    /// Adds a notice after all steps of the stream so far.
     pub fn note(&mut self, notice: Notice<'static>) {
         self.notices.add(self.stream.steps(), notice);
     }
@@ -93,7 +94,7 @@ impl Context<'_> {
 /// How well the device table agrees with sysfs.
 #[derive(Clone, Copy, Debug)]
 pub struct Health {
-    /// According to events and scans.
+    /// The agreement as far as events and scans show it.
     pub agreement: Agreement,
     /// Whether only events of this network namespace's devices can arrive.
     pub is_restricted: bool,

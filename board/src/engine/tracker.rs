@@ -15,22 +15,22 @@ use crate::sys;
 use crate::sysfs::{Clipped, Devices, Missing, Subsystems};
 use crate::time::{monotonic_now, work_time};
 
-/// Maintains the device table from the intake's observations and the scans.
+/// The engine's state, updated by the intake's observations and by scans of sysfs.
 pub(crate) struct Tracker {
     pub(crate) stream: Box<BoardStream>,
     pub(crate) schedule: Schedule,
     pub(crate) totals: Totals,
     subsystems: Subsystems,
     selection: Selection,
-    /// The loss that awaits its resync, and when it was first noticed.
+    /// The loss that awaits its resync, and the time at which it was first noticed.
     loss: Option<(Instant, Loss)>,
-    /// The gaps of the last scan.
+    /// The parts of sysfs that the last scan could not read.
     pub(crate) missing: Option<Missing>,
-    /// Whether a loss waits for a complete scan.
+    /// Whether a loss awaits a complete scan.
     resync_pending: bool,
     has_reported_no_sysfs: bool,
     has_reported_full_table: bool,
-    /// Events lost up to the operator's last acknowledgement.
+    /// The number of lost or damaged events at the operator's last acknowledgement.
     acknowledged: u64,
     pub(crate) notices: Notices,
     /// The counts of each port.
@@ -56,7 +56,7 @@ impl Tracker {
         }
     }
 
-    /// Takes an observation of the intake.
+    /// Applies an observation of the intake.
     pub(super) fn record(&mut self, observation: Observation<'_>) {
         let at = observation.at;
         match observation.what {
@@ -102,14 +102,14 @@ impl Tracker {
         let begun = monotonic_now();
         self.schedule.began(kind, begun);
         self.stream.begin_scan(kind);
-        // The event of a class or bus itself may have been lost.
+        // The event that announced a class or bus may have been lost.
         self.subsystems.reopen();
-        // Losses from here on belong to the next scan.
+        // A loss from here on belongs to the next scan.
         let loss = if kind == ScanKind::Resync { self.loss.take() } else { None };
         RunningScan { kind, begun, work_before: work_time(), loss }
     }
 
-    /// Postpones the first scan: sysfs is not mounted yet.
+    /// Postpones the first scan because sysfs is not mounted yet.
     pub(super) fn put_off_scan(&mut self) {
         let at = monotonic_now();
         self.schedule.put_off(at);
@@ -118,7 +118,7 @@ impl Tracker {
         }
     }
 
-    /// Ends a scan that could not read the `missing` places.
+    /// Ends a scan. `missing` is what it could not read.
     pub(super) fn end_scan(&mut self, scan: &RunningScan, missing: Option<Missing>) {
         let at = monotonic_now();
         let outcome = self.stream.end_scan(at);
@@ -135,7 +135,7 @@ impl Tracker {
                 let done = Resync::Done(outcome, took);
                 self.report_loss(scan.loss, missing.map_or(done, Resync::Incomplete));
             }
-            // Losses since it began are reported by the resync that follows; places that are
+            // A loss since the scan began is reported with the resync that follows. Places that are
             // readable again are reported below.
             ScanKind::Settle
                 if outcome.has_resynced()
@@ -160,14 +160,14 @@ impl Tracker {
         }
     }
 
-    /// Reports losses that are not resynchronised before the end.
+    /// Reports a loss that is not resynced before the end.
     pub(super) fn give_up(&mut self) {
         let loss = self.loss.take();
         self.report_loss(loss, Resync::Ending);
     }
 
-    /// Returns `true` for devices of a class or bus, which are below `/devices`: a scan finds them
-    /// there.
+    /// Returns [`Scope::Tracked`] for a device of a class or bus below `/devices`, where a scan
+    /// finds it.
     fn scope(&mut self, uevent: &Uevent<'_>) -> Scope {
         if [&b"/class/"[..], b"/bus/", b"/module/"].iter().any(|above| uevent.devpath().starts_with(above)) {
             self.subsystems.forget_absent();
@@ -177,7 +177,7 @@ impl Tracker {
         if tracked { Scope::Tracked } else { Scope::Untracked }
     }
 
-    /// Returns what is at an event's devpath, if the meaning of the event depends on it.
+    /// Returns the directory at an event's devpath, if the meaning of the event depends on it.
     fn directory(&mut self, uevent: &Uevent<'_>, scope: Scope) -> Directory {
         if scope == Scope::Tracked && self.stream.wants_directory(uevent) {
             self.subsystems.directory(uevent.devpath())
@@ -186,9 +186,9 @@ impl Tracker {
         }
     }
 
-    /// Notes that sysfs belongs to another network namespace than the socket.
-    pub(super) fn find_foreign(&mut self) {
-        if self.subsystems.find_foreign() {
+    /// Notes that sysfs belongs to another network namespace than the socket, and reports it once.
+    pub(super) fn note_foreign(&mut self) {
+        if self.subsystems.note_foreign() {
             self.note(Notice::ForeignSysfs);
         }
     }
@@ -223,12 +223,12 @@ impl Tracker {
         self.notices.add(self.stream.steps(), notice);
     }
 
-    /// Notes that the operator has acknowledged the losses.
+    /// Notes that the operator has acknowledged all losses so far.
     pub(crate) const fn acknowledge(&mut self) {
         self.acknowledged = self.totals.damaged_or_lost();
     }
 
-    /// Updates the figures that the tracker does not count.
+    /// Updates the figures that are counted elsewhere.
     pub(crate) fn count(&mut self, intake: &Counters, devices: &Devices) {
         let stream = &self.stream;
         self.totals = Totals {
@@ -250,8 +250,8 @@ impl Tracker {
 pub(super) struct RunningScan {
     kind: ScanKind,
     begun: Instant,
-    /// The thread's processor time when it began.
+    /// The thread's processor time when the scan began.
     work_before: Duration,
-    /// The loss that it resynchronises.
+    /// The loss that the scan resyncs.
     loss: Option<(Instant, Loss)>,
 }

@@ -83,7 +83,7 @@ impl Subsystems {
 
     /// Notes that sysfs shows the network devices of another namespace: their devpaths no longer
     /// mean anything. Returns `true` if this is new.
-    pub const fn find_foreign(&mut self) -> bool {
+    pub const fn note_foreign(&mut self) -> bool {
         !std::mem::replace(&mut self.is_foreign, true)
     }
 

@@ -23,7 +23,7 @@ fn too_few_ports(board: &mut Board) {
     let (code, said) = board.shell.try_run(&format!("sureplug run --ports {fewer}"));
     assert_eq!(code, 3, "{said}");
     let wanted = [
-        format!("it states {fewer} USB ports, sysfs shows {ports} of the board's own"),
+        format!("it states {fewer} USB ports, but sysfs shows {ports} of the board's own"),
         format!("SUREPLUG_USB_PORTS={ports}"),
         format!("--ports {ports}"),
         "refused to start".to_owned(),
