@@ -1,4 +1,4 @@
-/* Prints what comes and goes: events [PATH [REQUEST]], such as events /run/sureplug/events SUBSYSTEM=usb */
+/* Prints events: events [PATH [REQUEST]], such as events /run/sureplug/events SUBSYSTEM=usb */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,8 +12,8 @@ int main(int argc, char **argv) {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
     if (connect(fd, (struct sockaddr *)&at, sizeof at))
         return perror(at.sun_path), 1;
-    send(fd, request, strlen(request), MSG_NOSIGNAL); /* if it fails, the first packet says why */
+    send(fd, request, strlen(request), MSG_NOSIGNAL); /* if it fails, the first packet states the reason */
     for (ssize_t length; (length = recv(fd, packet, 4096, 0)) > 0; fflush(stdout))
-        puts(packet); /* up to the first NUL: action@devpath; KEY=value behind it */
+        puts(packet); /* up to the first NUL: action@devpath; then KEY=value */
     return 0;
 }

@@ -6,7 +6,7 @@ import sys
 path, request, *_ = sys.argv[1:] + ["/run/sureplug/events", "SNAPSHOT=yes"][len(sys.argv) - 1:] + [""]
 broker = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 broker.connect(path)
-with contextlib.suppress(BrokenPipeError):  # it has hung up already, and has said why
+with contextlib.suppress(BrokenPipeError):  # the daemon has refused; its reason follows
     broker.send(request.encode())
 while packet := broker.recv(4096):
     header, *properties = packet.split(b"\0")[:-1]

@@ -1,4 +1,4 @@
-//! Prints what comes and goes: `cargo run --example events [PATH [SUBSYSTEM...]]`.
+//! Prints events: `cargo run --example events [PATH [SUBSYSTEM...]]`.
 
 use std::path::Path;
 

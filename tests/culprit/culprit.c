@@ -1,5 +1,5 @@
-/* What countless applications do: a netlink example, copied, with a receive buffer of 1024 bytes. The kernel silently
- * makes a little more of it, and the events of one USB plug do not fit. */
+/* A copied netlink example as in countless applications, with a receive buffer of 1024 bytes. The kernel silently raises
+ * it a little, and the events of one USB plug do not fit. */
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdio.h>

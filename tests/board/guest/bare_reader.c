@@ -1,5 +1,5 @@
-/* The least that can be done with uevents: it receives them in batches and forgets them. A measure for the processor
- * time that an event costs. With an argument it prints length and subsystem of each. */
+/* The simplest reader of uevents: it receives them in batches and discards them. It measures the processor time of an
+ * event. With an argument it prints length and subsystem of each. */
 #define _GNU_SOURCE
 #include <linux/netlink.h>
 #include <poll.h>
@@ -10,7 +10,7 @@
 
 enum { MESSAGES = 32, BYTES = 4096 };
 
-/* A byte longer than what is received: the last text ends in any case. */
+/* One byte longer than a message, so that the last text always ends. */
 static char buffers[MESSAGES][BYTES + 1];
 
 static void print_event(const char *event, unsigned int length)

@@ -1,5 +1,5 @@
-/* The application that Sureplug exists for: it copied SO_RCVBUF 1024 from an example, reads one event at a time, and
- * works a hundredth of a second on each. It says what recv(2) told it, and ends on SIGTERM. */
+/* The application that Sureplug exists for: it has copied SO_RCVBUF 1024 from an example, reads one event at a time, and
+ * works 10 ms on each. It prints the results of recv(2), and ends on SIGTERM. */
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdio.h>
