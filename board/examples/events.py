@@ -1,4 +1,4 @@
-"""Prints what comes and goes: events.py [PATH [REQUEST]], such as events.py /run/sureplug/events SUBSYSTEM=usb"""
+"""Prints events: events.py [PATH [REQUEST]], such as events.py /run/sureplug/events SUBSYSTEM=usb"""
 import contextlib
 import socket
 import sys
