@@ -26,7 +26,7 @@ pub enum Notice<'a> {
     /// The buffer or the profile is too small. The daemon runs nevertheless.
     Undersized(&'a Undersized),
     /// Applications are not served. The daemon runs nevertheless.
-    Unserved(&'a dyn Display),
+    Unserved(&'a (dyn Display + Sync)),
     /// Only events of this network namespace's network devices can arrive. Reported once.
     Restricted,
     /// The kernel also runs a program for each event. Reported once.

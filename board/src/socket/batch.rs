@@ -8,6 +8,8 @@ use nix::sys::socket::{
 };
 use sureplug_core::netlink::{KernelUids, Sender};
 
+use crate::sys::ReceiveHeaders;
+
 /// The most messages read by one system call.
 pub const BATCH_MESSAGES: usize = 8;
 
@@ -15,7 +17,7 @@ pub const BATCH_MESSAGES: usize = 8;
 pub struct Batch {
     slots: Box<[u8]>,
     slot_bytes: usize,
-    headers: MultiHeaders<NetlinkAddr>,
+    headers: ReceiveHeaders,
 }
 
 /// The result of one read of the socket.
@@ -50,7 +52,10 @@ impl Batch {
         Self {
             slots: vec![0; slot_bytes * BATCH_MESSAGES].into_boxed_slice(),
             slot_bytes,
-            headers: MultiHeaders::preallocate(BATCH_MESSAGES, Some(cmsg_space!(UnixCredentials))),
+            headers: ReceiveHeaders(MultiHeaders::preallocate(
+                BATCH_MESSAGES,
+                Some(cmsg_space!(UnixCredentials)),
+            )),
         }
     }
 
@@ -67,7 +72,7 @@ impl Batch {
         let mut slices: [_; BATCH_MESSAGES] =
             std::array::from_fn(|_| [IoSliceMut::new(slots.next().unwrap_or_default())]);
         let wanted = slices.iter_mut().take(limit);
-        match recvmmsg(fd.as_raw_fd(), &mut self.headers, wanted, MsgFlags::MSG_DONTWAIT, None) {
+        match recvmmsg(fd.as_raw_fd(), &mut self.headers.0, wanted, MsgFlags::MSG_DONTWAIT, None) {
             Ok(messages) => {
                 let mut count = 0;
                 for message in messages {

@@ -21,6 +21,7 @@ pub use process::{
     descriptor_limit, discard_children, enable_child_signals, ended, reap, set_realtime_priority,
     take_descriptor,
 };
+pub(crate) use socket::ReceiveHeaders;
 pub use socket::{MemInfo, accept, attach_filter, mem_info, refuse_descriptors, set_no_enobufs};
 pub use spawn::{STACK_BYTES, spawn};
 pub use stream::new_stream;

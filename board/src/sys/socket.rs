@@ -5,7 +5,7 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{SockFlag, accept4};
+use nix::sys::socket::{MultiHeaders, NetlinkAddr, SockFlag, accept4};
 use sureplug_core::filter::Instruction;
 
 /// `SO_PASSRIGHTS` (`include/uapi/asm-generic/socket.h`), which `libc` does not have.
@@ -24,6 +24,13 @@ pub struct MemInfo {
     /// Messages dropped since the socket was opened; wraps around (`SK_MEMINFO_DROPS`).
     pub drops: u32,
 }
+
+/// The headers of `recvmmsg(2)`. They may move to another thread.
+pub(crate) struct ReceiveHeaders(pub(crate) MultiHeaders<NetlinkAddr>);
+
+// SAFETY: each pointer leads to memory that the headers own, or into the buffers of a call that has ended, which
+// the next call replaces before it reads them.
+unsafe impl Send for ReceiveHeaders {}
 
 /// Reads a socket's memory figures.
 ///
