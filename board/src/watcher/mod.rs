@@ -35,15 +35,19 @@ const MAX_SCAN_DELAY: Duration = Duration::from_secs(1);
 /// kernel drops events, it yields [`Item::Lost`] with their number, scans sysfs, and yields the difference.
 ///
 /// [`open`](WatcherBuilder::open) allocates all memory and starts a thread that only reads the socket; the thread ends when
-/// the watcher is dropped. Several watchers can be open at once.
+/// the watcher is dropped. Several watchers can be open at once. A watcher can move to another thread. After `fork(2)` only
+/// the parent may use it: the child has no thread that reads.
+///
+/// Nothing is yielded before sysfs is mounted at `/sys`. The types of an event, such as
+/// [`Action`](sureplug_core::uevent::Action), are those of the crate `sureplug-core`.
 ///
 /// A watcher that is not read cannot resync. The receive buffer and the ring in front of it hold what a burst at each port
 /// raises within [`max_stall`](WatcherBuilder::max_stall), one second unless stated: read it at least that often.
 ///
 /// # In an event loop
 ///
-/// The descriptor of [`AsFd`] is readable when [`try_next`](Self::try_next) has work. Poll it for input, then call `try_next`
-/// until it returns `None`: only then is the descriptor ready for the next wait. This holds for `poll(2)`:
+/// The descriptor of [`AsFd`] is readable while [`try_next`](Self::try_next) has work. Poll it for input, then call `try_next`,
+/// at best until it returns `None`:
 ///
 /// ```no_run
 /// # use std::os::fd::AsFd;
@@ -59,8 +63,8 @@ const MAX_SCAN_DELAY: Duration = Duration::from_secs(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// and for event loops that report edges. With mio, register
-/// `SourceFd(&watcher.as_raw_fd())` for `Interest::READABLE`; with tokio, wrap the watcher in an `AsyncFd`:
+/// An event loop that reports edges must call it until then. With mio, register `SourceFd(&watcher.as_raw_fd())` for
+/// `Interest::READABLE`; with tokio, wrap the watcher in an `AsyncFd`:
 ///
 /// ```ignore
 /// // `AsyncFd::with_interest` before tokio 1.54.
@@ -75,7 +79,8 @@ const MAX_SCAN_DELAY: Duration = Duration::from_secs(1);
 /// }
 /// ```
 pub struct Watcher {
-    engine: Engine,
+    /// It has some 9 kB, which are not moved with the watcher.
+    engine: Box<Engine>,
     /// `None` until the first scan has ended: what it finds is the snapshot.
     consumer: Option<ConsumerId>,
     selection: Selection,
@@ -85,8 +90,6 @@ pub struct Watcher {
     /// Readable when there is something to do: the intake's doorbell and the timer of the next scan.
     poll: Epoll,
     timer: TimerFd,
-    /// Whether the doorbell is armed, since there was nothing to do.
-    is_armed: bool,
     effective_bytes: u32,
     /// Events dropped or damaged that were handed out as [`Item::Lost`], and those that were noticed.
     lost: Lost,
@@ -96,7 +99,8 @@ pub struct Watcher {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Item<'w> {
-    /// An event. Per devpath `add` and `remove` alternate, beginning with `add`; other actions come between.
+    /// An event. Per devpath `add` and `remove` alternate, beginning with `add`; other actions come between. Events that are
+    /// not [`tracked`](DeviceEvent::tracked) are exempt: those of no class or bus, and of devices that exceed the table.
     Event(DeviceEvent<'w>),
     /// All present devices have been announced: live events follow.
     SnapshotEnd,
@@ -151,7 +155,7 @@ impl Watcher {
         WatcherBuilder::new()
     }
 
-    fn start(engine: Engine, selection: Selection, effective_bytes: u32) -> io::Result<Self> {
+    fn start(engine: Box<Engine>, selection: Selection, effective_bytes: u32) -> io::Result<Self> {
         let poll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let timer =
             TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)?;
@@ -165,7 +169,6 @@ impl Watcher {
             packet: Box::new([0; MAX_PACKET_BYTES]),
             poll,
             timer,
-            is_armed: false,
             effective_bytes,
             lost: Lost::default(),
         };
@@ -178,7 +181,8 @@ impl Watcher {
     ///
     /// # Errors
     ///
-    /// The system's error, if the socket fails, or sysfs cannot be scanned for want of a descriptor.
+    /// Returns the system's error if the socket or `poll(2)` fails. A scan that cannot read everything is no error: it is
+    /// repeated, and [`is_steady`](Self::is_steady) returns `false` until then.
     // It never ends, and its items borrow from it: no iterator.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> io::Result<Item<'_>> {
@@ -208,8 +212,10 @@ impl Watcher {
         }
     }
 
-    /// Returns the next item without waiting; `None` if there is none: [poll](AsFd::as_fd) for the next. A scan of sysfs, at the
-    /// start, after a loss and after each burst, takes a few milliseconds within the call.
+    /// Returns the next item without waiting for events; `None` if there is none: [poll](AsFd::as_fd) for the next.
+    ///
+    /// A scan of sysfs, at the start, after a loss and after each burst, runs within the call. It takes a few milliseconds,
+    /// and 100 more while the kernel is adding or removing a device.
     ///
     /// # Errors
     ///
@@ -223,7 +229,7 @@ impl Watcher {
     /// some events cannot arrive here, as in a container's network namespace, or if sysfs cannot be read.
     #[must_use]
     pub fn is_steady(&self) -> bool {
-        let Engine { tracker, devices, is_restricted, .. } = &self.engine;
+        let Engine { tracker, devices, is_restricted, .. } = &*self.engine;
         let is_limited = *is_restricted || devices.is_foreign() || tracker.missing.is_some();
         !is_limited && tracker.schedule.agreement() == Agreement::Steady
     }
@@ -234,23 +240,22 @@ impl Watcher {
         self.effective_bytes
     }
 
-    /// Puts the next item into the packet. If there is none, the descriptor is ready to be polled.
+    /// Puts the next item into the packet. The doorbell is silenced only if there is none, so that the descriptor stays
+    /// readable for an event loop that takes one item a turn.
     fn fetch(&mut self) -> io::Result<Fetched> {
-        if std::mem::take(&mut self.is_armed) {
-            self.engine.intake.doorbell().disarm(true);
-        }
         loop {
             if let Some(fetched) = self.fetch_lost().or_else(|| self.fetch_delivery()) {
                 return Ok(fetched);
             }
             if !self.advance()? {
                 let intake = &self.engine.intake;
+                intake.doorbell().disarm(true);
                 intake.doorbell().arm();
-                self.is_armed = true;
                 if intake.is_empty() && !intake.has_ended() {
                     self.set_timer(self.engine.tracker.schedule.wake_at())?;
                     return Ok(Fetched::Nothing);
                 }
+                intake.doorbell().ring();
             }
         }
     }
@@ -265,8 +270,13 @@ impl Watcher {
         let latest = engine.tracker.schedule.wake_at().map(|at| at.after(MAX_SCAN_DELAY));
         let may_scan = taken < RECORDS_A_STEP || latest.is_some_and(|latest| monotonic_now() >= latest);
         let has_scanned = may_scan && engine.scan_if_due(&mut |engine| lost.notice(engine))?;
+        if has_scanned {
+            // A scan may have silenced the doorbell, and the descriptor stays readable while items are left.
+            engine.intake.doorbell().arm();
+            engine.intake.doorbell().ring();
+        }
         let mut has_advanced = taken > 0 || has_scanned;
-        let Engine { intake, tracker, .. } = &mut self.engine;
+        let Engine { intake, tracker, .. } = &mut *self.engine;
         if has_ended && !has_advanced {
             intake.join()?;
             return Err(io::Error::other("the uevent socket has failed"));

@@ -73,7 +73,7 @@ impl WatcherBuilder {
     #[must_use]
     pub fn max_stall(mut self, stall: Duration) -> Self {
         // A stall that no number holds is as impossible as the largest.
-        self.profile.max_stall_ms = u32::try_from(stall.as_millis()).unwrap_or(u32::MAX);
+        self.profile.max_stall_ms = u32::try_from(stall.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX);
         self
     }
 
@@ -100,6 +100,8 @@ impl WatcherBuilder {
     }
 
     /// Opens the socket, allocates all memory, and starts the thread that reads the socket.
+    ///
+    /// This takes up to 128 KiB of stack, and reading an open watcher 32 KiB.
     ///
     /// # Errors
     ///
@@ -146,7 +148,7 @@ impl WatcherBuilder {
 fn start(socket: UeventSocket, sysfs: &Path, selection: Selection) -> io::Result<Watcher> {
     let effective_bytes = socket.effective().0;
     let engine = Engine::new(Intake::start(socket)?, sysfs, selection.clone(), Totals::default())?;
-    Watcher::start(engine, selection, effective_bytes)
+    Watcher::start(Box::new(engine), selection, effective_bytes)
 }
 
 /// A [`Watcher`] could not be opened.
