@@ -11,17 +11,18 @@ use nix::unistd::{pipe2, read, write};
 
 use crate::sys::retry;
 
-/// One thread sleeps on a doorbell and other descriptors; another thread rings it.
+/// Wakes one thread, which sleeps in a poll of the doorbell and other descriptors.
 ///
-/// The sleeper arms it, checks *once more* for work, and only then polls [`as_fd`](AsFd::as_fd);
-/// after waking up it disarms it. The other thread first creates work and then
-/// [`ring`](Self::ring)s. So the sleeper either sees the work or is woken.
+/// The sleeping thread arms the doorbell, checks *once more* for work, and only then polls
+/// [`as_fd`](AsFd::as_fd). After waking up it disarms the doorbell. The other thread first creates
+/// work and then calls [`ring`](Self::ring). So the sleeping thread either sees the work or is
+/// woken.
 #[derive(Debug)]
 pub struct Doorbell {
     armed: AtomicBool,
     /// A pipe, because a write to it wakes the reader on the writer's own processor, which is about
-    /// to be idle (`wake_up_interruptible_sync_poll`, `pipe_write` in `fs/pipe.c`): waking an idle
-    /// processor takes longer. It holds at most a few bytes.
+    /// to be idle (`wake_up_interruptible_sync_poll` in `pipe_write`, `fs/pipe.c`). Waking an idle
+    /// processor takes longer. The pipe holds at most one byte.
     reader: OwnedFd,
     writer: OwnedFd,
 }
@@ -31,15 +32,17 @@ impl Doorbell {
     ///
     /// # Errors
     ///
-    /// Returns the error of `pipe(2)`: no descriptor is left.
+    /// Returns the error of `pipe2(2)` if no descriptor is left.
     pub fn new() -> io::Result<Self> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         Ok(Self { armed: AtomicBool::new(false), reader, writer })
     }
 
-    /// Sleeps: arms the doorbell, checks once more whether the thread `may_sleep`, lets it `sleep`
-    /// (or only poll, if it may not), and disarms the doorbell. `sleep` returns whether the
-    /// doorbell was rung, and a result.
+    /// Sleeps until the doorbell is rung.
+    ///
+    /// Arms the doorbell, checks once more whether the thread `may_sleep`, calls `sleep` with the
+    /// answer, and disarms the doorbell. `sleep` must only poll if the thread may not sleep. It
+    /// returns whether the doorbell was rung, and a result.
     ///
     /// # Errors
     ///
@@ -77,17 +80,17 @@ impl Doorbell {
     /// Announces that this thread is about to sleep.
     pub(crate) fn arm(&self) {
         self.armed.store(true, Ordering::Relaxed);
-        // Orders the announcement before the second check, as the fence in `ring` orders the work
-        // before the check of the announcement: one of the two threads sees the other.
+        // This fence orders the announcement before the second check. The fence in `ring` orders
+        // the work before the check of the announcement. So one of the two threads sees the other.
         fence(Ordering::SeqCst);
     }
 
-    /// Notes that this thread is awake: withdraws the announcement, and takes the ring if the poll
-    /// saw it (`rung`). The next poll sees a ring that comes in between.
+    /// Withdraws the announcement, and consumes the ring if the poll saw it (`rung`). The next poll
+    /// sees a later ring.
     pub(crate) fn disarm(&self, rung: bool) {
         self.armed.store(false, Ordering::Relaxed);
         if rung {
-            // This fails only with EAGAIN, and then there is nothing to take.
+            // This fails only with `EAGAIN`: the pipe is empty already.
             let _ = read(&self.reader, &mut [0; 8]);
         }
     }
@@ -96,7 +99,7 @@ impl Doorbell {
     pub fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.armed.swap(false, Ordering::Relaxed) {
-            // This fails only with EAGAIN: a full pipe is readable already.
+            // This fails only with `EAGAIN`: the full pipe is readable already.
             let _ = retry(|| write(&self.writer, &[1]));
         }
     }
@@ -108,8 +111,8 @@ impl AsFd for Doorbell {
     }
 }
 
-/// Sleeps at most for `timeout`, or until one of the descriptors has input, and returns which have.
-/// A signal handler wakes it as well.
+/// Sleeps at most for `timeout`, or until one of the descriptors has input. Returns for each
+/// whether it has. A signal handler ends the sleep too.
 ///
 /// # Errors
 ///
@@ -126,8 +129,8 @@ pub(crate) fn poll_in<const N: usize>(
     }
 }
 
-/// Sleeps at most for `timeout`, until a descriptor can be written or its reader is gone, or until
-/// `other` has input. Returns `true` for the first of these.
+/// Sleeps at most for `timeout`, until `output` can be written or its reader is gone, or until
+/// `other` has input. Returns `true` if `output` can be written or its reader is gone.
 ///
 /// # Errors
 ///

@@ -1,4 +1,30 @@
 //! The kernel's uevent socket: opened in the only order that works, and read in batches.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use sureplug_board::profile::{BoardPorts, Profile, Sizing};
+//! use sureplug_board::socket::{BATCH_MESSAGES, Batch, Datagram, Shortfall, UeventSocket};
+//! use sureplug_core::limits::MAX_DATAGRAM_BYTES;
+//! use sureplug_core::rcvbuf::Others;
+//! use sureplug_core::uevent::Uevent;
+//!
+//! let board = BoardPorts::count(Path::new("/sys"));
+//! let sizing = Sizing::for_board(&Profile::BUILD, &board, None, Others::Unfiltered)?;
+//! let socket = UeventSocket::open(sizing.rcvbuf)?;
+//! if let Some(shortfall) = Shortfall::of(socket.effective(), sizing.rcvbuf) {
+//!     eprintln!("{shortfall}");
+//! }
+//! let mut batch = Batch::new(MAX_DATAGRAM_BYTES);
+//! let before = socket.mem_info()?;
+//! // Whenever `poll` reports the socket as readable:
+//! socket.receive(&mut batch, BATCH_MESSAGES, |message| {
+//!     if let Datagram::Event(datagram) = message {
+//!         println!("{:?}", Uevent::from_kernel(datagram).map(|event| event.to_string()));
+//!     }
+//! })?;
+//! println!("{} events were dropped", socket.mem_info()?.drops.wrapping_sub(before.drops));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod batch;
 mod error;
