@@ -18,7 +18,7 @@ pub const DEFAULT_MAX_STALL_MS: u32 = 1_000;
 /// The fewest ports assumed if none are stated. Most machines have at least as many.
 pub const MIN_COUNTED_PORTS: u32 = 4;
 
-/// `net.core.rmem_default` of any kernel since 2.6, by default.
+/// The default of `net.core.rmem_default` in any kernel since 2.6.
 const USUAL_RMEM_DEFAULT: u32 = 212_992;
 
 /// The properties of a board that its image or the daemon's options state.

@@ -22,7 +22,7 @@ const SIGUSR1: u32 = nix::libc::SIGUSR1.cast_unsigned();
 const BELL: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
 
-/// Descriptors reported by one poll. Further ones follow with the next.
+/// The most descriptors that one poll reports. The next poll reports the others.
 const MAX_READY: usize = 8;
 
 /// A daemon that reads its socket.
@@ -32,7 +32,7 @@ pub struct Running {
     poll: Epoll,
 }
 
-/// The services, and the context that they get beside the engine.
+/// The services, and the parts of their context outside the engine.
 struct Services {
     all: Box<[Box<dyn Service>]>,
     packet: Box<DeliveryBuffer>,
@@ -175,7 +175,7 @@ impl Services {
         call(&mut context, &mut self.all);
         let Context { has_delivered, ended_by, .. } = context;
         self.ended_by = ended_by;
-        // Tombstones that a consumer held may have made room.
+        // A consumer may have released tombstones, which makes room in the table.
         if has_delivered && tracker.stream.is_overflowing() {
             tracker.schedule.event(now);
         }

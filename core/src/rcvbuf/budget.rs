@@ -76,7 +76,7 @@ pub struct Requirements<'a> {
     pub topology: UsbTopology,
     /// The worst device, plugged into every port at once.
     pub profile: PlugProfile<'a>,
-    /// The longest time in milliseconds in which the reader may not read ([`MAX_STALL_MS`]).
+    /// The longest time in milliseconds without a read of the socket ([`MAX_STALL_MS`]).
     pub max_stall_ms: u32,
     /// The longest devpath of a device in one of the ports, in bytes ([`DEVPATH_MAX_BYTES`]).
     pub devpath_max: u32,

@@ -42,9 +42,9 @@ impl CustomDevice {
     ///
     /// # Errors
     ///
-    /// Returns [`SizingError::CustomSyntax`] with the offset at which the text deviates from this
-    /// form, or of a number that is 0 or too large (65,535 events, 4,096 bytes, 600,000 ms), and
-    /// [`SizingError::TooManyGroups`] beyond [`MAX_CUSTOM_GROUPS`].
+    /// Returns [`SizingError::CustomSyntax`] with the offset at which the text deviates from the
+    /// [form](Self), or of a number that is 0 or too large (more than 65,535 events, 4,096 bytes or
+    /// 600,000 ms), and [`SizingError::TooManyGroups`] beyond [`MAX_CUSTOM_GROUPS`].
     pub const fn parse(text: &str) -> Result<Self, SizingError> {
         let text = text.as_bytes();
         match text.split_at_checked(CUSTOM_PREFIX.len()) {

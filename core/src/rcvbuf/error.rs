@@ -106,7 +106,7 @@ impl fmt::Display for SizingError {
             Self::BudgetTooLarge { bytes } => {
                 return write!(
                     f,
-                    "the receive buffer needs {bytes} bytes, at most 1073741823 are possible: declare fewer ports, a \
+                    "the receive buffer needs {bytes} bytes, but at most 1073741823 are possible: declare fewer ports, a \
                      shorter stall or a slower device"
                 );
             }

@@ -12,7 +12,7 @@ pub const USB_PORTS: RangeInclusive<u32> = 1..=127;
 /// The devices that an image may declare in one port at once.
 pub const DEVICES_PER_PORT: RangeInclusive<u32> = 1..=127;
 
-/// The time in milliseconds in which a reader may not read.
+/// The longest time without a read of the socket, in milliseconds.
 pub const MAX_STALL_MS: RangeInclusive<u32> = 1..=600_000;
 
 /// The longest devpath of a device in one of the board's ports, in bytes.

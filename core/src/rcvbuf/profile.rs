@@ -169,7 +169,7 @@ pub struct PlugProfile<'a> {
     pub unplug: EventShapes<'a>,
     /// USB devices that come and go together, the plugged one included.
     pub devices: u8,
-    /// How many such devices are in one port at once, behind hubs. The hubs count too: each raises
+    /// The number of such devices in one port at once, behind hubs. The hubs count too: each raises
     /// fewer events than any class.
     pub copies: u32,
     /// The shortest time in milliseconds in which the device comes and goes.

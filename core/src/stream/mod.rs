@@ -21,10 +21,10 @@
 //!
 //! # Events
 //!
-//! [`Stream::event`] takes an event of the kernel and derives what it means for a consumer that
-//! knew the previous devices: the event itself, and whatever else keeps `add` and `remove` of one
-//! devpath in alternation. A device is still the same if its directory in sysfs has the same inode.
-//! The caller looks the inode up for events that [want it](Stream::wants_directory).
+//! [`Stream::event`] takes an event of the kernel and derives the steps for a consumer that knows
+//! the devices so far: the event itself, and the further events that keep `add` and `remove` of one
+//! devpath in alternation. A device is the same as before if its directory in sysfs has the same
+//! inode. The caller looks the inode up for events that [need it](Stream::wants_directory).
 //!
 //! # Scans
 //!
@@ -32,15 +32,15 @@
 //! one device at a time, while events continue to arrive. The caller drives it:
 //!
 //! 1. [`begin_scan`](Stream::begin_scan).
-//! 2. For each device that sysfs lists: [`look_at`](Stream::look_at) it, read it in sysfs, apply every
-//!    event that the socket holds by then, and call [`saw`](Stream::saw), or [`gone`](Stream::gone) if it
-//!    is not there. [`Look::Touched`] means that one of those events was about the device, so that the
-//!    event may be newer than what was read: look again.
-//! 3. For each device that sysfs did not list, as [`look_at_unseen`](Stream::look_at_unseen) returns it:
-//!    read it as well, to confirm that it is gone.
-//! 4. [`end_scan`](Stream::end_scan) delivers removals, children first; additions, parents first; then
-//!    the devices that stayed. A device that could not be read gets neither `saw` nor `gone`, and stays
-//!    as announced. Such a scan is not complete: [`Schedule::ended`] repeats it.
+//! 2. For each device that sysfs lists: [`look_at`](Stream::look_at) it, read it in sysfs, apply
+//!    every event that the socket holds by then, and call [`saw`](Stream::saw), or
+//!    [`gone`](Stream::gone) if the device is not there. [`Look::Touched`] means that one of those
+//!    events was about the device and may be newer than the reading: look again.
+//! 3. For each device that sysfs did not list, as returned by
+//!    [`look_at_unseen`](Stream::look_at_unseen): do the same, to confirm that it is gone.
+//! 4. [`end_scan`](Stream::end_scan) delivers removals, children first; additions, parents first;
+//!    then the devices that stayed. A device that could not be read gets neither `saw` nor `gone`,
+//!    and stays as announced. Such a scan is not complete: [`Schedule::ended`] repeats it.
 //!
 //! ```
 //! use sureplug_core::selection::Selection;
@@ -81,13 +81,14 @@
 //! # Consumers
 //!
 //! A consumer is a cursor in the journal, a selection of subsystems, and the set of devices that
-//! were announced to it. One that keeps up gets every step in order. One that lags is never waited
-//! for: once a step that it has not read is overwritten, it gets the number of steps that it
-//! missed, and then the delta between the devices announced to it and the device table: removals,
-//! children first; additions, parents first; and `change` for devices that stayed and had an event
-//! among those missed. A new consumer knows no device, so its delta is a snapshot. A delta is
-//! delivered one step at a time, so even a consumer that takes one step a second converges while
-//! events continue.
+//! were announced to it. One that keeps up gets every step in order. One that lags delays nothing:
+//! steps that it has not read may be overwritten. It then gets the number of steps that it missed,
+//! and the delta between the devices announced to it and the device table.
+//!
+//! The delta has removals, children first; additions, parents first; and `change` for devices that
+//! stayed and had an event among those missed. A new consumer knows no device, so its delta is a
+//! snapshot. A delta is delivered one step at a time, so even a consumer that takes one step a
+//! second converges while events continue.
 
 mod consumer;
 mod delivery;
@@ -160,8 +161,8 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
 
     /// Returns `true` if the meaning of the event depends on the [`Directory`] at its devpath.
     ///
-    /// The lookup costs a system call. It is wanted where the event adds a device or is about an
-    /// unknown one.
+    /// The lookup costs a system call. It is needed if the event adds a device or is about an unknown
+    /// one.
     #[must_use]
     pub fn wants_directory(&self, uevent: &Uevent<'_>) -> bool {
         self.table.wants_directory(uevent)
@@ -171,7 +172,7 @@ impl<const SLOTS: usize, const BYTES: usize, const RING: usize, const CONSUMERS:
     /// event itself, unless it removes a device that was not announced.
     ///
     /// `directory` is what sysfs shows at the event's devpath at this time, if it is
-    /// [wanted](Self::wants_directory). `stamp` is delivered with the event.
+    /// [needed](Self::wants_directory). `stamp` is delivered with the event.
     ///
     /// An `add` of a present device is delivered as `change`. Any event but `remove` is delivered
     /// as `add` if its device is unknown, or has replaced another one, whose removal then comes

@@ -240,7 +240,7 @@ mod tests {
         schedule.loss(time(5_000));
         assert_eq!((schedule.due(time(5_000)), schedule.is_lossy()), (Some(ScanKind::Resync), true));
         schedule.began(ScanKind::Resync, time(5_000));
-        // While it runs, the next is noticed.
+        // Another loss is noticed while the scan runs.
         schedule.loss(time(5_010));
         schedule.ended(time(5_050), ms(50), true);
         assert_eq!(schedule.due(time(5_249)), None);
@@ -248,7 +248,7 @@ mod tests {
         schedule.began(ScanKind::Resync, time(5_250));
         schedule.ended(time(5_251), ms(0), true);
         assert!(!schedule.is_lossy());
-        // A resync is part of a burst: it settles.
+        // A loss belongs to a burst, which a settle scan follows.
         assert_eq!(schedule.wake_at(), Some(time(7_010)));
         schedule.loss(time(5_252));
         assert_eq!(schedule.wake_at(), Some(time(5_251).after(RESYNC_INTERVAL)));
@@ -259,7 +259,7 @@ mod tests {
         let mut schedule = started();
         schedule.began(ScanKind::Resync, time(5_000));
         schedule.loss(time(5_010));
-        // It took so long that the next may begin only after the burst has settled.
+        // The scan took so long that the next one may begin only after the burst has settled.
         schedule.ended(time(6_000), ms(1_000), true);
         assert_eq!((schedule.due(time(7_009)), schedule.due(time(7_010))), (None, Some(ScanKind::Resync)));
     }

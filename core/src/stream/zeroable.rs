@@ -1,5 +1,5 @@
-/// An `Option` whose `Nothing` is all zeros, whatever it holds. A whole stream is therefore zeros
-/// at first, and as a `static` needs neither flash nor a copy.
+/// An `Option` whose `Nothing` is all zeros. An empty stream is therefore all zeros, and as a
+/// `static` needs neither flash nor a copy.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Zeroable<T> {

@@ -84,7 +84,7 @@ pub(super) fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     (1..path.len()).filter(|&end| path[end] == b'/').map(|end| &path[..end])
 }
 
-/// The hash of a devpath is an intermediate result in the hash of each devpath below it.
+/// Hashes a devpath. The result is also an intermediate one in the hash of each devpath below it.
 fn hash(path: &[u8]) -> u32 {
     spread(path.iter().fold(0, |mixed, &byte| mix(mixed, byte)))
 }

@@ -106,7 +106,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         uevent::value(self.slots.properties(index), b"SUBSYSTEM")
     }
 
-    /// Returns the subsystem with the most devices, and how many these are.
+    /// Returns the subsystem with the most devices, and their number.
     pub(super) fn largest_subsystem(&self) -> Option<(&[u8], usize)> {
         let is_kept = |index: &Index| self.slots.slot(*index).is_indexed();
         let subsystems = || Self::indices().filter(is_kept).filter_map(|index| self.subsystem(index));
@@ -137,7 +137,7 @@ impl<const SLOTS: usize, const BYTES: usize> DeviceTable<SLOTS, BYTES> {
         Index::all::<SLOTS>()
     }
 
-    /// Visits the devices that are wanted at their turn, one depth after the other.
+    /// Visits one depth after the other the devices that `is_wanted` selects at their turn.
     fn for_each(
         &mut self,
         order: Order,

@@ -18,7 +18,7 @@ pub enum ScanKind {
     /// Events were lost: findings are delivered with [`Origin::Resync`], and devices that stayed
     /// with `change`, since that may have been lost.
     Resync,
-    /// To find changes that no counter shows: if there are none, nothing is delivered.
+    /// Changes may exist that no counter shows. If there are none, nothing is delivered.
     Settle,
 }
 
