@@ -11,7 +11,7 @@ use nix::unistd::{pipe2, read, write};
 
 use crate::sys::retry;
 
-/// Wakes one thread, which sleeps in a poll of the doorbell and other descriptors.
+/// Wakes a thread that sleeps in a poll of the doorbell and other descriptors.
 ///
 /// The sleeping thread arms the doorbell, checks *once more* for work, and only then polls
 /// [`as_fd`](AsFd::as_fd). After waking up it disarms the doorbell. The other thread first creates

@@ -51,7 +51,7 @@ impl ProcessPolicy {
     ///
     /// # Errors
     ///
-    /// Returns the first refusal.
+    /// Returns an error for the first option that the system refuses.
     pub fn apply(&self) -> Result<(), PolicyError> {
         if let Some(score) = self.oom_score_adj {
             let remedy =

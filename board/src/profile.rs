@@ -117,7 +117,7 @@ impl Profile {
         devpath_max: BUILD_DEVPATH_MAX,
     };
 
-    /// Returns the plug profile of one port with all its devices.
+    /// Returns the plug profile of all devices in one port.
     #[must_use]
     pub const fn plug(&self) -> PlugProfile<'_> {
         PlugProfile { copies: self.devices_per_port, ..self.port_device.profile() }

@@ -8,7 +8,7 @@ use crate::profile::{MIN_COUNTED_PORTS, Profile};
 /// in classes and buses, a server 400.
 const BASE_SLOTS: usize = 1024;
 
-/// The most slots, for more devices than a USB bus can have.
+/// The most slots. The devices of a full USB bus need fewer.
 const MAX_SLOTS: usize = 16_384;
 
 /// Average bytes of a device: 115 on emulated ARM boards, and more below deep hubs.
@@ -35,10 +35,10 @@ pub const TABLE_BYTES: usize = SLOTS * BYTES_PER_SLOT;
 /// Bytes of the journal, about 250 events of usual length. The worst burst of one port is smaller.
 pub const JOURNAL_BYTES: usize = 80 * 1024;
 
-/// Applications that receive the stream at the same time.
+/// The most applications that receive the stream at the same time.
 pub const MAX_CLIENTS: usize = 16;
 
-/// Connections at the same time: applications, and clients that request only a list or a status.
+/// The most connections: applications, and clients that request only a list or a status.
 pub(crate) const CONNECTIONS: usize = MAX_CLIENTS + 2;
 
 /// The most bytes that the kernel keeps for an application that does not read, plus one packet. The

@@ -100,7 +100,8 @@ impl Engine {
     }
 }
 
-/// Applies what was read of a device, unless an event sent before may be newer.
+/// Applies all events sent so far, and then what was read of a device. An event about the device may
+/// be newer than the reading, which is dropped then.
 fn look(intake: &mut Intake, tracker: &mut Tracker, reading: Reading<'_>) -> io::Result<Look> {
     catch_up(intake, tracker)?;
     Ok(match reading {
