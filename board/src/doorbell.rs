@@ -22,7 +22,7 @@ pub struct Doorbell {
     armed: AtomicBool,
     /// A pipe, because a write to it wakes the reader on the writer's own processor, which is about
     /// to be idle (`wake_up_interruptible_sync_poll` in `pipe_write`, `fs/pipe.c`). Waking an idle
-    /// processor takes longer. The pipe holds at most one byte.
+    /// processor takes longer. The pipe holds at most a few bytes.
     reader: OwnedFd,
     writer: OwnedFd,
 }
