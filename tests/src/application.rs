@@ -143,7 +143,12 @@ impl Application {
 
     /// Waits for a packet, copies it and returns its length, without checking or counting it.
     pub fn receive_bytes(&self, into: &mut [u8]) -> usize {
-        recv(self.socket.as_raw_fd(), into, MsgFlags::empty()).unwrap_or_default()
+        loop {
+            match recv(self.socket.as_raw_fd(), into, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                result => return result.unwrap_or_default(),
+            }
+        }
     }
 
     /// Waits for the next packet; `None` at the end.

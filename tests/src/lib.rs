@@ -14,6 +14,7 @@ pub mod model;
 pub mod oracle;
 pub mod privilege;
 pub mod profiles;
+pub mod receive;
 pub mod receive_queue;
 pub mod served;
 pub mod stand_in;

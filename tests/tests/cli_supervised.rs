@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use sureplug_tests::daemon::{Daemon, run, sureplug};
+use sureplug_tests::receive::receive;
 
 fn daemon(directory: &tempfile::TempDir, further: &str) -> Command {
     let mut command = sureplug(further);
@@ -19,7 +20,7 @@ fn daemon(directory: &tempfile::TempDir, further: &str) -> Command {
 fn notification(socket: &UnixDatagram) -> String {
     let mut text = [0; 100];
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-    let length = socket.recv(&mut text).expect("a message");
+    let length = receive(socket, &mut text).expect("a message");
     String::from_utf8_lossy(&text[..length]).into_owned()
 }
 

@@ -21,6 +21,7 @@ use sureplug_tests::application::{Application, Delivered};
 use sureplug_tests::daemon::{Daemon, json, number};
 use sureplug_tests::kernel::devices::{NetDevice, delete_together};
 use sureplug_tests::kernel::{Injector, own_sysfs};
+use sureplug_tests::receive::receive;
 
 /// The program with its allocations counted.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_counted");
@@ -99,7 +100,7 @@ fn come_and_go(path: &Path, until: &AtomicBool) -> u64 {
 fn take(socket: &UnixDatagram, until: impl Fn(&[u8]) -> bool) -> u64 {
     let mut datagram = [0; 4_096];
     for number in 1.. {
-        let length = socket.recv(&mut datagram).expect("a datagram");
+        let length = receive(socket, &mut datagram).expect("a datagram");
         if until(&datagram[..length]) {
             return number;
         }

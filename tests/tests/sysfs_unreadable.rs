@@ -20,6 +20,7 @@ use sureplug_tests::daemon::{
 use sureplug_tests::kernel::devices::NetDevice;
 use sureplug_tests::kernel::{Injector, own_sysfs};
 use sureplug_tests::privilege::turn_to_raise;
+use sureplug_tests::receive::receive;
 use sureplug_tests::stand_in::StandIn;
 use sureplug_tests::sysfs_truth::assert_true;
 
@@ -174,7 +175,7 @@ fn i9_readiness_is_reported_with_what_could_not_be_read() {
     supervisor.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let said = || {
         let mut text = [0; 1_000];
-        let length = supervisor.recv(&mut text).expect("a message");
+        let length = receive(&supervisor, &mut text).expect("a message");
         String::from_utf8_lossy(&text[..length]).into_owned()
     };
     let (mut reader, writer) = pipe().expect("a pipe");

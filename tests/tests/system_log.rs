@@ -14,6 +14,7 @@ use sureplug_board::time::monotonic_now;
 use sureplug_tests::daemon::{Daemon, run, sureplug};
 use sureplug_tests::kernel::namespace::own_mounts;
 use sureplug_tests::kernel::{Injector, own_network_namespace};
+use sureplug_tests::receive::receive;
 
 /// Cut short, as another process's filter does it: it has no last NUL.
 const DAMAGED: &[u8] = b"add@/devices/x\0ACTION=add\0DEVPATH=/devices/x\0SUBSYSTEM=usb\0=broken\0";
@@ -81,7 +82,7 @@ fn a_flood_is_held_back_and_counted() {
     let lines = || {
         let mut lines = Vec::new();
         let mut line = [0; 2_000];
-        while let Ok(length) = reader.recv(&mut line) {
+        while let Ok(length) = receive(&reader, &mut line) {
             lines.push(String::from_utf8_lossy(&line[..length]).into_owned());
         }
         lines
@@ -120,7 +121,7 @@ fn system_log_never_delays_the_daemon() {
     injector.send(DAMAGED);
     let mut line = [0; 2_000];
     let length = loop {
-        let length = reader.recv(&mut line).expect("a line");
+        let length = receive(&reader, &mut line).expect("a line");
         if String::from_utf8_lossy(&line[..length]).contains("malformed: ") {
             break length;
         }

@@ -74,6 +74,7 @@ impl Listener {
         loop {
             match recv(self.0.as_raw_fd(), into, MsgFlags::empty()) {
                 Ok(length) => return length,
+                Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
                     let _ = poll(&mut [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
                 }
