@@ -81,14 +81,14 @@ fn a_live_socket_is_not_replaced() {
     application.receive_until_marker("end");
     for _ in 0..2 {
         let output = refused(&served.path(), "");
-        assert!(output.stderr[0].contains("another daemon serves it"), "{output:?}");
+        assert!(output.stderr[0].contains("another daemon uses it"), "{output:?}");
     }
     served.connect("LIST").receive_until_marker("end");
     // Another program's file of any type is left alone too.
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
     let _listener = UnixListener::bind(&path).expect("a socket");
-    assert!(refused(&path, "").stderr[0].contains("another daemon serves it"));
+    assert!(refused(&path, "").stderr[0].contains("another daemon uses it"));
     assert!(path.exists());
 }
 
@@ -121,12 +121,12 @@ fn broker_leaves_files_that_are_no_socket_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("events");
     fs::write(&path, "precious").expect("a file");
-    assert!(refused(&path, "").stderr[0].contains("no socket; remove it"));
+    assert!(refused(&path, "").stderr[0].contains("not a socket; remove the file"));
     assert_eq!(fs::read_to_string(&path).expect("a file"), "precious");
     let nowhere = directory.path().join("no/such/directory/events");
     let parent = nowhere.parent().expect("a directory").display().to_string();
     let refusal = &refused(&nowhere, "").stderr[0];
-    assert!(refusal.contains(&format!("cannot make the directory {parent}: No such file")), "{refusal}");
+    assert!(refusal.contains(&format!("cannot create the directory {parent}: No such file")), "{refusal}");
     let long = directory.path().join("x".repeat(108));
     assert!(refused(&long, "").stderr[0].contains("has at most 107 bytes"));
 }

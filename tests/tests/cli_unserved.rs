@@ -8,8 +8,8 @@ use sureplug_tests::daemon::{Daemon, root, unprivileged};
 use sureplug_tests::kernel::namespace::own_mounts;
 use sureplug_tests::privilege::not_run;
 
-const SENTENCE: &str = "cannot make the directory /run/sureplug: Permission denied (os error 13); run sureplug as root, or \
-                        choose with --socket a path in a directory that you may write to";
+const SENTENCE: &str = "cannot create the directory /run/sureplug: Permission denied (os error 13); run sureplug as root, or \
+                        choose a path in a writable directory with --socket";
 
 #[test]
 fn a_missing_socket_is_one_clear_sentence_that_the_manual_lists() {

@@ -16,20 +16,20 @@ use crate::engine::Context;
 use crate::engine::capacity::{BoardStream, MAX_CLIENTS};
 use crate::time::monotonic_now;
 
-/// How long a client may take to send its request before the default is assumed.
+/// The time within which a client must send its request. After it the default request applies.
 const REQUEST_WITHIN: Duration = Duration::from_millis(100);
 
-/// How long a client may take nothing of a finite answer: connections for such answers are few.
+/// The time for which a client may leave a finite answer unread. Connections for these are few.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
 
-/// Packets sent to a client before the next one's turn.
+/// Packets sent to a client in one turn, before the next client's.
 const PACKETS_A_TURN: usize = 512;
 
-/// Packets read from a client that sends more than its request, so that it receives the error
-/// before the end of the connection.
+/// Packets discarded from a client that sends more than its request. Closing a socket with unread
+/// input would reset the connection before the client reads the error.
 const PACKETS_TO_DISCARD: usize = 8;
 
-/// The limit named to clients that are refused because all places are taken.
+/// The refusal that reports the limit to clients that exceed it.
 pub(super) const TOO_MANY_CLIENTS: Refusal = Refusal::Busy { clients: MAX_CLIENTS };
 
 /// A connection, and the result of its last turn.
@@ -38,15 +38,16 @@ pub(super) struct Connection {
     socket: ClientSocket,
     state: ClientState,
     pub(super) turn: Turn,
-    /// The events for which it is polled.
+    /// The poll events that are enabled.
     pub(super) interest: EpollFlags,
-    /// The time since which its send buffer has been full.
+    /// The time at which the send buffer became full.
     full_since: Option<Instant>,
+    /// Whether a request was received.
     has_asked: bool,
-    /// Whether no more input can come from it.
+    /// Whether input is no longer read.
     is_mute: bool,
     missed: u64,
-    /// Whether its last `end` followed devices that are known to be out of date.
+    /// Whether the last `end` marked the devices before it as out of date.
     is_out_of_date: bool,
 }
 
@@ -57,9 +58,9 @@ enum ClientState {
     Waiting { until: Instant },
     /// Reading the journal: the stream, or the present devices.
     Reading { consumer: ConsumerId, has_begun: bool, ends_when_current: bool },
-    /// Receiving the status, of which this many packets were sent.
+    /// Receiving the status, `sent` packets of it so far.
     Asking { sent: usize },
-    /// Refused, but the error was not sent yet.
+    /// Refused; the error is not sent yet.
     Refused(Refusal),
     /// Complete.
     Over,
@@ -68,11 +69,11 @@ enum ClientState {
 /// The result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It has received everything, or has not sent its request.
+    /// The client is up to date, or has not sent its request.
     Rests,
     /// More can be sent at once.
     GoesOn,
-    /// Its send buffer is full.
+    /// The send buffer is full.
     Backpressure,
     /// The connection is over.
     Over,
@@ -95,7 +96,7 @@ impl Connection {
         })
     }
 
-    /// Returns the time until which it may send its request.
+    /// Returns the time until which the request may arrive, or `None` if it has.
     pub(super) const fn waits_until(&self) -> Option<Instant> {
         match self.state {
             ClientState::Waiting { until } => Some(until),
@@ -103,28 +104,28 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if it receives the stream, which does not end by itself.
+    /// Returns `true` if the client receives the stream, which does not end by itself.
     pub(super) const fn is_streaming(&self) -> bool {
         matches!(self.state, ClientState::Reading { ends_when_current: false, .. })
     }
 
-    /// Returns `true` if it requested the status.
+    /// Returns `true` if the client requested the status.
     pub(super) const fn is_asking(&self) -> bool {
         matches!(self.state, ClientState::Asking { .. })
     }
 
-    /// Returns the time at which it is given up because it takes nothing of a finite answer.
+    /// Returns the time at which an unread finite answer ends the connection.
     pub(super) fn gives_up_at(&self) -> Option<Instant> {
         let is_finite = self.waits_until().is_none() && !self.is_streaming();
         self.full_since.filter(|_| is_finite).map(|since| since.after(GIVE_UP_AFTER))
     }
 
-    /// Returns the packets sent and the events missed.
+    /// Returns the number of packets sent and of events missed.
     pub(super) const fn counts(&self) -> [u64; 2] {
         [self.socket.sent, self.missed]
     }
 
-    /// Returns the number of events that wait for it here, in addition to those in its socket.
+    /// Returns the number of events that wait in the journal, besides those in the socket.
     pub(super) fn lag(&self, stream: &BoardStream) -> u64 {
         match self.state {
             ClientState::Reading { consumer, .. } => stream.unread(consumer),
@@ -132,7 +133,7 @@ impl Connection {
         }
     }
 
-    /// Notes the result of a turn. Returns the events to poll it for, if they change.
+    /// Records the result of a turn. Returns the poll events to enable, if they change.
     pub(super) fn settle(&mut self, turn: Turn) -> Option<EpollFlags> {
         match turn {
             Turn::Backpressure if self.turn == Turn::Backpressure => {}
@@ -147,7 +148,7 @@ impl Connection {
         (interest != before).then_some(interest)
     }
 
-    /// Reads its input. `others` is the number of other clients that receive the stream.
+    /// Reads the client's input. `others` is the number of other clients that receive the stream.
     pub(super) fn receive(&mut self, stream: &mut BoardStream, others: usize, buffer: &mut Buffer) -> Turn {
         let mut packet = [0; MAX_REQUEST_BYTES];
         let length = match self.socket.receive(&mut packet) {
@@ -169,7 +170,7 @@ impl Connection {
         self.refuse(refusal, buffer)
     }
 
-    /// Begins to answer a request, or the lack of one. Earlier packets are void.
+    /// Begins the answer to a request, or the default answer. Earlier packets become void.
     pub(super) fn begin(
         &mut self,
         request: &Request,
@@ -245,8 +246,8 @@ impl Connection {
         Turn::GoesOn
     }
 
-    /// Answers a request for the status while there is room: `part` writes one packet after the
-    /// other until none are left.
+    /// Sends the status while there is room. `part` writes the packet at an index, and returns
+    /// `None` after the last.
     pub(super) fn answer(
         &mut self,
         buffer: &mut Buffer,
@@ -274,7 +275,7 @@ impl Connection {
         Turn::Over
     }
 
-    /// Sends the error when there is room for it.
+    /// Sends the error, now or once there is room.
     pub(super) fn refuse(&mut self, refusal: Refusal, buffer: &mut Buffer) -> Turn {
         self.is_mute = true;
         for _ in 0..PACKETS_TO_DISCARD {

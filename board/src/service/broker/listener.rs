@@ -1,4 +1,4 @@
-//! A socket in the file system that belongs to one daemon at a time.
+//! The listening socket, whose path belongs to one daemon at a time.
 
 use std::fs;
 use std::io;
@@ -14,10 +14,10 @@ use super::error::BrokerError;
 use super::lock::{Lock, identity};
 use crate::sys;
 
-/// Clients that may wait to be accepted; each takes some hundred bytes of the kernel's memory.
+/// Clients that may wait to be accepted. Each takes a few hundred bytes of kernel memory.
 const BACKLOG: i32 = 64;
 
-/// The bits removed from 0777: owner and group may connect, for which they need write permission.
+/// The umask of the socket file: owner and group may connect, which requires write permission.
 const MASK: Mode = Mode::from_bits_truncate(0o117);
 
 /// A bound socket, and the lock that reserves its path for this process.
@@ -25,30 +25,30 @@ const MASK: Mode = Mode::from_bits_truncate(0o117);
 pub(super) struct Listener {
     socket: OwnedFd,
     path: PathBuf,
-    /// Device and inode of the file: a process that also removes the lock may replace it.
+    /// Device and inode of the file. A process that removes the lock file too may have replaced it.
     file: Option<[u64; 2]>,
     /// Dropped last, so that the lock is held during the removals.
     _lock: Lock,
 }
 
 impl Listener {
-    /// Binds a path, and makes its directory if only that is missing. Changes the umask for a
-    /// moment, so it must be called before there are threads.
+    /// Binds a path, and creates its directory if the parent exists. Must be called before other
+    /// threads start, because it changes the umask for a moment.
     pub(super) fn bind(path: &Path, group: Option<u32>) -> Result<Self, BrokerError> {
         let address = UnixAddr::new(path).map_err(|_| {
-            let reason = "the path of a socket has at most 107 bytes; choose a shorter one with --socket";
+            let reason = "a socket path has at most 107 bytes; choose a shorter one with --socket";
             BrokerError::unfit(path, reason)
         })?;
         let lock = Lock::take(path)?;
         clear_away(path, &address)?;
-        let socket = seqpacket().map_err(|errno| BrokerError::failed("make the socket", path, errno))?;
+        let socket = seqpacket().map_err(|errno| BrokerError::failed("create the socket", path, errno))?;
         let before = umask(MASK);
         let bound = bind(socket.as_raw_fd(), &address);
         umask(before);
-        bound.map_err(|errno| BrokerError::failed("make the socket", path, errno))?;
-        // From here on this process must remove the file.
+        bound.map_err(|errno| BrokerError::failed("create the socket", path, errno))?;
+        // From here on, an error removes the file.
         let listener = Self { socket, path: path.to_owned(), file: identity(path), _lock: lock };
-        listener.open(group).map_err(|error| BrokerError::failed("open the socket", path, error))?;
+        listener.open(group).map_err(|error| BrokerError::failed("set up the socket", path, error))?;
         Ok(listener)
     }
 
@@ -56,7 +56,7 @@ impl Listener {
         if group.is_some() {
             chown(&self.path, None, group)?;
         }
-        // An older kernel does not support it.
+        // Older kernels lack the option.
         let _ = sys::refuse_descriptors(&self.socket);
         listen(&self.socket, Backlog::new(BACKLOG)?)?;
         Ok(())
@@ -76,29 +76,29 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // While the lock is held.
+        // The lock is still held: fields are dropped after this.
         if self.file.is_some() && identity(&self.path) == self.file {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Removes the socket of a daemon that was killed.
+/// Removes a stale socket file, such as that of a killed daemon. One in use is an error.
 fn clear_away(path: &Path, address: &UnixAddr) -> Result<(), BrokerError> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(BrokerError::failed("look at", path, error)),
+        Err(error) => return Err(BrokerError::failed("inspect", path, error)),
         Ok(file) if !file.file_type().is_socket() => {
-            return Err(BrokerError::unfit(path, "there is something that is no socket; remove it"));
+            return Err(BrokerError::unfit(path, "not a socket; remove the file, or change --socket"));
         }
         Ok(_) => {}
     }
-    let probe = seqpacket().map_err(|errno| BrokerError::failed("look at", path, errno))?;
+    let probe = seqpacket().map_err(|errno| BrokerError::failed("inspect", path, errno))?;
     match connect(probe.as_raw_fd(), address) {
         Err(Errno::ECONNREFUSED) => {
             fs::remove_file(path).map_err(|error| BrokerError::failed("remove the stale socket", path, error))
         }
-        // Accepted, of another type, or with a full backlog: another process listens.
+        // Accepted, refused for its type, or rejected by a full backlog: another process listens.
         _ => Err(BrokerError::Taken(path.to_owned())),
     }
 }

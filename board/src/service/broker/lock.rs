@@ -11,25 +11,24 @@ use nix::libc;
 use super::error::BrokerError;
 use crate::file::{self, Usable};
 
-/// Attempts to take a lock whose file keeps vanishing: each failure means that another daemon has
-/// just ended.
+/// Attempts to take a lock whose file disappears. Each failure means that another daemon just
+/// ended.
 const TRIES: usize = 100;
 
-/// The file `PATH.lock`, locked: one process at a time may make and remove the socket at `PATH`.
+/// The locked file `PATH.lock`. Its holder alone may create and remove the socket at `PATH`.
 ///
-/// The file, and the directory made for it, are removed when the lock is released. The lock is
-/// still held at that time, and a process that waited for the removed file takes a new one: see
-/// [`take`](Self::take).
+/// The file, and the directory created for it, are removed before the lock is released. A process
+/// that opened the removed file [creates a new one](Self::take).
 #[derive(Debug)]
 pub(super) struct Lock {
     file: Flock<File>,
     path: PathBuf,
-    /// Whether this process must remove the directory.
+    /// Whether this process created the directory and must remove it.
     made_directory: bool,
 }
 
 impl Lock {
-    /// Takes the lock of a socket's path, and makes its directory if only that is missing.
+    /// Takes the lock of a socket path, and creates the directory if its parent exists.
     pub(super) fn take(socket: &Path) -> Result<Self, BrokerError> {
         let mut path = OsString::from(socket);
         path.push(".lock");
@@ -40,9 +39,9 @@ impl Lock {
         for _ in 0..TRIES {
             made_directory |= make_directory(socket)?;
             let file = match file::open(&path, &mut options, libc::O_NOFOLLOW, Usable::Regular) {
-                // A daemon that ended has just removed the directory.
+                // Another daemon ended and removed the directory.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                file => file.map_err(|error| BrokerError::failed("make the lock", &path, error))?,
+                file => file.map_err(|error| BrokerError::failed("create the lock", &path, error))?,
             };
             let file =
                 Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
@@ -50,7 +49,7 @@ impl Lock {
                     errno => BrokerError::failed("lock", &path, errno),
                 })?;
             let lock = Self { file, path: path.clone(), made_directory };
-            // The holder may have removed the file after this process opened it.
+            // The previous holder may have removed the file after this process opened it.
             if lock.is_at_its_path() {
                 return Ok(lock);
             }
@@ -71,31 +70,31 @@ impl Drop for Lock {
         }
         let _ = fs::remove_file(&self.path);
         if let (true, Some(directory)) = (self.made_directory, self.path.parent()) {
-            // This succeeds only if it is empty.
+            // Fails, as it should, if the directory is not empty.
             let _ = fs::remove_dir(directory);
         }
     }
 }
 
-/// Returns device and inode of the file at a path.
+/// Returns the device and inode of the file at a path.
 pub(super) fn identity(path: &Path) -> Option<[u64; 2]> {
     fs::symlink_metadata(path).ok().map(|file| [file.dev(), file.ino()])
 }
 
-/// Makes the directory of a path. Returns `true` if it was missing.
+/// Creates the directory of a path. Returns `true` if it was missing.
 fn make_directory(path: &Path) -> Result<bool, BrokerError> {
     let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
         return Ok(false);
     };
     match fs::create_dir(directory) {
         Ok(()) => Ok(true),
-        // The kind of the error does not decide: a read-only file system hides that the directory
-        // exists.
+        // Not `AlreadyExists` alone: on a read-only file system mkdir(2) may fail with EROFS
+        // although the directory exists.
         Err(_) if directory.is_dir() => Ok(false),
-        // A daemon that ended has removed it meanwhile: the next attempt makes it.
+        // Another daemon ended and removed it. The next attempt creates it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && identity(directory).is_none() => {
             Ok(false)
         }
-        Err(error) => Err(BrokerError::failed("make the directory", directory, error)),
+        Err(error) => Err(BrokerError::failed("create the directory", directory, error)),
     }
 }

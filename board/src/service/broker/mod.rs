@@ -1,8 +1,9 @@
-//! Serves applications: any number of consumers of one stream, none of which can delay another one
-//! or the reading of the kernel's socket. `PROTOCOL.md` describes the packets.
+//! Serves one stream to many applications. None can delay another, or the reading of the kernel's
+//! socket. `PROTOCOL.md` describes the packets.
 //!
-//! The broker does not wait for a client whose buffer is full: the journal continues, and
-//! overwritten events become a delta. It allocates nothing when a client connects or disconnects.
+//! The broker does not wait for a client whose buffer is full. The journal continues, and the
+//! client receives a delta in place of overwritten events. Connecting and disconnecting allocate
+//! nothing.
 
 mod connection;
 mod error;
@@ -27,13 +28,13 @@ use connection::{Connection, TOO_MANY_CLIENTS, Turn};
 use listener::Listener;
 use sureplug_core::time::Instant;
 
-/// The epoll key of the listener. A connection's key is its number.
+/// The epoll key of the listener. The key of a connection is its index.
 const LISTENER: u64 = CONNECTIONS as u64;
 
-/// Connections accepted before the engine continues with other work.
+/// Connections accepted in one turn, before the engine continues with other work.
 const ACCEPTS_A_TURN: usize = 32;
 
-/// The pause in accepting connections after the system ran out of descriptors or memory.
+/// The pause before the next accept after the system ran out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Memory for one packet, shared by all clients.
@@ -44,19 +45,19 @@ type Buffer = [u8; MAX_PACKET_BYTES];
 pub struct Broker {
     epoll: Epoll,
     listener: Listener,
-    /// The end of such a pause.
+    /// The end of a pause in accepting connections.
     paused_until: Option<Instant>,
     connections: Box<[Option<Connection>; CONNECTIONS]>,
     buffer: Box<Buffer>,
 }
 
 impl Broker {
-    /// Listens at a path, for the owner and a group. Changes the umask for a moment, so it must be
-    /// called before there are threads.
+    /// Listens on a path, for the owner and a group. Must be called before other threads start,
+    /// because it changes the umask for a moment.
     ///
     /// # Errors
     ///
-    /// Returns a [`BrokerError`] if another daemon serves the path, or if the system refuses.
+    /// Returns a [`BrokerError`] if another daemon uses the path, or the socket cannot be created.
     pub fn open(path: &Path, group: Option<u32>) -> Result<Self, BrokerError> {
         let listener = Listener::bind(path, group)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
@@ -64,7 +65,7 @@ impl Broker {
             epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER)).map(|()| epoll)
         });
         Ok(Self {
-            epoll: epoll.map_err(|errno| BrokerError::failed("watch the socket", path, errno))?,
+            epoll: epoll.map_err(|errno| BrokerError::failed("poll the socket", path, errno))?,
             listener,
             paused_until: None,
             connections: Box::new([const { None }; CONNECTIONS]),
@@ -99,7 +100,7 @@ impl Broker {
                 Err(Errno::EAGAIN) => return,
                 Err(Errno::ECONNABORTED | Errno::EINTR) => continue,
                 Err(_) => {
-                    // Otherwise the poll would return at once, again and again.
+                    // The pending connection would wake each poll at once.
                     self.paused_until = Some(context.now.after(PAUSE));
                     return self.watch_listener(EpollFlags::empty());
                 }
@@ -116,7 +117,7 @@ impl Broker {
                 continue;
             };
             self.connections[number] = Some(connection);
-            // Most clients have sent their request by now.
+            // Most requests have arrived by now.
             self.take_turn(number, context, Connection::receive);
         }
     }
@@ -145,14 +146,14 @@ impl Broker {
         let Some(connection) = &mut connections[number] else { return };
         let others = clients - usize::from(connection.is_streaming());
         let turn = match turn(connection, context.stream, others, buffer) {
-            // It was not its turn to receive anything.
+            // Reading input leaves the state of the delivery unchanged.
             Turn::Rests => connection.turn,
             turn => turn,
         };
         self.settle(number, turn, context);
     }
 
-    /// Notes the result of a turn.
+    /// Records the result of a turn, and closes a connection that is over.
     fn settle(&mut self, number: usize, turn: Turn, context: &mut Context<'_>) {
         let Some(connection) = &mut self.connections[number] else { return };
         let is_watched = connection.settle(turn).is_none_or(|interest| {
@@ -167,7 +168,7 @@ impl Broker {
     }
 
     fn watch_listener(&self, interest: EpollFlags) {
-        // This fails for no descriptor that was added.
+        // Cannot fail for a registered descriptor.
         let _ = self.epoll.modify(&self.listener, &mut EpollEvent::new(interest, LISTENER));
     }
 }
@@ -200,7 +201,7 @@ impl Service for Broker {
                 _ => has_new = true,
             }
         }
-        // Last, so that connections that are gone make room for new ones.
+        // Last, so that ended connections make room for new ones.
         if has_new {
             self.accept(context);
         }
@@ -220,11 +221,11 @@ impl Service for Broker {
         }
     }
 
-    /// Sends each client its deliveries, as far as its buffer has room.
+    /// Sends each client its deliveries while its send buffer has room.
     fn deliver(&mut self, context: &mut Context<'_>) {
         context.totals.clients = self.clients() as u64;
         for number in 0..CONNECTIONS {
-            // Taken out, so that an answer can list the other clients.
+            // Taken out, so that the answer can borrow the other connections.
             let Some(mut connection) = self.connections[number].take() else { continue };
             let turn = match connection.turn {
                 Turn::Backpressure => None,
@@ -239,7 +240,7 @@ impl Service for Broker {
         context.totals.clients = self.clients() as u64;
     }
 
-    /// Notifies all clients that the daemon is ending.
+    /// Sends every client the error that the daemon is ending.
     fn finish(mut self: Box<Self>, _context: &mut Context<'_>) {
         let Self { connections, buffer, .. } = &mut *self;
         for connection in connections.iter_mut().flatten() {

@@ -8,22 +8,22 @@ use sureplug_core::rcvbuf::SkbAbi;
 use crate::engine::capacity::CLIENT_SEND_BYTES;
 use crate::sys::{self, retry};
 
-/// Sends packets numbered from 1, and never waits.
+/// A socket that numbers its packets from 1 and never waits.
 #[derive(Debug)]
 pub(super) struct ClientSocket {
     socket: OwnedFd,
-    /// Packets sent.
+    /// The number of packets sent.
     pub(super) sent: u64,
     /// The send buffer's size.
     size: u32,
-    /// A lower bound of its free bytes.
+    /// A lower bound of the free bytes in the send buffer.
     room: u32,
 }
 
 impl ClientSocket {
-    /// Limits the memory that the kernel uses for the client.
+    /// Takes over an accepted socket, and limits the kernel memory of its send buffer.
     pub(super) fn new(socket: OwnedFd) -> nix::Result<Self> {
-        // The kernel doubles it.
+        // The kernel doubles the value (socket(7)).
         setsockopt(&socket, sockopt::SndBuf, &(CLIENT_SEND_BYTES as usize / 2))?;
         let size = u32::try_from(getsockopt(&socket, sockopt::SndBuf)?).unwrap_or(CLIENT_SEND_BYTES);
         Ok(Self { socket, sent: 0, size, room: size })
@@ -34,8 +34,8 @@ impl ClientSocket {
         self.sent + 1
     }
 
-    /// Returns `true` if the kernel takes another packet. It does while a byte of the send buffer
-    /// is free (`sock_alloc_send_pskb` in `net/core/sock.c`), so that one packet may exceed it.
+    /// Returns `true` if the kernel accepts another packet. It does while a byte of the send buffer
+    /// is free, even if the packet is larger (`sock_alloc_send_pskb` in `net/core/sock.c`).
     pub(super) fn has_room(&mut self) -> bool {
         if self.room == 0 {
             let unread = sys::unread_bytes(&self.socket).unwrap_or(u32::MAX);
@@ -44,8 +44,7 @@ impl ClientSocket {
         self.room > 0
     }
 
-    /// Sends a packet, for which there must be [room](Self::has_room). Returns `false` if the
-    /// client is gone.
+    /// Sends a packet. Requires [room](Self::has_room). Returns `false` if the client is gone.
     pub(super) fn send(&mut self, packet: &[u8]) -> bool {
         let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
         self.room = self.room.saturating_sub(SkbAbi::BOUND_64.truesize(length));
@@ -53,8 +52,8 @@ impl ClientSocket {
         sys::send_now(&self.socket, packet).is_ok()
     }
 
-    /// Receives a packet and returns its length, which may exceed that of `into`. An empty packet
-    /// means that no more will follow.
+    /// Receives a packet and returns its length, which may exceed that of `into`. Length 0 means
+    /// that the client closed its end.
     pub(super) fn receive(&self, into: &mut [u8]) -> nix::Result<usize> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
         retry(|| recv(self.socket.as_raw_fd(), into, flags))

@@ -1,4 +1,4 @@
-//! The status of the daemon, of each client and of each port, as properties.
+//! Writes the status of the daemon, of each client and of each port as properties.
 
 use std::fmt::Display;
 
@@ -18,9 +18,10 @@ use crate::report::DeviceName;
 use crate::report::totals::{FIGURES, TABLE};
 use crate::time::monotonic_now;
 
-/// Figures beside those that are counted.
+/// Figures other than those in [`TABLE`].
 const OTHERS: usize = 13;
 
+/// Writes the status of the daemon.
 pub(super) fn daemon<'b>(context: &Context<'_>, buffer: &'b mut Buffer, seq: u64) -> &'b [u8] {
     let state = match context.health.agreement {
         Agreement::Starting => "starting",
@@ -38,7 +39,7 @@ pub(super) fn daemon<'b>(context: &Context<'_>, buffer: &'b mut Buffer, seq: u64
         (rcvbuf.effective().0, stated, topology.ports, device, devpath_max)
     });
     let mut all: Vec<(&str, &dyn Display), { FIGURES + OTHERS }> = Vec::new();
-    // Here and below there is room for all.
+    // The capacity is sufficient, here and below.
     let _ = all.extend_from_slice(&[
         ("VERSION", &env!("CARGO_PKG_VERSION")),
         ("PID", &pid),
@@ -62,13 +63,14 @@ pub(super) fn daemon<'b>(context: &Context<'_>, buffer: &'b mut Buffer, seq: u64
     protocol::status(buffer, b"/sureplug/daemon", &all, seq)
 }
 
+/// Writes the status of a client.
 pub(super) fn client<'b>(
     client: &Connection,
     stream: &BoardStream,
     buffer: &'b mut Buffer,
     seq: u64,
 ) -> &'b [u8] {
-    // Of the process that connected; 0 if that is in a PID namespace of which nothing is seen here.
+    // 0 if the client's PID namespace is not visible from here (pid_namespaces(7)).
     let pid = getsockopt(client, sockopt::PeerCredentials).map_or(0, |peer| peer.pid());
     let [sent, missed] = client.counts();
     let figures: [(&str, &dyn Display); 4] = [
@@ -80,7 +82,7 @@ pub(super) fn client<'b>(
     protocol::status(buffer, b"/sureplug/client", &figures, seq)
 }
 
-/// Writes the status of the port at an index.
+/// Writes the status of the port at an index, or returns `None` if there is none.
 pub(super) fn port<'b>(
     ports: &PortWatch,
     index: usize,
