@@ -1,6 +1,6 @@
-//! The environment of a program that is run for each event, by the contract of the kernel's former
-//! hotplug helper (`call_usermodehelper_exec` in `lib/kobject_uevent.c`): the subsystem as its
-//! argument, the properties as its environment.
+//! The environment of a hook. It follows the contract of the kernel's former hotplug helper
+//! (`call_usermodehelper_exec` in `lib/kobject_uevent.c`): the subsystem as the argument, the
+//! properties as the environment.
 
 use std::fmt::Write;
 
@@ -11,28 +11,29 @@ use sureplug_core::uevent::Property;
 
 use super::names::is_allowed;
 
-/// The most bytes of an environment.
+/// The largest environment in bytes.
 pub const MAX_ENVIRONMENT_BYTES: usize = 4_352;
 
-/// The variables that every program gets, as from the kernel's helper.
+/// The variables of every run, the same as those of the kernel's helper.
 const BASE: [(&[u8], &[u8]); 2] = [(b"PATH", b"/sbin:/bin:/usr/sbin:/usr/bin"), (b"HOME", b"/")];
 
-/// The prefix of keys that the kernel is not known to send.
+/// The prefix for keys that the kernel is not known to send.
 const PREFIX: &[u8] = b"UEVENT_";
 
-/// Returns `true` if this can be the rest of a variable's name (`3.235 Name` in POSIX, Base
-/// Definitions).
+/// Returns `true` if a key can end a variable's name (`3.235 Name` in POSIX, Base Definitions).
 fn is_word(key: &[u8]) -> bool {
     !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
-/// Writes the environment for an event: variables `KEY=value`, each with a NUL after it.
+/// Writes the environment for an event: variables `KEY=value`, each terminated by a NUL.
 ///
-/// `SEQNUM` is `seqnum`, which counts the program's runs without gaps: some programs wait for each
-/// other by it. The kernel's number is `SUREPLUG_KERNEL_SEQNUM`. Of a repeated key, the first
-/// counts. `SUREPLUG_OMITTED` counts the properties that do not fit or whose key cannot be part of
-/// a variable's name. `SUREPLUG_MISSED` is `missed`, the number of events that the program missed
-/// before, if any.
+/// - `SEQNUM` is `seqnum`, which counts the runs without gaps: some programs wait for each other
+///   by it. `SUREPLUG_KERNEL_SEQNUM` is the kernel's number.
+/// - `SUREPLUG_MISSED` is `missed`, the number of events missed before this one, unless it is 0.
+/// - `SUREPLUG_OMITTED` counts the properties that do not fit, or whose key cannot be part of a
+///   variable's name.
+///
+/// The first of several properties with the same key is used.
 pub fn environment<'b>(
     buffer: &'b mut [u8; MAX_ENVIRONMENT_BYTES],
     entry: &DeviceEvent<'_>,
@@ -89,7 +90,7 @@ impl Block<'_> {
 
 fn decimal(number: u64) -> String<20> {
     let mut digits = String::new();
-    // There is always room for these.
+    // 20 digits hold any `u64`.
     let _ = write!(digits, "{number}");
     digits
 }

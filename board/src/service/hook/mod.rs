@@ -1,12 +1,12 @@
-//! Runs a program for each event, one at a time, like the kernel's former hotplug helper.
+//! Runs a program for each event, like the kernel's former hotplug helper, but one at a time.
 //!
-//! A hook is a consumer like any other: a slow one lags and gets the delta, lost removals included.
-//! The engine does not wait for it, and allocates nothing to start it.
+//! A hook is a consumer like any other: a slow one lags and receives the delta, lost removals
+//! included. The engine does not wait for it, and starts it without allocating.
 //!
-//! Events of the subsystem `firmware` do not wait for other runs: a run that loads a driver ends
-//! only once such an event's run has given the driver its firmware (`fw_load_sysfs_fallback` in
-//! `drivers/base/firmware_loader/fallback.c`). A separate consumer reads them ahead of the other
-//! events.
+//! Events of the subsystem `firmware` do not wait for other runs. A run that loads a driver may
+//! itself be waiting for a firmware run (`fw_load_sysfs_fallback` in
+//! `drivers/base/firmware_loader/fallback.c`). A separate consumer therefore reads them ahead of
+//! the other events.
 
 mod environment;
 mod names;
@@ -41,18 +41,18 @@ use crate::sys;
 /// The subsystem whose events do not wait for other runs.
 const FIRMWARE: &[u8] = b"firmware";
 
-/// The most runs for events of [`FIRMWARE`] at the same time. Further ones wait.
+/// The most concurrent runs for events of [`FIRMWARE`]. Further events wait.
 const FIRMWARE_RUNS: usize = 4;
 
-/// The default for the longest duration of a run in milliseconds.
+/// The default timeout of a run in milliseconds.
 pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
 
-/// The events for which a program is run.
+/// The events that run the program.
 #[derive(Clone, Debug)]
 pub struct Wants {
-    /// Those of these subsystems.
+    /// The subsystems whose events run it.
     pub selection: Selection,
-    /// Only those with this property.
+    /// The property that an event must have.
     pub property: Option<Box<[u8]>>,
 }
 
@@ -71,13 +71,13 @@ pub struct Hook {
     lanes: [Lane; 2],
 }
 
-/// The events in order, with room for their runs.
+/// A consumer whose events are delivered in order, with slots for their runs.
 #[derive(Debug)]
 struct Lane {
     is_firmware: bool,
-    /// `None` before it joins the stream, or if the program is not run for its events.
+    /// `None` before it joins the stream, or if no event of the lane is wanted.
     consumer: Option<ConsumerId>,
-    /// Events that it missed and that the program has not been notified of.
+    /// Missed events that no run has reported to the program yet.
     unpassed: u64,
     slots: Box<[Slot]>,
 }
@@ -90,18 +90,19 @@ impl Lane {
 }
 
 impl Hook {
-    /// Prepares the hook. Blocks `SIGCHLD` in this thread, so it must be called before there are
-    /// other threads.
+    /// Prepares the hook. Must be called before other threads start, because it blocks `SIGCHLD` in
+    /// this thread and in those started later.
     ///
     /// # Errors
     ///
-    /// Returns the system's error if the program cannot be run, or if no descriptor is left.
+    /// Returns the system's error if the program is not an executable file, or if a descriptor
+    /// cannot be opened.
     pub fn open(program: &Path, timeout_ms: u32, wants: Wants) -> io::Result<Self> {
-        // The program is started in `/`.
+        // The program runs in `/`, where a relative path would be wrong.
         let path = std::path::absolute(program)?;
         access(&path, AccessFlags::X_OK)?;
         if !path.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("not a regular file"));
         }
         sys::enable_child_signals()?;
         let children = SigSet::from_iter([Signal::SIGCHLD]);
@@ -135,18 +136,18 @@ impl Service for Hook {
         true
     }
 
-    /// Notes runs that have ended, reads their output, and ends those that take too long.
+    /// Reads the runs' output, records ended runs, and kills those that exceed the timeout.
     fn ready(&mut self, context: &mut Context<'_>) {
         let Self { program, children, lanes, .. } = self;
         while let Ok(Some(_)) = children.read_signal() {}
-        // As PID 1 this process also reaps what earlier runs have left behind.
+        // As PID 1 this process also reaps processes that earlier runs left behind.
         while let Some((pid, status)) = sys::reap() {
             lanes.iter_mut().flat_map(|lane| &mut lane.slots).for_each(|slot| slot.note_end(pid, status));
         }
         lanes.iter_mut().flat_map(|lane| &mut lane.slots).for_each(|slot| slot.check(program, context));
     }
 
-    /// Runs the program for the next events if there is room for their runs.
+    /// Runs the program for the next events while a slot is free.
     fn deliver(&mut self, context: &mut Context<'_>) {
         let Self { program, wants, lanes, .. } = self;
         for Lane { is_firmware, consumer, unpassed, slots } in lanes {

@@ -1,21 +1,18 @@
-//! The keys that the kernel is known to send, by source (Linux 4.12 to 6.18).
+//! The keys that the kernel is known to send, by source file (Linux 4.12 to 6.18).
 
-/// Returns `true` if the kernel is known to send a key. A property with such a key becomes a
-/// variable of that name.
+/// Returns `true` if the kernel is known to send a key.
 ///
-/// Any other key is prefixed with `UEVENT_`: it may be a name that changes how a program, its
-/// shell, its loader or its C library works.
-///
-/// A family's prefix is safe: no program, shell, loader or library takes settings from variables
-/// that begin with it.
+/// A property with such a key becomes a variable of that name. Any other key gets the prefix
+/// `UEVENT_`, because the bare name may change how a program, its shell, its loader or its C
+/// library works.
 #[must_use]
 pub fn is_allowed(key: &[u8]) -> bool {
     KNOWN.iter().any(|names| names.split(' ').any(|name| name.as_bytes() == key))
         || FAMILIES.iter().any(|(prefix, rest)| key.strip_prefix(*prefix).is_some_and(rest))
 }
 
-/// Returns `true` for upper-case words, as `add_prop_uevent` in
-/// `drivers/power/supply/power_supply_sysfs.c` makes them.
+/// Returns `true` for upper-case words, as written by `add_prop_uevent` in
+/// `drivers/power/supply/power_supply_sysfs.c`.
 fn is_words(rest: &[u8]) -> bool {
     !rest.is_empty()
         && rest.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
@@ -38,6 +35,8 @@ fn is_number_or_count(rest: &[u8]) -> bool {
 /// Checks the rest of a key after its family's prefix.
 type Rest = fn(&[u8]) -> bool;
 
+/// Prefixes of keys, with the check of the rest. No program, shell, loader or library takes
+/// settings from variables with these prefixes.
 static FAMILIES: [(&[u8], Rest); 7] = [
     // `drivers/power/supply/power_supply_sysfs.c`.
     (b"POWER_SUPPLY_", is_words),
@@ -54,13 +53,13 @@ static FAMILIES: [(&[u8], Rest); 7] = [
     (b"SDEV_", is_words),
 ];
 
-/// The keys after their sources, separated by blanks.
+/// The keys of each source file, separated by spaces.
 static KNOWN: &[&str] = &[
     // lib/kobject_uevent.c, lib/kobject.c.
     "ACTION DEVPATH DEVPATH_OLD SUBSYSTEM SEQNUM SYNTH_UUID",
     // drivers/base/core.c.
     "MAJOR MINOR DEVNAME DEVMODE DEVUID DEVGID DEVTYPE DRIVER",
-    // buses with modules to load.
+    // Buses whose drivers are modules.
     "MODALIAS",
     // drivers/of/device.c.
     "OF_NAME OF_FULLNAME OF_TYPE",
@@ -118,11 +117,11 @@ static KNOWN: &[&str] = &[
     "SOURCE",
     // drivers/extcon/extcon.c.
     "STATE",
-    // Its TEMP is left out: programs use the directory of that name for temporary files.
-    // drivers/thermal/gov_user_space.c.
+    // drivers/thermal/gov_user_space.c. Without its TEMP: programs take a variable of that name for
+    // the directory of temporary files.
     "TRIP EVENT",
-    // Not a family: libdevmapper takes settings from DM_DISABLE_UDEV and others.
-    // drivers/md/dm.c, drivers/md/dm-uevent.c, drivers/md/dm-verity-target.c.
+    // drivers/md/dm.c, drivers/md/dm-uevent.c, drivers/md/dm-verity-target.c. Not a family, because
+    // libdevmapper takes settings from DM_DISABLE_UDEV and others.
     "DM_COOKIE DM_TARGET DM_ACTION DM_SEQNUM DM_PATH DM_NR_VALID_PATHS DM_NAME DM_UUID",
     "DM_VERITY_ERR_BLOCK_NR",
     // drivers/gnss/core.c.
@@ -192,18 +191,18 @@ mod tests {
     use super::{FAMILIES, KNOWN, is_allowed};
 
     #[test]
-    fn each_name_stands_once_and_is_of_no_family() {
+    fn names_are_unique_and_outside_the_families() {
         let names: Vec<&str> = KNOWN.iter().flat_map(|names| names.split(' ')).collect();
         assert!(names.len() > 200 && !names.contains(&""));
         for (index, name) in names.iter().enumerate() {
-            assert!(!names[..index].contains(name), "{name} comes again");
+            assert!(!names[..index].contains(name), "{name} is repeated");
             let is_of_family = FAMILIES.iter().any(|(prefix, _)| name.as_bytes().starts_with(prefix));
-            assert!(!is_of_family, "{name} is of a family");
+            assert!(!is_of_family, "{name} belongs to a family");
         }
     }
 
     #[test]
-    fn a_family_has_no_more_than_the_kernel_writes() {
+    fn families_admit_only_keys_that_the_kernel_writes() {
         for key in [&b"POWER_SUPPLY_VOLTAGE_NOW"[..], b"OF_COMPATIBLE_N", b"OF_COMPATIBLE_12", b"SDIO_INFO4"]
         {
             assert!(is_allowed(key), "{}", key.escape_ascii());

@@ -1,4 +1,4 @@
-//! A run of the program: its start, its output and its end.
+//! A run of the program: start, output and end.
 
 use std::ffi::{CStr, CString};
 use std::mem;
@@ -24,28 +24,28 @@ use crate::time::monotonic_now;
 /// Bytes of one read of a run's output.
 const READ_BYTES: usize = 1_024;
 
-/// Bytes that a pipe holds (pipe(7)).
+/// The capacity of a pipe in bytes (pipe(7)).
 const PIPE_BYTES: usize = 64 * 1024;
 
-/// Reads of a run's output before the engine goes on with something else.
+/// Reads of a run's output in one turn, before the engine continues with other work.
 const READS_A_TURN: usize = 16;
 
-/// The program, and the data that all of its runs share.
+/// The program, and the data that all its runs share.
 #[derive(Debug)]
 pub(super) struct Program {
     path: CString,
     timeout: Duration,
-    /// Polls the ends of children and the output of runs.
+    /// Polls for the end of children and for the output of runs.
     pub(super) epoll: Epoll,
     null: OwnedFd,
-    /// Memory for starting a run.
+    /// Memory for starting a run, as is `stack`.
     environment: Box<[u8; MAX_ENVIRONMENT_BYTES]>,
     stack: Box<[u8; STACK_BYTES]>,
     /// Runs that ended without a report.
     unreported: u64,
 }
 
-/// Room for a run, one at a time.
+/// A place for one run at a time.
 #[derive(Debug)]
 pub(super) struct Slot {
     run: Option<Run>,
@@ -57,8 +57,8 @@ pub(super) struct Slot {
 #[derive(Debug)]
 struct Run {
     pid: Pid,
-    /// Its output. Each run has a pipe of its own, so that processes it left behind cannot write
-    /// after its end.
+    /// The pipe of its output. Each run has its own, so that processes it left behind cannot write
+    /// to the next run's report.
     output: OwnedFd,
     until: Instant,
     has_timed_out: bool,
@@ -79,7 +79,7 @@ impl Program {
         })
     }
 
-    /// Returns a pipe whose reading end is polled, and does not block.
+    /// Returns a pipe whose reading end is polled and does not block.
     fn output_pipe(&self) -> nix::Result<(OwnedFd, OwnedFd)> {
         let (output, writer) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -97,12 +97,12 @@ impl Slot {
         self.run.is_none()
     }
 
-    /// Returns the time at which the run has taken too long.
+    /// Returns the time at which the run exceeds the timeout.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.run.as_ref().filter(|run| !run.has_timed_out).map(|run| run.until)
     }
 
-    /// Runs the program for an event, as the run of this number, after this many missed events.
+    /// Starts run `number` of the program for an event, after `missed` events were missed.
     pub(super) fn start(
         &mut self,
         program: &mut Program,
@@ -125,14 +125,14 @@ impl Slot {
         Ok(())
     }
 
-    /// Takes a status if it belongs to this run.
+    /// Records the exit status of a process if it is this run.
     pub(super) fn note_end(&mut self, pid: Pid, status: ExitStatus) {
         if let Some(run) = self.run.as_mut().filter(|run| run.pid == pid) {
             run.status = Some(status);
         }
     }
 
-    /// Reads the run's output, notes its end, and ends a run that takes too long.
+    /// Reads the run's output, reports its end, and kills a run that exceeds the timeout.
     pub(super) fn check(&mut self, program: &mut Program, context: &mut Context<'_>) {
         self.take_output(&program.epoll);
         let Some(run) = &mut self.run else { return };
@@ -142,21 +142,21 @@ impl Slot {
             None => {
                 if run.until <= context.now && !run.has_timed_out {
                     run.has_timed_out = true;
-                    // The process group, which the program leads, ends with it. Processes that left
-                    // the group remain.
+                    // Kills the process group, which the program leads. Processes that left the
+                    // group remain.
                     let _ = killpg(run.pid, Signal::SIGKILL);
                     let _ = kill(run.pid, Signal::SIGKILL);
                 }
                 return;
             }
         };
-        // At most as much as a pipe holds; output after this point is lost.
+        // At most a full pipe. Later output of processes left behind is discarded.
         (0..PIPE_BYTES / (READS_A_TURN * READ_BYTES)).for_each(|_| self.take_output(&program.epoll));
         self.run = None;
         self.report(end, program, context);
     }
 
-    /// Reports how a run ended, unless it succeeded without output.
+    /// Reports the end of a run, unless it succeeded without output.
     pub(super) fn report(&mut self, end: RunEnd, program: &mut Program, context: &mut Context<'_>) {
         if end == RunEnd::Ended(ExitStatus::default()) && self.report.output.is_empty() {
             return;
@@ -171,14 +171,14 @@ impl Slot {
         context.notices.run = Some(report);
     }
 
-    /// Reads some of the program's output, so that the program does not wait.
+    /// Reads some of the run's output, so that the program does not block on a full pipe.
     fn take_output(&mut self, epoll: &Epoll) {
         let Some(run) = &self.run else { return };
         let mut buffer = [0; READ_BYTES];
         for _ in 0..READS_A_TURN {
             match retry(|| read(&run.output, &mut buffer)) {
                 Ok(0) => {
-                    // All writers have closed it: it would be readable for ever.
+                    // All writers closed the pipe, which would stay readable for ever.
                     let _ = epoll.delete(&run.output);
                     return;
                 }
