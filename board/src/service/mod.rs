@@ -1,4 +1,4 @@
-//! The services attached to the stream: each is a [`Service`].
+//! The services attached to the stream. Each implements [`Service`].
 
 pub mod broker;
 pub mod hook;

@@ -21,7 +21,7 @@ use crate::report::FixedText;
 use crate::sys;
 use crate::time::monotonic_now;
 
-/// The most bytes of a report.
+/// The largest report in bytes.
 const MAX_BYTES: usize = 900;
 
 /// The prefix of a report other than a plain `READY=1`.
@@ -32,22 +32,24 @@ const HEAD: &str = "READY=1\nSTATUS=";
 pub struct Supervisor {
     /// The connected socket of `NOTIFY_SOCKET`.
     notify: Option<OwnedFd>,
-    /// The interval of the watchdog's reports, and the time of the next.
+    /// The interval between watchdog reports, and the time of the next one.
     watchdog: Option<(Duration, Instant)>,
+    /// The descriptor of `--ready-fd`, until readiness was reported on it.
     ready: Option<OwnedFd>,
     is_ready: bool,
-    /// Whether the last report named something missing.
+    /// Whether the last report was of an incomplete view.
     has_missing: bool,
     text: FixedText,
 }
 
 impl Supervisor {
-    /// Finds the receivers in the environment and by the number of a descriptor that was handed
-    /// over. Must be called before any other descriptor is opened.
+    /// Connects to `NOTIFY_SOCKET` and takes over the inherited descriptor `ready_fd`.
+    ///
+    /// Must be called before any other descriptor is opened, which could get that number.
     ///
     /// # Errors
     ///
-    /// Returns the system's error about the descriptor, or about the socket in the environment.
+    /// Returns the system's error if the descriptor is not open or the socket cannot be connected.
     pub fn find(ready_fd: Option<i32>) -> io::Result<Self> {
         let ready = ready_fd.map(sys::take_descriptor).transpose()?;
         let notify = env::var_os("NOTIFY_SOCKET")
@@ -66,8 +68,8 @@ impl Supervisor {
         })
     }
 
-    /// Reports that the daemon serves and knows all devices, or what is missing. Only the first
-    /// report and changed ones are sent.
+    /// Reports readiness, and whether the device table is complete. Sends only the first report and
+    /// changes.
     fn report_readiness(&mut self, context: &Context<'_>) {
         let has_missing = context.missing.is_some() || context.health.is_limited();
         if context.health.agreement == Agreement::Starting || self.is_ready && has_missing == self.has_missing
@@ -81,7 +83,7 @@ impl Supervisor {
             None => "All devices are known",
         };
         self.text.clear();
-        // Longer text is truncated.
+        // `FixedText` truncates text that is too long.
         let _ = write!(self.text, "{HEAD}{state}");
         if let Some(missing) = &context.missing {
             let _ = write!(self.text, "{missing}");
@@ -101,7 +103,7 @@ impl Supervisor {
         (self.is_ready, self.has_missing) = (true, has_missing);
     }
 
-    /// Sends without waiting. A report that cannot be sent is lost.
+    /// Sends a report without waiting. One that cannot be sent is dropped.
     fn notify(&self, text: &str) {
         if let Some(socket) = &self.notify {
             let _ = sys::send_now(socket, text.as_bytes());
@@ -129,7 +131,7 @@ impl Service for Supervisor {
     }
 }
 
-/// Returns the address of a socket. A name that begins with `@` is not in the file system
+/// Returns a socket connected to `NOTIFY_SOCKET`. A leading `@` marks an abstract address
 /// (unix(7)).
 fn connected(name: &OsStr) -> io::Result<OwnedFd> {
     let address = match name.as_bytes() {
@@ -142,7 +144,7 @@ fn connected(name: &OsStr) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Returns half of the watchdog's timeout, as `sd_watchdog_enabled(3)` recommends.
+/// Returns half the watchdog timeout, the interval that `sd_watchdog_enabled(3)` recommends.
 fn watchdog_interval() -> Option<Duration> {
     let number = |key| env::var(key).ok()?.parse::<u64>().ok();
     let is_for_us = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));

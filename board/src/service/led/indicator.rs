@@ -1,9 +1,9 @@
-//! A status LED: shows the state of the stream without a network or a serial line.
+//! The patterns that a status LED shows.
 //!
 //! ```text
 //! steady      ████████████████████   on
-//! resyncing   ██  ██  ██  ██  ██     five times a second, for a second at least
-//! lossy       ██████████          █   once a second: events were lost since somebody acknowledged it
+//! resyncing   ██  ██  ██  ██  ██     five times a second, for at least one second
+//! lossy       ██████████          █   once a second: events lost since the last acknowledgement
 //! ```
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use embedded_hal::digital::OutputPin;
 use sureplug_core::time::Instant;
 
-/// The shortest time for which a resync is shown: most take some milliseconds.
+/// The shortest time for which a resync is shown. Most resyncs take only milliseconds.
 const RESYNC_SHOWN: Duration = Duration::from_secs(1);
 
 /// Half a period while a resync is shown.
@@ -23,16 +23,16 @@ const LOSSY: Duration = Duration::from_millis(500);
 /// The states that an LED shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// All is well.
+    /// The device table is current and no loss is unacknowledged.
     Steady,
     /// A resync is due or under way.
     Resyncing,
-    /// Events were lost, and resynced, since the last acknowledgement.
+    /// Events were lost since the last acknowledgement, and the resync is complete.
     Lossy,
 }
 
-/// Drives a pin at deadlines that the caller keeps: no thread, no timer. The caller supplies the
-/// time.
+/// Drives a pin without a thread or a timer of its own: the caller supplies the time and keeps the
+/// deadlines.
 #[derive(Debug)]
 pub struct Indicator<P> {
     pin: P,
@@ -44,17 +44,17 @@ pub struct Indicator<P> {
 }
 
 impl<P: OutputPin> Indicator<P> {
-    /// Creates an indicator on a pin that is high when the LED is on. The pin is not driven before
-    /// the first state is shown.
+    /// Creates an indicator on a pin that is high when the LED is on. The first call of
+    /// [`show`](Self::show) drives the pin.
     pub const fn new(pin: P) -> Self {
         Self { pin, shown: None, is_on: None, next: None, resync_shown_until: Instant::BOOT }
     }
 
-    /// Shows a state. Must be called when the state changes, and when it [is due](Self::wake_at).
+    /// Shows a state. Must be called on each change, and at the [deadline](Self::wake_at).
     ///
     /// # Errors
     ///
-    /// Returns the pin's error; the pattern continues nevertheless.
+    /// Returns the pin's error. The pattern continues.
     pub fn show(&mut self, condition: Condition, now: Instant) -> Result<(), P::Error> {
         if condition == Condition::Resyncing {
             self.resync_shown_until = now.after(RESYNC_SHOWN);
@@ -78,7 +78,7 @@ impl<P: OutputPin> Indicator<P> {
         }
     }
 
-    /// Returns when it is next due; `None` while the LED stays as it is.
+    /// Returns the time of the next change, or `None` while the LED is steady.
     #[must_use]
     pub const fn wake_at(&self) -> Option<Instant> {
         self.next
@@ -98,7 +98,7 @@ impl<P: OutputPin> Indicator<P> {
         if self.is_on == Some(on) {
             return Ok(());
         }
-        // A failure is retried with the next change.
+        // Recorded even if the pin fails: the next change is the retry.
         self.is_on = Some(on);
         self.pin.set_state(on.into())
     }

@@ -1,4 +1,4 @@
-//! The status LED of a board: shows the state of the stream without a network or a serial line.
+//! Shows the state of the stream on a status LED, without a network or a serial line.
 //! [`indicator`] has the patterns.
 
 pub mod indicator;
@@ -17,7 +17,7 @@ use crate::report::Notice;
 use indicator::{Condition, Indicator};
 use sureplug_core::time::Instant;
 
-/// An LED of any kind.
+/// The pin of a kernel LED or of a GPIO line.
 #[derive(Debug)]
 enum Pin {
     Sysfs(SysfsLed),
@@ -47,7 +47,7 @@ impl OutputPin for Pin {
     }
 }
 
-/// The LED that the engine drives. A failure is reported once, and retried with each change.
+/// The LED that the engine drives. A failure is reported once and retried at each change.
 #[derive(Debug)]
 pub struct StatusLed {
     indicator: Indicator<Pin>,
@@ -55,24 +55,24 @@ pub struct StatusLed {
 }
 
 impl StatusLed {
-    /// Takes an LED of `class/leds` below `sysfs` by name, and removes its trigger.
+    /// Opens the LED `class/leds/NAME` below `sysfs`, and removes its trigger.
     ///
     /// # Errors
     ///
-    /// Returns the system's error: the LED does not exist, or this user may not switch it.
+    /// Returns the system's error if the LED does not exist or is not writable.
     pub fn of_sysfs(sysfs: &Path, name: &str) -> io::Result<Self> {
         SysfsLed::open(&sysfs.join("class/leds").join(name)).map(Pin::Sysfs).map(Self::new)
     }
 
-    /// Takes a line of a GPIO chip, such as `/dev/gpiochip0`. The line is high when the LED is on.
+    /// Requests a line of a GPIO chip, such as `/dev/gpiochip0`. High switches the LED on.
     ///
     /// # Errors
     ///
-    /// Returns the system's error as a sentence.
+    /// Returns the system's error if the chip cannot be opened or the line is in use.
     #[cfg(feature = "gpio")]
     pub fn of_gpio(chip: &Path, line: u32) -> io::Result<Self> {
-        // The library's errors have no errno. These calls open the same descriptors, for the chip
-        // and the line, and do.
+        // The library's errors carry no errno. Opening two descriptors first, as the library does
+        // for chip and line, yields the errno of a failure.
         use crate::file::{self, Usable};
         let open = || file::open(chip, std::fs::OpenOptions::new().read(true), 0, Usable::Stream);
         drop([open()?, open()?]);
@@ -85,7 +85,7 @@ impl StatusLed {
     }
 }
 
-/// Returns the state to show.
+/// Returns the state to show. A limited view counts as a loss.
 const fn condition(health: Health) -> Condition {
     match (health.agreement, health.unacknowledged) {
         (Agreement::Lossy, _) => Condition::Resyncing,
@@ -108,7 +108,7 @@ impl Service for StatusLed {
         }
     }
 
-    /// Switches it off.
+    /// Switches the LED off.
     fn finish(self: Box<Self>, _context: &mut Context<'_>) {
         let _ = self.indicator.end();
     }

@@ -9,10 +9,10 @@ use nix::errno::Errno;
 
 use crate::file::{self, Usable};
 
-/// Bytes of the largest brightness value.
+/// The most digits of a brightness value.
 const MAX_DIGITS: usize = 10;
 
-/// An LED of the kernel: `/sys/class/leds/NAME` (`Documentation/ABI/testing/sysfs-class-led`).
+/// A kernel LED, `/sys/class/leds/NAME` (`Documentation/ABI/testing/sysfs-class-led`).
 #[derive(Debug)]
 pub struct SysfsLed {
     brightness: File,
@@ -27,11 +27,11 @@ struct Paths {
 }
 
 impl Paths {
-    /// Opens the LED, and removes its trigger if it has one.
+    /// Opens the brightness file, and removes the LED's trigger if it has one.
     fn claim(&self) -> io::Result<File> {
         let brightness = file::open(&self.brightness, OpenOptions::new().write(true), 0, Usable::Stream)?;
         match file::write_text(&self.trigger, "none") {
-            // The kernel has no triggers.
+            // A kernel without CONFIG_LEDS_TRIGGERS has no such file.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
@@ -44,7 +44,7 @@ impl SysfsLed {
     ///
     /// # Errors
     ///
-    /// Returns the system's error about its files.
+    /// Returns the system's error if the brightness file cannot be opened, or the trigger removed.
     pub fn open(directory: &Path) -> io::Result<Self> {
         let paths = Paths { brightness: directory.join("brightness"), trigger: directory.join("trigger") };
         let brightness = paths.claim()?;
@@ -54,8 +54,8 @@ impl SysfsLed {
         Ok(Self { brightness, paths, full: text.bytes().collect() })
     }
 
-    /// Writes to the open file, or if that fails to the one that has replaced it: an LED can be
-    /// plugged too.
+    /// Writes the brightness. If that fails, reopens the file once: the LED's device may have been
+    /// unplugged and plugged in again.
     fn set(&mut self, digits: &[u8]) -> Result<(), LedError> {
         if self.brightness.write_all_at(digits, 0).is_err() {
             let error =
