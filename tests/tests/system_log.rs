@@ -100,7 +100,7 @@ fn a_flood_is_held_back_and_counted() {
     std::thread::sleep(Duration::from_millis(5_100));
     flood(&mut log);
     let second = lines();
-    assert_eq!((second.len(), &*second[0]), (fits.min(11), "<28>sureplug: 490 lines held back"));
+    assert_eq!((second.len(), &*second[0]), (fits.min(11), "<28>sureplug: 490 lines suppressed"));
     // A log whose reader has gone does no harm.
     drop(reader);
     flood(&mut log);

@@ -1,5 +1,5 @@
-//! Writes metrics to a file that is replaced as a whole: the text format of Prometheus, version
-//! 0.0.4, which a node exporter's textfile collector reads.
+//! Writes metrics to a file that is replaced atomically, in the text format of Prometheus, version
+//! 0.0.4, for the textfile collector of the node exporter.
 
 use std::ffi::CString;
 use std::fmt::{self, Write};
@@ -21,25 +21,25 @@ use crate::report::totals::{Figure, FigureKind, TABLE, Totals, Unit};
 use crate::sys::retry;
 use crate::thread;
 
-/// More bytes than the text ever has: about 30 figures with their descriptions.
+/// An upper bound of the text in bytes: about 30 figures with their descriptions.
 const TEXT_BYTES: usize = 8 * 1024;
 
-/// The present figures, for a thread that may wait for a disk.
+/// The current figures, shared with a thread that may wait for a disk.
 #[derive(Debug)]
 pub struct Metrics(Arc<Mutex<Totals>>);
 
 impl Metrics {
-    /// Writes the file, and starts a thread that replaces it after every `interval`.
+    /// Writes the file, and starts a thread that replaces it after each `interval`.
     ///
     /// # Errors
     ///
-    /// Returns the system's error if the file cannot be written, or if no thread is left.
+    /// Returns the system's error if the file cannot be written or the thread cannot be created.
     pub fn start(path: &Path, interval: Duration, wanted: u32, totals: Totals) -> io::Result<Self> {
         let mut file = File::new(path, wanted)?;
         file.replace(&totals)?;
         let shared = Arc::new(Mutex::new(totals));
         let theirs = Arc::clone(&shared);
-        // The thread ends with the process: a file left incomplete then has another name.
+        // The thread ends with the process. An incomplete file then has the temporary name.
         thread::spawn(
             "metrics",
             Box::new(move || {
@@ -60,13 +60,13 @@ impl Metrics {
 }
 
 impl Service for Metrics {
-    /// The other thread holds the lock only for a copy.
+    /// Publishes the totals. The other thread holds the lock only while it copies them.
     fn deliver(&mut self, context: &mut Context<'_>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = *context.totals;
     }
 }
 
-/// A file in fixed memory.
+/// The metrics file, with the memory for its text.
 struct File {
     path: CString,
     scratch: CString,
@@ -76,21 +76,21 @@ struct File {
 
 impl File {
     fn new(path: &Path, wanted: u32) -> io::Result<Self> {
-        // The replacement would not be a device.
+        // Renaming would replace a device or a FIFO with a regular file.
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(io::Error::other("there is something that is no regular file; choose another path"));
+            return Err(io::Error::other("not a regular file; choose another path"));
         }
         let path = path.as_os_str().as_bytes();
-        // A collector reads names that end with `.prom`: this one must not.
+        // The collector reads all names that end with `.prom`, so this one must not.
         let scratch = CString::new([path, b".tmp"].concat())?;
         Ok(Self { path: CString::new(path)?, scratch, text: FixedText::new(TEXT_BYTES), wanted })
     }
 
-    /// Writes a new file beside the present one, and renames it.
+    /// Writes a new file beside the current one, and renames it.
     fn replace(&mut self, totals: &Totals) -> nix::Result<()> {
         self.text.clear();
         let _ = text(&mut self.text, totals, self.wanted);
-        // Always a new file: an existing one may be another user's link.
+        // Always created anew: an existing file may be another user's link.
         match unlinkat(AT_FDCWD, self.scratch.as_c_str(), UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno),
@@ -103,7 +103,7 @@ impl File {
         renameat(AT_FDCWD, self.scratch.as_c_str(), AT_FDCWD, self.path.as_c_str())
     }
 
-    /// Reports a failure once.
+    /// Reports a failure on standard error.
     fn complain(&mut self, errno: Errno) {
         self.text.clear();
         let path = self.path.to_str().unwrap_or_default();
@@ -136,7 +136,7 @@ fn text(out: &mut dyn Write, totals: &Totals, wanted: u32) -> fmt::Result {
     Ok(())
 }
 
-/// Writes a metric up to its name.
+/// Writes a metric's description and type, and its name.
 fn head(out: &mut dyn Write, name: &str, help: &str, kind: FigureKind) -> fmt::Result {
     let kind = match kind {
         FigureKind::Counter => "counter",
@@ -151,7 +151,7 @@ mod tests {
     use crate::report::Totals;
 
     #[test]
-    fn text_fits_into_its_memory_whatever_was_counted() {
+    fn text_fits_into_its_memory_with_the_largest_figures() {
         let mut out = String::new();
         text(&mut out, &Totals::numbered(u64::MAX, 0), u32::MAX).unwrap();
         assert!(out.len() < TEXT_BYTES, "{}", out.len());

@@ -1,9 +1,9 @@
-//! Standard output, or another log, written by a separate thread.
+//! Writes lines to standard output or a terminal from a separate thread.
 //!
-//! A terminal can be stopped, a serial line is slow, a pipe's reader sleeps, and a file's disk
-//! stalls: a write to any of them may block. `O_NONBLOCK` would also affect every other process
-//! with the same open file description, such as the caller's shell. The engine therefore only puts
-//! lines into a ring. While the ring is full, the journal keeps the events, for as long as it can.
+//! Any write may block: a terminal can be stopped, a serial line is slow, a pipe's reader sleeps,
+//! a disk stalls. `O_NONBLOCK` would also affect every other process with the same open file
+//! description, such as the caller's shell. The engine therefore only puts lines into a ring.
+//! While the ring is full, the events wait in the journal.
 
 mod writer;
 
@@ -32,42 +32,42 @@ use crate::thread;
 use crate::time::monotonic_now;
 use writer::{RESTART, Writer};
 
-/// The most bytes of waiting lines. A longer line passes through in pieces.
+/// The size of the ring in bytes. A longer line passes through in pieces.
 const RING_BYTES: usize = 16 * 1024;
 
-/// Bytes of the longest line: six for each byte of a datagram as JSON, with its header written
+/// The longest line in bytes: as JSON, six for each byte of a datagram, with its header written
 /// twice.
 const MAX_LINE_BYTES: usize = 48 * 1024;
 
-/// Bytes reserved for the last lines, even if the reader takes almost nothing.
+/// Bytes reserved for the last lines.
 const LAST_LINES_BYTES: usize = 2 * 1024;
 
-/// How long the end waits for a reader that takes nothing.
+/// How long the console waits at its end for a reader that makes no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The interval at which an undersized daemon repeats its warning, while events arrive.
+/// The interval at which an undersized daemon repeats its warning while events arrive.
 const REMIND_AFTER: Duration = Duration::from_secs(60);
 
-/// The interval at which failed lines are retried, while there is activity: a disk may be full for
-/// long.
+/// The interval at which a failed output is retried while events arrive. A disk may stay full for
+/// a long time.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 
-/// State shared by engine and writer beside the ring.
+/// The state that engine and writer share, besides the ring.
 #[derive(Debug)]
 struct ConsoleState {
     style: Style,
-    /// Rung by the engine when there are lines, or to end the writer.
+    /// Rung by the engine for new lines, or to end the writer.
     lines: Doorbell,
-    /// Rung by the writer when it has ended, or when there is room that the engine waits for.
+    /// Rung by the writer when it ends, or when the engine waits for room and there is some.
     room: Doorbell,
     waits_for_room: AtomicBool,
     finish: AtomicBool,
     has_ended: AtomicBool,
-    /// Whether the reader has closed its end.
+    /// Whether the reader closed its end.
     closed: AtomicBool,
-    /// Whether a line could not be written: what follows is worthless before [`RESTART`].
+    /// Whether a line could not be written. Lines before the next [`RESTART`] are dropped.
     torn: AtomicBool,
-    /// Lines that could not be written.
+    /// The number of lines that could not be written.
     dropped: AtomicU64,
     written_bytes: AtomicU64,
 }
@@ -76,34 +76,34 @@ struct ConsoleState {
 #[derive(Debug)]
 pub struct Console {
     ring: Producer<u8>,
-    /// The next line for the ring, and how much of it is already there.
+    /// The next line, of which the first `put_bytes` are in the ring.
     line: FixedText,
     put_bytes: usize,
     unflushed: bool,
     shared: Arc<ConsoleState>,
     consumer: Option<ConsumerId>,
     notices: NoticeReader,
-    /// Named faults of sysfs that were written.
+    /// The number of sysfs faults that were written.
     unreadable_read: usize,
     forged_read: usize,
-    /// Overwritten events that were reported.
+    /// The number of missed events that were reported.
     missed: u64,
     /// The warning that is repeated.
     undersized: Undersized,
     reminded: Instant,
-    /// Events received up to the last warning.
+    /// The number of events received at the last warning.
     reminded_of: u64,
-    /// The time at which failed lines were last retried.
+    /// The time at which a failed output was last retried.
     restarted: Instant,
 }
 
 impl Console {
-    /// Allocates the ring and starts the writing thread. Lines that the output does not take before
-    /// it exists count as dropped.
+    /// Allocates the ring and starts the writing thread. Lines for an absent terminal count as
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// Returns an error if no thread or descriptor is left.
+    /// Returns the system's error if the thread or a descriptor cannot be created.
     pub fn start(style: Style, output: Output) -> io::Result<Self> {
         let (ring, lines) = RingBuffer::new(RING_BYTES);
         let shared = Arc::new(ConsoleState {
@@ -139,7 +139,7 @@ impl Console {
         })
     }
 
-    /// Warns that the buffer or the profile is too small, now and while events arrive.
+    /// Warns that the buffer or the profile is too small, now and repeatedly while events arrive.
     pub(crate) fn report_undersized(&mut self, undersized: Undersized) {
         if undersized.is_any() {
             self.write(&Notice::Undersized(&undersized));
@@ -147,8 +147,7 @@ impl Console {
         self.undersized = undersized;
     }
 
-    /// Writes a line. The console must be [ready](Self::is_ready), unless the previous lines are
-    /// lost anyway.
+    /// Writes a line. Replaces an incomplete line, so the console must be [ready](Self::is_ready).
     pub(crate) fn write(&mut self, notice: &Notice<'_>) {
         self.begin(notice);
         self.push(LAST_LINES_BYTES);
@@ -161,7 +160,7 @@ impl Console {
         }
     }
 
-    /// Returns `true` if there is room for another line. If not, the writer rings once there is.
+    /// Returns `true` if there is room for another line. If not, the writer rings when there is.
     fn is_ready(&mut self) -> bool {
         let ready = !self.is_torn() && self.push(LAST_LINES_BYTES);
         if !ready {
@@ -171,19 +170,18 @@ impl Console {
         ready
     }
 
-    /// Returns `true` if lines could not be written, so that the output no longer shows the actual
+    /// Returns `true` if lines could not be written, so that the output no longer matches the
     /// devices.
     fn is_torn(&self) -> bool {
         self.shared.torn.load(Acquire)
     }
 
-    /// Returns `true` if the reader has closed its end.
+    /// Returns `true` if the reader closed its end.
     fn is_closed(&self) -> bool {
         self.shared.closed.load(Relaxed)
     }
 
-    /// Makes the writer retry with the lines from here on. It begins with the number of lines that
-    /// were dropped.
+    /// Makes the writer retry with the lines that follow, after a report of the dropped ones.
     fn restart(&mut self) {
         self.forget();
         let _ = self.line.write_char(RESTART.into());
@@ -193,7 +191,7 @@ impl Console {
     fn begin(&mut self, notice: &Notice<'_>) {
         self.forget();
         if report::write(&mut self.line, notice, self.shared.style).is_err() || self.line.is_cut() {
-            // Longer than any line.
+            // Longer than the longest expected line.
             self.forget();
             self.shared.dropped.fetch_add(1, Relaxed);
         }
@@ -204,11 +202,11 @@ impl Console {
         self.put_bytes = 0;
     }
 
-    /// Writes lines while there is room. Returns `true` if there are no more.
+    /// Writes lines while there is room. Returns `true` if no more wait.
     fn write_lines(&mut self, context: &mut Context<'_>) -> bool {
         let Some(consumer) = self.consumer else { return true };
         if self.is_torn() && context.now.since(self.restarted) >= RESTART_AFTER {
-            // Lines are lost, and it is unknown how much of them was read.
+            // It is unknown which lines were read, so the consumer starts again with a reset.
             self.restarted = context.now;
             context.stream.reset(consumer);
             self.restart();
@@ -221,7 +219,7 @@ impl Console {
         is_all
     }
 
-    /// Writes the next line. Returns `false` if there is none.
+    /// Writes the next line. Returns `false` if no line waits.
     fn write_next(&mut self, consumer: ConsumerId, context: &mut Context<'_>) -> bool {
         let read_steps = context.stream.read_steps(consumer);
         if let Some(notice) = context.notices.next(&mut self.notices, read_steps) {
@@ -242,7 +240,7 @@ impl Console {
                     self.missed += steps;
                     self.write(&Notice::Missed { events: steps, is_ending: false });
                 }
-                // Only consumers that enable it receive this.
+                // Delivered only to consumers that request it.
                 Some(Delivery::SnapshotEnd) => {}
                 Some(Delivery::Reset) => self.write(&Notice::Reset),
                 None => return false,
@@ -251,7 +249,7 @@ impl Console {
         true
     }
 
-    /// Repeats from time to time that events can be lost.
+    /// Repeats the warning that events can be lost, if it is due.
     fn remind(&mut self, context: &Context<'_>) {
         let is_due = self.undersized.is_any() && context.now.since(self.reminded) >= REMIND_AFTER;
         if is_due && context.totals.received != self.reminded_of && self.is_ready() {
@@ -261,7 +259,7 @@ impl Console {
         }
     }
 
-    /// Counts the losses of this output.
+    /// Adds the losses of this output to the totals.
     fn count(&self, context: &mut Context<'_>) {
         context.totals.output_missed = self.missed + self.unreported(context.stream);
         context.totals.output_dropped = self.notices.missed
@@ -269,9 +267,8 @@ impl Console {
             + self.shared.dropped.load(Relaxed);
     }
 
-    /// Returns the number of events that the output will not get and has not reported yet: they
-    /// were overwritten, or arrived while lines could not be written, after which the output starts
-    /// anew.
+    /// Returns the number of events that are lost to this output and not reported yet. They were
+    /// overwritten in the journal, or arrived while lines could not be written.
     fn unreported(&self, stream: &BoardStream) -> u64 {
         let Some(consumer) = self.consumer else { return 0 };
         let waiting = stream.steps() - stream.read_steps(consumer);
@@ -279,9 +276,8 @@ impl Console {
         stream.missed(consumer) + if is_cut { waiting } else { 0 }
     }
 
-    /// Waits until something was written, and returns `true` if it was. Returns `false` if the
-    /// reader takes nothing for a while, or if `signals` has a signal: a second request to end does
-    /// not wait.
+    /// Waits for the reader, and returns `true` on progress. Returns `false` after [`PATIENCE`], or
+    /// if `signals` has a signal: a second request to end does not wait.
     fn wait_for_reader(&mut self, signals: BorrowedFd<'_>) -> bool {
         self.flush();
         let ConsoleState { written_bytes, room, waits_for_room, has_ended, .. } = &*self.shared;
@@ -302,8 +298,8 @@ impl Console {
         }
     }
 
-    /// Puts the line into the ring, as far as `reserve` bytes stay free. Returns `true` if all of
-    /// it fits.
+    /// Puts as much of the line into the ring as leaves `reserve` bytes free. Returns `true` if all
+    /// of it fits and room is left.
     fn push(&mut self, reserve: usize) -> bool {
         let left = &self.line.as_bytes()[self.put_bytes..];
         let length = left.len().min(self.ring.slots().saturating_sub(reserve));
@@ -346,11 +342,11 @@ impl Service for Console {
         self.count(context);
     }
 
-    /// Writes the remaining lines while the reader takes anything, and the last lines, for which
+    /// Writes the remaining lines while the reader makes progress, then the last lines, for which
     /// room is reserved.
     fn finish(mut self: Box<Self>, context: &mut Context<'_>) {
         while !self.write_lines(context) {
-            // There may be room by now.
+            // Checked before waiting: there may be room by now.
             if !self.is_ready() && !self.wait_for_reader(context.signals) {
                 break;
             }
@@ -361,7 +357,7 @@ impl Service for Console {
         let unread = |consumer| context.stream.unread(consumer);
         let left = self.consumer.map_or(0, unread) - missed
             + context.notices.waiting(&self.notices)
-            // The beginning of the line is in the ring, but not its end.
+            // The line of which only the beginning is in the ring.
             + u64::from(!self.line.is_empty());
         let dropped = left + context.notices.overwritten(&self.notices);
         context.totals.output_dropped += left;
@@ -373,7 +369,7 @@ impl Service for Console {
             (dropped > 0).then_some(Notice::OutputDropped { lines: dropped }),
             Some(Notice::Totals(context.totals)),
         ];
-        // A line that is partly in the ring stays torn, and the next one begins on a new line.
+        // A line that is partly in the ring stays incomplete. The next one begins on a new line.
         let mut is_torn = self.put_bytes > 0;
         for notice in last.iter().flatten() {
             if std::mem::take(&mut is_torn) {

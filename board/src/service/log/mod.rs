@@ -1,4 +1,4 @@
-//! Lines for the operator: on the program's output, and in the system's log.
+//! Lines for the operator, on the program's output and in the system's log.
 
 mod console;
 mod output;

@@ -16,18 +16,18 @@ use crate::sys::retry;
 
 /// The destination of lines: standard output, or a terminal.
 pub struct Output {
-    /// `None` while it is gone, or before it appears.
+    /// `None` while the terminal is absent.
     file: Option<File>,
-    /// `None` for standard output, which cannot be reopened.
+    /// The terminal's path; `None` for standard output, which cannot be reopened.
     path: Option<CString>,
-    /// Whether the written text ends within a line.
+    /// Whether the text written so far ends within a line.
     within_line: bool,
     /// Whether the rest of that line was dropped.
     torn: bool,
 }
 
 impl Output {
-    /// Uses standard output: the same open file description, but without the lock and the buffer of
+    /// Opens standard output: the same open file description, without the lock and the buffer of
     /// `Stdout`.
     ///
     /// # Errors
@@ -38,8 +38,8 @@ impl Output {
         Ok(Self { file: Some(file), path: None, within_line: false, torn: false })
     }
 
-    /// Opens a terminal for this program, and reopens it whenever it was gone. Also returns whether
-    /// it could be opened now.
+    /// Opens a terminal, and reopens it when it returns. Also returns the result of the first
+    /// attempt: the terminal may appear later.
     ///
     /// # Errors
     ///
@@ -51,12 +51,12 @@ impl Output {
         Ok((output, opened))
     }
 
-    /// Returns `true` if the output ends when its reader closes its end, and is not reopened.
+    /// Returns `true` if the output ends when its reader closes it, because it cannot be reopened.
     pub(crate) fn ends_with_its_reader(&self) -> bool {
         self.path.is_none()
     }
 
-    /// Closes a terminal that was hung up: while it is open, a device that returns gets another
+    /// Closes a terminal after a hang-up. While it is open, the returning device would get another
     /// name.
     pub(crate) fn let_go(&mut self) {
         if self.path.is_some() {
@@ -65,11 +65,11 @@ impl Output {
         }
     }
 
-    /// Opens the path. A terminal must not become the controlling one, wait for a carrier, or
-    /// change what is written.
+    /// Opens the path. A terminal must not become the controlling one, wait for a carrier, or alter
+    /// the output.
     fn reopen(&mut self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        // Without `O_CREAT`: a file in place of a device would keep the device from appearing.
+        // Without `O_CREAT`: a regular file would take the place of the absent device.
         let flags =
             OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file = open(path.as_c_str(), flags, Mode::empty())?;
@@ -82,7 +82,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes at least one byte, on a new line if the last one was dropped. May block.
+    /// Writes at least one byte, on a new line if the rest of the last one was dropped. May block.
     ///
     /// # Errors
     ///
@@ -112,11 +112,11 @@ impl Output {
         Ok(())
     }
 
-    /// Drops the rest of the line. A path is reopened for the next one.
+    /// Drops the rest of the line. A terminal is reopened for the next one.
     pub(crate) fn give_up_line(&mut self) {
         let torn = self.within_line;
         self.let_go();
-        // It may be the same file.
+        // The reopened path may be the same file.
         self.torn = torn;
     }
 
@@ -125,8 +125,8 @@ impl Output {
         loop {
             match retry(|| write(file, bytes)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                // The terminal is non-blocking so that a hang-up ends the wait; another process may
-                // have made standard output so.
+                // A terminal is opened non-blocking, so that a hang-up ends the wait. Another
+                // process may have made standard output non-blocking.
                 Err(Errno::EAGAIN) => {
                     let _ = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE);
                 }
@@ -135,7 +135,7 @@ impl Output {
         }
     }
 
-    /// Returns the descriptor to poll for the end of the reader, if it is open.
+    /// Returns the descriptor to poll for the reader's end, if the output is open.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(AsFd::as_fd)
     }

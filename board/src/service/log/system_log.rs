@@ -1,4 +1,4 @@
-//! Writes losses and warnings, but not events, to the kernel's log or the system's.
+//! Writes losses and warnings, but not events, to the kernel log or to syslog.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -17,51 +17,53 @@ use crate::report::{self, FixedText, Notice, Style};
 use crate::sys::retry;
 use crate::time::monotonic_now;
 
-/// Lines in each interval: as many as the kernel accepts from a program (`devkmsg_write` in
+/// The most lines in an interval, equal to the kernel's limit for a program (`devkmsg_write` in
 /// `kernel/printk/printk.c`).
 const BURST: u32 = 10;
+
+/// The interval of the limit.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The most bytes of a line; the kernel truncates its own near 1,000.
+/// The longest line in bytes. The kernel truncates lines near 1,000.
 const MAX_BYTES: usize = 900;
 
-/// Facility `daemon` (3), severity `warning` (4): see `syslog(3)`.
+/// Facility `daemon` (3) and severity `warning` (4), see `syslog(3)`.
 const PRIORITY: &str = "<28>";
 
-/// The same with severity `info` (6), for normal conditions.
+/// Facility `daemon` and severity `info` (6), for normal conditions.
 const INFO: &str = "<30>";
 
-/// The program's name, as before warnings.
+/// The program's name, which also begins each warning.
 const NAME: &str = "sureplug: ";
 
 /// The destination of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogKind {
-    /// The kernel's ring, `/dev/kmsg`.
+    /// The kernel log, `/dev/kmsg`.
     Kmsg,
-    /// The daemon that listens at `/dev/log`.
+    /// The syslog daemon that listens on `/dev/log`.
     Syslog,
 }
 
-/// An open log. The daemon does not wait for its reader.
+/// An open log, to which writes do not wait.
 pub struct SystemLog {
     kind: LogKind,
     fd: OwnedFd,
-    /// The socket of `/dev/log`, whose listener may appear later or again.
+    /// The address of `/dev/log`, used for each line because the listener may restart.
     address: UnixAddr,
     limit: RateLimit,
     text: FixedText,
     notices: NoticeReader,
-    /// Devices that were named for lines that the kernel did not write.
+    /// The number of forged uevent files that were reported.
     forged_read: usize,
 }
 
 impl SystemLog {
-    /// Opens a log.
+    /// Opens a log at its usual path.
     ///
     /// # Errors
     ///
-    /// Returns the system's error.
+    /// Returns the system's error if the log cannot be opened.
     pub fn open(kind: LogKind) -> io::Result<Self> {
         Self::open_at(kind, Path::new(if kind == LogKind::Kmsg { "/dev/kmsg" } else { "/dev/log" }))
     }
@@ -70,7 +72,7 @@ impl SystemLog {
     ///
     /// # Errors
     ///
-    /// Returns the system's error.
+    /// Returns the system's error if the log cannot be opened.
     pub fn open_at(kind: LogKind, path: &Path) -> io::Result<Self> {
         let fd = match kind {
             LogKind::Kmsg => {
@@ -92,12 +94,12 @@ impl SystemLog {
         })
     }
 
-    /// Checks that a daemon listens at the socket. One that starts later receives lines
-    /// nevertheless.
+    /// Checks that a daemon listens on the socket. One that starts later receives the lines from
+    /// then on.
     ///
     /// # Errors
     ///
-    /// Returns the system's error about `/dev/log`.
+    /// Returns the system's error if `/dev/log` does not accept a connection.
     pub fn check_listener(&self) -> io::Result<()> {
         if self.kind == LogKind::Syslog {
             let probe = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
@@ -106,11 +108,11 @@ impl SystemLog {
         Ok(())
     }
 
-    /// Writes a notice, unless there were too many.
+    /// Writes a notice, unless the rate limit suppresses it.
     pub fn write(&mut self, notice: &Notice<'_>) {
-        let Some(held_back) = self.limit.admit(monotonic_now()) else { return };
-        if held_back > 0 {
-            let _ = writeln!(self.begin(PRIORITY), "{held_back} lines held back");
+        let Some(suppressed) = self.limit.admit(monotonic_now()) else { return };
+        if suppressed > 0 {
+            let _ = writeln!(self.begin(PRIORITY), "{suppressed} lines suppressed");
             self.send();
         }
         let is_fine = matches!(notice, Notice::Scanned { .. });
@@ -125,13 +127,13 @@ impl SystemLog {
         &mut self.text
     }
 
-    /// Writes a line. A log that does not accept it loses it.
+    /// Writes the line. A line that the log does not accept at once is lost.
     fn send(&mut self) {
         self.text.end_line();
         let line = self.text.as_bytes();
         let _ = match self.kind {
-            // With its line end: without one the kernel waits for more (`vprintk_store` in
-            // `kernel/printk/printk.c`).
+            // With its line end, without which the kernel waits for the rest of the line
+            // (`vprintk_store` in `kernel/printk/printk.c`).
             LogKind::Kmsg => retry(|| write(&self.fd, line)),
             LogKind::Syslog => {
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
@@ -145,7 +147,7 @@ impl Service for SystemLog {
     fn deliver(&mut self, context: &mut Context<'_>) {
         while let Some(notice) = context.notices.next(&mut self.notices, u64::MAX) {
             match notice {
-                Notice::OutputDropped { lines } => self.limit.held_back += lines,
+                Notice::OutputDropped { lines } => self.limit.suppressed += lines,
                 notice => self.write(&notice),
             }
         }
@@ -155,7 +157,7 @@ impl Service for SystemLog {
     }
 }
 
-/// Writes a notice as a log entry, without the name that the log adds.
+/// Writes a notice without its leading name, which is part of the entry's prefix.
 struct Unnamed<'t>(&'t mut FixedText, bool);
 
 impl Write for Unnamed<'_> {
@@ -165,27 +167,26 @@ impl Write for Unnamed<'_> {
     }
 }
 
-/// Passes some lines in each interval and counts the others, by the kernel's own rule
-/// (`___ratelimit` in `lib/ratelimit.c`).
+/// Rate limiting for lines, by the kernel's rule (`___ratelimit` in `lib/ratelimit.c`).
 #[derive(Default)]
 struct RateLimit {
     began: Option<Instant>,
     admitted: u32,
-    held_back: u64,
+    suppressed: u64,
 }
 
 impl RateLimit {
-    /// Returns whether a line may pass at this time, and the number of lines suppressed before it.
+    /// Returns the number of lines suppressed before this one, or `None` if it is suppressed too.
     fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.began.is_none_or(|began| now.since(began) >= INTERVAL) {
             (self.began, self.admitted) = (Some(now), 0);
         }
         if self.admitted == BURST {
-            self.held_back = self.held_back.saturating_add(1);
+            self.suppressed = self.suppressed.saturating_add(1);
             return None;
         }
         self.admitted += 1;
-        Some(std::mem::take(&mut self.held_back))
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
@@ -198,7 +199,7 @@ mod tests {
     use super::{BURST, RateLimit};
 
     #[test]
-    fn lines_beyond_the_burst_are_held_back_and_counted() {
+    fn lines_beyond_the_burst_are_suppressed_and_counted() {
         let mut limit = RateLimit::default();
         let mut admit = |second| limit.admit(Instant::BOOT.after(Duration::from_secs(second)));
         assert!((0..BURST).all(|_| admit(1) == Some(0)));

@@ -1,4 +1,4 @@
-//! The writing thread.
+//! The thread that writes to the output.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -14,14 +14,14 @@ use super::super::output::Output;
 use super::ConsoleState;
 use crate::report::{self, FixedText, Notice};
 
-/// Marks in the ring the first line that is worth writing after a failure. No line contains it:
-/// control characters are escaped.
+/// Precedes, in the ring, the first line to write after a failure. No line contains this byte,
+/// because control characters are escaped.
 pub(super) const RESTART: u8 = 0x18;
 
-/// Bytes of the line that reports the number of dropped lines.
+/// The longest line, in bytes, that reports the number of dropped lines.
 const MAX_MARKER_BYTES: usize = 256;
 
-/// Bytes of one `write`: as much as a serial line of 115,200 baud takes in a third of a second.
+/// The most bytes of one `write`: a third of a second on a serial line of 115,200 baud.
 const CHUNK_BYTES: usize = 4 * 1024;
 
 /// The thread's state.
@@ -30,7 +30,7 @@ pub(super) struct Writer {
     output: Output,
     marker: FixedText,
     watches_reader: bool,
-    /// Lines dropped since the last report of them.
+    /// Dropped lines that the output does not report yet.
     unreported: u64,
     shared: Arc<ConsoleState>,
 }
@@ -49,14 +49,14 @@ impl Writer {
         result
     }
 
-    /// Returns an error only when the reader has closed its end.
+    /// Writes until the engine requests the end. Returns an error only if the reader is gone.
     fn write_until_finished(&mut self) -> io::Result<()> {
         loop {
-            // This must precede the check of the ring, so that lines before the end are written.
+            // Loaded before the ring is checked, so that lines put before the end are written.
             let finish = self.shared.finish.load(Acquire);
             let any = if self.shared.torn.load(Relaxed) { self.drop_chunk()? } else { self.write_chunk()? };
             if any {
-                // The flag saves the system call of a ring while the engine does not sleep.
+                // The flag saves the doorbell's system call unless the engine waits for room.
                 fence(SeqCst);
                 if self.shared.waits_for_room.load(Relaxed) {
                     self.shared.room.ring();
@@ -69,11 +69,11 @@ impl Writer {
         }
     }
 
-    /// Writes some of the waiting lines. Returns `false` if there are none.
+    /// Writes some of the waiting bytes. Returns `false` if the ring is empty.
     fn write_chunk(&mut self) -> io::Result<bool> {
         let Some(chunk) = waiting(&mut self.lines, CHUNK_BYTES) else { return Ok(false) };
         let (bytes, _) = chunk.as_slices();
-        // The engine may have requested a restart before it learned that it was unnecessary.
+        // A restart may arrive after the output has recovered. It is skipped.
         let end = bytes.iter().position(|&byte| byte == RESTART).unwrap_or(bytes.len());
         let done = match bytes.get(..end).filter(|bytes| !bytes.is_empty()) {
             None => 1,
@@ -81,7 +81,7 @@ impl Writer {
                 Ok(done) => done,
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(error),
                 Err(_) => {
-                    // The disk is full, or the terminal was hung up.
+                    // For example, the disk is full or the terminal was hung up.
                     self.output.give_up_line();
                     self.shared.torn.store(true, Release);
                     0
@@ -93,7 +93,7 @@ impl Writer {
         Ok(true)
     }
 
-    /// Drops waiting lines up to a restart. Returns `false` if there are none.
+    /// Drops waiting lines up to a restart. Returns `false` if the ring is empty.
     fn drop_chunk(&mut self) -> io::Result<bool> {
         let Some(chunk) = waiting(&mut self.lines, usize::MAX) else { return Ok(false) };
         let (bytes, _) = chunk.as_slices();
@@ -110,7 +110,7 @@ impl Writer {
         Ok(true)
     }
 
-    /// Writes the number of dropped lines. Returns `false` if that fails too.
+    /// Reports the number of dropped lines. Returns `false` if that fails too.
     fn write_marker(&mut self) -> io::Result<bool> {
         self.marker.clear();
         let notice = Notice::OutputDropped { lines: self.unreported };
@@ -123,7 +123,7 @@ impl Writer {
         Ok(self.unreported == 0)
     }
 
-    /// Sleeps until there are lines, or until the reader is gone, which it detects without a line.
+    /// Sleeps until lines arrive or the reader is gone, which is detected without a write.
     ///
     /// # Errors
     ///
@@ -136,8 +136,7 @@ impl Writer {
                 return Ok((false, None));
             }
             let bell = shared.lines.as_fd();
-            // Without a reader to watch, this polls the doorbell a second time, and ignores the
-            // result.
+            // Without a reader to watch, the doorbell fills its place and the result is ignored.
             let watched = output.descriptor().filter(|_| *watches_reader).unwrap_or(bell);
             let mut fds = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(watched, PollFlags::empty())];
             let _ = poll(&mut fds, PollTimeout::NONE);
@@ -146,21 +145,21 @@ impl Writer {
         match ended {
             None => {}
             Some(shown) if shown.is_empty() => {}
-            // The device returns under the same name only if no process has it open.
+            // The device returns under the same name only if no process holds it open.
             Some(_) if !output.ends_with_its_reader() => {
                 output.let_go();
                 shared.torn.store(true, Release);
             }
-            // The writing end of a pipe shows this when the reading end was closed.
+            // The writing end of a pipe reports this once all readers closed theirs.
             Some(PollFlags::POLLERR) => return Err(ErrorKind::BrokenPipe.into()),
-            // A terminal that was hung up would show this for ever.
+            // A terminal would report the hang-up for ever.
             Some(_) => *watches_reader = false,
         }
         Ok(())
     }
 }
 
-/// Returns up to `limit` bytes of the ring; `None` if it is empty.
+/// Returns up to `limit` bytes of the ring, or `None` if it is empty.
 fn waiting(lines: &mut Consumer<u8>, limit: usize) -> Option<ReadChunk<'_, u8>> {
     let bytes = lines.slots().min(limit);
     lines.read_chunk(bytes).ok().filter(|_| bytes > 0)
