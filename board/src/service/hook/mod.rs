@@ -69,6 +69,8 @@ pub struct Hook {
     wants: Wants,
     children: SignalFd,
     lanes: [Lane; 2],
+    /// Missed events that no run has reported to the program yet.
+    unpassed: u64,
 }
 
 /// A consumer whose events are delivered in order, with slots for their runs.
@@ -77,15 +79,15 @@ struct Lane {
     is_firmware: bool,
     /// `None` before it joins the stream, or if no event of the lane is wanted.
     consumer: Option<ConsumerId>,
-    /// Missed events that no run has reported to the program yet.
-    unpassed: u64,
+    /// Events that it missed.
+    missed: u64,
     slots: Box<[Slot]>,
 }
 
 impl Lane {
     fn new(is_firmware: bool, runs: usize) -> Self {
         let slots = (0..runs).map(|_| Slot::new()).collect();
-        Self { is_firmware, consumer: None, unpassed: 0, slots }
+        Self { is_firmware, consumer: None, missed: 0, slots }
     }
 }
 
@@ -111,7 +113,13 @@ impl Hook {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_: NulError| Errno::EINVAL)?;
         let program = Program::new(path, Duration::from_millis(timeout_ms.into()))?;
         program.epoll.add(&children, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-        Ok(Self { program, wants, children, lanes: [Lane::new(false, 1), Lane::new(true, FIRMWARE_RUNS)] })
+        Ok(Self {
+            program,
+            wants,
+            children,
+            lanes: [Lane::new(false, 1), Lane::new(true, FIRMWARE_RUNS)],
+            unpassed: 0,
+        })
     }
 }
 
@@ -149,16 +157,21 @@ impl Service for Hook {
 
     /// Runs the program for the next events while a slot is free.
     fn deliver(&mut self, context: &mut Context<'_>) {
-        let Self { program, wants, lanes, .. } = self;
-        for Lane { is_firmware, consumer, unpassed, slots } in lanes {
+        let Self { program, wants, lanes, unpassed, .. } = self;
+        for Lane { is_firmware, consumer, missed, slots } in lanes {
             let Some(consumer) = *consumer else { continue };
             while let Some(slot) = slots.iter_mut().find(|slot| slot.is_free()) {
                 match context.stream.next(consumer, context.now, context.packet) {
                     None => break,
                     Some(Delivery::Missed { steps }) => {
-                        context.totals.hook_missed += steps;
-                        *unpassed += steps;
-                        context.note(Notice::HookMissed { at: context.now, events: steps });
+                        *missed += steps;
+                        // What both lanes missed counts once.
+                        let events = missed.saturating_sub(context.totals.hook_missed);
+                        if events > 0 {
+                            context.totals.hook_missed += events;
+                            *unpassed += events;
+                            context.note(Notice::HookMissed { at: context.now, events });
+                        }
                     }
                     Some(Delivery::SnapshotEnd | Delivery::Reset) => {}
                     Some(Delivery::Event(entry)) => {
