@@ -77,8 +77,8 @@ const BUILD_PORTS: Option<u32> =
     ));
 const BUILD_PORT_DEVICE: Option<PortDevice> = from_environment!(
     "SUREPLUG_PORT_DEVICE",
-    "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
-     custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
+    "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, phone, smart-card, \
+     hub8 or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
     |text| PortDevice::parse(text)
 );
 const BUILD_DEVICES_PER_PORT: Option<u32> =

@@ -167,7 +167,7 @@ class Options(unittest.TestCase):
     def test_every_device_of_the_choice_is_one_of_the_program(self):
         options = configuration()
         choice = [symbol.name for symbol in options.unique_defined_syms if f"{PREFIX}_PORT_DEVICE_" in symbol.name and symbol.choice]
-        self.assertEqual(len(choice), 11)
+        self.assertEqual(len(choice), 13)
         for name in choice:
             output, _ = make("print-SUREPLUG_PORT_DEVICE", image="device", **{name: "y"})
             code = run(program(), "size", "--port-device", output.strip()).returncode

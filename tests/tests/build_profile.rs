@@ -75,8 +75,8 @@ fn bad_values_end_the_build_each_with_its_name_and_range() {
         (
             "SUREPLUG_PORT_DEVICE",
             &["", "toaster", "Storage", "custom:0x180@900"],
-            "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, hub8 or \
-             custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
+            "hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, phone, smart-card, \
+             hub8 or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
         ),
         (
             "SUREPLUG_SUBSYSTEMS",

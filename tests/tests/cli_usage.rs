@@ -120,7 +120,8 @@ fn a_bad_value_is_named_with_its_option_and_the_range() {
             "--port-device",
             "toaster",
             "unknown device class: write hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, \
-             hub8 or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS",
+             phone, smart-card, hub8 or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS, which `sureplug measure` prints \
+             for any other device",
         ),
     ] {
         assert_usage_error(&format!("{option} {value}"), &format!("{option} {value}: {sentence}"));

@@ -134,7 +134,7 @@ options! {
         |value, _| value.number(&USB_PORTS).map(Some);
     port_device: PortDevice = Profile::BUILD.port_device, "--port-device CLASS", ALL,
         "the worst device in each port: hub, mouse, keyboard, storage, card-reader, serial, audio, ethernet, uas, \
-         hub8 (a hub with 8 sticks), or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)",
+         phone, smart-card, hub8 (a hub with 8 sticks), or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)",
         |value, _| value.sizing(PortDevice::parse);
     devices_per_port: u32 = Profile::BUILD.devices_per_port, "--devices-per-port N", ALL,
         "how many of them are in each port at once, behind hubs that count too, 1 to 127 (the image's, else 1)",

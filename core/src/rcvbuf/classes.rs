@@ -128,6 +128,24 @@ pub(super) const UAS: PlugProfile<'static> = profile(1, 600, &[
     e(1, 177, 2, 2), e(1, 187, 2, 2), e(1, 188, 2, 2), e(1, 189, 2, 2), e(4, 212, 2, 2),
 ]);
 
+/// Scenario `mtp` on 5.10-arm64, 5.10-armhf, 6.12-arm64.
+///
+/// Cycle: 374 ms is the shortest seen.
+pub(super) const PHONE: PlugProfile<'static> = profile(1, 300, &[
+    e(1, 158, 2, 0), e(1, 171, 2, 0), e(1, 175, 2, 0), e(1, 182, 2, 2),
+], &[
+    e(2, 164, 2, 0), e(1, 188, 2, 2),
+]);
+
+/// Scenario `ccid` on 5.10-arm64, 5.10-armhf, 6.12-arm64.
+///
+/// Cycle: 374 ms is the shortest seen.
+pub(super) const SMART_CARD: PlugProfile<'static> = profile(1, 300, &[
+    e(1, 161, 2, 0), e(1, 174, 2, 0), e(1, 178, 2, 0), e(1, 185, 2, 2),
+], &[
+    e(2, 167, 2, 0), e(1, 191, 2, 2),
+]);
+
 /// Scenario `hub8_storage` on 6.1-arm64, 6.1-armhf.
 ///
 /// Cycle: 2619 ms is the shortest seen.

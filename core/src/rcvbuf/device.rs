@@ -54,6 +54,10 @@ device_classes! {
     Ethernet = "ethernet", ETHERNET;
     /// A disk with four partitions, driven by `uas`, which is faster than `usb-storage`.
     Uas = "uas", UAS;
+    /// A phone that offers its files (MTP); no driver of the kernel takes it.
+    Phone = "phone", PHONE;
+    /// A smart-card reader (CCID); no driver of the kernel takes it.
+    SmartCard = "smart-card", SMART_CARD;
     /// A hub with eight sticks of four partitions each.
     Hub8 = "hub8", HUB8;
 }

@@ -77,7 +77,8 @@ impl SizingError {
             Self::NotANumber { .. } => "not a decimal number: write digits only",
             Self::UnknownDevice => {
                 "unknown device class: write hub, mouse, keyboard, storage, card-reader, serial, audio, \
-                 ethernet, uas, hub8 or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS"
+                 ethernet, uas, phone, smart-card, hub8 or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS, which \
+                 `sureplug measure` prints for any other device"
             }
             Self::CustomSyntax { .. } => {
                 "a custom device is custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS with 1 to 65,535 events, 1 to \

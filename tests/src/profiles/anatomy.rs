@@ -86,14 +86,28 @@ fn of_datagrams(datagrams: &[Vec<u8>]) -> Anatomy {
     }
 }
 
+/// Returns the scenario with datagrams whose device was in the same port, and has the same events of its own.
+fn sibling(scenario: &str) -> &'static str {
+    // A stick is on the bus for faster devices.
+    if scenario.starts_with("bot_") { SIBLING } else { "kbd" }
+}
+
 /// Only lengths are known. The sibling gives the devpath's length and those of the plugged device's own
-/// events; an event that is too short for two devpaths has none, and all others are below the port's name.
+/// events, which differ by the length of `PRODUCT`. An event that is too short for two devpaths has none, and all
+/// others are below the port's name.
 fn of_lengths(kernel: &Kernel, scenario: &str, phase: &str) -> Option<Anatomy> {
     let rows: Vec<_> = kernel.charges().into_iter().filter(|row| row.scenario == scenario).collect();
     let seqnum_digits = rows.iter().map(|row| row.seqnum.len()).max()?;
-    let sibling = of_datagrams(&kernel.datagrams(&format!("{SIBLING}_{phase}"))?);
+    let sibling = of_datagrams(&kernel.datagrams(&format!("{}_{phase}", sibling(scenario)))?);
+    // A plug begins with the device's own event, and an unplug ends with it.
+    let (row, event) = match phase {
+        "plug" => (rows.first()?, sibling.events.first()?),
+        _ => (rows.last()?, sibling.events.last()?),
+    };
+    let outer = 2 * sibling.devpath_len + event.base_len;
+    let longer: u16 = small(row.len as usize - row.seqnum.len() - usize::from(outer));
     let own: Vec<u16> =
-        sibling.events.iter().filter(|event| event.of_device).map(|event| event.base_len).collect();
+        sibling.events.iter().filter(|event| event.of_device).map(|event| event.base_len + longer).collect();
     let devpaths = 2 * usize::from(sibling.devpath_len);
     let names = 2 * usize::from(sibling.port_name_len);
     let events: Vec<_> = rows

@@ -25,7 +25,7 @@ pub struct Source {
 }
 
 /// Every class, in the order of [`DeviceClass::ALL`].
-pub const SOURCES: [Source; 10] = [
+pub const SOURCES: [Source; 12] = [
     Source { class: DeviceClass::Hub, scenario: "hub", devices: 1, seen_ms: 374 },
     Source { class: DeviceClass::Mouse, scenario: "mouse", devices: 1, seen_ms: 399 },
     Source { class: DeviceClass::Keyboard, scenario: "kbd", devices: 1, seen_ms: 512 },
@@ -36,6 +36,9 @@ pub const SOURCES: [Source; 10] = [
     Source { class: DeviceClass::Audio, scenario: "audio", devices: 1, seen_ms: 423 },
     Source { class: DeviceClass::Ethernet, scenario: "net", devices: 1, seen_ms: 398 },
     Source { class: DeviceClass::Uas, scenario: "uas_mbr4", devices: 1, seen_ms: 676 },
+    Source { class: DeviceClass::Phone, scenario: "mtp", devices: 1, seen_ms: 374 },
+    // Timed nowhere; the kernel does as little with it.
+    Source { class: DeviceClass::SmartCard, scenario: "ccid", devices: 1, seen_ms: 374 },
     // With other devices than sticks, which wait less.
     Source { class: DeviceClass::Hub8, scenario: "hub8_storage", devices: 9, seen_ms: 2_619 },
 ];
