@@ -149,7 +149,7 @@ fn all_owners_of_a_shared_descriptor_are_named() {
     wanted.sort_unstable();
     assert_eq!(pids, wanted);
     assert_eq!(number(&summary(&output), "findings"), 1, "once, not for each owner");
-    assert!(text.stdout.iter().any(|line| line.ends_with("has it too")), "{text:#?}");
+    assert!(text.stdout.iter().any(|line| line.ends_with("shares it")), "{text:#?}");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn without_privileges_owners_are_unknown_and_counted() {
     assert!(text.iter().any(|line| line.contains("(unknown)")), "{text:#?}");
     let last = text.last().expect("lines");
     assert!(
-        last.starts_with("the owners of 1 sockets are unknown: ") && last.ends_with("to root only"),
+        last.starts_with("the owners of 1 sockets are unknown: ") && last.ends_with("by root only"),
         "{last}"
     );
 }

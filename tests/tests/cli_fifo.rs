@@ -127,7 +127,7 @@ fn led_hook_and_metrics_that_are_fifos_are_refused() {
     assert_refused(&start("--led usb"), "--led usb: it is a FIFO, not a regular file");
     let program = fifo(&directory.path().join("program"));
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
-    assert_refused(&start(&format!("--hook {path}/program")), "no program to run: not a regular file");
+    assert_refused(&start(&format!("--hook {path}/program")), "cannot run the program: not a regular file");
     let metrics = fifo(&directory.path().join("metrics"));
     assert_refused(&start(&format!("--metrics {path}/metrics")), "not a regular file; choose");
     assert!(fs::metadata(metrics).expect("a FIFO").file_type().is_fifo());

@@ -44,7 +44,10 @@ fn monitor_shows_what_is_present_and_what_comes() {
     for monitor in [all, text] {
         let output = monitor.wait();
         assert_eq!(output.code, Some(3));
-        assert_eq!(output.stderr, ["sureplug: the daemon ends", "sureplug: the daemon has hung up"]);
+        assert_eq!(
+            output.stderr,
+            ["sureplug: the daemon ends", "sureplug: the daemon closed the connection"]
+        );
         if output.stdout[0].starts_with('{') {
             assert_true(
                 &Fold::of(&output.stdout).expect("lines that keep the rule"),
@@ -140,7 +143,7 @@ fn a_tree_shows_ids_drivers_and_nodes_with_and_without_a_daemon() {
     command.arg(sysfs.path()).arg("--socket").arg(&nowhere);
     let output = run(command);
     assert_eq!((output.code, &output.stdout[..]), (Some(0), &tree.map(String::from)[..]));
-    assert!(output.stderr[0].contains("read from sysfs"), "{output:?}");
+    assert!(output.stderr[0].contains("reading sysfs instead"), "{output:?}");
     let mut command = sureplug("list --json --subsystem net --sysfs");
     command.arg(sysfs.path()).arg("--socket").arg(&nowhere);
     assert!(run(command).stdout[0].contains("\"source\":\"sysfs\""));

@@ -9,7 +9,7 @@ use sureplug_tests::kernel::Clamped;
 use sureplug_tests::usb_tree::UsbTree;
 
 const REFUSED: &str =
-    "sureplug: refused to start, because events could be lost; --allow-undersized starts all the same";
+    "sureplug: refused to start because events could be lost; use --allow-undersized to start anyway";
 
 /// This sysfs, and a socket that no other test has.
 fn with_sysfs(tree: &UsbTree) -> String {

@@ -119,11 +119,11 @@ fn the_table_shows_the_same_figures() {
             ("= budget, bytes", &["budget_bytes"]),
             ("at least, bytes", &["hub8_bytes", "rmem_default_bytes"]),
             ("wanted buffer, bytes", &["wanted_bytes"]),
-            ("to ask for, bytes", &["request_bytes"]),
+            ("to request, bytes", &["request_bytes"]),
             ("net.core.rmem_max, bytes", &["rmem_max_bytes"]),
-            ("the kernel gives, bytes", &["granted_bytes"]),
+            ("granted, bytes", &["granted_bytes"]),
             ("filter, bytes", &["filter_charge_bytes"]),
-            ("headers decided, bytes", &["filter_reach_bytes"]),
+            ("filtered header, bytes", &["filter_reach_bytes"]),
         ] {
             let wanted: Vec<_> = keys.iter().filter_map(|key| size[key].as_u64()).collect();
             assert_eq!(shown.remove(row).unwrap_or_default(), wanted, "{row} of {profile}");

@@ -210,7 +210,7 @@ fn program_that_cannot_run_is_reported_before_start() {
             command
         });
         assert_eq!((output.code, output.stdout.len()), (Some(3), 0), "{output:?}");
-        assert!(output.stderr[0].contains("no program to run"), "{output:?}");
+        assert!(output.stderr[0].contains("cannot run the program"), "{output:?}");
     }
     assert_eq!(run(sureplug("run --hook-timeout-ms 0")).code, Some(2));
 }

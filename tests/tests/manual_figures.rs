@@ -52,7 +52,7 @@ fn budget_of_the_audit() {
         .nth(1)
         .and_then(|rest| rest.split("```").next())
         .expect("the sample");
-    assert!(sample.contains(&format!("this board's budget wants {wanted} B\n")), "{sample}");
+    assert!(sample.contains(&format!("this board needs {wanted} B\n")), "{sample}");
     let row = sample.lines().find(|line| line.contains(" sureplug ")).expect("the daemon's row");
     assert_eq!(row.split_whitespace().nth(5), Some(&*wanted.to_string()), "{row}");
 }

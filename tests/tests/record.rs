@@ -230,7 +230,7 @@ fn decode_reports_damage_and_goes_on() {
     assert_eq!(kinds, ["event", "malformed", "event"].map(Value::from));
     let at = FILE_HEADER_BYTES + HEADERS_BYTES + plug()[0].len();
     assert_eq!(number(&output.objects("malformed")[0], "file_offset"), at as u64);
-    assert_eq!(output.stderr, ["sureplug: 1 messages that are no uevents of the kernel are not shown"]);
+    assert_eq!(output.stderr, ["sureplug: skipped 1 messages that are not kernel uevents"]);
     let text = decoded(&file, "");
     assert!(
         text.stdout[1].starts_with(&format!("malformed: 15 bytes at byte {at} of the file: ")),
@@ -268,7 +268,7 @@ fn messages_of_the_uevent_protocol_that_are_no_uevents_are_counted_as_others() {
         (Some(0), 2, 2),
         "{output:#?}"
     );
-    assert_eq!(output.stderr, ["sureplug: 3 messages that are no uevents of the kernel are not shown"]);
+    assert_eq!(output.stderr, ["sureplug: skipped 3 messages that are not kernel uevents"]);
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn a_recording_ends_before_it_is_larger_than_it_may_be() {
         bytes.len()
     );
     assert_eq!((output.code, output.stderr.len()), (Some(0), 2));
-    assert_eq!(output.stderr[1], "sureplug: ended by --max-bytes 4096");
+    assert_eq!(output.stderr[1], "sureplug: stopped at --max-bytes 4096");
     assert!(found.iter().zip(plug()).all(|(found, sent)| without_seqnum(found) == without_seqnum(&sent)));
 }
 

@@ -1,4 +1,4 @@
-//! `sureplug audit`: every uevent socket, its owners and a verdict on its buffer.
+//! `sureplug audit`: lists every uevent socket, its owners and a verdict on its buffer.
 
 use std::fmt::{self, Write};
 use std::io::{self, IsTerminal};
@@ -21,13 +21,13 @@ pub(super) const COMMAND: Command = Command {
     usage: "audit",
     summary: "list every uevent socket of this network namespace, its owners, and a verdict on its buffer",
     help: "\
-As root it knows all owners.
+Finding the owners of all sockets needs root.
 
-Exit codes: 0 nothing wrong, 1 a buffer below the budget, or drops, 2 wrong usage, 3 refused by the system.",
+Exit codes: 0 no finding, 1 a buffer below the budget, or drops, 2 wrong usage, 3 refused by the system.",
     run,
 };
 
-/// How often `--watch` audits.
+/// The interval of `--watch`.
 const INTERVAL_MS: u16 = 1_000;
 
 /// The size assumed for a terminal that does not report one, such as a serial console.
@@ -49,7 +49,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     let mut rates = Rates::default();
     loop {
         let audit = Audit::take(Path::new("/proc"), None, limits)
-            .map_err(|error| format!("the uevent sockets cannot be listed: {}", Cause(&error)))?;
+            .map_err(|error| format!("cannot list the uevent sockets: {}", Cause(&error)))?;
         rates.update(&audit);
         let view = View { audit: &audit, rates: options.watch.then_some(&rates) };
         let mut text = String::new();
@@ -121,7 +121,7 @@ impl View<'_> {
     fn heading(&self, out: &mut String) -> fmt::Result {
         let (sockets, findings) = (self.audit.sockets.len(), self.audit.findings());
         let wanted = self.audit.limits.wanted;
-        writeln!(out, "{sockets} uevent sockets, {findings} findings; this board's budget wants {wanted} B")?;
+        writeln!(out, "{sockets} uevent sockets, {findings} findings; this board needs {wanted} B")?;
         out.push_str("    PID  FD COMMAND         GROUPS       PORT    BUFFER    QUEUED    DROPS");
         out.push_str(if self.rates.is_some() { "   /S\n" } else { "\n" });
         Ok(())
@@ -149,7 +149,7 @@ impl View<'_> {
         out.push('\n');
         for owner in owners.iter().skip(1) {
             write_owner(out, owner)?;
-            out.push_str(" has it too\n");
+            out.push_str(" shares it\n");
         }
         if !with_verdict {
             return Ok(());
@@ -166,15 +166,15 @@ impl View<'_> {
         if ownerless > 0 {
             write!(out, "the owners of {ownerless} sockets are unknown")?;
             if unreadable > 0 {
-                write!(out, ": {unreadable} processes show theirs to root only")?;
+                write!(out, ": {unreadable} processes are readable by root only")?;
             }
             out.push('\n');
         }
         if let Some(refusal) = self.audit.refusal {
             writeln!(
                 out,
-                "no buffer sizes: they come from NETLINK_SOCK_DIAG, which reports: {}{}\n\
-                 (CONFIG_NETLINK_DIAG, or modprobe netlink_diag)",
+                "buffer sizes are unknown: NETLINK_SOCK_DIAG: {}{}\n\
+                 (needs CONFIG_NETLINK_DIAG, or modprobe netlink_diag)",
                 refusal.desc(),
                 Advice(refusal)
             )?;
@@ -182,7 +182,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Writes an object for each socket, and one for all of them.
+    /// Writes an object for each socket, and one for the audit.
     fn json(&self, out: &mut String) -> fmt::Result {
         let Audit { sockets, limits, refusal, owners } = self.audit;
         sockets.iter().try_for_each(|audited| self.socket_json(out, audited))?;

@@ -1,4 +1,4 @@
-//! `sureplug decode`: the events of a capture.
+//! `sureplug decode`: shows the events of a capture.
 
 use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
@@ -18,8 +18,8 @@ use crate::report::recorded_event;
 
 pub(super) const COMMAND: Command = Command {
     usage: "decode FILE",
-    summary: "show the events of a capture, with the time in seconds after 1970",
-    help: "Exit codes: 0 all is whole, 1 damaged: all before the damage is shown, 2 wrong usage, 3 refused by the system.",
+    summary: "show the events of a capture, with the time in seconds since 1970",
+    help: "Exit codes: 0 success, 1 damage, behind the events shown, 2 wrong usage, 3 refused by the system.",
     run,
 };
 
@@ -66,13 +66,13 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         Some(error) => return Err(refused(error).into()),
     }
     if others > 0 {
-        complain(&format_args!("{others} messages that are no uevents of the kernel are not shown"));
+        complain(&format_args!("skipped {others} messages that are not kernel uevents"));
     }
     Ok(Exit::of(is_damaged))
 }
 
 fn event(out: &mut String, options: &Options, unix_us: u64, uevent: &Uevent<'_>) -> fmt::Result {
-    // The clock is the capture's.
+    // The time is the capture's.
     let stamp = Instant::from_nanos(unix_us.saturating_mul(1_000));
     let mut buffer = [0; MAX_DATAGRAM_BYTES];
     let uevent = without_own(uevent, &mut buffer);
@@ -80,7 +80,7 @@ fn event(out: &mut String, options: &Options, unix_us: u64, uevent: &Uevent<'_>)
     recorded_event(out, entry, options.style())
 }
 
-/// Writes the fault of a message that should be a uevent.
+/// Writes the parse error of a malformed uevent.
 fn malformed(
     out: &mut String,
     options: &Options,

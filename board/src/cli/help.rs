@@ -5,10 +5,10 @@ use std::fmt::{self, Write};
 use super::options::{OPTIONS, Row};
 use super::{COMMANDS, Command};
 
-/// The most columns of the help.
+/// The width of the help in columns.
 const WIDTH: usize = 110;
 
-/// Columns before a row's description, without the blank before it.
+/// Columns before a row's description, without the separating space.
 const INDENT: usize = 23;
 
 /// Writes the help of a command, or of the program.
@@ -33,7 +33,7 @@ fn program(out: &mut dyn Write) -> fmt::Result {
     out.write_str("\nOptions of all commands:\n")?;
     options(out, |option| option.commands.is_empty())?;
     out.write_str(
-        "\nWithout a command it is `run`.\n\
+        "\nThe default command is `run`.\n\
          Exit codes: 0 success, 1 a finding, 2 wrong usage, 3 refused by the system.\n",
     )
 }
@@ -45,7 +45,7 @@ fn options(out: &mut dyn Write, are_shown: impl Fn(&Row) -> bool) -> fmt::Result
         .try_for_each(|option| row(out, option.spelling, option.help))
 }
 
-/// Writes a name with its description beside it.
+/// Writes a name and its description, wrapped beside it.
 fn row(out: &mut dyn Write, name: &str, text: &str) -> fmt::Result {
     write!(out, "  {name:<width$}", width = INDENT - 2)?;
     let mut column = INDENT.max(2 + name.len());
@@ -69,8 +69,8 @@ mod tests {
     use super::*;
     use crate::cli::parse::listed;
 
-    /// Checks that a file contains the text between the two markers, or consists of it without
-    /// markers. With `UPDATE=1` in the environment the file is written instead.
+    /// Checks that a file has the generated text between the markers; an empty marker is the file's
+    /// beginning or end. With `UPDATE=1` in the environment, writes the file instead.
     fn assert_made(file: &str, markers: [&str; 2], made: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let found = fs::read_to_string(&path).unwrap_or_default();
@@ -79,12 +79,12 @@ mod tests {
         if std::env::var_os("UPDATE").is_some() {
             fs::write(&path, [before, markers[0], made, &rest[end..]].concat()).unwrap();
         } else {
-            let advice = "is not made from the tables: UPDATE=1 cargo test -p sureplug-board tables";
+            let advice = "differs from the tables: update it by UPDATE=1 cargo test -p sureplug-board tables";
             assert!(&rest[..end] == made, "{file} {advice}");
         }
     }
 
-    /// Puts paths, names of the kernel and patterns into backquotes.
+    /// Puts paths, kernel names and patterns into backquotes.
     fn marked_up(text: &str) -> String {
         let words = text.split(' ').map(|word| {
             let end = word.trim_end_matches([')', ';', ',', ':']).len();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn images_may_state_the_options_of_run_and_their_list_has_the_tables_names() {
+    fn run_options_of_images_match_the_tables() {
         let mut made = String::new();
         for option in OPTIONS.iter().filter(|option| option.is_of("run")) {
             for name in option.spelling.split(", ") {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_name_everything_once_and_know_what_they_name() {
+    fn tables_have_unique_names_and_known_commands() {
         let commands: BTreeSet<_> = COMMANDS.iter().map(Command::name).collect();
         assert_eq!(commands.len(), COMMANDS.len());
         let names: BTreeSet<_> = OPTIONS.iter().map(Row::name).collect();

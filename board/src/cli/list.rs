@@ -1,4 +1,4 @@
-//! `sureplug list`: the present devices.
+//! `sureplug list`: shows the present devices.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -20,10 +20,10 @@ use crate::sysfs::{self, Reading};
 
 pub(super) const COMMAND: Command = Command {
     usage: "list",
-    summary: "show the devices that a running daemon knows as a tree; without one, read sysfs",
+    summary: "show the devices of a running daemon as a tree; without one, read sysfs",
     help: "\
-Without --subsystem it shows all that the daemon watches. Each line has subsystem, vendor and product, driver
-and device node.
+Without --subsystem it shows all subsystems that the daemon watches. Each line has the subsystem, vendor and
+product, driver and device node.
 
 Exit codes: 0 success, 2 wrong usage, 3 refused.",
     run,
@@ -33,7 +33,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     let path = options.socket();
     let (source, devices, is_out_of_date) = match of_daemon(options) {
         Err(error) if is_unserved(&error) => {
-            complain(&format_args!("no daemon serves {}: read from sysfs", path.display()));
+            complain(&format_args!("no daemon serves {}; reading sysfs instead", path.display()));
             let devices = of_sysfs(options).map_err(|error| Failure::at(&options.sysfs, &error))?;
             ("sysfs", devices, false)
         }
@@ -53,15 +53,14 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     }
 }
 
-/// The reason why sysfs shows nothing.
-const NO_SYSFS: &str =
-    "no sysfs is mounted where it should be; mount it, or name another directory with --sysfs";
+/// The error if sysfs is not mounted.
+const NO_SYSFS: &str = "no sysfs is mounted here; mount it, or name its directory with --sysfs";
 
-/// The datagrams of devices, by a key that sorts a parent before its children, and these before its
-/// next sibling. A flat list, since a `BTreeMap` costs 8 KiB of flash.
+/// The datagrams of devices, sorted by a key that places children between their parent and its next
+/// sibling. A flat list, because a `BTreeMap` costs 8 KiB of flash.
 type DeviceList = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Notes a device in place of its previous state, or as gone.
+/// Replaces the state of a device, or removes a device that is gone.
 fn note(devices: &mut DeviceList, uevent: &Uevent<'_>, is_present: bool) {
     let rank: Vec<u8> = uevent.devpath().iter().map(|&byte| if byte == b'/' { 0 } else { byte }).collect();
     let place = devices.binary_search_by(|(other, _)| other.cmp(&rank));
@@ -74,7 +73,7 @@ fn note(devices: &mut DeviceList, uevent: &Uevent<'_>, is_present: bool) {
     }
 }
 
-/// Returns vendor and product of a USB device.
+/// Returns the vendor and product of a USB device.
 fn id(device: &Uevent<'_>) -> Option<String> {
     let id = device.product().filter(|_| device.devtype() == Some(b"usb_device"))?;
     Some(format!("{:04x}:{:04x}", id.vendor, id.product))
@@ -89,7 +88,7 @@ fn of_daemon(options: &Options) -> io::Result<(DeviceList, bool)> {
         PacketKind::Event(entry) if entry.tracked => {
             note(&mut devices, &entry.uevent, entry.uevent.action() != Action::Remove);
         }
-        // If the request arrived late, the previous devices are void.
+        // After a reset, or if the request arrived late, the previous devices are void.
         PacketKind::Begin { .. } | PacketKind::Reset => {
             devices.clear();
             end = None;
@@ -98,7 +97,7 @@ fn of_daemon(options: &Options) -> io::Result<(DeviceList, bool)> {
         _ => {}
     })?;
     end.map(|is_out_of_date| (devices, is_out_of_date))
-        .ok_or_else(|| io::Error::other("the daemon has hung up"))
+        .ok_or_else(|| io::Error::other("the daemon closed the connection"))
 }
 
 fn of_sysfs(options: &Options) -> io::Result<DeviceList> {
@@ -106,14 +105,14 @@ fn of_sysfs(options: &Options) -> io::Result<DeviceList> {
     if !sysfs.is_mounted() {
         return Err(io::Error::new(io::ErrorKind::NotFound, NO_SYSFS));
     }
-    // Any socket answers for the network namespace of this process.
+    // Any socket identifies the network namespace of this process.
     sysfs.compare_namespace(UnixDatagram::unbound()?.as_fd());
     if sysfs.is_foreign() {
         complain(&"warning: sysfs belongs to another network namespace: no network devices are listed");
     }
     let mut devices = scan(&mut sysfs);
     if sysfs.is_undecided() {
-        // A device that was being added is complete by then.
+        // Gives a device that is being added time to become complete.
         thread::sleep(Duration::from_millis(100));
         devices = scan(&mut sysfs);
     }
@@ -138,7 +137,7 @@ fn scan(sysfs: &mut sysfs::Devices) -> DeviceList {
     sysfs.rewind();
     while sysfs.advance().is_some() {
         if let Reading::Present { uevent, .. } = sysfs.read() {
-            // A class and a bus may both list it.
+            // A class and a bus may both list the device.
             note(&mut devices, &uevent, true);
         }
     }

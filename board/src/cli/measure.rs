@@ -1,4 +1,4 @@
-//! `sureplug measure`: the events that a device raises, and the resulting profile.
+//! `sureplug measure`: shows the events that a device raises, and the resulting profile.
 
 use std::fmt::{self, Write};
 
@@ -16,8 +16,8 @@ use crate::signals;
 
 pub(super) const COMMAND: Command = Command {
     usage: "measure",
-    summary: "watch one plug and one unplug, and show the events and the profile that follows",
-    help: "Exit codes: 0 measured, 1 no plug and unplug were seen, 2 wrong usage, 3 refused by the system.",
+    summary: "measure the events of one plug and one unplug of a device, and show the resulting profile",
+    help: "Exit codes: 0 measured, 1 no plug and unplug seen, 2 wrong usage, 3 refused by the system.",
     run,
 };
 
@@ -26,7 +26,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     let Prepared { filtering, board, sizing, .. } = prepare(options, options.selection())?;
     let is_json = options.json;
     let mut show = |progress: Progress<'_>| {
-        // Without a reader the figures are not needed.
+        // The measurement continues without a reader.
         let _ = print_with(|out| match progress {
             Progress::Prompt(what) if is_json => Object::begin(out, "prompt").display("message", &what).end(),
             Progress::Prompt(what) => writeln!(out, "sureplug: {what}"),
@@ -42,9 +42,9 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     if !measurement.is_complete {
         complain(&match (measurement.devpath(), &options.pcap) {
             ([], None) => "ended before a device was plugged in",
-            ([], Some(_)) => "no device is plugged in in that capture: record from before the plug",
+            ([], Some(_)) => "the capture has no plug; start recording before the device is plugged in",
             (_, None) => "ended before the device was unplugged",
-            (_, Some(_)) => "the device is not unplugged in that capture: record until after the unplug",
+            (_, Some(_)) => "the capture has no unplug; record until the device is unplugged",
         });
         return Ok(Exit::Finding);
     }
@@ -80,7 +80,7 @@ fn lines(out: &mut String, measurement: &Measurement, is_measured: bool, sizing:
     writeln!(out, "\nplug: {} events, {} B charged", plug.events, plug.charged)?;
     writeln!(out, "unplug: {} events, {} B charged", unplug.events, unplug.charged)?;
     if !is_measured {
-        out.push_str("(charged as by the kernel that charges most: this one cannot be tried)\n");
+        out.push_str("(charges are an upper bound: this kernel's charges could not be measured)\n");
     }
     writeln!(out, "shortest cycle: {} ms", measurement.shortest_cycle_ms())?;
     let (longest, own) = (measurement.longest_devpath, measurement.devpath().len());
@@ -91,7 +91,7 @@ fn lines(out: &mut String, measurement: &Measurement, is_measured: bool, sizing:
     writeln!(
         out,
         "\nfor the image's build:\nSUREPLUG_USB_PORTS={}\nSUREPLUG_PORT_DEVICE={}\nSUREPLUG_DEVICES_PER_PORT={}\n\
-         SUREPLUG_MAX_STALL_MS={}\nSUREPLUG_DEVPATH_MAX={}\n\nreceive buffer that follows: {} B",
+         SUREPLUG_MAX_STALL_MS={}\nSUREPLUG_DEVPATH_MAX={}\n\nresulting receive buffer: {} B",
         sizing.topology.ports,
         DeviceName(&sizing.profile.port_device),
         sizing.profile.devices_per_port,

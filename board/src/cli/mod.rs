@@ -1,5 +1,5 @@
-//! The commands of `sureplug`. Each has its own file with its row of `COMMANDS`; `options` has the
-//! rows of the options.
+//! The commands of `sureplug`. Each has its own file with its row of [`COMMANDS`]; `options` has
+//! the rows of the options.
 
 mod audit;
 mod decode;
@@ -30,7 +30,7 @@ use crate::cause::Cause;
 use crate::service::log::Output;
 use crate::watcher::{self, Prepared, WatchError};
 
-/// All commands in the order of the help. The first one runs if none is named.
+/// All commands in the order of the help. The first one is the default.
 static COMMANDS: &[Command] = &[
     run::COMMAND,
     size::COMMAND,
@@ -65,7 +65,7 @@ impl Command {
     }
 }
 
-/// How a command ended: its exit code.
+/// The exit code of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Exit {
     /// Success.
@@ -74,7 +74,7 @@ enum Exit {
     Finding = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The system refused, or granted too little to start with.
+    /// The system refused, or granted too little to start.
     Refused = 3,
 }
 
@@ -85,7 +85,7 @@ impl Exit {
     }
 }
 
-/// The reason why a command ended early.
+/// Error that ends a command: its exit code and message.
 #[derive(Debug)]
 struct Failure {
     exit: Exit,
@@ -98,12 +98,12 @@ impl Failure {
         Self { exit, reason: reason.to_string() }
     }
 
-    /// Creates a failure from an error that names what was refused.
+    /// Creates a failure from an error that names the refused operation.
     fn refused(error: impl Display) -> Self {
         Self::new(Exit::Refused, &error)
     }
 
-    /// Creates a failure from a system's error and the path concerned.
+    /// Creates a failure from the system's error about a path.
     fn at(path: &Path, error: &io::Error) -> Self {
         Self::from(format!("{}: {}", path.display(), Cause(error)))
     }
@@ -121,7 +121,7 @@ impl From<String> for Failure {
     }
 }
 
-/// Runs the command of the arguments, which begin after the program's name.
+/// Runs the command that the arguments name. They do not include the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result =
         parse::parse(arguments).map_err(|error| Failure::new(Exit::Usage, &error)).and_then(|invocation| {
@@ -140,7 +140,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Prepares a command.
+/// Opens a socket and sizes it for the options' profile.
 fn prepare(options: &Options, selection: &Selection) -> Result<Prepared, Failure> {
     watcher::prepare(&options.profile(), &options.sysfs, selection).map_err(|error| {
         let exit = if matches!(error, WatchError::Sizing(_)) { Exit::Usage } else { Exit::Refused };
@@ -148,7 +148,7 @@ fn prepare(options: &Options, selection: &Selection) -> Result<Prepared, Failure
     })
 }
 
-/// Prints text. Returns `false` if the reader has closed its end, as it has seen enough.
+/// Prints text. Returns `false` if the reader closed its end, which is not an error.
 fn print(text: &str) -> Result<bool, Failure> {
     print_to(&mut Output::standard()?, text)
 }
@@ -171,7 +171,7 @@ fn print_with(write: impl FnOnce(&mut String) -> fmt::Result) -> Result<Exit, Fa
 
 /// Prints a line on standard error.
 fn complain(reason: &dyn Display) {
-    // In one piece, as another thread may write to the same terminal. If it fails, there is no
-    // reader.
+    // In one write, because another thread may write to the same terminal. A failure cannot be
+    // reported.
     let _ = io::stderr().lock().write_all(format!("sureplug: {reason}\n").as_bytes());
 }

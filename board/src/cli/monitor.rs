@@ -1,5 +1,5 @@
-//! `sureplug monitor`: the stream that a daemon serves; and functions with which `status` and
-//! `list` read from a daemon.
+//! `sureplug monitor`: shows a daemon's stream. `status` and `list` share its functions for reading
+//! answers.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -17,11 +17,11 @@ use crate::service::log::Output;
 
 pub(super) const COMMAND: Command = Command {
     usage: "monitor",
-    summary: "show what a running daemon serves; without one, watch as `sureplug run` does",
+    summary: "show the events of a running daemon; without one, watch as `sureplug run` does",
     help: "\
-Without --subsystem it shows all that the daemon watches.
+Without --subsystem it shows all subsystems that the daemon watches.
 
-Exit codes: 0 ended by its reader, 2 wrong usage, 3 refused, or the daemon has hung up.",
+Exit codes: 0 its reader ended, 2 wrong usage, 3 refused, or the daemon closed the connection.",
     run,
 };
 
@@ -33,19 +33,19 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     match Client::select(path, "SNAPSHOT=yes", options.named()) {
         Ok(client) => show(client, options),
         Err(error) if is_unserved(&error) => {
-            complain(&format_args!("no daemon serves {}: opening a socket of its own", path.display()));
+            complain(&format_args!("no daemon serves {}; opening a separate socket", path.display()));
             run::watch(options, None)
         }
         Err(error) => Err(Failure::at(path, &error)),
     }
 }
 
-/// Returns `true` if no process listens on a path, as opposed to a refusal.
+/// Returns `true` if no process listens on the path; other errors are refusals.
 pub(super) fn is_unserved(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-/// Passes on each packet of an answer until the daemon closes the connection.
+/// Calls `each` with every packet of an answer, until the daemon closes the connection.
 pub(super) fn receive_all(client: &mut Client, mut each: impl FnMut(&BrokerPacket<'_>)) -> io::Result<()> {
     while let Some(message) = receive_soon(client)? {
         match message.kind() {
@@ -56,7 +56,7 @@ pub(super) fn receive_all(client: &mut Client, mut each: impl FnMut(&BrokerPacke
     Ok(())
 }
 
-/// Waits for a packet of a daemon that must answer, unless it is stopped.
+/// Receives a packet of an answer. A daemon that does not answer in time is an error.
 fn receive_soon(client: &mut Client) -> io::Result<Option<BrokerPacket<'_>>> {
     let [answers] = poll_in([client.as_fd()], PollTimeout::from(1_000 * ANSWERS_WITHIN_S))?;
     if !answers {
@@ -71,8 +71,7 @@ fn show(mut client: Client, options: &Options) -> Result<Exit, Failure> {
     let mut has_begun = false;
     while let Some(message) = if has_begun { client.receive()? } else { receive_soon(&mut client)? } {
         let notice = match message.kind() {
-            // The request arrived so late that the daemon had begun to answer without it; that
-            // answer is void.
+            // The request arrived after the daemon had begun its default answer, which is void.
             PacketKind::Begin { .. } if std::mem::replace(&mut has_begun, true) => Notice::Reset,
             PacketKind::Event(entry) => Notice::Event(entry),
             PacketKind::Missed { events } => Notice::Missed { events, is_ending: false },
@@ -91,5 +90,5 @@ fn show(mut client: Client, options: &Options) -> Result<Exit, Failure> {
             return Ok(Exit::Success);
         }
     }
-    Err(Failure::refused("the daemon has hung up"))
+    Err(Failure::refused("the daemon closed the connection"))
 }

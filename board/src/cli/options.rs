@@ -1,5 +1,5 @@
 //! The options, one row each. The parser, the help, the manual's table and the options that an
-//! image may state (`board/dist/run-options`) come from these rows.
+//! image may set (`board/dist/run-options`) come from these rows.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -16,19 +16,19 @@ use crate::report::Style;
 use crate::service::hook::{DEFAULT_TIMEOUT_MS, Wants};
 use crate::service::log::LogKind;
 
-/// Milliseconds that a hook's run may take.
+/// The timeout of a hook's run in milliseconds.
 const HOOK_TIMEOUT_MS: RangeInclusive<u32> = 1..=600_000;
 
-/// Descriptors for a supervisor: not the standard ones.
+/// Descriptors for a supervisor, without the standard ones.
 const READY_FDS: RangeInclusive<u32> = 3..=65_535;
 
 /// Seconds between two metrics files, up to a day.
 const METRICS_INTERVAL_S: RangeInclusive<u32> = 1..=86_400;
 
-/// The usual interval at which metrics are collected.
+/// The interval at which metrics are usually collected.
 const DEFAULT_METRICS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Bytes of a recording: from a few events to the range of 32 bits.
+/// The size of a recording in bytes: at least a few events.
 const MAX_BYTES: RangeInclusive<u32> = 4_096..=u32::MAX;
 
 const DEFAULT_MAX_BYTES: u32 = 16 * 1024 * 1024;
@@ -36,7 +36,7 @@ const DEFAULT_MAX_BYTES: u32 = 16 * 1024 * 1024;
 /// Real-time priorities (`sched(7)`).
 const INTAKE_PRIORITY: RangeInclusive<u32> = 1..=99;
 
-/// The kernel's range (`OOM_SCORE_ADJ_MIN` and `_MAX` in `include/uapi/linux/oom.h`).
+/// The kernel's range of scores (`OOM_SCORE_ADJ_MIN` and `_MAX` in `include/uapi/linux/oom.h`).
 const OOM_SCORE_ADJ: RangeInclusive<i32> = -1_000..=1_000;
 
 /// Stands for all commands.
@@ -59,7 +59,7 @@ impl Row {
         self.long().0
     }
 
-    /// Returns the name of the value; empty for an option without one.
+    /// Returns the name of the value, which is empty for an option without one.
     pub(super) fn value(&self) -> &'static str {
         self.long().1
     }
@@ -70,7 +70,7 @@ impl Row {
         long.split_once(' ').unwrap_or((long, ""))
     }
 
-    /// Returns `true` if this is its short name.
+    /// Returns `true` if `letter` is the option's short name.
     pub(super) fn is_short(&self, letter: char) -> bool {
         let mut spelled = self.spelling.chars();
         spelled.next() == Some('-') && spelled.next() == Some(letter)
@@ -82,8 +82,8 @@ impl Row {
     }
 }
 
-/// Makes the options' values and their table from the rows: the field with its type and default; spelling, commands
-/// and help; and a function that makes the field from the option's value and what the options before have made.
+/// Generates the options' values and their table from rows. A row has the field with its type and default; the
+/// spelling, commands and help; and a function that makes the field from the value and the preceding options.
 macro_rules! options {
     ($($field:ident: $type:ty = $default:expr,
        $spelling:literal, $commands:expr, $help:literal, $make:expr;)*) => {
@@ -137,54 +137,54 @@ options! {
          phone, smart-card, hub8 (a hub with 8 sticks), or custom:EVENTSxBYTES[+EVENTSxBYTES...]@CYCLE_MS (the image's, else storage)",
         |value, _| value.sizing(PortDevice::parse);
     devices_per_port: u32 = Profile::BUILD.devices_per_port, "--devices-per-port N", ALL,
-        "how many of them are in each port at once, behind hubs that count too, 1 to 127 (the image's, else 1)",
+        "how many such devices each port has at once, hubs included, 1 to 127 (the image's, else 1)",
         |value, _| value.number(&DEVICES_PER_PORT);
     max_stall_ms: u32 = Profile::BUILD.max_stall_ms, "--max-stall-ms MS", ALL,
-        "the longest time for which the socket may go unread, 1 to 600000 (the image's, else 1000)",
+        "the longest time that the socket may go unread, 1 to 600000 (the image's, else 1000)",
         |value, _| value.number(&MAX_STALL_MS);
     devpath_max: Option<u32> = Profile::BUILD.devpath_max, "--devpath-max BYTES", ALL,
         "the longest devpath of a device in a port, 16 to 1000 (the image's, else 96)",
         |value, _| value.number(&DEVPATH_MAX_BYTES).map(Some);
     subsystem: Option<Named> = None, "--subsystem NAME", ALL,
-        "a subsystem to watch, or `all`; up to 16, an option each (the image's, else those of USB devices: usb, \
+        "a subsystem to watch, or `all`; repeatable, up to 16 (the image's, else those of USB devices: usb, \
          block, net, tty, input, sound and others)",
         |value, before| Named::and(before.subsystem.as_ref(), value);
     sysfs: PathBuf = PathBuf::from("/sys"), "--sysfs DIR", ALL,
         "where sysfs is mounted (/sys)",
         |value, _| value.directory();
     json: bool = false, "--json", ALL,
-        "one JSON object a line",
+        "write one JSON object per line",
         |_, _| Ok(true);
     help: bool = false, "-h, --help", ALL,
-        "this text, or the help of the command before it",
+        "show this text, or the help of the preceding command",
         |_, _| Ok(true);
     version: bool = false, "-V, --version", ALL,
-        "the version",
+        "show the version",
         |_, _| Ok(true);
     verbose: bool = false, "-v, --verbose", &["run", "monitor", "decode"],
-        "all properties of each event, on lines of their own",
+        "show all properties of each event, one per line",
         |_, _| Ok(true);
     socket: Option<PathBuf> = None, "--socket PATH", &["run", "monitor", "list", "status"],
-        "where the daemon serves applications (/run/sureplug/events)",
+        "the socket on which the daemon serves applications (/run/sureplug/events)",
         |value, _| value.path().map(Some);
     socket_group: Option<u32> = None, "--socket-group GROUP", &["run"],
         "the group that may connect, by its name in /etc/group or its number (the group of the process)",
         |value, _| value.group().map(Some);
     allow_undersized: bool = false, "--allow-undersized", &["run"],
-        "start even with a buffer that is too small or fewer ports stated than sysfs shows, and repeat the warning",
+        "start even if the buffer is too small or the profile states fewer ports than sysfs shows, and repeat the warning",
         |_, _| Ok(true);
     hook: Option<PathBuf> = None, "--hook PATH", &["run"],
-        "a program to run for each event, one run at a time except for firmware, with the subsystem as its argument and \
-         the properties as its environment",
+        "a program to run for each event, with the subsystem as its argument and the properties as its environment; \
+         one run at a time, except for firmware",
         |value, _| value.path().map(Some);
     hook_subsystem: Option<Named> = None, "--hook-subsystem NAME", &["run"],
-        "a subsystem to run the hook for, or `all`; up to 16, an option each (all)",
+        "a subsystem to run the hook for, or `all`; repeatable, up to 16 (all)",
         |value, before| Named::and(before.hook_subsystem.as_ref(), value);
     hook_property: Option<String> = None, "--hook-property KEY", &["run"],
         "run the hook only for events with this property, such as MODALIAS",
         |value, _| value.key().map(Some);
     hook_timeout_ms: u32 = DEFAULT_TIMEOUT_MS, "--hook-timeout-ms MS", &["run"],
-        "the longest time that a run of the hook may take, 1 to 600000 (10000)",
+        "the timeout of a run of the hook, 1 to 600000 (10000)",
         |value, _| value.number(&HOOK_TIMEOUT_MS);
     led: Option<String> = None, "--led NAME", &["run"],
         "an LED of /sys/class/leds: on, blinking during a resync, and slowly after a loss until SIGUSR1",
@@ -193,17 +193,17 @@ options! {
         "the same on a GPIO line, such as /dev/gpiochip0:17; needs a build with the cargo feature gpio",
         |value, _| if cfg!(feature = "gpio") { value.gpio_line().map(Some) } else { Err(value.unknown()) };
     ready_fd: Option<i32> = None, "--ready-fd N", &["run"],
-        "a descriptor, 3 to 65535, to write a line to and close when all devices are known",
+        "a descriptor, 3 to 65535, that receives a line and is closed when all devices are known",
         |value, _| value.number(&READY_FDS).map(|fd| i32::try_from(fd).ok());
     metrics: Option<PathBuf> = None, "--metrics FILE", &["run"],
-        "metrics for Prometheus, in a file that is replaced whole; needs FILE.tmp beside it",
+        "write metrics for Prometheus to a file that is replaced atomically; uses FILE.tmp beside it",
         |value, _| value.path().map(Some);
     metrics_interval: Duration = DEFAULT_METRICS_INTERVAL, "--metrics-interval-s S", &["run"],
-        "how often metrics are written, 1 to 86400 (15)",
+        "seconds between two metrics files, 1 to 86400 (15)",
         |value, _| value.number(&METRICS_INTERVAL_S).map(|seconds| Duration::from_secs(seconds.into()));
     log: Logs = Logs::default(), "--log WHERE", &["run"],
-        "kmsg or syslog: losses and warnings to the kernel's or the system's log as well, ten lines in 5 s; the path \
-         of a terminal: all lines to it instead of standard output",
+        "kmsg or syslog: also log losses and warnings there, at most ten lines in 5 s; the path of a terminal: write \
+         all lines there instead of to standard output",
         |value, before| Ok(before.log.and(value));
     lock_memory: bool = false, "--lock-memory", &["run"],
         "keep all memory resident (mlockall); needs CAP_IPC_LOCK or a large enough RLIMIT_MEMLOCK",
@@ -216,23 +216,23 @@ options! {
          score needs CAP_SYS_RESOURCE, and hooks inherit it",
         |value, _| value.integer(&OOM_SCORE_ADJ).map(Some);
     direct: bool = false, "--direct", &["monitor"],
-        "open a socket of its own, as `sureplug run` does, even if a daemon runs",
+        "open a separate socket, as `sureplug run` does, even if a daemon runs",
         |_, _| Ok(true);
     watch: bool = false, "--watch", &["audit"],
-        "repeat each second, with drops per second, until SIGINT or SIGTERM",
+        "repeat every second, with drops per second, until SIGINT or SIGTERM",
         |_, _| Ok(true);
     pcap: Option<PathBuf> = None, "--pcap FILE", &["measure"],
         "measure a capture of one plug and one unplug instead of live events",
         |value, _| value.path().map(Some);
     max_bytes: u32 = DEFAULT_MAX_BYTES, "--max-bytes BYTES", &["record"],
-        "end before the file becomes larger, 4096 to 4294967295 (16777216)",
+        "stop before the file exceeds this size, 4096 to 4294967295 (16777216)",
         |value, _| value.number(&MAX_BYTES);
 }
 
 /// The named subsystems, one option each.
 #[derive(Debug)]
 pub(super) struct Named {
-    /// Separated by blanks.
+    /// The names, separated by spaces.
     names: String,
     selection: Selection,
 }
@@ -241,7 +241,7 @@ impl Named {
     fn and(before: Option<&Self>, value: &Value) -> Result<Option<Self>, UsageError> {
         let name = value.text()?;
         let names = before.map_or_else(String::new, |before| before.names.clone() + " ") + name;
-        // Checked alone first: the position in an error then refers to this name.
+        // Checked alone first, so that the position in an error refers to this name.
         let selection = Selection::parse(name).and_then(|_| Selection::parse(&names));
         selection.map(|selection| Some(Self { names, selection })).map_err(|error| value.wrong(error))
     }
@@ -274,12 +274,12 @@ impl Options {
         Profile { ports, port_device, devices_per_port, max_stall_ms, devpath_max }
     }
 
-    /// Returns the subsystems to watch: the image's if none is named.
+    /// Returns the subsystems to watch, by default the image's.
     pub(super) fn selection(&self) -> &Selection {
         self.subsystem.as_ref().map_or(&SUBSYSTEMS, |named| &named.selection)
     }
 
-    /// Returns the subsystems to show: all if none is named.
+    /// Returns the subsystems to show, by default all.
     pub(super) fn named(&self) -> &Selection {
         self.subsystem.as_ref().map_or(&Selection::ALL, |named| &named.selection)
     }
@@ -292,7 +292,7 @@ impl Options {
         }
     }
 
-    /// Returns the policy for the process.
+    /// Returns the process policy.
     pub(super) const fn policy(&self) -> ProcessPolicy {
         let Self { lock_memory, intake_priority, oom_score_adj, .. } = *self;
         ProcessPolicy { lock_memory, intake_priority, oom_score_adj }

@@ -9,7 +9,7 @@ use super::options::{OPTIONS, Options, Row};
 use super::value::{UsageError, Value};
 use super::{COMMANDS, Command};
 
-/// The request that the arguments make.
+/// The parsed command line.
 #[derive(Debug)]
 pub(super) enum Invocation {
     Command(&'static Command, Box<Options>),
@@ -63,12 +63,12 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         return Err(UsageError(format!("`--{}` is an option of {}", option.name(), listed(option.commands))));
     }
     if command.has_file() && options.file.as_os_str().is_empty() {
-        return Err(UsageError(String::from("no file: name the capture, such as plug.pcap")));
+        return Err(UsageError(String::from("missing FILE: name the capture, such as plug.pcap")));
     }
     Ok(Invocation::Command(command, options))
 }
 
-/// Parses what follows `help`.
+/// Parses the arguments after `help`.
 fn help(parser: &mut Parser) -> Result<Invocation, UsageError> {
     let named = match parser.next()? {
         None => None,
@@ -89,7 +89,7 @@ fn command(word: &OsStr) -> Result<&'static Command, UsageError> {
     found.ok_or_else(|| UsageError::unknown("command", "", &word, names))
 }
 
-/// Returns `run`, `monitor` and `decode` with these backquotes.
+/// Returns a list in words, such as `run`, `monitor` and `decode`, with the backquotes.
 pub(super) fn listed(names: &[&str]) -> String {
     match names {
         [others @ .., last] if !others.is_empty() => format!("`{}` and `{last}`", others.join("`, `")),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn typing_error_is_recognised_and_another_word_is_not() {
+    fn misspelling_is_recognised_and_another_word_is_not() {
         for (found, meant) in [
             ("jsno", Some("json")),
             ("port", Some("ports")),
@@ -209,8 +209,8 @@ mod tests {
             ("--ports", "`--ports` needs a value"),
             ("--sysfs /no/such/directory", "--sysfs /no/such/directory: not a directory"),
             ("--json=yes", "`--json` takes no value"),
-            ("help run junk", "the arguments cannot be understood"),
-            ("help --json", "the arguments cannot be understood"),
+            ("help run junk", "invalid arguments"),
+            ("help --json", "invalid arguments"),
             ("--subsystem usb --subsystem a/b", "--subsystem a/b: name 1, byte 2: a subsystem has no"),
             ("--subsystem usb --subsystem all", "--subsystem all: `all` stands beside names"),
             ("size --subsystem=", "--subsystem : no subsystem is named"),
@@ -221,7 +221,7 @@ mod tests {
             ("--watch", "`--watch` is an option of `audit`"),
             ("size --metrics x", "`--metrics` is an option of `run`"),
             ("--metrics x --metrics-interval-s 0", "out of range: write a number from 1 to 86400"),
-            ("record", "no file: name the capture"),
+            ("record", "missing FILE: name the capture"),
             ("record a.pcap b.pcap", "unexpected argument `b.pcap`"),
             ("record a.pcap --max-bytes 4095", "out of range: write a number from 4096"),
             ("decode a.pcap --max-bytes 4096", "`--max-bytes` is an option of `record`"),
@@ -230,7 +230,7 @@ mod tests {
                 "--subsystem usb,block",
                 "--subsystem usb,block: name 1, byte 4: a subsystem has no blank, comma",
             ),
-            ("--socket=", "--socket '': a path is needed"),
+            ("--socket=", "--socket '': the path is empty"),
             ("--intake-priority 0", "--intake-priority 0: 0 is out of range: write a number from 1 to 99"),
             ("--oom-score-adj low", "--oom-score-adj low: write a whole number from -1000 to 1000"),
             ("--oom-score-adj -1001", "--oom-score-adj -1001: write a whole number"),

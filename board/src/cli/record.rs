@@ -14,18 +14,18 @@ use crate::socket::Shortfall;
 
 pub(super) const COMMAND: Command = Command {
     usage: "record FILE",
-    summary: "write the kernel's datagrams, as they come, into a capture that Wireshark reads too",
+    summary: "record the kernel's datagrams in a capture, which Wireshark can read too",
     help: "\
-It records all subsystems unless some are named here. SIGTERM and SIGINT end it.
+Records all subsystems unless --subsystem names some. SIGTERM and SIGINT end it.
 
 Exit codes: 0 ended, 1 ended and events were lost, 2 wrong usage, 3 refused by the system, or the disk is
-full: the file ends with the last whole event.",
+full: the file ends with the last complete event.",
     run,
 };
 
 fn run(options: &Options) -> Result<Exit, Failure> {
     let Prepared { socket, sizing, .. } = prepare(options, options.named())?;
-    // If this signal is blocked, exceeding the file size limit is an error of the write.
+    // While the signal is blocked, exceeding the file size limit fails the write (setrlimit(2)).
     signals::block(&[Signal::SIGXFSZ])?;
     let signals = signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let socket = socket.bind(sizing.rcvbuf).map_err(Failure::refused)?;
@@ -39,9 +39,9 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     complain(&format_args!("recorded {events} events in {written} bytes; {lost} lost"));
     match end {
         RecordingEnd::Failed(error) => {
-            return Err(format!("{}; the file is whole up to there", failed(error)).into());
+            return Err(format!("{}; the file ends with the last complete event", failed(error)).into());
         }
-        RecordingEnd::Full => complain(&format_args!("ended by --max-bytes {}", options.max_bytes)),
+        RecordingEnd::Full => complain(&format_args!("stopped at --max-bytes {}", options.max_bytes)),
         RecordingEnd::Signal => {}
     }
     Ok(Exit::of(lost > 0))

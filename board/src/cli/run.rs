@@ -19,25 +19,24 @@ pub(super) const COMMAND: Command = Command {
     usage: "run",
     summary: "watch the kernel's uevents in the foreground, and serve applications",
     help: "\
-It begins with the devices that are present. After a loss it resynchronises from sysfs: for each devpath, add
-and remove alternate whatever happens. SIGTERM and SIGINT end it with the totals. A consumer that lags gets
-the number of events that it missed, and then the delta; the socket is read all the same.
+It begins with the devices that are present. After a loss it resynchronises from sysfs, so that add and
+remove alternate for each devpath. A lagging consumer receives the number of missed events and then the delta;
+it does not delay the reading of the socket. SIGTERM and SIGINT end the program with the totals.
 
-Exit codes: 0 ended by a signal or its reader, 2 wrong usage, 3 refused to start.",
+Exit codes: 0 ended by a signal or the reader of its output, 2 wrong usage, 3 refused to start.",
     run,
 };
 
 /// Watches in the foreground until a signal arrives, and serves applications.
 fn run(options: &Options) -> Result<Exit, Failure> {
-    // First, because a descriptor that this program opens could get the number of one that was not
-    // handed over.
+    // First, because a descriptor opened before could get the number of one that was not inherited.
     let supervisor = Supervisor::find(options.ready_fd).map_err(|error| {
-        format!("the supervisor cannot be notified: {}; look at --ready-fd and NOTIFY_SOCKET", Cause(&error))
+        format!("cannot notify the supervisor: {}; check --ready-fd and NOTIFY_SOCKET", Cause(&error))
     })?;
     watch(options, Some(supervisor))
 }
 
-/// Runs with this supervisor, or without one serving only the output.
+/// Runs the daemon with a supervisor. Without one it serves only the output.
 pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result<Exit, Failure> {
     let signals = Daemon::take_signals().map_err(|error| cannot("read signals", &error))?;
     options.policy().apply().map_err(Failure::refused)?;
@@ -48,7 +47,7 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
         Undersized { buffer: Shortfall::of(effective, sizing.rcvbuf), profile: sizing.mismatches(&board) };
     if sizing.profile.is_fixed() && !options.allow_undersized && must_refuse(&undersized) {
         undersized.reasons().for_each(|reason| complain(&reason));
-        let reason = "refused to start, because events could be lost; --allow-undersized starts all the same";
+        let reason = "refused to start because events could be lost; use --allow-undersized to start anyway";
         return Err(Failure::refused(reason));
     }
     let selection = options.selection();
@@ -91,11 +90,11 @@ pub(super) fn watch(options: &Options, supervisor: Option<Supervisor>) -> Result
     daemon.attach(led);
     daemon.attach(supervisor);
     let engine = daemon.build().map_err(|error| cannot("start the engine", &error))?;
-    engine.run().map_err(|error| cannot("go on", &error))?;
+    engine.run().map_err(|error| cannot("continue", &error))?;
     Ok(Exit::Success)
 }
 
-/// Names the failed step of the start.
+/// Returns the message of a failed step.
 fn cannot(what: &str, error: &io::Error) -> String {
     format!("cannot {what}: {}", Cause(error))
 }
@@ -106,13 +105,13 @@ fn must_refuse(undersized: &Undersized) -> bool {
     undersized.buffer.is_some() || matches!(undersized.profile, [Some(Mismatch::Ports { .. }), _])
 }
 
-/// Opens the log. A terminal may be plugged in later: the log then begins at that time.
+/// Opens the output. A terminal may be plugged in later: the output begins then.
 fn output(options: &Options) -> io::Result<Output> {
     let Some(path) = &options.log.path else { return Output::standard() };
     let (output, opened) = Output::to(path)?;
     if let Err(error) = opened {
         let cause = Cause(&error);
-        complain(&format_args!("warning: cannot open the log {}: {cause}; tried again", path.display()));
+        complain(&format_args!("warning: cannot open the log {}: {cause}; retrying", path.display()));
     }
     Ok(output)
 }
@@ -122,7 +121,7 @@ fn system_log(options: &Options, undersized: &Undersized) -> Result<Option<Syste
     let mut log = SystemLog::open(kind).map_err(|error| format!("cannot open the log: {}", Cause(&error)))?;
     if let Err(error) = log.check_listener() {
         let cause = Cause(&error);
-        complain(&format_args!("warning: no daemon reads /dev/log: {cause}; tried again with each line"));
+        complain(&format_args!("warning: no daemon reads /dev/log: {cause}; retrying with each line"));
     }
     if undersized.is_any() {
         log.write(&Notice::Undersized(undersized));
@@ -141,7 +140,7 @@ fn hook(options: &Options) -> Result<Option<Hook>, String> {
     let Some(program) = &options.hook else { return Ok(None) };
     Hook::open(program, options.hook_timeout_ms, options.hook_wants())
         .map(Some)
-        .map_err(|error| format!("--hook {}: no program to run: {}", program.display(), Cause(&error)))
+        .map_err(|error| format!("--hook {}: cannot run the program: {}", program.display(), Cause(&error)))
 }
 
 fn led(options: &Options) -> Result<Option<StatusLed>, String> {
@@ -155,5 +154,5 @@ fn led(options: &Options) -> Result<Option<StatusLed>, String> {
     let Some(name) = &options.led else { return Ok(None) };
     StatusLed::of_sysfs(&options.sysfs, name)
         .map(Some)
-        .map_err(|error| format!("--led {name}: {}; class/leds of sysfs has the names", Cause(&error)))
+        .map_err(|error| format!("--led {name}: {}; class/leds in sysfs lists the names", Cause(&error)))
 }

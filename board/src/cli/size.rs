@@ -15,8 +15,8 @@ use crate::sysfs::BoardPorts;
 
 pub(super) const COMMAND: Command = Command {
     usage: "size",
-    summary: "show how large the receive buffer must be, and whether the kernel gives it to this process",
-    help: "Exit codes: 0 it fits, 1 it does not, 2 wrong usage, 3 refused by the system.",
+    summary: "show the receive buffer that the board needs, and whether the kernel grants it",
+    help: "Exit codes: 0 the buffer fits, 1 it does not, 2 wrong usage, 3 refused by the system.",
     run,
 };
 
@@ -42,35 +42,34 @@ struct Report<'o> {
 }
 
 impl Report<'_> {
-    /// Passes each figure with its key in JSON, its name in the table and its explanation. A figure
-    /// without a name is only in JSON, one without a key only in the table.
+    /// Calls `each` with a figure's key in JSON, its name in the table, its value and an
+    /// explanation. A figure without a name is only in JSON; one without a key only in the table.
     fn figures(&self, each: &mut dyn FnMut(&str, &str, u32, &dyn Display) -> fmt::Result) -> fmt::Result {
         let Sizing { profile, topology, devpath_max, budget, rmem_default, rcvbuf } = &self.sizing;
         let plug = profile.plug();
         let origin = if profile.is_fixed() { "as stated" } else { "as counted, at least 4" };
         let found = &self.board;
         let others = match self.filtering.others(self.options.selection()) {
-            Others::Filtered => "none: the kernel refuses them",
-            Others::Virtual => "what drivers make for a device in a port elsewhere",
-            Others::Unfiltered => "what drivers make elsewhere, and one coldplug of all of /sys",
+            Others::Filtered => "none: the kernel filters them out",
+            Others::Virtual => "of virtual devices that drivers add for a device in a port",
+            Others::Unfiltered => "of devices that drivers add elsewhere, and one coldplug of /sys",
         };
         let (ports, device) = (topology.ports, DeviceName(&profile.port_device));
         let (plug_events, unplug_events) =
             (plug.plug.own_count() * plug.copies, plug.unplug.own_count() * plug.copies);
         each("ports", "USB ports", ports, &format_args!("{origin}; sysfs shows {}", found.ports))?;
         each("ports_in_sysfs", "", found.ports, &"")?;
-        let own = "of the board's own devices, beside the USB ports";
+        let own = "of the board's own devices, besides the USB ports";
         each("hardwired_ports", "hardwired ports", found.hardwired, &own)?;
-        let behind = "at once, behind hubs that count too";
+        let behind = "at once, hubs included";
         each("devices_per_port", "devices per port", profile.devices_per_port, &behind)?;
         let shown = format!("of a device in a port; sysfs shows {}", found.longest_devpath);
         each("devpath_max_bytes", "longest devpath, bytes", *devpath_max, &shown)?;
         each("devpath_in_sysfs_bytes", "", found.longest_devpath, &"")?;
         let (stall, cycle) = (profile.max_stall_ms, plug.shortest_cycle_ms);
-        each("max_stall_ms", "longest stall, ms", stall, &"for which the socket may go unread")?;
+        each("max_stall_ms", "longest stall, ms", stall, &"that the socket may go unread")?;
         each("shortest_cycle_ms", "shortest cycle, ms", cycle, &"from one plug to the next")?;
-        let events =
-            format!("{plug_events} events, {device}; `sureplug measure` shows those of another device");
+        let events = format!("{plug_events} events, {device}; `sureplug measure` measures another device");
         each("plug_bytes", "one plug, bytes", budget.plug_bytes, &events)?;
         each("plug_events", "", plug_events, &"")?;
         let events = format!("{unplug_events} events");
@@ -86,16 +85,16 @@ impl Report<'_> {
         each("rmem_default_bytes", "at least, bytes", *rmem_default, &"net.core.rmem_default")?;
         let (wanted, request) = (rcvbuf.effective().0, rcvbuf.requested().0);
         each("wanted_bytes", "wanted buffer, bytes", wanted, &"the largest of these, rounded up to 4096")?;
-        each("request_bytes", "to ask for, bytes", request, &"SO_RCVBUF; the kernel doubles it")?;
+        each("request_bytes", "to request, bytes", request, &"SO_RCVBUF; the kernel doubles it")?;
         if let Some(max) = self.rmem_max {
             let reach = format!("without CAP_NET_ADMIN a buffer of up to {}", u64::from(max) * 2);
             each("", "net.core.rmem_max, bytes", max, &reach)?;
         }
-        each("granted_bytes", "the kernel gives, bytes", self.granted.0, &"to this process, now")?;
+        each("granted_bytes", "granted, bytes", self.granted.0, &"by the kernel, to this process")?;
         if let Filtering::Kernel { reach_bytes, charge_bytes, optmem_max } = self.filtering {
             let limit = format!("at most; net.core.optmem_max is {optmem_max}");
             each("", "filter, bytes", charge_bytes, &limit)?;
-            each("", "headers decided, bytes", reach_bytes, &"longer ones are left out by this process")?;
+            each("", "filtered header, bytes", reach_bytes, &"this process filters longer ones")?;
         }
         Ok(())
     }

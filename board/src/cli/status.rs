@@ -1,4 +1,4 @@
-//! `sureplug status`: the state of a running daemon.
+//! `sureplug status`: shows the state of a running daemon.
 
 use std::fmt::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::report::object::Object;
 pub(super) const COMMAND: Command = Command {
     usage: "status",
     summary: "show the state of a running daemon: totals, buffer, devices, clients, last loss, ports",
-    help: "Exit codes: 0 it answered, 2 wrong usage, 3 no daemon answers.",
+    help: "Exit codes: 0 success, 2 wrong usage, 3 no daemon answers.",
     run,
 };
 
@@ -34,7 +34,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
         })
     });
     match answer {
-        Ok(()) if text.is_empty() => Err(format!("{}: the daemon reports no state", path.display()).into()),
+        Ok(()) if text.is_empty() => Err(format!("{}: the daemon sent no status", path.display()).into()),
         Ok(()) => print(&text).map(|_| Exit::Success),
         Err(error) if is_unserved(&error) => {
             Err(format!("{}: {error}; no daemon serves there: start `sureplug run`", path.display()).into())
@@ -43,7 +43,7 @@ fn run(options: &Options) -> Result<Exit, Failure> {
     }
 }
 
-/// Writes one part of the daemon: itself, a client, or a port.
+/// Writes the status of one part: the daemon, a client or a port.
 fn part(out: &mut String, figures: &Uevent<'_>, is_json: bool) -> fmt::Result {
     let name = figures.devpath().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     let is_word = |key: &[u8]| key.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');

@@ -24,13 +24,12 @@ impl Value {
 
     pub(super) fn path(&self) -> Result<PathBuf, UsageError> {
         if self.text.is_empty() {
-            return Err(UsageError(format!("--{} '': a path is needed", self.name)));
+            return Err(UsageError(format!("--{} '': the path is empty", self.name)));
         }
         Ok(PathBuf::from(&self.text))
     }
 
-    /// Parses a directory that must exist: with a mistyped one the board would appear to have no
-    /// ports.
+    /// Parses an existing directory. With a mistyped one the board would appear to have no ports.
     pub(super) fn directory(&self) -> Result<PathBuf, UsageError> {
         let path = self.path()?;
         if path.is_dir() { Ok(path) } else { Err(self.wrong("not a directory")) }
@@ -68,11 +67,11 @@ impl Value {
     pub(super) fn gpio_line(&self) -> Result<(PathBuf, u32), UsageError> {
         let parts = self.text()?.rsplit_once(':');
         let line = parts.and_then(|(chip, line)| Some((PathBuf::from(chip), line.parse().ok()?)));
-        line.ok_or_else(|| self.wrong("write CHIP:LINE, as /dev/gpiochip0:17"))
+        line.ok_or_else(|| self.wrong("write CHIP:LINE, such as /dev/gpiochip0:17"))
     }
 
-    /// Parses a group's name in `/etc/group` (group(5)) or its number. Other databases are not
-    /// consulted: a board has none, and the C library would load code for them.
+    /// Parses a group's name in `/etc/group` (group(5)) or its number. Boards have no other group
+    /// databases, for which the C library would load code.
     pub(super) fn group(&self) -> Result<u32, UsageError> {
         let name = self.text()?;
         let in_file = || {
@@ -83,10 +82,10 @@ impl Value {
             })
         };
         let number = name.parse().ok().or_else(in_file);
-        number.ok_or_else(|| self.wrong("no group of /etc/group, and no number"))
+        number.ok_or_else(|| self.wrong("neither a group in /etc/group nor a number"))
     }
 
-    /// Returns the error of a value together with the option's name.
+    /// Returns the error of this value, with the option's name.
     pub(super) fn wrong(&self, reason: impl Display) -> UsageError {
         UsageError(format!("--{} {}: {reason}", self.name, self.text.to_string_lossy()))
     }
@@ -97,13 +96,13 @@ impl Value {
     }
 }
 
-/// Error in the command line: what is wrong, and what is expected.
+/// Error in the command line: the mistake, and the expected form.
 #[derive(Debug)]
 pub(super) struct UsageError(pub(super) String);
 
 impl UsageError {
-    /// Creates the error for an unknown word after these dashes, with the known word that was
-    /// probably meant.
+    /// Creates the error for an unknown word after `dashes`, with the nearest known word if there
+    /// is one.
     pub(super) fn unknown<'k>(
         what: &str,
         dashes: &str,
@@ -128,12 +127,12 @@ impl From<lexopt::Error> for UsageError {
         Self(match error {
             lexopt::Error::MissingValue { option: Some(option) } => format!("`{option}` needs a value"),
             lexopt::Error::UnexpectedValue { option, .. } => format!("`{option}` takes no value"),
-            _ => String::from("the arguments cannot be understood"),
+            _ => String::from("invalid arguments"),
         })
     }
 }
 
-/// Returns the nearest candidate, if it is near enough for `found` to be a typing error.
+/// Returns the nearest candidate, if `found` may be a misspelling of it.
 pub(super) fn nearest<'c>(found: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let word = found.as_bytes();
     let holds_word = |candidate: &str| {
@@ -143,7 +142,7 @@ pub(super) fn nearest<'c>(found: &str, candidates: impl Iterator<Item = &'c str>
     candidates.min_by_key(distance).filter(|nearest| distance(nearest) < word.len() / 3 + 2)
 }
 
-/// Returns how many bytes must be inserted, removed or replaced to turn `a` into `b` (Levenshtein).
+/// Returns the Levenshtein distance: the bytes inserted, removed or replaced to turn `a` into `b`.
 pub(super) fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.bytes().enumerate() {
