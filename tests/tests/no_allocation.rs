@@ -90,7 +90,7 @@ fn come_and_go(path: &Path, until: &AtomicBool) -> u64 {
             while application.receive().is_some_and(|delivered| !is_last(&delivered)) {}
             answers += 1;
         }
-        let _ = slow.receive();
+        let _ = slow.take();
         thread::sleep(Duration::from_millis(5));
     }
     answers
@@ -175,8 +175,9 @@ fn main() {
             .spawn(|| beats.store(take(&supervisor, |_| is_over.load(Ordering::Relaxed)), Ordering::Relaxed));
         scope.spawn(|| logged.store(take(&log, |_| is_over.load(Ordering::Relaxed)), Ordering::Relaxed));
         storm(5);
+        // Not for long: applications wait for it.
         daemon.stop();
-        storm(5);
+        storm(2);
         daemon.signal(Signal::SIGCONT);
         daemon.wait_for_line(|line| json(line)["kind"] == "overrun");
         daemon.signal(Signal::SIGUSR1);
