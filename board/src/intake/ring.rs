@@ -164,7 +164,7 @@ mod tests {
         }
     }
 
-    /// So many that the ring's end is met in every way, and of every length.
+    /// Returns records of every length, enough to reach the end of the ring in every way.
     fn records() -> impl Iterator<Item = (u64, Vec<u8>)> {
         (0..50_000u64).map(|i| (i, vec![i.to_ne_bytes()[0]; usize::try_from(i * 37 % 4097).unwrap()]))
     }

@@ -45,8 +45,8 @@ pub enum Datagram<'b> {
 }
 
 impl Batch {
-    /// Allocates buffers of so many bytes for each message; a longer one comes as [`Datagram::Truncated`]. Those of
-    /// [`MAX_DATAGRAM_BYTES`](sureplug_core::limits::MAX_DATAGRAM_BYTES) take every uevent of the kernel whole.
+    /// Allocates a buffer of `slot_bytes` for each message; a longer one comes as [`Datagram::Truncated`]. With
+    /// [`MAX_DATAGRAM_BYTES`](sureplug_core::limits::MAX_DATAGRAM_BYTES), every uevent of the kernel fits.
     #[must_use]
     pub fn new(slot_bytes: usize) -> Self {
         Self {

@@ -39,7 +39,8 @@ pub(crate) fn prepare(
 /// States what a [`Watcher`] is for, and opens it.
 ///
 /// What is not stated is taken from the environment of the build (`SUREPLUG_USB_PORTS`, `SUREPLUG_PORT_DEVICE`,
-/// `SUREPLUG_MAX_STALL_MS`, `SUREPLUG_SUBSYSTEMS`), and the ports are counted in sysfs if nobody states them.
+/// `SUREPLUG_DEVICES_PER_PORT`, `SUREPLUG_MAX_STALL_MS`, `SUREPLUG_DEVPATH_MAX`, `SUREPLUG_SUBSYSTEMS`). Ports that are
+/// stated in neither place are counted in sysfs.
 #[derive(Clone, Debug)]
 pub struct WatcherBuilder {
     profile: Profile,
