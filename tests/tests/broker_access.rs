@@ -57,7 +57,7 @@ fn the_group_is_by_name_or_number() {
     }
     let output = run(sureplug("run --socket-group nobody-has-this-name"));
     assert_eq!(output.code, Some(2));
-    assert!(output.stderr[0].contains("no group of /etc/group"), "{output:?}");
+    assert!(output.stderr[0].contains("neither a group in /etc/group nor a number"), "{output:?}");
 }
 
 #[test]
