@@ -1,4 +1,4 @@
-//! The commands of `sureplug`. Each has its own file with its row of [`COMMANDS`]; `options` has
+//! The commands of `sureplug`. Each has its own file with its row of `COMMANDS`; `options` has
 //! the rows of the options.
 
 mod audit;
